@@ -1,0 +1,328 @@
+"""The configuration's shape: every key, its default, what it may be, what it is for.
+
+``settings`` makes one frozen ``Config`` of TOML and environment; here is what a valid
+one looks like. Secrets appear as references only (``secrets`` reads them).
+"""
+
+import ipaddress
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from ninjasync import attribute
+from ninjasync.expression import ExpressionError, compile_expression
+
+STATUSES = ("active", "bypass", "locked out", "disabled", "pending deletion")
+
+
+class Section(BaseModel):
+    """One table of the configuration; unknown keys are mistakes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False)
+
+
+class SecretReference(Section):
+    """Where a secret is kept: exactly one of the four."""
+
+    env: str = ""
+    file: str = ""
+    keyring: str = ""
+    command: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> "SecretReference":
+        if sum(map(bool, (self.env, self.file, self.keyring, self.command))) != 1:
+            raise ValueError("name exactly one of env, file, keyring, command")
+        if self.keyring and not all(self.keyring.partition("/")):
+            raise ValueError('keyring is written "service/user"')
+        return self
+
+
+def _secret(value: Any) -> Any:
+    """A plain string is the secret itself; a table says where it is kept."""
+    if isinstance(value, str):
+        if not value.strip():
+            raise ValueError("is empty; give the secret or say where it is kept")
+        return SecretStr(value.strip())
+    if isinstance(value, SecretStr | SecretReference):
+        return value
+    try:
+        return SecretReference.model_validate(value)
+    except ValidationError as error:
+        why = "; ".join(str(one["loc"][0]) if one["loc"] else one["msg"] for one in error.errors())
+        raise ValueError(
+            f'allowed: a string, or one of {{ env = "…" }}, {{ file = "…" }}, '
+            f'{{ keyring = "service/user" }}, {{ command = ["…"] }} (wrong here: {why})'
+        ) from None
+
+
+Secret = Annotated[SecretStr | SecretReference, BeforeValidator(_secret)]
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether ``host`` (no port) is this machine's own address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _url(text: str) -> str:
+    """Check an http(s) URL that a secret will be sent to; return it without a trailing slash."""
+    try:
+        parts = urlsplit(text.strip())
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise ValueError(f"is no URL: {error}") from error
+    if parts.scheme not in ("https", "http") or not host:
+        raise ValueError("allowed: a URL that starts with https://")
+    if parts.username or parts.password:
+        raise ValueError("must hold no user name or password")
+    if parts.query or parts.fragment:
+        raise ValueError("must end with its path, without ? or #")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise ValueError("plain http is allowed to this machine only (127.0.0.1); use https://")
+    return text.strip().rstrip("/")
+
+
+def _duo_host(text: str) -> str:
+    bare = text.strip()
+    url = _url(bare if "://" in bare else f"https://{bare}")
+    if urlsplit(url).path:
+        raise ValueError("is a host name without a path, as Duo's console shows it")
+    return url
+
+
+def _optional_url(text: str) -> str:
+    return _url(text) if text.strip() else ""
+
+
+def _proxy(text: str) -> str:
+    parts = urlsplit(text.strip())
+    if text.strip() and (parts.scheme not in ("http", "https") or not parts.hostname):
+        raise ValueError("allowed: http://host:port of the proxy, or nothing")
+    return text.strip()
+
+
+def _day(value: Any) -> Any:
+    return value.date() if isinstance(value, datetime) else value or None
+
+
+PositiveSeconds = Annotated[float, Field(gt=0, le=3600)]
+Percent = Annotated[float, Field(ge=0, le=100)]
+Count = Annotated[int, Field(ge=0)]
+Strings = tuple[str, ...]
+
+
+class Duo(Section):
+    """The source: a Duo Admin API application with the permission "Grant resource - Read"."""
+
+    api_hostname: Annotated[str, AfterValidator(_duo_host)]
+    integration_key: Annotated[str, Field(min_length=1)]
+    secret_key: Secret
+    ca_file: str = ""
+    proxy: Annotated[str, AfterValidator(_proxy)] = ""
+    timeout: PositiveSeconds = 30
+    rate_limit: NonNegativeFloat = 50
+
+
+class Dialect(Section):
+    """What a real SCIM endpoint may want otherwise."""
+
+    discovery: Literal["auto", "list", "lookup"] = "auto"
+    page_size: Annotated[int, Field(ge=1, le=10_000)] = 100
+    patch: Literal["patch", "put"] = "patch"
+    patch_op_case: Literal["lower", "title"] = "lower"
+    booleans: Literal["json", "string"] = "json"
+    member_removal: Literal["filter", "list"] = "filter"
+    members_per_call: Annotated[int, Field(ge=1, le=10_000)] = 100
+    external_id: bool = True
+    technician_value: str = "technician"
+    all_value: str = "All"
+    organization_id_type: Literal["string", "number"] = "string"
+
+    @field_validator("technician_value", "all_value")
+    @classmethod
+    def _only_case_may_differ(cls, value: str, info: Any) -> str:
+        meant = {"technician_value": "technician", "all_value": "all"}[info.field_name]
+        if value.casefold() != meant:
+            raise ValueError(f'allowed: "{meant}" in upper or lower case, as your endpoint wants it')
+        return value
+
+
+class NinjaOne(Section):
+    """The target: the SCIM endpoint of an identity provider's entry in NinjaOne."""
+
+    endpoint_url: Annotated[str, AfterValidator(_url)]
+    secret_token: Secret
+    token_expires: Annotated[date | None, BeforeValidator(_day)] = None
+    ca_file: str = ""
+    proxy: Annotated[str, AfterValidator(_proxy)] = ""
+    timeout: PositiveSeconds = 30
+    rate_limit: NonNegativeFloat = 0
+    dialect: Dialect = Dialect()
+
+
+class Scope(Section):
+    """Who is provisioned."""
+
+    groups: Strings = ()
+    all_users: bool = False
+    users: Strings = ()
+    exclude_groups: Strings = ()
+    exclude_users: Strings = ()
+    statuses: tuple[Literal["active", "bypass", "locked out", "disabled", "pending deletion"], ...] = (
+        "active",
+        "bypass",
+        "locked out",
+    )
+    where: str = ""
+
+    @field_validator("where")
+    @classmethod
+    def _parses(cls, text: str) -> str:
+        if text.strip():
+            try:
+                compile_expression(text)
+            except ExpressionError as error:
+                raise ValueError(f"the expression {text!r} {error}") from error
+        return text.strip()
+
+    @model_validator(mode="after")
+    def _names_somebody(self) -> "Scope":
+        if not (self.groups or self.users or self.all_users):
+            raise ValueError("names nobody; give groups or users, or set all_users = true")
+        return self
+
+
+DEFAULT_ATTRIBUTES = {
+    attribute.USER_NAME: "email",
+    attribute.GIVEN_NAME: "firstname",
+    attribute.FAMILY_NAME: "lastname",
+    attribute.USER_TYPE: "custom_attributes.userType",
+    attribute.ORGANIZATION_ID: "custom_attributes.organizationID",
+}
+
+
+class Groups(Section):
+    """Which groups NinjaOne gets, and under which names."""
+
+    push: Strings = ("*",)
+    rename: dict[str, str] = {}
+    strip_sync_suffix: bool = True
+    removed: Literal["keep", "delete"] = "keep"
+
+
+class Deprovision(Section):
+    """What becomes of a managed account whose user is gone."""
+
+    users: Literal["deactivate", "delete", "keep"] = "deactivate"
+    delete_after_days: Annotated[int, Field(ge=-1)] = 30
+    adopt: bool = True
+
+    @model_validator(mode="after")
+    def _zero_days(self) -> "Deprovision":
+        if self.users == "deactivate" and self.delete_after_days == 0:
+            raise ValueError(
+                'delete_after_days = 0 would delete at once; say so with users = "delete", or give at least 1'
+            )
+        return self
+
+
+class Safety(Section):
+    """The limits beyond which nothing is written."""
+
+    max_removals: Count = 3
+    max_removals_percent: Percent = 10
+    max_member_removals_percent: Percent = 25
+    min_source_percent: Percent = 80
+    on_refusal: Literal["stop", "withhold"] = "stop"
+    protected_users: Strings = ()
+    privilege_changes: Literal["allow", "confirm"] = "allow"
+    allow_missing_user_type: bool = False
+    allow_missing_organization: bool = False
+
+
+class Run(Section):
+    """How a run works."""
+
+    parallelism: Annotated[int, Field(ge=1, le=64)] = 8
+    retries: Annotated[int, Field(ge=0, le=50)] = 6
+
+
+class State(Section):
+    """Where ninjasync keeps what it knows."""
+
+    path: str = ""
+    tenant: str = ""
+    keep_history_days: Annotated[int, Field(ge=1)] = 400
+
+
+class Monitor(Section):
+    """Who is told of a run; none of these can make a run fail."""
+
+    metrics_file: str = ""
+    ping_url: Annotated[str, AfterValidator(_optional_url)] = ""
+    notify: Strings = ()
+    notify_on: tuple[Literal["failure", "refusal", "removals", "token"], ...] = (
+        "failure",
+        "refusal",
+        "removals",
+        "token",
+    )
+
+
+class Config(Section):
+    """A whole valid configuration. ``base`` is the folder that relative paths start from."""
+
+    duo: Duo
+    ninjaone: NinjaOne
+    scope: Scope
+    attributes: dict[str, str] = DEFAULT_ATTRIBUTES
+    groups: Groups = Groups()
+    deprovision: Deprovision = Deprovision()
+    safety: Safety = Safety()
+    run: Run = Run()
+    state: State = State()
+    monitor: Monitor = Monitor()
+    base: Path = Field(default=Path(), exclude=True)
+
+    @field_validator("attributes")
+    @classmethod
+    def _maps(cls, given: dict[str, str]) -> dict[str, str]:
+        """Lay the given lines over the default ones; an empty expression maps nothing."""
+        merged, mistakes = dict(DEFAULT_ATTRIBUTES), []
+        for path, text in given.items():
+            try:
+                merged[attribute.canonical(path)] = text.strip()
+                if text.strip():
+                    compile_expression(text)
+            except ExpressionError as error:
+                mistakes.append(f'"{path}": the expression {text!r} {error}')
+            except ValueError as error:
+                mistakes.append(f'"{path}": {error}')
+        if not merged[attribute.USER_NAME]:
+            mistakes.append(f'"{attribute.USER_NAME}": must be mapped, to what holds the e-mail address')
+        if mistakes:
+            raise ValueError("\n".join(mistakes))
+        return {path: text for path, text in merged.items() if text}
+
+    def file(self, path: str) -> Path:
+        """Resolve ``path``: ``~`` is the home folder, a relative one starts at the configuration file."""
+        return self.base / Path(path).expanduser()

@@ -1,0 +1,106 @@
+"""The nouns: users and groups of one side, and what is wrong with a record.
+
+Pure. Both sides become the same types before they are compared: the source as
+*desired* resources, NinjaOne as *actual* ones. Knows nothing of JSON or HTTP.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Literal
+
+Resource = Literal["user", "group"]
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A SCIM User as one side has it (actual) or wants it (desired).
+
+    ``values`` holds the mapped attributes but userName, in the order of
+    ``Directory.paths``; None where there is no value. ``id`` is NinjaOne's own and None
+    for a desired user.
+    """
+
+    user_name: str
+    external_id: str | None
+    active: bool
+    values: tuple[str | None, ...]
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A SCIM Group. ``members`` are Duo user ids where desired, NinjaOne ids where actual.
+
+    None says that the server did not show the members: unknown, which is not empty.
+    """
+
+    display_name: str
+    external_id: str | None
+    members: frozenset[str] | None
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """All users and groups that NinjaOne showed. ``paths`` names the columns of ``User.values``."""
+
+    paths: tuple[str, ...]
+    users: tuple[User, ...]
+    groups: tuple[Group, ...]
+    unreadable: tuple["Problem", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a record is held. ``code`` is one of CONTRACT §4's, ``message`` says what to mend and where."""
+
+    resource: Resource
+    key: str
+    external_id: str | None
+    code: str
+    message: str
+
+
+class Standing(Enum):
+    """What the scope says of a Duo user."""
+
+    IN = "in"  # to be provisioned
+    OUT = "out"  # not to be; an account that he has is a leaver's
+    LEFT_ALONE = "left alone"  # neither: locked out for a while, nothing changes
+    HELD = "held"  # cannot be judged, nothing changes
+
+
+@dataclass(frozen=True, slots=True)
+class SourceUser:
+    """A Duo user after scope and mapping: all that the diff needs of him.
+
+    ``desired`` is set where he is in scope and every attribute is valid; ``problems``
+    where he is held. ``groups`` are the Duo ids of his groups.
+    """
+
+    id: str
+    label: str
+    standing: Standing
+    reason: str
+    groups: tuple[str, ...] = ()
+    desired: User | None = None
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One complete read of Duo. ``users`` and ``groups`` are keyed by Duo id; ``groups`` gives names.
+
+    ``pushed`` maps the ids of the groups that NinjaOne is to have to their displayNames.
+    ``missing`` names scoped groups that Duo does not have; ``unreadable`` holds records
+    that could not be read at all.
+    """
+
+    paths: tuple[str, ...]
+    users: Mapping[str, SourceUser]
+    groups: Mapping[str, str]
+    pushed: Mapping[str, str]
+    missing: tuple[str, ...] = ()
+    unreadable: tuple[Problem, ...] = ()
+    warnings: tuple[str, ...] = field(default=())

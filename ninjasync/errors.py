@@ -1,0 +1,71 @@
+"""The error tree: what went wrong, what to do about it, and the exit code that says so.
+
+Raised anywhere, caught at one place (``cli``). Messages are for an operator at
+night: one sentence with what failed and on whom, and a hint with the next step.
+Nothing here knows where an error is shown.
+"""
+
+
+class NinjasyncError(Exception):
+    """Something failed. ``message`` is one sentence, ``hint`` the next step or empty.
+
+    ``exit_code`` is the process's exit code (CONTRACT §2).
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UnreachableError(NinjasyncError):
+    """A service did not answer, or answered with something that is no answer."""
+
+
+class IncompleteReadError(NinjasyncError):
+    """A read cannot be proven complete. Not read is never taken for absent."""
+
+
+class RefusedRequestError(NinjasyncError):
+    """A service understood a request and said no. ``status`` is the HTTP status."""
+
+    def __init__(self, message: str, hint: str = "", *, status: int, scim_type: str = "") -> None:
+        super().__init__(message, hint)
+        self.status = status
+        self.scim_type = scim_type
+
+
+class RefusedForSafetyError(NinjasyncError):
+    """A guard tripped, or the operator said no."""
+
+    exit_code = 3
+
+
+class CredentialsError(NinjasyncError):
+    """A service refused a key, a secret or a token."""
+
+    exit_code = 6
+
+
+class CommandLineError(NinjasyncError):
+    """The command line is wrong."""
+
+    exit_code = 64
+
+
+class ConfigurationError(NinjasyncError):
+    """The configuration is wrong. ``mistakes`` lists all of them, a sentence each."""
+
+    exit_code = 78
+
+    def __init__(self, message: str, hint: str = "", *, mistakes: tuple[str, ...] = ()) -> None:
+        super().__init__(message, hint)
+        self.mistakes = mistakes
+
+
+class InterruptedRunError(NinjasyncError):
+    """SIGINT or SIGTERM arrived; what had been applied by then is known."""
+
+    exit_code = 130

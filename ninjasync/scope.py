@@ -1,0 +1,184 @@
+"""Who is provisioned, which groups go along, and the reason for each decision.
+
+Pure. Knows ``[scope]`` and ``[groups]`` and the fields of a Duo user that they
+speak of; knows nothing of SCIM attributes (``mapping``) or of NinjaOne.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from ninjasync import config
+from ninjasync.attribute import nearest
+from ninjasync.directory import Standing
+from ninjasync.expression import Expression, ExpressionError, compile_expression, is_true
+
+# 'Helpdesk (from AD sync "corp")': how Duo shows a group that comes from another directory. Only the
+# form for Active Directory is documented; the others are taken to differ in the source's name alone.
+_SYNC_SUFFIX = re.compile(r' \(from .+ sync ".*"\)$')
+
+_WHY_OUT = {"disabled": "disabled in Duo", "pending deletion": "in Duo's trash"}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Where a Duo user stands and why; ``code`` is a problem code where he is held."""
+
+    standing: Standing
+    reason: str
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """``[scope]`` and ``[groups]`` applied to the groups that Duo has; made by ``resolve``."""
+
+    settings: config.Scope
+    included: Mapping[str, str]
+    excluded: Mapping[str, str]
+    pushed: Mapping[str, str]
+    missing: tuple[str, ...]
+    warnings: tuple[str, ...]
+    where: Expression | None
+    wanted: Callable[[Iterable[str]], str | None]
+    unwanted: Callable[[Iterable[str]], str | None]
+
+
+def resolve(settings: config.Scope, pushing: config.Groups, groups: Mapping[str, str]) -> Scope:
+    """Find the configured groups among Duo's (``groups``: id to name)."""
+    included, missing, warnings = _find(settings.groups, groups, "[scope] groups")
+    excluded, not_excluded, more = _find(settings.exclude_groups, groups, "[scope] exclude_groups")
+    pushed, push_warnings = _pushed(pushing, groups, groups if settings.all_users else included)
+    return Scope(
+        settings=settings,
+        included=included,
+        excluded=excluded,
+        pushed=pushed,
+        missing=(*missing, *not_excluded),
+        warnings=(*warnings, *more, *push_warnings),
+        where=compile_expression(settings.where) if settings.where else None,
+        wanted=_matcher(settings.users),
+        unwanted=_matcher(settings.exclude_users),
+    )
+
+
+def judge(scope: Scope, row: Mapping[str, Any], groups: Iterable[str]) -> Verdict:
+    """Decide on one Duo user; ``groups`` are the Duo ids of his groups.
+
+    Scope goes before validity: who is out is out however invalid the rest is.
+    """
+    mine = list(groups)
+    names = (row["user_id"], row.get("username"), row.get("email"))
+    reason = _included(scope, mine, names)
+    if reason is None:
+        return Verdict(Standing.OUT, "in none of the scoped groups")
+    if (pattern := scope.unwanted(names)) is not None:
+        return Verdict(Standing.OUT, f'excluded by exclude_users "{pattern}"')
+    for group in mine:
+        if group in scope.excluded:
+            return Verdict(Standing.OUT, f'excluded as a member of "{scope.excluded[group]}"')
+    status = row.get("status")
+    if status not in config.STATUSES:
+        return Verdict(
+            Standing.HELD,
+            f"Duo gives the status {status!r}, which is not documented; he stays as he is",
+            "unknown-status",
+        )
+    if status not in scope.settings.statuses:
+        if status == "locked out":
+            return Verdict(Standing.LEFT_ALONE, "locked out in Duo for now; he stays as he is")
+        return Verdict(Standing.OUT, _WHY_OUT.get(status, f'status "{status}" is not among [scope] statuses'))
+    if scope.where is not None:
+        try:
+            if not is_true(scope.where(row)):
+                return Verdict(Standing.OUT, f"[scope] where is not true: {scope.settings.where}")
+        except ExpressionError as error:
+            return Verdict(Standing.HELD, f"[scope] where failed on his record: {error}", "expression-failed")
+    return Verdict(Standing.IN, reason)
+
+
+def display_name(pushing: config.Groups, name: str) -> str:
+    """Return the displayName that a Duo group's ``name`` becomes in NinjaOne."""
+    short = _SYNC_SUFFIX.sub("", name)
+    for known in (name, short):
+        if renamed := pushing.rename.get(known, "").strip():
+            return renamed
+    return (short if pushing.strip_sync_suffix else name).strip()
+
+
+def _included(scope: Scope, groups: list[str], names: Iterable[Any]) -> str | None:
+    for group in groups:
+        if group in scope.included:
+            return f'member of "{scope.included[group]}"'
+    if (pattern := scope.wanted(names)) is not None:
+        return f'named by users "{pattern}"'
+    return "all_users is set" if scope.settings.all_users else None
+
+
+def _matcher(patterns: Iterable[str]) -> Callable[[Iterable[Any]], str | None]:
+    """Return a function from a user's names to the first pattern that fits one; letter case is ignored."""
+    exact = {pattern.casefold(): pattern for pattern in patterns}
+    globs = [(folded, pattern) for folded, pattern in exact.items() if _is_glob(pattern)]
+
+    def match(names: Iterable[Any]) -> str | None:
+        folded = [name.casefold() for name in names if isinstance(name, str)]
+        for name in folded:
+            if name in exact:
+                return exact[name]
+        return next((shown for glob, shown in globs if any(fnmatchcase(name, glob) for name in folded)), None)
+
+    return match
+
+
+def _is_glob(pattern: str) -> bool:
+    return any(mark in pattern for mark in "*?[")
+
+
+def _find(
+    patterns: Iterable[str], groups: Mapping[str, str], key: str
+) -> tuple[dict[str, str], tuple[str, ...], tuple[str, ...]]:
+    """Return the groups that ``patterns`` name, what is missing, and warnings.
+
+    An id or an exact name (in full or without its sync suffix) goes before a glob, so
+    that a group called ``[x]`` can be named.
+    """
+    found: dict[str, str] = {}
+    missing, warnings = [], []
+    for pattern in patterns:
+        hits = _exact(pattern, groups) or (_globbed(pattern, groups) if _is_glob(pattern) else {})
+        found |= hits
+        if not hits and _is_glob(pattern):
+            warnings.append(f'{key}: "{pattern}" matches no group in Duo.')
+        elif not hits:
+            missing.append(f'{key}: Duo has no group "{pattern}"{nearest(pattern, groups.values())}')
+    return found, tuple(missing), tuple(warnings)
+
+
+def _exact(pattern: str, groups: Mapping[str, str]) -> dict[str, str]:
+    if pattern in groups:
+        return {pattern: groups[pattern]}
+    return {id_: name for id_, name in groups.items() if pattern in (name, _SYNC_SUFFIX.sub("", name))}
+
+
+def _globbed(pattern: str, groups: Mapping[str, str]) -> dict[str, str]:
+    return {
+        id_: name
+        for id_, name in groups.items()
+        if fnmatchcase(name, pattern) or fnmatchcase(_SYNC_SUFFIX.sub("", name), pattern)
+    }
+
+
+def _pushed(
+    pushing: config.Groups, groups: Mapping[str, str], scoped: Mapping[str, str]
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Map the ids of the groups that NinjaOne gets to their displayNames."""
+    chosen: dict[str, str] = {}
+    warnings = []
+    for pattern in pushing.push:
+        hits = _exact(pattern, groups) or (_globbed(pattern, scoped) if _is_glob(pattern) else {})
+        chosen |= hits
+        if not hits and pattern != "*":
+            warnings.append(f'[groups] push: "{pattern}" matches no group.')
+    return {id_: display_name(pushing, name) for id_, name in chosen.items()}, tuple(warnings)

@@ -1,0 +1,104 @@
+"""From a secret's reference to the secret: read late, handed over once, shown never.
+
+Knows where secrets may be kept; must not log, keep or print one.
+"""
+
+import os
+import subprocess
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from ninjasync.config import Config, SecretReference
+from ninjasync.errors import ConfigurationError
+
+_COMMAND_SECONDS = 60
+
+
+def duo_secret_key(config: Config) -> SecretStr:
+    """Return Duo's secret key; raises ConfigurationError, naming the key, where it is not to be had."""
+    return _read("[duo] secret_key", config.duo.secret_key, config)
+
+
+def ninjaone_token(config: Config) -> SecretStr:
+    """Return NinjaOne's SCIM token; raises ConfigurationError, naming the key, where it is not to be had."""
+    return _read("[ninjaone] secret_token", config.ninjaone.secret_token, config)
+
+
+def _read(key: str, secret: SecretStr | SecretReference, config: Config) -> SecretStr:
+    if isinstance(secret, SecretStr):
+        found = secret.get_secret_value()
+    elif secret.env:
+        found = _from_environment(key, secret.env)
+    elif secret.file:
+        found = _from_file(key, config.file(secret.file))
+    elif secret.keyring:
+        found = _from_keyring(key, secret.keyring)
+    else:
+        found = _from_command(key, secret.command)
+    found = found.strip()
+    if not found:
+        raise ConfigurationError(f"{key}: the secret is empty where it is kept.", "Put the secret there.")
+    # It travels in an HTTP header; a stray quote or line break from copying would fail there without a cause.
+    if not (found.isascii() and found.isprintable()) or " " in found:
+        raise ConfigurationError(
+            f"{key}: the secret holds a character that no key or token has.", "Copy it once more from the console."
+        )
+    return SecretStr(found)
+
+
+def _from_environment(key: str, name: str) -> str:
+    value = os.environ.get(name, "")
+    if not value.strip():
+        raise ConfigurationError(
+            f"{key}: the environment variable {name} is not set.", f"Set {name} before ninjasync starts."
+        )
+    return value
+
+
+def _from_file(key: str, path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else "it is not text"
+        raise ConfigurationError(
+            f"{key}: the secrets file {path} cannot be read: {why}.", "Check the path and who may read it."
+        ) from error
+
+
+def _from_keyring(key: str, reference: str) -> str:
+    try:
+        import keyring
+        import keyring.errors
+    except ImportError as error:
+        raise ConfigurationError(
+            f"{key}: the keyring needs the extra package keyring.", 'Install it: pip install "ninjasync[keyring]".'
+        ) from error
+    service, _, user = reference.partition("/")
+    try:
+        value = keyring.get_password(service, user)
+    except keyring.errors.KeyringError as error:
+        raise ConfigurationError(
+            f"{key}: the keyring could not be read: {error}.", "On a machine without a desktop use { file } instead."
+        ) from error
+    if value is None:
+        raise ConfigurationError(
+            f"{key}: the keyring has no entry {reference}.", f"Make it: keyring set {service} {user}."
+        )
+    return str(value)
+
+
+def _from_command(key: str, command: tuple[str, ...]) -> str:
+    name = command[0]
+    try:
+        done = subprocess.run(  # noqa: S603 - the operator's own command, without a shell
+            command, capture_output=True, text=True, timeout=_COMMAND_SECONDS, check=False, stdin=subprocess.DEVNULL
+        )
+    except (OSError, UnicodeDecodeError, subprocess.TimeoutExpired) as error:
+        why = "took over a minute" if isinstance(error, subprocess.TimeoutExpired) else f"could not run: {error}"
+        raise ConfigurationError(f"{key}: the command {name} {why}.", "Try it by hand as this user.") from None
+    if done.returncode:
+        raise ConfigurationError(
+            f"{key}: the command {name} ended with exit code {done.returncode}.", "Try it by hand as this user."
+        )
+    return done.stdout

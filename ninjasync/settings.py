@@ -1,0 +1,202 @@
+"""From a TOML file and the environment to one ``Config``, with every mistake told at once.
+
+Knows where a configuration is looked for and how an environment variable names a
+key; what a key may be is ``config``'s affair.
+"""
+
+import json
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings.sources import EnvSettingsSource
+
+from ninjasync.attribute import nearest
+from ninjasync.config import Config
+from ninjasync.errors import ConfigurationError
+
+PREFIX = "NINJASYNC_"
+# Variables with our prefix that are not keys of the configuration.
+NOT_KEYS = {"NINJASYNC_CONFIG", "NINJASYNC_REDACT_KEY"}
+_SECRET_KEYS = {"secret_key", "secret_token", "integration_key"}
+_REQUIRED_SECTIONS = ("duo", "ninjaone", "scope")
+
+
+def load(path: Path | None = None) -> Config:
+    """Return the configuration from ``path``, else from where one is looked for, and the environment.
+
+    Raises ConfigurationError with a sentence for each mistake.
+    """
+    found = path or _find()
+    in_file = _read(found) if found else {}
+    mistakes = [
+        f"{name} in the environment: no such key{_nearest_variable(name)}" for name in _unknown_variables()
+    ]
+    merged = _merge(in_file, _from_environment())
+    for section in _REQUIRED_SECTIONS:
+        merged.setdefault(section, {})
+    try:
+        config = Config.model_validate(merged)
+    except ValidationError as error:
+        mistakes += [sentence for detail in error.errors() for sentence in _sentences(detail)]
+    if mistakes:
+        where = str(found) if found else "the environment"
+        raise ConfigurationError(
+            f"The configuration in {where} has {len(mistakes)} mistake{'s' * (len(mistakes) > 1)}.",
+            "Mend the keys named above; config.example.toml shows every key.",
+            mistakes=tuple(mistakes),
+        )
+    base = found.resolve().parent if found else Path.cwd()
+    return config.model_copy(update={"base": base})
+
+
+def _find() -> Path | None:
+    """Return the first configuration file that exists; None if the environment alone is to do."""
+    if named := os.environ.get("NINJASYNC_CONFIG"):
+        return Path(named)
+    places = [Path("config.toml"), Path(platformdirs.user_config_dir("ninjasync", appauthor=False)) / "config.toml"]
+    for place in places:
+        if place.is_file():
+            return place
+    if any(name.upper().startswith(PREFIX) and name.upper() not in NOT_KEYS for name in os.environ):
+        return None
+    looked = ", ".join(str(place.absolute()) for place in places)
+    raise ConfigurationError(
+        f"No configuration found; looked at $NINJASYNC_CONFIG, {looked}.",
+        "Name one with --config FILE, or copy config.example.toml to config.toml and fill it in.",
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8-sig"))
+    except OSError as error:
+        raise ConfigurationError(
+            f"The configuration file {path} cannot be read: {error.strerror or error}.",
+            "Check the path and the file's permissions.",
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"The configuration file {path} is not UTF-8 text.", "Save it as UTF-8.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(
+            f"The configuration file {path} is not valid TOML: {error}.",
+            "Mend that line; names with dots or colons need quotes.",
+        ) from error
+
+
+class _Environment(EnvSettingsSource):
+    """Reads a list or a table as JSON; what does not parse is left for validation to refuse by its key."""
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo | None, value: Any) -> Any:
+        # A secret may look like a number: only what starts as a list or a table is JSON.
+        if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+            try:
+                return json.loads(value)
+            except ValueError:
+                return value
+        return value
+
+
+class _Keys(BaseSettings):
+    """The configuration's fields, as pydantic-settings wants them declared."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", env_ignore_empty=True)
+    __annotations__ = {name: field.annotation for name, field in Config.model_fields.items() if name != "base"}
+
+
+def _from_environment() -> dict[str, Any]:
+    return _Environment(_Keys)()
+
+
+def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(under)
+    for key, value in over.items():
+        below = merged.get(key)
+        merged[key] = _merge(below, value) if isinstance(value, dict) and isinstance(below, dict) else value
+    return merged
+
+
+def _unknown_variables() -> list[str]:
+    """List variables with our prefix whose first part is no section (the rest pydantic refuses)."""
+    return sorted(
+        name
+        for name in os.environ
+        if name.upper().startswith(PREFIX)
+        and name.upper() not in NOT_KEYS
+        and name.upper().removeprefix(PREFIX).split("__")[0].lower() not in _Keys.model_fields
+    )
+
+
+def _nearest_variable(name: str) -> str:
+    return nearest(name, [f"{PREFIX}{section}".upper() for section in _Keys.model_fields])
+
+
+def _sentences(detail: ErrorDetails) -> Iterator[str]:
+    """Turn one of pydantic's errors into sentences: the key, what was found, what is allowed."""
+    *table, key = detail["loc"] or ("",)
+    item = ""
+    if isinstance(key, int):
+        item, key = f" (item {key + 1})", table.pop() if table else ""
+    if detail["loc"] == ("attributes",) and detail["type"] == "value_error":
+        for line in _reason(detail).split("\n"):
+            yield f"[attributes] {line}"
+        return
+    label = f"[{'.'.join(map(str, table))}] {key}{item}" if table else f"[{key}]{item}"
+    match detail["type"]:
+        case "extra_forbidden":
+            known = _keys(table)
+            hint = nearest(str(key), known) or nearest(str(key), _every_key()) or f"; known are {', '.join(known)}"
+            yield f"{label}: unknown key{hint}"
+        case "missing":
+            yield f"{label}: is missing"
+        case _:
+            hidden = key in _SECRET_KEYS or isinstance(detail["input"], dict | BaseModel)
+            found = "" if hidden else f"found {detail['input']!r}; "
+            yield f"{label}: {found}{_reason(detail)}"
+
+
+def _reason(detail: ErrorDetails) -> str:
+    context = detail.get("ctx", {})
+    match detail["type"]:
+        case "value_error":
+            return str(context["error"])
+        case "literal_error":
+            return f"allowed: {context['expected']}"
+        case "tuple_type":
+            return 'allowed: a list, as in ["…"]'
+        case "dict_type" | "model_type":
+            return "allowed: a table"
+        case _:
+            text = detail["msg"].removeprefix("Input should be ")
+            return f"allowed: {text}"
+
+
+def _keys(table: list[Any]) -> list[str]:
+    """List the keys that the table may have."""
+    model: type[BaseModel] = Config
+    for name in table:
+        model = _model(model.model_fields[name]) or model
+    return [name for name in model.model_fields if name != "base"]
+
+
+def _every_key(model: type[BaseModel] = Config, table: str = "") -> dict[str, str]:
+    """Map every key below ``model`` to the form that shows where it belongs."""
+    found: dict[str, str] = {}
+    for name, field in model.model_fields.items():
+        if inner := _model(field):
+            found |= _every_key(inner, f"{table}.{name}".lstrip("."))
+        elif table:
+            found[name] = f"[{table}] {name}"
+    return found
+
+
+def _model(field: FieldInfo) -> type[BaseModel] | None:
+    kind = field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
