@@ -67,6 +67,6 @@ class Request:
 def json_response(
     status: int, document: Json, *, media_type: str, headers: tuple[tuple[str, str], ...] = ()
 ) -> HttpResponse:
-    """A response with that JSON document as its body."""
+    """Return a response with that JSON document as its body."""
     body = json.dumps(document).encode()
     return HttpResponse(status, body, (("Content-Type", media_type), *headers))

@@ -20,7 +20,7 @@ class ScimError(Exception):
         self.scim_type = scim_type
 
     def document(self) -> Json:
-        """The error as a JSON document; ``status`` is a string (RFC 7644 §3.12)."""
+        """Return the error as a JSON document; ``status`` is a string (RFC 7644 §3.12)."""
         document: Json = {"schemas": [ERROR_SCHEMA], "status": str(self.status), "detail": self.detail}
         if self.scim_type is not None:
             document["scimType"] = self.scim_type
@@ -28,27 +28,27 @@ class ScimError(Exception):
 
 
 def invalid_value(detail: str) -> ScimError:
-    """A value that is missing or of the wrong type or form (RFC 7644 table 9)."""
+    """Return a value that is missing or of the wrong type or form (RFC 7644 table 9)."""
     return ScimError(400, detail, "invalidValue")
 
 
 def invalid_syntax(detail: str) -> ScimError:
-    """A body whose structure is wrong (RFC 7644 table 9)."""
+    """Return a body whose structure is wrong (RFC 7644 table 9)."""
     return ScimError(400, detail, "invalidSyntax")
 
 
 def invalid_path(detail: str) -> ScimError:
-    """A path that cannot be parsed or names nothing in the schema (RFC 7644 table 9)."""
+    """Return a path that cannot be parsed or names nothing in the schema (RFC 7644 table 9)."""
     return ScimError(400, detail, "invalidPath")
 
 
 def invalid_filter(detail: str) -> ScimError:
-    """A filter that cannot be parsed or compares what cannot be compared (RFC 7644 table 9)."""
+    """Return a filter that cannot be parsed or compares what cannot be compared (RFC 7644 table 9)."""
     return ScimError(400, detail, "invalidFilter")
 
 
 def no_target(detail: str) -> ScimError:
-    """A path that leads to nothing that could be changed (RFC 7644 table 9)."""
+    """Return a path that leads to nothing that could be changed (RFC 7644 table 9)."""
     return ScimError(400, detail, "noTarget")
 
 

@@ -89,9 +89,9 @@ Names: TypeAlias = Callable[[str], Path]
 
 
 def resolve(kind: Kind, text: str) -> Path:
-    """The attribute that ``text`` names: ``attr``, ``attr.sub``, either with its schema's URN before it.
+    """Return the attribute that ``text`` names.
 
-    Raises ScimError invalidPath for what the schema does not have.
+    Its form is ``attr`` or ``attr.sub``, either with its schema's URN before it. Raises ScimError invalidPath for what the schema does not have.
     """
     attributes, urn, rest = kind.attributes, None, text
     if text[:4].lower() == "urn:":
@@ -119,7 +119,7 @@ def _resolve_within(parent: Path) -> Names:
 
 
 def parse_filter(kind: Kind, text: str) -> Filter:
-    """The filter as a tree; ScimError invalidFilter if it is not one."""
+    """Return the filter as a tree; ScimError invalidFilter if it is not one."""
     parser = _Parser(text, kind)
     try:
         tree = parser.either(lambda name: resolve(kind, name), 0)
@@ -130,9 +130,9 @@ def parse_filter(kind: Kind, text: str) -> Filter:
 
 
 def parse_path(kind: Kind, text: str) -> tuple[Path, Filter | None]:
-    """A PATCH path: ``attr``, ``attr.sub``, ``attr[filter]`` or ``attr[filter].sub`` (RFC 7644 §3.5.2).
+    """Read a PATCH path (RFC 7644 §3.5.2).
 
-    Raises ScimError invalidPath.
+    Its form is ``attr``, ``attr.sub``, ``attr[filter]`` or ``attr[filter].sub``. Raises ScimError invalidPath.
     """
     parser = _Parser(text, kind)
     path = resolve(kind, parser.word())
@@ -273,7 +273,7 @@ def _comparison(path: Path, op: str, literal: str) -> Compare:
 
 
 def _comparable(leaf: Attribute, value: Any) -> Any:
-    """The value in the form in which equal means equal: by time, or by letters (RFC 7643 §2.2)."""
+    """Return the value in the form in which equal means equal: by time, or by letters (RFC 7643 §2.2)."""
     if not isinstance(value, str):
         return value
     if leaf.type == "dateTime":

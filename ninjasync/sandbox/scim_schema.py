@@ -47,12 +47,12 @@ class Attribute:
 
 
 def by_name(attributes: Iterable[Attribute]) -> dict[str, Attribute]:
-    """The attributes by lower-cased name: names are case-insensitive (RFC 7643 §2.1)."""
+    """Return the attributes by lower-cased name: names are case-insensitive (RFC 7643 §2.1)."""
     return {attribute.name.lower(): attribute for attribute in attributes}
 
 
 def _multi(name: str, description: str, *, value: str = "string", exact: bool = False) -> Attribute:
-    """A multi-valued attribute of the usual form (RFC 7643 §2.4)."""
+    """Return a multi-valued attribute of the usual form (RFC 7643 §2.4)."""
     return Attribute(
         name,
         description,
@@ -68,9 +68,7 @@ def _multi(name: str, description: str, *, value: str = "string", exact: bool = 
 
 
 _COMMON = (
-    Attribute(
-        "schemas", "The schemas in use.", "reference", multi=True, case_exact=True, returned="always"
-    ),
+    Attribute("schemas", "The schemas in use.", "reference", multi=True, case_exact=True, returned="always"),
     Attribute(
         "id",
         "The service's own identifier.",
@@ -188,7 +186,7 @@ class Kind:
     extensions: Mapping[str, Mapping[str, Attribute]]
 
     def extension(self, urn: str) -> str | None:
-        """The extension's URN as registered, however its letters are cased; None if it is unknown."""
+        """Return the extension's URN as registered, however its letters are cased; None if it is unknown."""
         return next((known for known in self.extensions if known.lower() == urn.lower()), None)
 
 
@@ -252,7 +250,7 @@ RESOURCE_TYPES: Mapping[str, Json] = {
 
 
 def service_provider_config(page_cap: int) -> Json:
-    """What this service can do (RFC 7643 §5)."""
+    """Tell what this service can do (RFC 7643 §5)."""
     return {
         "schemas": [_CORE + "ServiceProviderConfig"],
         "patch": {"supported": True},

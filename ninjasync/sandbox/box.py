@@ -1,0 +1,148 @@
+"""The sandbox as a whole: a company, a NinjaOne, two servers, and the configuration that reaches them.
+
+Knows how the parts go together. Must not know how they work, nor import the product under test.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable
+from itertools import count
+from types import TracebackType
+from typing import Self
+
+from ninjasync.sandbox.duo_api import READ_RESOURCE, duo_api
+from ninjasync.sandbox.exchange import Request
+from ninjasync.sandbox.ninjaone import NinjaOne
+from ninjasync.sandbox.people import Company, plain_name
+from ninjasync.sandbox.scim_api import BASE_PATH, scim_api
+from ninjasync.sandbox.server import HOST, Listener
+from ninjasync.sandbox.staffing import BREAKGLASS, company, existing_accounts
+
+# For training only: whoever reads this knows them.
+INTEGRATION_KEY = "DISANDBOX00000000000"
+SECRET_KEY = "sandbox-secret-key-for-training-only-000"  # noqa: S105 - guards nothing
+TOKEN = "sandbox-token-for-training-only"  # noqa: S105 - guards nothing
+
+
+class Sandbox:
+    """A Duo Admin API and a NinjaOne SCIM endpoint on loopback, from ``start`` to ``stop``.
+
+    Without a company or a NinjaOne it makes the usual ones. Ports of 0 mean any free one; after a
+    stop, a new start uses the same ports again, with the same people and accounts.
+    """
+
+    def __init__(
+        self,
+        people: Company | None = None,
+        ninjaone: NinjaOne | None = None,
+        *,
+        integration_key: str = INTEGRATION_KEY,
+        secret_key: str = SECRET_KEY,
+        token: str = TOKEN,
+        duo_port: int = 0,
+        scim_port: int = 0,
+        permissions: Iterable[str] = (READ_RESOURCE,),
+    ) -> None:
+        self.company = company() if people is None else people
+        self.ninjaone = existing_accounts(self.company) if ninjaone is None else ninjaone
+        self.integration_key = integration_key
+        self.secret_key = secret_key
+        self.token = token
+        self.permissions = set(permissions)
+        self._ports = {"duo": duo_port, "scim": scim_port}
+        self._listeners: list[Listener] = []
+        self._requests: list[Request] = []
+        self._lock = threading.Lock()
+        self._connections = count(1)
+
+    def start(self) -> Self:
+        """Serve; returns once both ports accept connections. OSError if a port is taken."""
+        services = {
+            "duo": duo_api(self.company, self.integration_key, self.secret_key, permissions=self.permissions),
+            "scim": scim_api(self.ninjaone, self.token),
+        }
+        try:
+            for name, service in services.items():
+                listener = Listener(
+                    name,
+                    service,
+                    port=self._ports[name],
+                    record=self._record,
+                    number=lambda: next(self._connections),
+                )
+                self._listeners.append(listener)
+                self._ports[name] = listener.port
+        except OSError:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """End both servers and all their connections; harmless when stopped."""
+        while self._listeners:
+            self._listeners.pop().close()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def duo_url(self) -> str:
+        """Where the Duo Admin API is, as ``http://127.0.0.1:PORT``; known from the first start on."""
+        return f"http://{HOST}:{self._ports['duo']}"
+
+    @property
+    def scim_url(self) -> str:
+        """The SCIM endpoint, as ``http://127.0.0.1:PORT/scim/v2``; known from the first start on."""
+        return f"http://{HOST}:{self._ports['scim']}{BASE_PATH}"
+
+    @property
+    def requests(self) -> list[Request]:
+        """What was served since the last ``forget``, in order of arrival."""
+        with self._lock:
+            return sorted(self._requests, key=lambda request: request.at)
+
+    def forget(self) -> None:
+        """Start a new list of requests."""
+        with self._lock:
+            self._requests.clear()
+
+    def config_toml(self) -> str:
+        """Return a config.toml for ninjasync that reaches this sandbox.
+
+        Its scope are the company's groups for NinjaOne by their present names, without sync suffix.
+        """
+        names = [plain_name(self.company.groups[group]["name"]) for group in self.company.scoped]
+        sections: dict[str, dict[str, str | int | list[str]]] = {
+            "duo": {
+                "api_hostname": self.duo_url,
+                "integration_key": self.integration_key,
+                "secret_key": self.secret_key,
+                "rate_limit": 0,
+            },
+            "ninjaone": {"endpoint_url": self.scim_url, "secret_token": self.token},
+            "scope": {"groups": names},
+            "safety": {"protected_users": [f"{BREAKGLASS}@{self.company.domain}"]},
+        }
+        blocks = (
+            "\n".join([f"[{section}]", *(f"{key} = {_toml(value)}" for key, value in keys.items())])
+            for section, keys in sections.items()
+        )
+        return "# Reaches a ninjasync sandbox. These keys are for training, they guard nothing.\n\n" + (
+            "\n\n".join(blocks) + "\n"
+        )
+
+    def _record(self, request: Request) -> None:
+        with self._lock:
+            self._requests.append(request)
+
+
+def _toml(value: str | int | list[str]) -> str:
+    """JSON's strings, numbers and lists are TOML's too, as long as nothing is escaped as surrogates."""
+    return json.dumps(value, ensure_ascii=False)
