@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from threading import RLock
 from typing import Any
@@ -125,16 +125,19 @@ class NinjaOne:
         if kind.name == "User":
             _settle_user(settled)
         else:
-            self._require_members(settled.get("members") or [])
+            settled |= self._members_only(settled.get("members") or [])
         taken = self.find(kind, _NAME[kind.name], name) or []
         if any(holder != resource_id for holder in taken):
             raise ScimError(409, f"{_NAME[kind.name]} {name!r} is taken", "uniqueness")
         return settled
 
-    def _require_members(self, members: Iterable[Json]) -> None:
+    def _members_only(self, members: list[Json]) -> Json:
+        """Keep of each member the id alone; the rest of it is made up for each answer."""
         for member in members:
             if member["value"] not in self.users:
                 raise invalid_value(f"there is no user {member['value']}")
+        ids = [member if len(member) == 1 else {"value": member["value"]} for member in members]
+        return {"members": ids} if ids else {}
 
     def _index(self, kind: Kind) -> dict[str, dict[str, list[str]]]:
         """Ids by case-folded name; made anew when someone else than this class wrote to the table."""

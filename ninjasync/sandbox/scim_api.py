@@ -27,6 +27,7 @@ LIST_RESPONSE = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 _MEDIA_TYPE = "application/scim+json"
 _ACCEPTED = (_MEDIA_TYPE, "application/json")
 _DEFAULT_COUNT = 100
+_NOT_IMPLEMENTED = ("Bulk", "Me", ".search")  # all three are optional (RFC 7644 §3)
 _ENDPOINTS: Mapping[str, Kind] = {kind.endpoint: kind for kind in KINDS.values()}
 
 
@@ -87,6 +88,8 @@ def _dispatch(call: _Call) -> _Answer:
         if call.request.method != "GET":
             raise _not_allowed(call)
         return 200, document
+    if name in _NOT_IMPLEMENTED:
+        raise ScimError(501, f"{name} is not implemented")
     kind = _ENDPOINTS.get("/" + name)
     if kind is None or len(rest) > 1:
         raise not_found(path)
@@ -285,13 +288,7 @@ def _group_value(call: _Call, group_id: str) -> Json:
 
 
 def _member(call: _Call, item: Json) -> Json:
-    user = call.store.users.get(item["value"], {})
-    return {
-        **item,
-        "$ref": f"{call.base}/Users/{item['value']}",
-        "display": user.get("userName"),
-        "type": "User",
-    }
+    return {**item, "$ref": f"{call.base}/Users/{item['value']}", "type": "User"}
 
 
 def _projected(call: _Call, kind: Kind, resource: Json) -> Json:

@@ -19,6 +19,7 @@ from ninjasync.sandbox.scim_error import ScimError, invalid_filter, invalid_path
 from ninjasync.sandbox.scim_schema import Attribute, Kind
 
 _MAX_DEPTH = 40  # deeper nesting is an attack on the stack, not a question
+_MAX_TOKENS = 1000  # so is a longer chain of and
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,8 @@ Names: TypeAlias = Callable[[str], Path]
 def resolve(kind: Kind, text: str) -> Path:
     """Return the attribute that ``text`` names.
 
-    Its form is ``attr`` or ``attr.sub``, either with its schema's URN before it. Raises ScimError invalidPath for what the schema does not have.
+    Its form is ``attr`` or ``attr.sub``, either with its schema's URN before it.
+    Raises ScimError invalidPath for what the schema does not have.
     """
     attributes, urn, rest = kind.attributes, None, text
     if text[:4].lower() == "urn:":
@@ -120,8 +122,8 @@ def _resolve_within(parent: Path) -> Names:
 
 def parse_filter(kind: Kind, text: str) -> Filter:
     """Return the filter as a tree; ScimError invalidFilter if it is not one."""
-    parser = _Parser(text, kind)
     try:
+        parser = _Parser(text)
         tree = parser.either(lambda name: resolve(kind, name), 0)
         parser.expect_end()
     except ScimError as error:
@@ -132,9 +134,10 @@ def parse_filter(kind: Kind, text: str) -> Filter:
 def parse_path(kind: Kind, text: str) -> tuple[Path, Filter | None]:
     """Read a PATCH path (RFC 7644 §3.5.2).
 
-    Its form is ``attr``, ``attr.sub``, ``attr[filter]`` or ``attr[filter].sub``. Raises ScimError invalidPath.
+    Its form is ``attr``, ``attr.sub``, ``attr[filter]`` or ``attr[filter].sub``.
+    Raises ScimError invalidPath.
     """
-    parser = _Parser(text, kind)
+    parser = _Parser(text)
     path = resolve(kind, parser.word())
     if parser.at_end():
         return path, None
@@ -157,8 +160,7 @@ _TOKEN = re.compile(r"""\s*(?:("(?:[^"\\]|\\.)*")|([()\[\]])|([^\s()\[\]"]+))"""
 class _Parser:
     """A reader of tokens: quoted strings, brackets and words."""
 
-    def __init__(self, text: str, kind: Kind) -> None:
-        self._kind = kind
+    def __init__(self, text: str) -> None:
         self._tokens: list[str] = []
         self._next = 0
         position, stripped = 0, text.rstrip()
@@ -168,6 +170,8 @@ class _Parser:
                 raise invalid_path(f"cannot read {stripped[position:]!r}")
             self._tokens.append(match[1] or match[2] or match[3])
             position = match.end()
+        if len(self._tokens) > _MAX_TOKENS:
+            raise invalid_path("it is too long")
 
     def at_end(self) -> bool:
         return self._next >= len(self._tokens)

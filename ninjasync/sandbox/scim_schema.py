@@ -33,6 +33,7 @@ class Attribute:
     returned: str = "default"
     uniqueness: str = "none"
     references: tuple[str, ...] = ()
+    canonical: tuple[str, ...] = ()
     sub: tuple[Attribute, ...] = ()
     number_ok: bool = False
     children: Mapping[str, Attribute] = field(init=False, repr=False, compare=False)
@@ -145,7 +146,7 @@ _USER = (
 )
 
 _NINJAONE_USER = (
-    Attribute("userType", "technician or endUser.", case_exact=True),
+    Attribute("userType", "What the account is for.", case_exact=True, canonical=("technician", "endUser")),
     Attribute("organizationId", "The organization's number, or All.", number_ok=True),
 )
 
@@ -165,11 +166,10 @@ _GROUP = (
                 "The person's address.",
                 "reference",
                 case_exact=True,
-                mutability="readOnly",
+                mutability="immutable",
                 references=("User",),
             ),
-            Attribute("display", "The person's userName.", mutability="readOnly"),
-            Attribute("type", "Always User.", mutability="readOnly"),
+            Attribute("type", "Always User.", mutability="immutable", canonical=("User",)),
         ),
     ),
 )
@@ -209,6 +209,8 @@ def _attribute_document(attribute: Attribute) -> Json:
         document |= {"caseExact": attribute.case_exact, "uniqueness": attribute.uniqueness}
     if attribute.type == "reference":
         document["referenceTypes"] = list(attribute.references) or ["uri"]
+    if attribute.canonical:
+        document["canonicalValues"] = list(attribute.canonical)
     if attribute.sub:
         document["subAttributes"] = [_attribute_document(sub) for sub in attribute.sub]
     return document
