@@ -154,7 +154,6 @@ _ENDPOINTS: tuple[tuple[re.Pattern[str], Callable[..., _Result]], ...] = (
     (re.compile("/admin/v1/users/([^/]+)"), _get_user),
     (re.compile("/admin/v1/users/([^/]+)/groups"), _groups_of_user),
     (re.compile("/admin/v1/groups"), _list_groups),
-    (re.compile("/admin/v1/groups/([^/]+)"), _get_group),
     (re.compile("/admin/v2/groups/([^/]+)"), _get_group),
     (re.compile("/admin/v2/groups/([^/]+)/users"), _users_of_group),
 )

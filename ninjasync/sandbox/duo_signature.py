@@ -100,7 +100,5 @@ def _canonical_params(encoded: str) -> str:
 
 
 def _header_hash(request: HttpRequest) -> str:
-    signed = sorted(
-        (n, v) for n, v in request.headers.items() if n.startswith("x-duo-") and n != "x-duo-date"
-    )
+    signed = sorted((n, v) for n, v in request.headers.items() if n.startswith("x-duo-") and n != "x-duo-date")
     return hashlib.sha512("\0".join(part for pair in signed for part in pair).encode()).hexdigest()

@@ -34,9 +34,10 @@ class NinjaOne:
     """The accounts and groups of one tenant.
 
     ``users`` and ``groups`` map ids to resources as stored: without ``meta.location`` and a user's
-    ``groups``, which are made up for each answer. They may be read and changed at will between
-    requests; hold ``lock`` to do so during them. To change a group's members in place, add or take
-    away items or put a new list. Ids follow from ``seed`` and the order of creation.
+    ``groups``, which are made up for each answer; a group always has ``members``, if only an empty
+    list. They may be read and changed at will between requests; hold ``lock`` to do so during them.
+    To change a group's members in place, add or take away items or put a new list. Ids follow from
+    ``seed`` and the order of creation.
     """
 
     def __init__(self, *, seed: int = 1, page_cap: int = 500, now: Callable[[], str] = utc_now) -> None:
@@ -125,19 +126,18 @@ class NinjaOne:
         if kind.name == "User":
             _settle_user(settled)
         else:
-            settled |= self._members_only(settled.get("members") or [])
+            settled["members"] = self._members_only(settled.get("members") or [])
         taken = self.find(kind, _NAME[kind.name], name) or []
         if any(holder != resource_id for holder in taken):
             raise ScimError(409, f"{_NAME[kind.name]} {name!r} is taken", "uniqueness")
         return settled
 
-    def _members_only(self, members: list[Json]) -> Json:
+    def _members_only(self, members: list[Json]) -> list[Json]:
         """Keep of each member the id alone; the rest of it is made up for each answer."""
         for member in members:
             if member["value"] not in self.users:
                 raise invalid_value(f"there is no user {member['value']}")
-        ids = [member if len(member) == 1 else {"value": member["value"]} for member in members]
-        return {"members": ids} if ids else {}
+        return [member if len(member) == 1 else {"value": member["value"]} for member in members]
 
     def _index(self, kind: Kind) -> dict[str, dict[str, list[str]]]:
         """Ids by case-folded name; made anew when someone else than this class wrote to the table."""

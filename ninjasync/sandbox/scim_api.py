@@ -41,7 +41,8 @@ class _Call:
     base: str
 
 
-_Answer: TypeAlias = tuple[int, Json | None]
+_Headers: TypeAlias = tuple[tuple[str, str], ...]
+_Answer: TypeAlias = tuple[int, Json | None, _Headers]
 
 
 def scim_api(store: NinjaOne, token: str) -> Service:
@@ -52,16 +53,12 @@ def scim_api(store: NinjaOne, token: str) -> Service:
             _require_token(request, token)
             call = _Call(store, request, request.params, f"http://{request.host}{BASE_PATH}")
             with store.lock:
-                status, document = _dispatch(call)
+                status, document, headers = _dispatch(call)
         except ScimError as error:
             return _error(error)
         if document is None:
-            return HttpResponse(status)
-        meta = document.get("meta", {})
-        extra = [("ETag", meta["version"])] if "version" in meta else []
-        if status == 201:
-            extra.append(("Location", meta["location"]))
-        return json_response(status, document, media_type=_MEDIA_TYPE, headers=tuple(extra))
+            return HttpResponse(status, headers=headers)
+        return json_response(status, document, media_type=_MEDIA_TYPE, headers=headers)
 
     return answer
 
@@ -83,11 +80,11 @@ def _dispatch(call: _Call) -> _Answer:
         raise not_found(path)
     if call.params.get("attributes") and call.params.get("excludedAttributes"):
         raise invalid_value("attributes and excludedAttributes exclude one another")  # RFC 7644 §3.9
-    _, name, *rest = [unquote(part) for part in path.removeprefix(BASE_PATH).rstrip("/").split("/")]
+    name, *rest = [unquote(part) for part in path.removeprefix(BASE_PATH).strip("/").split("/")]
     if document := _discovery(call, name, rest):
         if call.request.method != "GET":
             raise _not_allowed(call)
-        return 200, document
+        return 200, document, ()
     if name in _NOT_IMPLEMENTED:
         raise ScimError(501, f"{name} is not implemented")
     kind = _ENDPOINTS.get("/" + name)
@@ -149,7 +146,7 @@ def _list(call: _Call, kind: Kind) -> _Answer:
         if by := params.get("sortBy"):
             chosen = _sorted(kind, chosen, by, params.get("sortOrder", "ascending"))
         found, total = chosen[start - 1 : start - 1 + count], len(chosen)
-    return 200, _list_response([_projected(call, kind, each) for each in found], total, start)
+    return 200, _list_response([_projected(call, kind, each) for each in found], total, start), ()
 
 
 def _list_response(resources: list[Json], total: int, start: int) -> Json:
@@ -202,7 +199,9 @@ def _sorted(kind: Kind, resources: list[Json], by: str, order: str) -> list[Json
 
 def _create(call: _Call, kind: Kind) -> _Answer:
     stored = call.store.create(kind, clean_resource(kind, _body(call)))
-    return 201, _projected(call, kind, _render(call, kind, stored))
+    rendered = _render(call, kind, stored)
+    location = ("Location", rendered["meta"]["location"])
+    return 201, _projected(call, kind, rendered), (*_entity_tag(stored), location)
 
 
 # One resource
@@ -211,27 +210,27 @@ def _create(call: _Call, kind: Kind) -> _Answer:
 def _get(call: _Call, kind: Kind, resource_id: str) -> _Answer:
     stored = call.store.get(kind, resource_id)
     if _names_version(call.request.headers.get("if-none-match"), stored):
-        return 304, None
-    return 200, _projected(call, kind, _render(call, kind, stored))
+        return 304, None, _entity_tag(stored)
+    return 200, _projected(call, kind, _render(call, kind, stored)), _entity_tag(stored)
 
 
 def _replace(call: _Call, kind: Kind, resource_id: str) -> _Answer:
     _require_version(call, call.store.get(kind, resource_id))
     stored = call.store.update(kind, resource_id, clean_resource(kind, _body(call)))
-    return 200, _projected(call, kind, _render(call, kind, stored))
+    return 200, _projected(call, kind, _render(call, kind, stored)), _entity_tag(stored)
 
 
 def _patch(call: _Call, kind: Kind, resource_id: str) -> _Answer:
     before = call.store.get(kind, resource_id)
     _require_version(call, before)
     stored = call.store.update(kind, resource_id, patched(kind, before, _body(call)))
-    return 200, _projected(call, kind, _render(call, kind, stored))
+    return 200, _projected(call, kind, _render(call, kind, stored)), _entity_tag(stored)
 
 
 def _delete(call: _Call, kind: Kind, resource_id: str) -> _Answer:
     _require_version(call, call.store.get(kind, resource_id))
     call.store.delete(kind, resource_id)
-    return 204, None
+    return 204, None, ()
 
 
 _ON_COLLECTION: Mapping[str, Callable[[_Call, Kind], _Answer]] = {"GET": _list, "POST": _create}
@@ -241,6 +240,11 @@ _ON_RESOURCE: Mapping[str, Callable[[_Call, Kind, str], _Answer]] = {
     "PATCH": _patch,
     "DELETE": _delete,
 }
+
+
+def _entity_tag(stored: Json) -> _Headers:
+    version = stored.get("meta", {}).get("version")
+    return (("ETag", version),) if version else ()
 
 
 def _require_version(call: _Call, stored: Json) -> None:
@@ -279,6 +283,8 @@ def _render(call: _Call, kind: Kind, stored: Json) -> Json:
             rendered["groups"] = groups
     elif members := stored.get("members"):
         rendered["members"] = [_member(call, item) for item in members]
+    else:
+        rendered.pop("members", None)
     return rendered
 
 
@@ -292,6 +298,4 @@ def _member(call: _Call, item: Json) -> Json:
 
 
 def _projected(call: _Call, kind: Kind, resource: Json) -> Json:
-    return project(
-        kind, resource, call.params.get("attributes", ""), call.params.get("excludedAttributes", "")
-    )
+    return project(kind, resource, call.params.get("attributes", ""), call.params.get("excludedAttributes", ""))

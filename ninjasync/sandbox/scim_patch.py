@@ -106,9 +106,7 @@ def _require_writable(path: Path, inner: Filter | None) -> None:
         if part.read_only or part.mutability == "immutable" or part.name == "schemas":
             raise ScimError(400, f"{part.name} cannot be changed", "mutability")
     if inner is not None and not path.attribute.multi:
-        raise ScimError(
-            400, f"{path.attribute.name} has one value only, a filter cannot choose", "invalidPath"
-        )
+        raise ScimError(400, f"{path.attribute.name} has one value only, a filter cannot choose", "invalidPath")
 
 
 def _at(resource: Json, path: Path, change: Callable[[Any], Any]) -> Json:
@@ -161,9 +159,7 @@ def _assign_selected(path: Path, inner: Filter, op: str, have: list[Any] | None,
     chosen = _selection(inner, have or [])
     if not any(chosen):
         raise no_target(f"no value of {path.attribute.name} matches the filter")
-    items = [
-        _changed(path, item, op, value) if hit else item for item, hit in zip(have or [], chosen, strict=True)
-    ]
+    items = [_changed(path, item, op, value) if hit else item for item, hit in zip(have or [], chosen, strict=True)]
     primary = [item.get("primary") is True for item in items]
     if sum(primary) > 1:  # the one just set takes over from the one before (RFC 7644 §3.5.2)
         items = [

@@ -158,9 +158,7 @@ _GROUP = (
         "complex",
         multi=True,
         sub=(
-            Attribute(
-                "value", "The person's identifier.", required=True, case_exact=True, mutability="immutable"
-            ),
+            Attribute("value", "The person's identifier.", required=True, case_exact=True, mutability="immutable"),
             Attribute(
                 "$ref",
                 "The person's address.",
