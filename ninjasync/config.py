@@ -53,7 +53,7 @@ class SecretReference(Section):
 
 
 def _secret(value: Any) -> Any:
-    """A plain string is the secret itself; a table says where it is kept."""
+    """Accept a plain string as the secret itself, a table as where it is kept."""
     if isinstance(value, str):
         if not value.strip():
             raise ValueError("is empty; give the secret or say where it is kept")

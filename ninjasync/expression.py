@@ -64,7 +64,7 @@ def _bare_path(text: str) -> Expression:
     return evaluate
 
 
-def _check_functions(node: dict[str, Any]) -> None:
+def _check_functions(node: Any) -> None:
     """Find unknown functions now, not when the first record reaches them."""
     if node["type"] == "function_expression" and node["value"] not in Functions.FUNCTION_TABLE:
         raise ExpressionError(f"calls {node['value']}(), which JMESPath does not have")

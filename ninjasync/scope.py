@@ -42,8 +42,8 @@ class Scope:
     missing: tuple[str, ...]
     warnings: tuple[str, ...]
     where: Expression | None
-    wanted: Callable[[Iterable[str]], str | None]
-    unwanted: Callable[[Iterable[str]], str | None]
+    wanted: Callable[[Iterable[Any]], str | None]
+    unwanted: Callable[[Iterable[Any]], str | None]
 
 
 def resolve(settings: config.Scope, pushing: config.Groups, groups: Mapping[str, str]) -> Scope:

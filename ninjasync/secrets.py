@@ -42,7 +42,8 @@ def _read(key: str, secret: SecretStr | SecretReference, config: Config) -> Secr
     # It travels in an HTTP header; a stray quote or line break from copying would fail there without a cause.
     if not (found.isascii() and found.isprintable()) or " " in found:
         raise ConfigurationError(
-            f"{key}: the secret holds a character that no key or token has.", "Copy it once more from the console."
+            f"{key}: the secret holds a character that no key or token has.",
+            "Copy it once more from the console.",
         )
     return SecretStr(found)
 
@@ -72,14 +73,16 @@ def _from_keyring(key: str, reference: str) -> str:
         import keyring.errors
     except ImportError as error:
         raise ConfigurationError(
-            f"{key}: the keyring needs the extra package keyring.", 'Install it: pip install "ninjasync[keyring]".'
+            f"{key}: the keyring needs the extra package keyring.",
+            'Install it: pip install "ninjasync[keyring]".',
         ) from error
     service, _, user = reference.partition("/")
     try:
         value = keyring.get_password(service, user)
     except keyring.errors.KeyringError as error:
         raise ConfigurationError(
-            f"{key}: the keyring could not be read: {error}.", "On a machine without a desktop use { file } instead."
+            f"{key}: the keyring could not be read: {error}.",
+            "On a machine without a desktop use { file } instead.",
         ) from error
     if value is None:
         raise ConfigurationError(
@@ -92,13 +95,19 @@ def _from_command(key: str, command: tuple[str, ...]) -> str:
     name = command[0]
     try:
         done = subprocess.run(  # noqa: S603 - the operator's own command, without a shell
-            command, capture_output=True, text=True, timeout=_COMMAND_SECONDS, check=False, stdin=subprocess.DEVNULL
+            command,
+            capture_output=True,
+            text=True,
+            timeout=_COMMAND_SECONDS,
+            check=False,
+            stdin=subprocess.DEVNULL,
         )
     except (OSError, UnicodeDecodeError, subprocess.TimeoutExpired) as error:
         why = "took over a minute" if isinstance(error, subprocess.TimeoutExpired) else f"could not run: {error}"
         raise ConfigurationError(f"{key}: the command {name} {why}.", "Try it by hand as this user.") from None
     if done.returncode:
         raise ConfigurationError(
-            f"{key}: the command {name} ended with exit code {done.returncode}.", "Try it by hand as this user."
+            f"{key}: the command {name} ended with exit code {done.returncode}.",
+            "Try it by hand as this user.",
         )
     return done.stdout

@@ -36,9 +36,7 @@ def load(path: Path | None = None) -> Config:
     """
     found = path or _find()
     in_file = _read(found) if found else {}
-    mistakes = [
-        f"{name} in the environment: no such key{_nearest_variable(name)}" for name in _unknown_variables()
-    ]
+    mistakes = [f"{name} in the environment: no such key{_nearest_variable(name)}" for name in _unknown_variables()]
     merged = _merge(in_file, _from_environment())
     for section in _REQUIRED_SECTIONS:
         merged.setdefault(section, {})
@@ -61,7 +59,10 @@ def _find() -> Path | None:
     """Return the first configuration file that exists; None if the environment alone is to do."""
     if named := os.environ.get("NINJASYNC_CONFIG"):
         return Path(named)
-    places = [Path("config.toml"), Path(platformdirs.user_config_dir("ninjasync", appauthor=False)) / "config.toml"]
+    places = [
+        Path("config.toml"),
+        Path(platformdirs.user_config_dir("ninjasync", appauthor=False)) / "config.toml",
+    ]
     for place in places:
         if place.is_file():
             return place

@@ -118,7 +118,8 @@ class Sandbox:
 
         Its scope are the company's groups for NinjaOne by their present names, without sync suffix.
         """
-        names = [plain_name(self.company.groups[group]["name"]) for group in self.company.scoped]
+        groups = self.company.groups
+        names = [plain_name(groups[group]["name"]) for group in self.company.scoped if group in groups]
         sections: dict[str, dict[str, str | int | list[str]]] = {
             "duo": {
                 "api_hostname": self.duo_url,

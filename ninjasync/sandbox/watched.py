@@ -64,6 +64,10 @@ class Table(dict[str, Json]):
         """Remove without a notice."""
         super().__delitem__(key)
 
+    def __setitem__(self, key: str, resource: Json) -> None:
+        self.put(key, resource)
+        self.touched = True
+
     def written(self) -> None:
         """Note a write, and watch what was put in."""
         self.touched = True
@@ -74,4 +78,5 @@ class Table(dict[str, Json]):
 
 for _name in _WRITERS:
     setattr(Row, _name, _watched(_name))
-    setattr(Table, _name, _watched(_name))
+    if _name != "__setitem__":  # a table has its own, which does not look at every row
+        setattr(Table, _name, _watched(_name))

@@ -12,11 +12,9 @@ from typing import TypeAlias
 from ninjasync.sandbox.exchange import Json
 from ninjasync.sandbox.people import Company, plain_name
 from ninjasync.sandbox.staffing import (
-    END_USERS,
     FIRST_NAMES,
     LAST_NAMES,
     ORGANIZATIONS,
-    TECHNICIANS,
     dice,
 )
 
@@ -34,6 +32,7 @@ class _Staff:
             if user["status"] == "active"
             and scoped & set(user["groups"])
             and user["custom_attributes"].get("userType") in ("technician", "endUser")
+            and user["email"]
         ]
         rng.shuffle(self._free)
         self._people = people
@@ -43,13 +42,11 @@ class _Staff:
 
     def draw(self, *, end_user: bool = False) -> tuple[str, Json]:
         """Somebody, or some end user if there is one left."""
-        for user_id in self._free:
-            user = self._people.users[user_id]
-            if not end_user or _sound_end_user(user):
-                self._free.remove(user_id)
-                return user_id, user
-        user_id = self._free.pop()
-        return user_id, self._people.users[user_id]
+        users = self._people.users
+        fitting = (user_id for user_id in self._free if not end_user or _sound_end_user(users[user_id]))
+        user_id = next(fitting, self._free[0])
+        self._free.remove(user_id)
+        return user_id, users[user_id]
 
 
 def _sound_end_user(user: Json) -> bool:
@@ -74,12 +71,16 @@ def year_of_life(people: Company, seed: int = 1) -> list[str]:
         return [*told, _regrouped(people)]
 
 
+def _end_users(people: Company) -> str:
+    return people.scoped[1]  # by id: an earlier year may have renamed it
+
+
 def _hired(people: Company, staff: _Staff, rng: Random) -> str:
     first, last = rng.choice(FIRST_NAMES), rng.choice(LAST_NAMES)
     user_id = people.hire(
         first,
         last,
-        groups=[END_USERS, "All Staff"],
+        groups=[_end_users(people), "All Staff"],
         user_type="endUser",
         organization=rng.choice(ORGANIZATIONS),
     )
@@ -89,8 +90,8 @@ def _hired(people: Company, staff: _Staff, rng: Random) -> str:
 def _promoted(people: Company, staff: _Staff, rng: Random) -> str:
     user_id, user = staff.draw(end_user=True)
     people.set_attribute(user_id, "userType", "technician")
-    people.leave(user_id, people.group_named(END_USERS))
-    people.join(user_id, people.group_named(TECHNICIANS))
+    people.leave(user_id, _end_users(people))
+    people.join(user_id, people.scoped[0])
     return f"{user['email']} became a technician."
 
 

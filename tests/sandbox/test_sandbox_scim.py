@@ -345,6 +345,15 @@ def test_a_page_that_is_no_number_is_refused(scim: Endpoint, params: dict[str, s
     assert refusal(scim("GET", "/Users", **params)) == (400, "invalidValue")
 
 
+def test_an_id_is_found_by_filter(scim: Endpoint) -> None:
+    ana = scim.user("ana@example.com")
+    scim.user("ben@example.com")
+    assert scim.names(filter=f'id eq "{ana}"') == ["ana@example.com"]
+    assert scim.names(filter='id eq "nobody"') == []
+    assert scim.names(filter=f'active eq true and id eq "{ana}"') == ["ana@example.com"]
+    assert scim.names(filter=f'id eq "{ana}" or userName sw "b"') == ["ana@example.com", "ben@example.com"]
+
+
 def test_a_filter_narrows_the_total_too(scim: Endpoint) -> None:
     for number in range(5):
         scim.user(f"u{number}@example.com", active=number % 2 == 0)
@@ -572,6 +581,9 @@ def test_changes_from_outside_count_at_once(scim: Endpoint) -> None:
     assert scim("GET", "/Users/own")[1]["meta"] == {"location": f"{BASE}/Users/own"}
     status, document = scim("PUT", "/Users/own", {"schemas": [USER], "userName": "put@example.com"})
     assert (status, document["meta"]["version"]) == (200, 'W/"1"')
+    scim.store.users.update(two={"id": "two", "userName": "two@example.com"})
+    scim.store.users["two"]["externalId"] = "DU2"
+    assert scim.names(filter='externalId eq "DU2"') == ["two@example.com"]
     scim.store.users.clear()
     assert scim.names() == []
 

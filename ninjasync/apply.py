@@ -1,0 +1,250 @@
+"""Carries a plan out against a writer and says what became of each change.
+
+Knows the order that the plan gives and how many requests may be under way; decides
+nothing of its own, and prints nothing.
+"""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
+from graphlib import TopologicalSorter
+from typing import Literal, Protocol
+
+from ninjasync.directory import Resource
+from ninjasync.errors import CredentialsError, InterruptedRunError, NinjasyncError, UnreachableError
+from ninjasync.mapping import TECHNICIAN
+from ninjasync.plan import REMOVALS, Change, Delta, Outcome, Plan, Result
+
+log = logging.getLogger(__name__)
+
+# So many failures in a row to reach NinjaOne, over all workers, mean that going on is of no use.
+_MOST_FAILURES_IN_A_ROW = 10
+
+Step = Literal["free", "whole"]
+_Node = tuple[str, Step]
+
+
+class TargetWriter(Protocol):
+    """What a run needs of NinjaOne. Each method raises a NinjasyncError that says what failed."""
+
+    def create_user(self, change: Change) -> str:
+        """Create a user and return NinjaOne's id."""
+
+    def create_group(self, change: Change, members: list[str]) -> str:
+        """Create a group with members (NinjaOne ids) and return NinjaOne's id."""
+
+    def patch(self, resource: Resource, id_: str, diff: tuple[Delta, ...]) -> None:
+        """Change attributes."""
+
+    def change_members(self, id_: str, added: list[str], removed: list[str]) -> None:
+        """Add and remove members (NinjaOne ids)."""
+
+    def delete(self, resource: Resource, id_: str) -> None:
+        """Delete a resource."""
+
+
+def apply_plan(
+    plan: Plan,
+    writer: TargetWriter,
+    *,
+    parallelism: int,
+    stop: threading.Event,
+    tell: Callable[[Outcome], None] = lambda _: None,
+) -> Result:
+    """Write every change of ``plan``; ``tell`` is called with each outcome as it comes, from this thread.
+
+    A change whose need failed is skipped. Setting ``stop`` lets the calls under way
+    finish and skips the rest; so do refused credentials and an endpoint that is gone.
+    """
+    return _Run(plan, writer, parallelism, stop, tell).result()
+
+
+def left_to_do(result: Result) -> tuple[str, ...]:
+    """Say what only a person can do after this run: NinjaOne gives a new group no role by itself."""
+    new = [
+        outcome.change
+        for outcome in result.outcomes
+        if outcome.change.resource == "group" and outcome.change.action == "create" and outcome.status == "applied"
+    ]
+    if not new:
+        return ()
+    groups = ", ".join(f'"{change.key}"' for change in new)
+    steps = [
+        f"Give a role to {groups}: in the NinjaOne console under Administration, Accounts, Identity Providers, "
+        "your provider, Group mapping. Until somebody maps them there, the groups give nobody any role."
+    ]
+    members = {member.key for change in new for member in change.added}
+    technicians = sorted(
+        outcome.change.key
+        for outcome in result.outcomes
+        if outcome.change.key in members and any(delta.after == TECHNICIAN for delta in outcome.change.diff)
+    )
+    if technicians:
+        steps.append(f"Until then these new technicians can do nothing: {', '.join(technicians)}.")
+    return tuple(steps)
+
+
+class _Run:
+    def __init__(
+        self,
+        plan: Plan,
+        writer: TargetWriter,
+        parallelism: int,
+        stop: threading.Event,
+        tell: Callable[[Outcome], None],
+    ) -> None:
+        self._plan, self._writer, self._parallelism = plan, writer, parallelism
+        self._stop, self._tell = stop, tell
+        self._outcomes: dict[str, Outcome] = {}
+        # Duo id -> NinjaOne id, of accounts that this run created.
+        self._created: dict[str, str] = {}
+        self._in_a_row = 0
+        self._fatal: NinjasyncError | None = None
+
+    def result(self) -> Result:
+        with ThreadPoolExecutor(self._parallelism, "apply") as pool:
+            for phase in _phases(self._plan.changes):
+                self._run_phase(pool, phase)
+        outcomes = tuple(self._outcomes[change.name] for change in self._plan.changes)
+        interrupted = self._fatal is None and self._stop.is_set()
+        return Result(outcomes, interrupted=interrupted, fatal=self._fatal)
+
+    def _run_phase(self, pool: ThreadPoolExecutor, changes: list[Change]) -> None:
+        by_name = {change.name: change for change in changes}
+        sorter = TopologicalSorter(_steps(by_name))
+        sorter.prepare()
+        ready: deque[_Node] = deque(sorter.get_ready())
+        running: dict[Future[None], _Node] = {}
+        while ready or running:
+            while ready and len(running) < self._parallelism:
+                node = ready.popleft()
+                change = by_name[node[0]]
+                if why := self._hindrance(change):
+                    self._settle(Outcome(change, "skipped", why))
+                    sorter.done(node)
+                    ready.extend(sorter.get_ready())
+                else:
+                    running[pool.submit(self._write, change, node[1])] = node
+            if not running:
+                continue
+            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                node = running.pop(future)
+                self._take(by_name[node[0]], node[1], future.exception())
+                sorter.done(node)
+            ready.extend(sorter.get_ready())
+
+    def _hindrance(self, change: Change) -> str:
+        """Say why a change must not be tried; empty where it may."""
+        if self._fatal:
+            return f"not tried, as the run stopped: {self._fatal.message}"
+        if self._stop.is_set():
+            return "not tried, as the run was interrupted"
+        for need in change.needs:
+            before = self._outcomes.get(need)
+            if before is not None and before.status != "applied":
+                return f"not tried, as it waits for a name that {before.change.key} did not give up"
+        return ""
+
+    def _take(self, change: Change, step: Step, error: BaseException | None) -> None:
+        """Turn what a worker raised, or did not, into an outcome."""
+        if error is None:
+            self._in_a_row = 0
+            if step == "whole":
+                self._settle(Outcome(change, "applied"))
+            return
+        if isinstance(error, InterruptedRunError):
+            self._settle(Outcome(change, "skipped", "interrupted while it waited to try again"))
+            return
+        if isinstance(error, NinjasyncError):
+            message = " ".join(part for part in (error.message, error.hint) if part)
+        else:
+            message = f"unexpected error: {error!r}. Please report it; run plan again to go on."
+            log.debug("unexpected error on %s", change.name, exc_info=error)
+        self._settle(Outcome(change, "failed", message))
+        if isinstance(error, CredentialsError):
+            self._fatal = error
+        elif isinstance(error, UnreachableError):
+            self._in_a_row += 1
+            if self._in_a_row >= _MOST_FAILURES_IN_A_ROW:
+                self._fatal = error
+
+    def _settle(self, outcome: Outcome) -> None:
+        if outcome.change.name not in self._outcomes:
+            self._outcomes[outcome.change.name] = outcome
+            self._tell(outcome)
+
+    def _write(self, change: Change, step: Step) -> None:
+        """Make the requests of one change; runs in a worker."""
+        if change.name in self._outcomes:  # its first step failed already
+            return
+        match (change.action, change.resource):
+            case ("create", "user"):
+                assert change.external_id is not None
+                self._created[change.external_id] = self._writer.create_user(change)
+            case ("create", "group"):
+                added, missing = self._ids(change)
+                self._writer.create_group(change, added)
+                _complain(missing)
+            case ("delete", _):
+                self._writer.delete(change.resource, _id(change))
+            case (_, "group"):
+                added, missing = self._ids(change)
+                self._writer.patch("group", _id(change), _step_diff(change, step))
+                if step == "whole":
+                    removed = [member.id for member in change.removed if member.id]
+                    self._writer.change_members(_id(change), added, removed)
+                    _complain(missing)
+            case _:
+                self._writer.patch("user", _id(change), _step_diff(change, step))
+
+    def _ids(self, change: Change) -> tuple[list[str], list[str]]:
+        """Return the NinjaOne ids of the members to add, and the names of those who have none yet."""
+        found = {member.key: member.id or self._created.get(member.external_id or "") for member in change.added}
+        return [id_ for id_ in found.values() if id_], [key for key, id_ in found.items() if not id_]
+
+
+def _complain(missing: list[str]) -> None:
+    if missing:
+        raise NinjasyncError(
+            f"the rest is done, but {', '.join(missing)} could not be added, having no account yet.",
+            "The next run adds them.",
+        )
+
+
+def _id(change: Change) -> str:
+    assert change.id is not None
+    return change.id
+
+
+def _step_diff(change: Change, step: Step) -> tuple[Delta, ...]:
+    """Return what a step patches: all of it, or only the name, to the temporary one."""
+    if step == "whole":
+        return change.diff
+    return tuple(replace(delta, after=delta.via) for delta in change.diff if delta.via)
+
+
+def _phases(changes: Iterable[Change]) -> list[list[Change]]:
+    """Split into people, groups, and removals of people, then of groups: each waits for the one before."""
+    phases: list[list[Change]] = [[], [], [], []]
+    for change in changes:
+        phases[2 * (change.action in REMOVALS) + (change.resource == "group")].append(change)
+    return phases
+
+
+def _steps(changes: Mapping[str, Change]) -> dict[_Node, list[_Node]]:
+    """Return the steps of ``changes``, each with those that must go before it.
+
+    A change that goes by way of a temporary name has two, of which the first frees the name.
+    """
+    graph: dict[_Node, list[_Node]] = {}
+    for change in changes.values():
+        before: list[_Node] = [(need, "free" if changes[need].via else "whole") for need in change.needs]
+        if change.via:
+            graph[change.name, "free"] = []
+            before.append((change.name, "free"))
+        graph[change.name, "whole"] = before
+    return graph

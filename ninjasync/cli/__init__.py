@@ -1,0 +1,125 @@
+"""The face: Typer commands. It prints, asks and exits; what to do is decided elsewhere.
+
+Importing this must stay cheap: commands import what they need when they run.
+"""
+
+import signal
+import sys
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+
+from ninjasync import __version__
+from ninjasync.cli import demo, plan, sandbox
+from ninjasync.cli.options import Format, Invocation, LogLevel, with_globals
+
+app = typer.Typer(
+    name="ninjasync",
+    help="Keeps NinjaOne's accounts in step with Duo: a plan that you can trust, then apply.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"ninjasync {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+@with_globals
+def root(
+    invocation: Invocation,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Take the options that stand before the command."""
+
+
+app.command("plan")(with_globals(plan.plan))
+app.command("apply")(with_globals(plan.apply))
+app.command("sandbox")(with_globals(sandbox.sandbox))
+app.command("demo")(with_globals(demo.demo))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line and return its exit code. The only place where errors are caught."""
+    from typer.exceptions import Abort, TyperException
+
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            # A name with a character that the terminal's encoding lacks must not end the run.
+            stream.reconfigure(errors="backslashreplace")
+    signal.signal(signal.SIGTERM, _interrupt)
+    invocation = Invocation()
+    try:
+        code = app(arguments, obj=invocation, prog_name="ninjasync", standalone_mode=False)
+    except TyperException as error:
+        return _usage(error)
+    except (Abort, KeyboardInterrupt):
+        return 130
+    except Exception as error:  # the one place: whatever it is, the user gets one sentence
+        return _failed(error, invocation)
+    return code if isinstance(code, int) else 0
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _usage(error: Any) -> int:
+    """Show a mistake on the command line. Click's exit code 2 would read as "there are changes"."""
+    context = getattr(error, "ctx", None)
+    typer.echo(error.format_message().rstrip(), err=True)
+    if type(error).__name__ != "NoArgsIsHelpError":
+        path = context.command_path if context else "ninjasync"
+        typer.echo(f"Try: {path} --help", err=True)
+    return 64
+
+
+def _failed(error: Exception, invocation: Invocation) -> int:
+    from ninjasync.errors import ConfigurationError, NinjasyncError
+    from ninjasync.report.escape import visible
+
+    if isinstance(error, NinjasyncError):
+        told = error
+    else:
+        told = NinjasyncError(
+            f"An unexpected error ended the run: {type(error).__name__}: {error}.",
+            "Please report it, with what --log-level debug shows.",
+        )
+    if invocation.log_level is LogLevel.DEBUG:
+        import traceback
+
+        typer.echo("".join(traceback.format_exception(error)), err=True)
+    if isinstance(told, ConfigurationError):
+        for mistake in told.mistakes:
+            typer.echo(f"  - {visible(mistake)}", err=True)
+    typer.echo(f"Error: {visible(told.message)}", err=True)
+    if told.hint:
+        typer.echo(visible(told.hint), err=True)
+    _deliver_failure(told, invocation)
+    return told.exit_code
+
+
+def _deliver_failure(told: Any, invocation: Invocation) -> None:
+    """Write the failure to where the result was to go, so that nobody takes an old file for it."""
+    if invocation.output is None and invocation.format is not Format.JSON:
+        return
+    from datetime import UTC, datetime
+
+    from ninjasync.errors import NinjasyncError
+    from ninjasync.report import json
+
+    if invocation.format is Format.JSON:
+        text = json.render_error(told, datetime.now(UTC))
+    else:
+        text = "\n".join([*getattr(told, "mistakes", ()), f"Error: {told.message}", told.hint, ""])
+    try:
+        invocation.deliver(text)
+    except NinjasyncError as error:
+        typer.echo(f"Error: {error.message}", err=True)

@@ -1,0 +1,93 @@
+"""``demo``: the main job end to end, against the sandbox, told as a story."""
+
+from typing import Annotated
+
+import typer
+
+from ninjasync.cli.options import Invocation
+
+
+def demo(
+    invocation: Invocation,
+    users: Annotated[int, typer.Option(metavar="N", min=20, max=2000, help="How many people Duo knows.")] = 30,
+    seed: Annotated[int, typer.Option(metavar="S", help="The same seed tells the same story.")] = 1,
+) -> int:
+    """Show the main job end to end on this machine alone: plan, apply, plan again (empty)."""
+    import threading
+    from contextlib import closing
+    from datetime import UTC, datetime
+    from pathlib import Path
+    from tempfile import TemporaryDirectory
+
+    from ninjasync import secrets
+    from ninjasync.apply import apply_plan, left_to_do
+    from ninjasync.duo import DuoReader
+    from ninjasync.errors import NinjasyncError
+    from ninjasync.guards import Approvals
+    from ninjasync.ninjaone import Reader, Writer
+    from ninjasync.plan import Plan
+    from ninjasync.planner import make_plan
+    from ninjasync.report import text
+    from ninjasync.sandbox import Sandbox, company, existing_accounts, year_of_life
+    from ninjasync.settings import load
+
+    stop, color = threading.Event(), invocation.color()
+
+    def say(*lines: str) -> None:
+        typer.echo("\n".join(lines))
+
+    people = company(users=users, seed=seed)
+    with Sandbox(people, existing_accounts(people, seed=seed)) as box, TemporaryDirectory() as folder:
+        path = Path(folder) / "config.toml"
+        path.write_text(box.config_toml(), "utf-8")
+        config = load(path)
+        # By id, so that the renamed group stays in scope.
+        scope = config.scope.model_copy(update={"groups": tuple(people.scoped)})
+        config = config.model_copy(update={"scope": scope})
+        token, secret = secrets.ninjaone_token(config), secrets.duo_secret_key(config)
+
+        def read() -> Plan:
+            with closing(DuoReader(config, secret, stop)) as duo, Reader(config, token, stop) as reader:
+                return make_plan(config, duo, reader, Approvals(), datetime.now(UTC).date())
+
+        def write(plan: Plan) -> None:
+            if plan.refused:
+                raise NinjasyncError("A guard refused the plan.", f"Please report it, with seed {seed}.")
+            with Writer(config, token, stop) as writer:
+                result = apply_plan(plan, writer, parallelism=config.run.parallelism, stop=stop)
+            say(text.render_result(result, plan, left_to_do(result), color=color).strip("\n"))
+
+        def expect_nothing_left() -> None:
+            plan = read()
+            say("", "$ ninjasync plan", text.summary_line(plan))
+            if plan.changes:
+                raise NinjasyncError("The plan after the apply is not empty.", f"Please report it, with seed {seed}.")
+
+        say(
+            f"A make-believe company of {users} people, in a Duo and a NinjaOne that run on this machine only.",
+            "Duo says who works here. ninjasync brings NinjaOne's accounts into step with it.",
+            "",
+            text.heading("Day one: NinjaOne has a few hand-made accounts", color=color),
+            "",
+            "$ ninjasync plan",
+            "(the full plan lists each account; here is its last line)",
+        )
+        first = read()
+        say(text.summary_line(first), "", "$ ninjasync apply")
+        write(first)
+        say("", "After it, a plan finds nothing to do. That is the proof that it worked:")
+        expect_nothing_left()
+
+        say("", text.heading("A year goes by in Duo", color=color), "")
+        say(*(f"  * {event}" for event in year_of_life(people, seed=seed)))
+        say("", "The same command, before anything is written. Each line says why:", "", "$ ninjasync plan", "")
+        second = read()
+        say(text.render_plan(second, color=color).strip("\n"), "", "$ ninjasync apply")
+        write(second)
+        expect_nothing_left()
+        say(
+            "",
+            "The leavers' accounts are inactive, not deleted; the rest kept theirs through every change of name.",
+            "To try it by hand: ninjasync sandbox. For your own Duo and NinjaOne: see config.example.toml.",
+        )
+    return 0

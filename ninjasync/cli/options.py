@@ -1,0 +1,129 @@
+"""What the commands share: the global options, their merging, and where a result goes.
+
+The global options may stand before or after the command; the one after it wins.
+"""
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+class LogLevel(StrEnum):
+    """How much is told on standard error."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    """How a log line looks."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class Format(StrEnum):
+    """How a result is rendered."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+_PANEL = "Global options, before or after the command"
+
+_GLOBALS: dict[str, Any] = {
+    "config": Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            "-c",
+            metavar="FILE",
+            help="The configuration; else $NINJASYNC_CONFIG, ./config.toml, or the one in the user's folder.",
+            rich_help_panel=_PANEL,
+        ),
+    ],
+    "log_level": Annotated[
+        LogLevel | None, typer.Option(help="Default: warning; debug shows tracebacks.", rich_help_panel=_PANEL)
+    ],
+    "log_format": Annotated[LogFormat | None, typer.Option(help="Default: text.", rich_help_panel=_PANEL)],
+    "log_file": Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Append log lines here too.", rich_help_panel=_PANEL)
+    ],
+    "no_color": Annotated[
+        bool | None, typer.Option("--no-color", help="No colour; as does NO_COLOR.", rich_help_panel=_PANEL)
+    ],
+    "quiet": Annotated[
+        bool | None, typer.Option("--quiet", "-q", help="Only errors on standard error.", rich_help_panel=_PANEL)
+    ],
+}
+
+
+@dataclass
+class Invocation:
+    """One run of the command line: the global options, and where its result goes."""
+
+    config: Path | None = None
+    log_level: LogLevel | None = None
+    log_format: LogFormat | None = None
+    log_file: Path | None = None
+    no_color: bool | None = None
+    quiet: bool | None = None
+    format: Format = Format.TEXT
+    output: Path | None = None
+    begun: list[Callable[["Invocation"], None]] = field(default_factory=list)
+
+    def color(self, *, error: bool = False) -> bool:
+        """Whether to colour what goes to standard output, or to standard error."""
+        import os
+
+        stream = sys.stderr if error else sys.stdout
+        plain = self.no_color or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+        return not plain and stream.isatty() and (error or self.output is None)
+
+    def deliver(self, text: str) -> None:
+        """Write the result to ``--output``, else to standard output."""
+        if self.output is None:
+            typer.echo(text, nl=False)
+            return
+        from ninjasync.errors import NinjasyncError
+
+        try:
+            self.output.write_text(text, "utf-8", errors="backslashreplace")
+        except OSError as error:
+            raise NinjasyncError(
+                f"The result could not be written to {self.output}: {error.strerror or error}.",
+                "Check that the folder is there and may be written to.",
+            ) from error
+
+
+def with_globals(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give ``command``, whose first parameter is the Invocation, the global options."""
+    given = inspect.signature(command)
+    _, *own = given.parameters.values()
+
+    @functools.wraps(command)
+    def wrapper(ctx: typer.Context, **values: Any) -> Any:
+        invocation: Invocation = ctx.obj
+        for name in _GLOBALS:
+            if (value := values.pop(name)) is not None:
+                setattr(invocation, name, value)
+        return command(invocation, **values)
+
+    shared = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+        for name, kind in _GLOBALS.items()
+    ]
+    context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    keyword = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
+    wrapper.__signature__ = given.replace(parameters=[context, *keyword, *shared])  # type: ignore[attr-defined]  # Typer reads it
+    wrapper.__annotations__ = {"ctx": typer.Context} | {each.name: each.annotation for each in [*keyword, *shared]}
+    return wrapper

@@ -1,0 +1,264 @@
+"""Reads users and groups from the Duo Admin API and proves the read complete.
+
+Signing and the parsing of errors are ``duo_client``'s; the connections are ours.
+Knows Duo's paging and errors; what a record means is decided by whoever converts it.
+Cannot write: nothing here sends anything but GET.
+"""
+
+import http.client
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
+
+import duo_client
+import duo_client.client
+import urllib3
+from pydantic import SecretStr
+
+from ninjasync import __version__
+from ninjasync.config import Config
+from ninjasync.errors import CredentialsError, IncompleteReadError, UnreachableError
+from ninjasync.pacing import TRANSIENT, Pacer, TransientError
+from ninjasync.transport import authorities, network_failure, proxy_for
+
+T = TypeVar("T")
+
+_USERS, _USERS_A_PAGE = "/admin/v1/users", 300
+_GROUPS, _GROUPS_A_PAGE = "/admin/v1/groups", 500
+_TRASHED = "pending deletion"
+
+# Duo's error codes and their cures (Duo Admin API, "Response format"). Its text for 40103 is vague on purpose.
+_CREDENTIALS = {
+    40101: "Check [duo] integration_key and secret_key.",
+    40102: "Check [duo] integration_key: it must be that of an Admin API application of this Duo account.",
+    40103: "Check [duo] secret_key, and that this machine's clock is right: Duo signs with the time.",
+    40104: "Set this machine's clock and locale right: Duo could not read the date that was sent.",
+    40105: "Set this machine's clock: Duo refuses requests whose time is off.",
+    40301: 'Give the Admin API application the permission "Grant resource - Read" in the Duo Admin Panel.',
+}
+
+
+class _Transport(duo_client.Admin):  # type: ignore[misc]  # duo_client ships no types
+    """``duo_client`` over kept-alive connections with finite timeouts, each try signed anew.
+
+    ``_make_request`` and ``api_call`` are its seams: the first must be one single
+    attempt, else duo_client's own loop would send one signature again and again.
+    """
+
+    def __init__(self, config: Config, secret: SecretStr, pacer: Pacer) -> None:
+        url = urlsplit(config.duo.api_hostname)
+        super().__init__(
+            config.duo.integration_key,
+            secret.get_secret_value(),
+            url.hostname,
+            user_agent=f"ninjasync/{__version__}",
+            timeout=config.duo.timeout,
+        )
+        self._pacer = pacer
+        self._pool, self._origin = _pool(config)
+
+    def _make_request(
+        self, method: str, uri: str, body: str | None, headers: Mapping[bytes, bytes]
+    ) -> tuple[urllib3.BaseHTTPResponse, bytes]:
+        plain = {name.decode(): value.decode() for name, value in headers.items()}
+        try:
+            answer = self._pool.urlopen(
+                method, self._origin + uri, body=body, headers=plain, redirect=False, retries=False
+            )
+        except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
+            raise TransientError(
+                f"Duo at {self.host} cannot be reached: {network_failure(error)}.", _REACH_HINT
+            ) from error
+        if answer.status in TRANSIENT:
+            raise TransientError(
+                f"Duo answered with HTTP {answer.status} {answer.reason or ''}".rstrip() + ", again and again.",
+                "Wait and run again; if it stays so, look at Duo's status page.",
+                status=answer.status,
+            )
+        return answer, answer.data
+
+    def close(self) -> None:
+        pool = self._pool
+        pool.clear() if isinstance(pool, urllib3.PoolManager) else pool.close()
+
+    def api_call(self, method: str, path: str, params: Mapping[str, Any]) -> Any:
+        # duo_client writes into the params that it is given, hence a copy for each try.
+        return self._pacer.call(lambda: super(_Transport, self).api_call(method, path, dict(params)))
+
+
+_REACH_HINT = "Check [duo] api_hostname, the network and a proxy in the way ([duo] proxy, HTTPS_PROXY)."
+
+
+def _pool(config: Config) -> tuple[urllib3.HTTPConnectionPool | urllib3.PoolManager, str]:
+    """Return what connects to Duo and what goes before a path there.
+
+    Duo's certificates are pinned to the bundle that duo_client brings, unless
+    ``ca_file`` names another.
+    """
+    duo, url = config.duo, urlsplit(config.duo.api_hostname)
+    assert url.hostname is not None
+    limits: dict[str, Any] = {"timeout": urllib3.Timeout(duo.timeout), "maxsize": config.run.parallelism}
+    if url.scheme == "http":
+        return urllib3.HTTPConnectionPool(url.hostname, url.port, **limits), ""
+    bundle = authorities(config, "[duo] ca_file", duo.ca_file) if duo.ca_file else duo_client.client.DEFAULT_CA_CERTS
+    context = urllib3.util.create_urllib3_context()
+    context.load_default_certs() if bundle is None else context.load_verify_locations(cafile=str(bundle))
+    limits["ssl_context"] = context
+    if proxy := proxy_for(duo.api_hostname, duo.proxy):
+        auth = urllib3.util.parse_url(proxy).auth
+        headers = urllib3.make_headers(proxy_basic_auth=unquote(auth)) if auth else None
+        return urllib3.ProxyManager(proxy, proxy_headers=headers, **limits), duo.api_hostname
+    return urllib3.HTTPSConnectionPool(url.hostname, url.port or 443, **limits), ""
+
+
+class DuoReader:
+    """Reads one Duo account. Every method raises CredentialsError, UnreachableError or IncompleteReadError."""
+
+    def __init__(self, config: Config, secret: SecretStr, stop: threading.Event) -> None:
+        rate = config.duo.rate_limit
+        pacer = Pacer(config.run.retries, rate=rate / 60, burst=rate, stop=stop)
+        self._transport = _Transport(config, secret, pacer)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def groups(self) -> dict[str, str]:
+        """Return every group's name by its Duo id."""
+
+        def convert(row: Any) -> tuple[str, str]:
+            match row:
+                case {"group_id": str(id_), "name": str(name)} if id_:
+                    return id_, name
+            raise IncompleteReadError(
+                "Duo sent a group without an id or a name, so it is not known who is in which group.",
+                "Run again; if it stays so, look at the groups in the Duo Admin Panel.",
+            )
+
+        return dict(self._read_all(_GROUPS, _GROUPS_A_PAGE, "groups", "group_id", convert))
+
+    def users(self, convert: Callable[[Any], T]) -> list[T]:
+        """Return ``convert`` of every user's record, in Duo's order; the raw records are dropped page by page."""
+        return self._read_all(_USERS, _USERS_A_PAGE, "users", "user_id", convert)
+
+    def _read_all(self, path: str, size: int, what: str, key: str, convert: Callable[[Any], T]) -> list[T]:
+        """Read all pages; once more if the first time proves incomplete, as people change while we read."""
+        for last_try in (False, True):
+            try:
+                return self._read_once(path, size, what, key, convert)
+            except IncompleteReadError:
+                if last_try:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _read_once(self, path: str, size: int, what: str, key: str, convert: Callable[[Any], T]) -> list[T]:
+        """Page through ``path``. Complete is: as many unique ids as Duo says that there are."""
+        found: list[T] = []
+        ids: set[str] = set()
+        trashed = nameless = 0
+        total: object = None
+        for rows, stated in self._pages(path, size, what):
+            total = stated
+            for row in rows:
+                id_ = row.get(key) if isinstance(row, dict) else None
+                if not isinstance(id_, str) or not id_:
+                    nameless += 1
+                elif id_ in ids:
+                    continue
+                else:
+                    ids.add(id_)
+                    trashed += row.get("status") == _TRASHED
+                found.append(convert(row))
+        count = len(ids) + nameless
+        # Whether Duo counts the users in its trash is not documented; it lists them.
+        if total not in (count, count - trashed):
+            raise IncompleteReadError(
+                f"Duo says that it has {total} {what}, but sent {count}; nothing is decided on a partial read.",
+                "Run again; if it stays so, ask Duo's support why paging skips records.",
+            )
+        return found
+
+    def _pages(self, path: str, size: int, what: str) -> Iterator[tuple[list[Any], object]]:
+        offset = 0
+        while True:
+            rows, metadata = self._page(path, size, offset)
+            total = metadata.get("total_objects")
+            if isinstance(total, bool) or not isinstance(total, int):
+                raise IncompleteReadError(
+                    f"Duo did not say how many {what} there are (metadata.total_objects), "
+                    "so the read cannot be proven complete.",
+                    "Run again; if it stays so, ask Duo's support.",
+                )
+            yield rows, total
+            following = metadata.get("next_offset")
+            if following is None:
+                return
+            if not isinstance(following, int) or following <= offset:
+                raise IncompleteReadError(
+                    f"Duo's paging of {what} stands still: after offset {offset} comes {following!r}.",
+                    "Run again; if it stays so, ask Duo's support.",
+                )
+            offset = following
+
+    def _page(self, path: str, size: int, offset: int) -> tuple[list[Any], Mapping[str, Any]]:
+        host = self._transport.host
+        answer, data = self._transport.api_call("GET", path, {"limit": str(size), "offset": str(offset)})
+        try:
+            rows, metadata = self._transport.parse_json_response_and_metadata(answer, data)
+        except RuntimeError as error:
+            raise _refused(host, error) from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise _no_answer(host) from error
+        if not isinstance(rows, list) or not isinstance(metadata, dict):
+            raise _no_answer(host)
+        return rows, metadata
+
+
+def _no_answer(host: str) -> UnreachableError:
+    return UnreachableError(
+        f"{host} answered with something that is no answer of the Duo Admin API.",
+        "Check [duo] api_hostname, and that no proxy answers in Duo's place.",
+    )
+
+
+def _refused(host: str, error: RuntimeError) -> Exception:
+    """Turn duo_client's error (``.status`` and ``.data``, a dict or text) into ours."""
+    status, data = getattr(error, "status", None), getattr(error, "data", None)
+    if not isinstance(data, dict):
+        return _no_answer(host)
+    code, text = data.get("code"), data.get("message")
+    detail = f" ({data['message_detail']})" if data.get("message_detail") else ""
+    said = f"{code} {text}{detail}"
+    if code in _CREDENTIALS or status in (401, 403):
+        hint = _CREDENTIALS.get(code) if isinstance(code, int) else None
+        return CredentialsError(f"Duo refused the credentials for {host}: {said}.", hint or _CREDENTIALS[40101])
+    return UnreachableError(f"Duo at {host} refused to answer: HTTP {status}, {said}.", _REACH_HINT)
+
+
+def clean(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a user's record with empty strings as null, as both mean "no value", and plain custom attributes.
+
+    The shape of ``custom_attributes`` on a read is not documented: an object of names
+    to values, or a list of ``{"name", "value"}``; both become the object.
+    """
+    record = {name: None if value == "" else value for name, value in row.items()}
+    custom = record.get("custom_attributes")
+    if isinstance(custom, list):
+        pairs = [(one.get("name"), one.get("value")) for one in custom if isinstance(one, dict)]
+        custom = {name: value for name, value in pairs if isinstance(name, str)}
+    if isinstance(custom, dict):
+        record["custom_attributes"] = {name: None if value == "" else value for name, value in custom.items()}
+    return record
+
+
+def group_ids(row: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Return the ids of the groups embedded in a user's record; None where they cannot be read."""
+    groups = row.get("groups")
+    if not isinstance(groups, list):
+        return None
+    ids = tuple(group.get("group_id") if isinstance(group, dict) else None for group in groups)
+    if not all(isinstance(id_, str) and id_ for id_ in ids):
+        return None
+    return tuple(sys.intern(id_) for id_ in ids if id_)

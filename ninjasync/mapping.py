@@ -1,0 +1,194 @@
+"""From a Duo record to a desired SCIM user, or to the reasons why he is held.
+
+Pure. Knows the expressions of ``[attributes]`` and the rules that NinjaOne's guide
+gives for their values; knows nothing of the wire or of who is in scope.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ninjasync import config
+from ninjasync.attribute import FAMILY_NAME, GIVEN_NAME, ORGANIZATION_ID, USER_NAME, USER_TYPE, nearest
+from ninjasync.directory import Problem, User
+from ninjasync.expression import Expression, ExpressionError, compile_expression
+
+ALL_ORGANIZATIONS = "All"
+TECHNICIAN = "technician"
+END_USER = "endUser"
+
+# NinjaOne's console import and its public API take names of 1 to 150 characters.
+_LONGEST_NAME = 150
+# What NinjaOne asks of a userName is "formatted as an email address".
+_ADDRESS = re.compile(r"[^\s@]+@[^\s@.]+(\.[^\s@.]+)+")
+_LONGEST_ADDRESS = 254
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeMapping:
+    """``[attributes]``, compiled. ``paths`` are the attributes but userName, in sorted order."""
+
+    paths: tuple[str, ...]
+    expressions: Mapping[str, Expression]
+    texts: Mapping[str, str]
+    allow_missing_user_type: bool
+    allow_missing_organization: bool
+
+
+class _InvalidValueError(ValueError):
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def compile_mapping(attributes: Mapping[str, str], safety: config.Safety) -> AttributeMapping:
+    """Compile ``attributes`` (canonical path to JMESPath text, as ``Config`` holds them)."""
+    return AttributeMapping(
+        paths=tuple(sorted(path for path in attributes if path != USER_NAME)),
+        expressions={path: compile_expression(text) for path, text in attributes.items()},
+        texts=attributes,
+        allow_missing_user_type=safety.allow_missing_user_type,
+        allow_missing_organization=safety.allow_missing_organization,
+    )
+
+
+def map_user(mapping: AttributeMapping, row: Mapping[str, Any]) -> tuple[User | None, tuple[Problem, ...]]:
+    """Return the desired user for a Duo record, or None with every problem that holds him.
+
+    ``row`` is a Duo user with empty strings already turned into null.
+    """
+    problems: list[Problem] = []
+    values: dict[str, str | None] = {}
+    key = label(row)
+
+    def hold(code: str, message: str) -> None:
+        problems.append(Problem("user", key, row["user_id"], code, message))
+
+    for path, expression in mapping.expressions.items():
+        try:
+            values[path] = _RULES.get(path, _plain)(_text(expression(row)))
+        except _InvalidValueError as invalid:
+            hold(invalid.code, f"{invalid} ({_origin(mapping, path)})")
+        except ExpressionError as error:
+            hold("expression-failed", f"the expression failed: {error} ({_origin(mapping, path)})")
+    failed = {path for path in mapping.expressions if path not in values}
+    for path, code, message in _missing(mapping, values, failed):
+        hold(code, f"{message} ({_origin(mapping, path)})")
+    if problems:
+        return None, tuple(problems)
+    user_name = values[USER_NAME]
+    assert user_name is not None
+    return User(user_name, row["user_id"], active=True, values=tuple(map(values.get, mapping.paths))), ()
+
+
+def _origin(mapping: AttributeMapping, path: str) -> str:
+    """Say by which line of ``[attributes]`` a value came about, the attribute by its short name."""
+    name, text = path.rpartition(":")[2], mapping.texts.get(path)
+    return f"{name} = {text}" if text else f"{name} is not mapped"
+
+
+def label(row: Mapping[str, Any]) -> str:
+    """Return what people call this Duo user: e-mail, else username, else user id."""
+    return next(str(row[name]) for name in ("email", "username", "user_id") if row.get(name))
+
+
+def _missing(
+    mapping: AttributeMapping, values: Mapping[str, str | None], failed: set[str]
+) -> list[tuple[str, str, str]]:
+    """List what NinjaOne needs and the record lacks; an attribute that ``failed`` is told of already."""
+    found = []
+
+    def need(path: str, code: str, message: str) -> None:
+        if values.get(path) is None and path not in failed:
+            found.append((path, code, message))
+
+    need(USER_NAME, "missing-user-name", "has no e-mail address to be the userName")
+    need(GIVEN_NAME, "missing-name", "has no first name")
+    need(FAMILY_NAME, "missing-name", "has no last name")
+    if not mapping.allow_missing_user_type:
+        need(
+            USER_TYPE,
+            "missing-user-type",
+            f'has no user type; set "{TECHNICIAN}" or "{END_USER}" (NinjaOne would silently make an end user)',
+        )
+    # Without a type NinjaOne makes an end user, so that one needs an organization just the same.
+    end_user = values.get(USER_TYPE) != TECHNICIAN and USER_TYPE not in failed
+    if end_user and not mapping.allow_missing_organization:
+        need(
+            ORGANIZATION_ID,
+            "missing-organization",
+            'has no organization; set its number or "All" (NinjaOne would silently make a global end user, '
+            "who may see all organizations)",
+        )
+    return found
+
+
+def _text(value: Any) -> str | None:
+    """Return an expression's result as text; empty, blank and null are the same."""
+    match value:
+        case None:
+            return None
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return value.strip() or None
+        case int():
+            return str(value)
+        case float():
+            return str(int(value)) if value.is_integer() else str(value)
+        case _:
+            kind = "a list" if isinstance(value, list) else "an object"
+            raise _InvalidValueError("expression-failed", f"the expression gives {kind}; one value is needed")
+
+
+def _plain(value: str | None) -> str | None:
+    return value
+
+
+def _user_name(value: str | None) -> str | None:
+    if value is not None and (
+        not _ADDRESS.fullmatch(value) or not value.isprintable() or len(value) > _LONGEST_ADDRESS
+    ):
+        raise _InvalidValueError("invalid-user-name", f"the userName {value!r} is not an e-mail address")
+    return value
+
+
+def _name(value: str | None) -> str | None:
+    if value is not None and len(value) > _LONGEST_NAME:
+        raise _InvalidValueError(
+            "missing-name", f"the name is {len(value)} characters long; NinjaOne takes 1 to {_LONGEST_NAME}"
+        )
+    return value
+
+
+def _user_type(value: str | None) -> str | None:
+    if value not in (None, TECHNICIAN, END_USER):
+        raise _InvalidValueError(
+            "invalid-user-type",
+            f'the user type {value!r} is not "{TECHNICIAN}" or "{END_USER}", exactly'
+            f"{nearest(value, (TECHNICIAN, END_USER))}",
+        )
+    return value
+
+
+def _organization(value: str | None) -> str | None:
+    if value is None:
+        return None
+    if value.casefold() == ALL_ORGANIZATIONS.casefold():
+        return ALL_ORGANIZATIONS
+    if not (value.isascii() and value.isdigit()):
+        raise _InvalidValueError(
+            "invalid-organization", f'the organization {value!r} is neither a whole number nor "All"'
+        )
+    return value.lstrip("0") or "0"
+
+
+# A validation rule for an attribute is a function from its text to the valid form, and a row here.
+_RULES: dict[str, Callable[[str | None], str | None]] = {
+    USER_NAME: _user_name,
+    GIVEN_NAME: _name,
+    FAMILY_NAME: _name,
+    USER_TYPE: _user_type,
+    ORGANIZATION_ID: _organization,
+}

@@ -1,0 +1,266 @@
+"""A change and a plan as data: they can be printed, compared, digested and applied.
+
+Pure. Holds what is to be done and why; how it was decided is ``diff``'s affair, how
+it is written ``apply``'s. Time comes in as an argument.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ninjasync.attribute import MEMBERS, short_names
+from ninjasync.directory import Problem, Resource
+from ninjasync.errors import NinjasyncError
+
+FORMAT_VERSION = "1.0"
+
+Action = Literal["create", "adopt", "update", "reactivate", "deactivate", "delete"]
+USER_ACTIONS: tuple[Action, ...] = ("create", "adopt", "update", "reactivate", "deactivate", "delete")
+GROUP_ACTIONS: tuple[Action, ...] = ("create", "adopt", "update", "delete")
+REMOVALS: tuple[Action, ...] = ("deactivate", "delete")
+
+Value = str | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """One attribute's ``before`` and ``after``; None is no value.
+
+    ``via`` is the temporary userName or displayName that breaks a cycle of names.
+    """
+
+    path: str
+    before: Value
+    after: Value
+    via: str | None = None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Member:
+    """A user as a group's member: ``key`` is his userName, ``external_id`` his Duo id.
+
+    ``id`` is NinjaOne's, None where the account is yet to be created by this plan.
+    """
+
+    key: str
+    external_id: str | None
+    id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What happens to one resource. A plan has at most one for each.
+
+    ``diff`` holds all attributes for a create, those that change for a patch, none for a
+    delete. ``needs`` names changes (``Change.name``) that must free a name first.
+    """
+
+    resource: Resource
+    action: Action
+    key: str
+    id: str | None
+    external_id: str | None
+    diff: tuple[Delta, ...] = ()
+    added: tuple[Member, ...] = ()
+    removed: tuple[Member, ...] = ()
+    reasons: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    privilege: bool = False
+
+    @property
+    def name(self) -> str:
+        """Tell this change from every other of the plan."""
+        return f"{self.resource}:{self.id or self.external_id}"
+
+    @property
+    def via(self) -> str | None:
+        """The temporary name that this change goes by way of, if any."""
+        return next((delta.via for delta in self.diff if delta.via), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many resources of one kind come under which action, and how many under none."""
+
+    actions: Mapping[str, int]
+    unchanged: int
+    unmanaged: int
+    held: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GuardResult:
+    """What one guard says of the plan. ``approve`` is the flag that would lift it, or empty."""
+
+    name: str
+    tripped: bool
+    message: str
+    approve: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that would change, why, and what stands in the way.
+
+    ``refused`` says that nothing may be written, ``withheld`` how many changes were
+    taken out of ``changes`` because a guard let only the rest pass.
+    """
+
+    paths: tuple[str, ...]
+    source: Mapping[str, int]
+    target: Mapping[str, int]
+    users: Counts
+    groups: Counts
+    changes: tuple[Change, ...]
+    problems: tuple[Problem, ...]
+    guards: tuple[GuardResult, ...]
+    warnings: tuple[str, ...]
+    refused: bool
+    withheld: int
+
+    @property
+    def safe(self) -> bool:
+        """Whether no guard stands in the way of anything; if not, the exit code is 3."""
+        return not self.refused and not self.withheld
+
+    @property
+    def shown(self) -> Mapping[str, str]:
+        """The name that people read for each attribute path of this plan."""
+        return short_names(self.paths)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one change."""
+
+    change: Change
+    status: Literal["applied", "failed", "skipped"]
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a whole plan, in the plan's order.
+
+    ``interrupted`` says that a signal stopped it, ``fatal`` the error that did.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    interrupted: bool = False
+    fatal: NinjasyncError | None = None
+
+    @classmethod
+    def skipped(cls, plan: Plan, why: str) -> "Result":
+        """Return the result of a plan of which nothing was tried."""
+        return cls(tuple(Outcome(change, "skipped", f"not tried: {why}") for change in plan.changes))
+
+    def count(self, status: str) -> int:
+        """Return how many changes ended as ``status``."""
+        return sum(outcome.status == status for outcome in self.outcomes)
+
+
+def count(changes: Iterable[Change], resource: Resource) -> dict[str, int]:
+    """Count the changes of one kind by action, with a zero for each that does not occur."""
+    actions = USER_ACTIONS if resource == "user" else GROUP_ACTIONS
+    found = dict.fromkeys(map(str, actions), 0)
+    for change in changes:
+        if change.resource == resource:
+            found[change.action] += 1
+    return found
+
+
+def totals(plan: Plan) -> dict[str, int]:
+    """Count users and groups together as the last line does: reactivations are updates."""
+    both = {action: plan.users.actions[action] + plan.groups.actions.get(action, 0) for action in USER_ACTIONS}
+    both["update"] += both.pop("reactivate")
+    return both | {"held": plan.users.held + plan.groups.held}
+
+
+def exit_code(plan: Plan, result: Result | None = None, *, detailed: bool = False) -> int:
+    """Return the exit code of a plan, or of the run that applied it (CONTRACT §2, precedence §6.3)."""
+    if result is not None:
+        if result.interrupted:
+            return 130
+        if result.fatal is not None:
+            return result.fatal.exit_code
+        if any(outcome.status == "failed" for outcome in result.outcomes):
+            return 4
+    if not plan.safe:
+        return 3
+    return 2 if detailed and plan.changes else 0
+
+
+def document(plan: Plan) -> dict[str, Any]:
+    """Return the part of the JSON document that the digest covers (CONTRACT §4)."""
+    shown = plan.shown
+    return {
+        "source": dict(plan.source),
+        "target": dict(plan.target),
+        "summary": {
+            "users": {
+                **plan.users.actions,
+                "unchanged": plan.users.unchanged,
+                "held": plan.users.held,
+                "unmanaged": plan.users.unmanaged,
+            },
+            "groups": {
+                **plan.groups.actions,
+                "unchanged": plan.groups.unchanged,
+                "unmanaged": plan.groups.unmanaged,
+            },
+        },
+        "changes": [_change(change, shown) for change in plan.changes],
+        "problems": [
+            {
+                "resource": problem.resource,
+                "key": problem.key,
+                "external_id": problem.external_id,
+                "code": problem.code,
+                "message": problem.message,
+            }
+            for problem in plan.problems
+        ],
+        "guards": [
+            {
+                "name": guard.name,
+                "tripped": guard.tripped,
+                "message": guard.message,
+                "approve": guard.approve or None,
+            }
+            for guard in plan.guards
+        ],
+        "warnings": list(plan.warnings),
+    }
+
+
+def digest(body: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a document's canonical JSON."""
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _change(change: Change, shown: Mapping[str, str]) -> dict[str, Any]:
+    rows: list[dict[str, Any]] = []
+    for delta in change.diff:
+        row = {"path": shown.get(delta.path, delta.path), "before": delta.before, "after": delta.after}
+        rows.append(row | {"via": delta.via} if delta.via else row)
+    if change.added or change.removed:
+        rows.append(
+            {
+                "path": MEMBERS,
+                "added": [member.key for member in change.added],
+                "removed": [member.key for member in change.removed],
+            }
+        )
+    return {
+        "resource": change.resource,
+        "action": change.action,
+        "key": change.key,
+        "id": change.id,
+        "external_id": change.external_id,
+        **({"privilege": change.privilege} if change.resource == "user" else {}),
+        "diff": rows,
+        "reasons": list(change.reasons),
+    }

@@ -1,0 +1,31 @@
+"""Makes hostile text harmless on a terminal: names come from directories, anybody may have set them."""
+
+import unicodedata
+
+# Control characters and escapes, surrogates, and the formatting characters that reorder or hide text.
+_HIDDEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+# A zero-width joiner makes one emoji or ligature out of several and does no harm.
+_JOINERS = "\u200c\u200d"
+
+
+def visible(text: str) -> str:
+    """Return ``text`` with every character that a terminal would obey, or hide, written as its escape."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        char.encode("unicode_escape").decode()
+        if unicodedata.category(char) in _HIDDEN and char not in _JOINERS
+        else char
+        for char in text
+    )
+
+
+def in_quotes(value: object) -> str:
+    """Return a value as it stands in a plan: text in quotes, so that blanks at its ends are seen."""
+    match value:
+        case None:
+            return "(none)"
+        case bool():
+            return str(value).lower()
+        case _:
+            return f'"{visible(str(value))}"'

@@ -1,0 +1,151 @@
+"""A plan and its outcomes as text for a terminal, in the manner of Terraform.
+
+Text is for people: its layout may change in any version; programs read the JSON.
+"""
+
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from ninjasync.plan import Change, Member, Outcome, Plan, Result, totals
+from ninjasync.report.escape import in_quotes, visible
+
+# ANSI's eight colours are the ones that every terminal shows, on dark and on light.
+_SIGNS = {
+    "create": ("+", "32"),
+    "adopt": ("~", "36"),
+    "update": ("~", "33"),
+    "reactivate": ("~", "33"),
+    "deactivate": ("-", "31"),
+    "delete": ("-", "31"),
+}
+_WIDTH = 80
+
+Paint = Callable[[str, str], str]
+
+
+def render_plan(plan: Plan, *, color: bool) -> str:
+    """Return the whole plan; the guards come after the changes, the counts last."""
+    return "\n".join(_plan_lines(plan, _painter(color=color))) + "\n"
+
+
+def render_result(result: Result, plan: Plan, steps: tuple[str, ...], *, color: bool) -> str:
+    """Return what became of the changes: failures one by one, then the counts, then what is left to a person."""
+    paint = _painter(color=color)
+    lines = []
+    for outcome in result.outcomes:
+        if outcome.status != "applied":
+            mark = paint("failed ", "31") if outcome.status == "failed" else paint("skipped", "33")
+            lines.append(f"  {mark} {outcome.change.action} {visible(outcome.change.key)}: {visible(outcome.error)}")
+    if lines:
+        lines = ["", "Not applied:", *lines]
+    counts = [f"{result.count(status)} {status}" for status in ("applied", "failed", "skipped")]
+    lines += ["", paint(f"Applied: {', '.join(counts)}.", "1")]
+    if plan.withheld:
+        lines.append(f"{plan.withheld} changes were withheld; see the guards.")
+    if steps:
+        lines += ["", "Left for a person:"]
+        lines += [line for step in steps for line in _wrapped(visible(step), "  - ")]
+    return "\n".join(lines) + "\n"
+
+
+def render_outcome(outcome: Outcome) -> str:
+    """Return one line for the log of a run."""
+    words = f"{outcome.status}: {outcome.change.action} {outcome.change.resource} {visible(outcome.change.key)}"
+    return f"{words}: {visible(outcome.error)}" if outcome.error else words
+
+
+def summary_line(plan: Plan) -> str:
+    """Return the last line of a plan, as CONTRACT §4 has it."""
+    both = totals(plan)
+    parts = [f"{both[action]} to {action}" for action in ("create", "adopt", "update", "deactivate", "delete")]
+    return f"Plan: {', '.join(parts)}, {both['held']} held."
+
+
+def heading(text: str, *, color: bool) -> str:
+    """Return a line that stands out."""
+    return _painter(color=color)(text, "1") if color else f"{text}\n{'=' * len(text)}"
+
+
+def _painter(*, color: bool) -> Paint:
+    return (lambda text, code: f"\x1b[{code}m{text}\x1b[0m") if color else (lambda text, _: text)
+
+
+def _plan_lines(plan: Plan, paint: Paint) -> Iterator[str]:
+    source, target = plan.source, plan.target
+    yield f"Duo      {source['users']} users, {source['groups']} groups; {source['in_scope']} users in scope"
+    yield f"NinjaOne {target['users']} users, {target['groups']} groups; {target['managed']} users managed"
+    for resource, title in (("user", "Users"), ("group", "Groups")):
+        changes = [change for change in plan.changes if change.resource == resource]
+        if changes:
+            yield from ("", paint(title, "1"))
+            for change in changes:
+                yield from _change_lines(change, plan.shown, paint)
+    if plan.problems:
+        yield from ("", paint("Held, left exactly as they are", "1"))
+        for problem in plan.problems:
+            yield f"  {paint('!', '35')} {visible(problem.key)}: {problem.code}"
+            yield from _wrapped(visible(problem.message), "      ")
+    if plan.warnings:
+        yield from ("", paint("Warnings", "1"))
+        for warning in plan.warnings:
+            yield from _wrapped(visible(warning), "  - ")
+    yield from _guard_lines(plan, paint)
+    if not plan.changes:
+        yield from ("", "No changes. NinjaOne is what Duo implies.")
+    yield from ("", paint(summary_line(plan), "1"))
+
+
+def _change_lines(change: Change, shown: Mapping[str, str], paint: Paint) -> Iterator[str]:
+    sign, code = _SIGNS[change.action]
+    marked = paint("  ! technician/end-user change", "35") if change.privilege else ""
+    yield f"  {paint(f'{sign} {change.action:<10}', code)} {visible(change.key)}{marked}"
+    for delta in change.diff:
+        name = visible(shown.get(delta.path, delta.path))
+        if change.action == "create":
+            if delta.after != change.key:
+                yield f"      {name} = {in_quotes(delta.after)}"
+            continue
+        via = f", by way of {in_quotes(delta.via)}" if delta.via else ""
+        yield f"      {name}: {in_quotes(delta.before)} -> {in_quotes(delta.after)}{via}"
+    yield from _member_lines("+", change.added)
+    yield from _member_lines("-", change.removed)
+    for reason in change.reasons:
+        yield from _wrapped(f"because: {visible(reason)}", "      ")
+
+
+def _member_lines(sign: str, members: Iterable[Member]) -> Iterator[str]:
+    names = [visible(member.key) for member in members]
+    if names:
+        yield f"      {sign} {len(names)} member{'s' * (len(names) > 1)}"
+        yield from textwrap.wrap(
+            ", ".join(names),
+            _WIDTH,
+            initial_indent="          ",
+            subsequent_indent="          ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+
+
+def _guard_lines(plan: Plan, paint: Paint) -> Iterator[str]:
+    tripped = [guard for guard in plan.guards if guard.tripped]
+    if not tripped:
+        return
+    what = "refused, nothing is written" if plan.refused else f"{plan.withheld} changes withheld"
+    yield from ("", paint(f"Guards: {what}", "1;31"))
+    for guard in tripped:
+        yield f"  {paint('x', '31')} {guard.name}"
+        yield from _wrapped(visible(guard.message), "      ")
+        if guard.approve:
+            yield f"      If that is meant: {guard.approve}"
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        _WIDTH,
+        initial_indent=indent,
+        subsequent_indent=" " * len(indent),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -1,0 +1,240 @@
+"""RFC 7643 and RFC 7644 on the wire: resources, PatchOp, lists and errors as JSON.
+
+Pure. Writes what the dialect asks for and reads tolerantly; knows nothing of HTTP
+beyond a body, and nothing of who owns what.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ninjasync import attribute, config
+from ninjasync.attribute import (
+    ACTIVE,
+    DISPLAY_NAME,
+    EXTERNAL_ID,
+    MEMBERS,
+    ORGANIZATION_ID,
+    USER_NAME,
+    USER_TYPE,
+)
+from ninjasync.directory import Group, User
+from ninjasync.mapping import ALL_ORGANIZATIONS, TECHNICIAN
+from ninjasync.plan import Delta, Value
+
+PATCH_OP = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+
+Json = dict[str, Any]
+
+
+class UnreadableResourceError(ValueError):
+    """A resource lacks what it takes to tell it from others; the text says what."""
+
+
+# --- writing ---------------------------------------------------------------------------------
+
+
+def new_user(external_id: str, diff: Iterable[Delta], dialect: config.Dialect) -> Json:
+    """Return the body of a POST to /Users (RFC 7644 §3.3). ``diff`` holds every attribute's value."""
+    body: Json = {"schemas": [attribute.CORE_USER], ACTIVE: _value(ACTIVE, True, dialect)}
+    if dialect.external_id:
+        body[EXTERNAL_ID] = external_id
+    for delta in diff:
+        urn, names = attribute.split(delta.path)
+        if urn and urn not in body:
+            body["schemas"].append(urn)
+        place = body.setdefault(urn, {}) if urn else body
+        for name in names[:-1]:
+            place = place.setdefault(name, {})
+        place[names[-1]] = _value(delta.path, delta.after, dialect)
+    return body
+
+
+def new_group(external_id: str, display_name: str, members: Iterable[str], dialect: config.Dialect) -> Json:
+    """Return the body of a POST to /Groups; ``members`` are NinjaOne ids."""
+    body: Json = {"schemas": [attribute.CORE_GROUP], DISPLAY_NAME: display_name}
+    if dialect.external_id:
+        body[EXTERNAL_ID] = external_id
+    if listed := _member_values(members):
+        body[MEMBERS] = listed
+    return body
+
+
+def patch(diff: Iterable[Delta], dialect: config.Dialect) -> Json:
+    """Return a PatchOp with one operation for each attribute, by path (RFC 7644 §3.5.2)."""
+    operations: list[Json] = []
+    for delta in diff:
+        if delta.after is None:
+            operations.append({"op": _op("remove", dialect), "path": delta.path})
+        else:
+            value = _value(delta.path, delta.after, dialect)
+            operations.append({"op": _op("replace", dialect), "path": delta.path, "value": value})
+    return _patch_op(operations)
+
+
+def member_patches(added: Sequence[str], removed: Sequence[str], dialect: config.Dialect) -> list[Json]:
+    """Return PatchOps that add and remove members (NinjaOne ids), a limited number in each.
+
+    Never replaces the list and never removes without naming whom (RFC 7644 §3.5.2.2).
+    """
+    patches = []
+    for some in _batched(added, dialect.members_per_call):
+        operation = {"op": _op("add", dialect), "path": MEMBERS, "value": _member_values(some)}
+        patches.append(_patch_op([operation]))
+    for some in _batched(removed, dialect.members_per_call):
+        op = _op("remove", dialect)
+        operations: list[Json]
+        if dialect.member_removal == "filter":
+            operations = [{"op": op, "path": f"{MEMBERS}[value eq {quoted(one)}]"} for one in some]
+        else:
+            operations = [{"op": op, "path": MEMBERS, "value": _member_values(some)}]
+        patches.append(_patch_op(operations))
+    return patches
+
+
+def quoted(text: str) -> str:
+    """Return ``text`` as a string of a SCIM filter (RFC 7644 §3.4.2.2: JSON's rules)."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _batched(ids: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    return (ids[start : start + size] for start in range(0, len(ids), size))
+
+
+def _patch_op(operations: list[Json]) -> Json:
+    return {"schemas": [PATCH_OP], "Operations": operations}
+
+
+def _op(name: str, dialect: config.Dialect) -> str:
+    return name.title() if dialect.patch_op_case == "title" else name
+
+
+def _member_values(ids: Iterable[str]) -> list[Json]:
+    return [{"value": id_} for id_ in ids]
+
+
+def _value(path: str, value: Value, dialect: config.Dialect) -> Any:
+    """Return ``value`` in the spelling and JSON type that the endpoint wants."""
+    if isinstance(value, bool):
+        return str(value).title() if dialect.booleans == "string" else value
+    if path == USER_TYPE and value == TECHNICIAN:
+        return dialect.technician_value
+    if path == ORGANIZATION_ID and value == ALL_ORGANIZATIONS:
+        return dialect.all_value
+    if path == ORGANIZATION_ID and value is not None and dialect.organization_id_type == "number":
+        return int(value)
+    return value
+
+
+# --- reading ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a ListResponse (RFC 7644 §3.4.2). ``total`` is None where the server gave none."""
+
+    resources: tuple[Any, ...]
+    total: int | None
+
+
+def read_page(body: Any) -> Page | None:
+    """Read a ListResponse; None where ``body`` is something else."""
+    if not isinstance(body, dict):
+        return None
+    resources, total = get(body, "Resources"), get(body, "totalResults")
+    if isinstance(total, str) and total.isascii() and total.isdigit():
+        total = int(total)
+    if not isinstance(total, int) or isinstance(total, bool):
+        total = None
+    if resources is None and total is not None:
+        resources = []
+    return Page(tuple(resources), total) if isinstance(resources, list) else None
+
+
+def read_user(row: Any, paths: Sequence[str]) -> User:
+    """Read a User. Raises UnreadableResourceError where it lacks an id or a userName."""
+    if not isinstance(row, dict):
+        raise UnreadableResourceError("is not a JSON object")
+    user_name = _text(get(row, USER_NAME))
+    if not user_name:
+        raise UnreadableResourceError("has no userName")
+    return User(
+        user_name=user_name,
+        external_id=_text(get(row, EXTERNAL_ID)),
+        active=_boolean(get(row, ACTIVE), default=True),
+        values=tuple(_at(row, path) for path in paths),
+        id=read_id(row),
+    )
+
+
+def read_group(row: Any) -> Group:
+    """Read a Group. Raises UnreadableResourceError where it lacks an id or a displayName."""
+    if not isinstance(row, dict):
+        raise UnreadableResourceError("is not a JSON object")
+    name = _text(get(row, DISPLAY_NAME))
+    if not name:
+        raise UnreadableResourceError("has no displayName")
+    members = get(row, MEMBERS)
+    ids = None
+    if isinstance(members, list):
+        found = (_text(get(one, "value") if isinstance(one, dict) else one) for one in members)
+        ids = frozenset(id_ for id_ in found if id_)
+    return Group(name, _text(get(row, EXTERNAL_ID)), ids, read_id(row))
+
+
+def read_id(row: Any) -> str:
+    """Return a resource's ``id`` as a string (some servers send numbers). Raises UnreadableResourceError."""
+    id_ = _text(get(row, "id")) if isinstance(row, dict) else None
+    if not id_:
+        raise UnreadableResourceError("has no id")
+    return id_
+
+
+def read_error(body: Any) -> tuple[str, str]:
+    """Return ``detail`` and ``scimType`` of an Error (RFC 7644 §3.12), empty where it is none."""
+    if not isinstance(body, dict):
+        return "", ""
+    return _text(get(body, "detail")) or "", _text(get(body, "scimType")) or ""
+
+
+def get(row: Mapping[str, Any], name: str) -> Any:
+    """Return the attribute ``name`` of an object, whose names ignore case (RFC 7643 §2.1)."""
+    if name in row:
+        return row[name]
+    folded = name.casefold()
+    return next((value for key, value in row.items() if key.casefold() == folded), None)
+
+
+def _at(row: Mapping[str, Any], path: str) -> str | None:
+    """Return an attribute's value as text; an extension's may be nested under its URN or flat."""
+    urn, names = attribute.split(path)
+    place: Any = row
+    if urn:
+        place = get(row, urn)
+        if not isinstance(place, dict):
+            return _text(get(row, path))
+    for name in names:
+        place = get(place, name) if isinstance(place, dict) else None
+    return _text(place)
+
+
+def _text(value: Any) -> str | None:
+    """Return a simple value as text; null, empty and blank are no value, and so is anything complex."""
+    match value:
+        case str():
+            return value.strip() or None
+        case bool():
+            return str(value).lower()
+        case int():
+            return str(value)
+        case float():
+            return str(int(value)) if value.is_integer() else str(value)
+        case _:
+            return None
+
+
+def _boolean(value: Any, *, default: bool) -> bool:
+    if isinstance(value, str):
+        return {"true": True, "false": False}.get(value.strip().casefold(), default)
+    return value if isinstance(value, bool) else default

@@ -1,0 +1,75 @@
+"""What both services' clients share of TLS, proxies and telling a network failure.
+
+Knows how a configuration's ``ca_file`` and ``proxy`` and the environment become
+something that HTTP libraries take; knows neither service.
+"""
+
+import ssl
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import requests.utils
+
+from ninjasync.config import Config, is_loopback
+from ninjasync.errors import ConfigurationError
+
+SYSTEM = "system"
+
+
+def authorities(config: Config, key: str, ca_file: str) -> Path | None:
+    """Return the CA bundle that ``ca_file`` names; None for the system's own.
+
+    Raises ConfigurationError, naming ``key``, where the bundle cannot be used.
+    """
+    if ca_file == SYSTEM:
+        return None
+    path = config.file(ca_file)
+    try:
+        ssl.create_default_context(cafile=str(path))
+    except OSError as error:
+        raise ConfigurationError(
+            f"{key}: the CA bundle {path} cannot be used: {error.strerror or error}.",
+            'Give a file of PEM certificates, or "system".',
+        ) from error
+    return path
+
+
+def proxy_for(url: str, configured: str) -> str | None:
+    """Return the proxy for ``url``: the configured one, else HTTPS_PROXY and NO_PROXY; none to loopback."""
+    parts = urlsplit(url)
+    if is_loopback(parts.hostname or ""):
+        return None
+    if configured:
+        return configured
+    return requests.utils.get_environ_proxies(url).get(parts.scheme)
+
+
+def network_failure(error: BaseException) -> str:
+    """Say in a few words what went wrong below HTTP."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ssl.SSLCertVerificationError):
+            return f"its certificate cannot be verified ({seen.verify_message})"
+        text = type(seen).__name__ + str(seen)
+        for mark, words in _FAILURES:
+            if mark in text:
+                return words
+        seen = getattr(seen, "reason", None) or seen.__cause__ or seen.__context__
+        if not isinstance(seen, BaseException):
+            break
+    return f"the connection failed ({type(error).__name__})"
+
+
+_FAILURES = (
+    ("ProxyError", "the proxy did not let the connection through"),
+    ("NameResolution", "its name cannot be resolved"),
+    ("Connection refused", "nothing listens there (connection refused)"),
+    ("ConnectTimeout", "no connection within the time limit"),
+    ("ReadTimeout", "no answer within the time limit"),
+    ("TimeoutError", "no answer within the time limit"),
+    ("SSLError", "the TLS connection failed"),
+    ("Network is unreachable", "the network is unreachable"),
+    ("RemoteDisconnected", "it closed the connection without an answer"),
+    ("ConnectionResetError", "it reset the connection"),
+    ("IncompleteRead", "the answer was cut short"),
+)
