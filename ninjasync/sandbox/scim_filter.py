@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, assert_never
 
 from ninjasync.sandbox.exchange import Json
 from ninjasync.sandbox.scim_error import ScimError, invalid_filter, invalid_path
@@ -318,6 +318,8 @@ def matches(tree: Filter, resource: Json) -> bool:
             return matches(left, resource) or matches(right, resource)
         case Negated(inner):
             return not matches(inner, resource)
+        case _:
+            assert_never(tree)
 
 
 def _compare(tree: Compare, resource: Json) -> bool:

@@ -400,6 +400,8 @@ def test_only_the_wanted_attributes_are_returned(scim: Endpoint) -> None:
     assert only(f"{NINJAONE}:userType") == {**always, NINJAONE: {"userType": "technician"}}
     assert only(f"{NINJAONE},{USER}:userName")[NINJAONE]["organizationId"] == "1"
     assert only("title") == always
+    del scim.store.users[user_id][NINJAONE]
+    assert only(NINJAONE) == {**always, "schemas": [USER, NINJAONE]}
     assert only("meta.version") == {**always, "meta": {"version": 'W/"1"'}}
 
 
