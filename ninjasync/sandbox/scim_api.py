@@ -18,7 +18,8 @@ from ninjasync.sandbox.exchange import HttpRequest, HttpResponse, Json, Service,
 from ninjasync.sandbox.ninjaone import NinjaOne
 from ninjasync.sandbox.scim_body import clean_resource, project
 from ninjasync.sandbox.scim_error import ScimError, invalid_syntax, invalid_value, not_found
-from ninjasync.sandbox.scim_filter import Both, Compare, Filter, matches, parse_filter, resolve, values_at
+from ninjasync.sandbox.scim_filter import Both, Compare, Filter, parse_filter, resolve
+from ninjasync.sandbox.scim_match import matches, values_at
 from ninjasync.sandbox.scim_patch import patched
 from ninjasync.sandbox.scim_schema import KINDS, RESOURCE_TYPES, SCHEMAS, Kind, service_provider_config
 

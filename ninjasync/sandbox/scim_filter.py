@@ -1,20 +1,18 @@
-"""SCIM filters and attribute paths (RFC 7644 §3.4.2.2, §3.10 and §3.5.2): text to tree to yes or no.
+"""SCIM filters and attribute paths as text (RFC 7644 §3.4.2.2, §3.10 and §3.5.2): text to tree.
 
-Knows the grammar, the schema's case and type rules, and JSON-shaped resources. Must not know the
-store, requests, or whoever wrote the filter.
+Knows the grammar and the schema's types. Must not know resources: what a tree matches is
+scim_match's business.
 """
 
 from __future__ import annotations
 
 import json
-import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeAlias, assert_never
+from typing import Any, TypeAlias
 
-from ninjasync.sandbox.exchange import Json
 from ninjasync.sandbox.scim_error import ScimError, invalid_filter, invalid_path
 from ninjasync.sandbox.scim_schema import Attribute, Kind
 
@@ -245,17 +243,8 @@ class _Parser:
         return inner
 
 
-_TEXT: Mapping[str, Callable[[str, str], bool]] = {
-    "co": lambda have, want: want in have,
-    "sw": lambda have, want: have.startswith(want),
-    "ew": lambda have, want: have.endswith(want),
-}
-_ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
-    "gt": operator.gt,
-    "ge": operator.ge,
-    "lt": operator.lt,
-    "le": operator.le,
-}
+_TEXT = ("co", "sw", "ew")
+_ORDER = ("gt", "ge", "lt", "le")
 
 
 def _comparison(path: Path, op: str, literal: str) -> Compare:
@@ -273,10 +262,10 @@ def _comparison(path: Path, op: str, literal: str) -> Compare:
             raise invalid_filter(f"{leaf.name} {op} {literal} compares what cannot be compared")
         if op in _TEXT and leaf.type == "dateTime":
             raise invalid_filter(f"{op} does not apply to the time {leaf.name}")
-    return Compare(path, op, _comparable(leaf, value))
+    return Compare(path, op, comparable(leaf, value))
 
 
-def _comparable(leaf: Attribute, value: Any) -> Any:
+def comparable(leaf: Attribute, value: Any) -> Any:
     """Return the value in the form in which equal means equal: by time, or by letters (RFC 7643 §2.2)."""
     if not isinstance(value, str):
         return value
@@ -287,46 +276,3 @@ def _comparable(leaf: Attribute, value: Any) -> Any:
             raise invalid_filter(f"{value!r} is no time") from None
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return value if leaf.case_exact else value.casefold()
-
-
-def values_at(resource: Json, path: Path) -> list[Any]:
-    """All values that the path leads to; of a multi-valued attribute, one for each of its items."""
-    holder = resource if path.urn is None else resource.get(path.urn) or {}
-    found = holder.get(path.attribute.name)
-    items = found if isinstance(found, list) else [found]
-    if path.sub is not None or "value" in path.attribute.children:
-        name = path.leaf.name
-        items = [item.get(name) if isinstance(item, dict) else item for item in items]
-    return [item for item in items if item is not None and item != "" and item != {}]
-
-
-def matches(tree: Filter, resource: Json) -> bool:
-    """Whether the resource (or, inside brackets, the one value) satisfies the filter."""
-    match tree:
-        case Compare():
-            return _compare(tree, resource)
-        case Present(path):
-            return bool(values_at(resource, path))
-        case Within(path, inner):
-            holder = resource if path.urn is None else resource.get(path.urn) or {}
-            found = holder.get(path.attribute.name) or []
-            items = found if isinstance(found, list) else [found]
-            return any(matches(inner, item) for item in items)
-        case Both(left, right):
-            return matches(left, resource) and matches(right, resource)
-        case Either(left, right):
-            return matches(left, resource) or matches(right, resource)
-        case Negated(inner):
-            return not matches(inner, resource)
-        case _:
-            assert_never(tree)
-
-
-def _compare(tree: Compare, resource: Json) -> bool:
-    leaf, want = tree.path.leaf, tree.value
-    have = [_comparable(leaf, value) for value in values_at(resource, tree.path)]
-    if tree.op in ("eq", "ne"):
-        equal = not have if want is None else any(type(h) is type(want) and h == want for h in have)
-        return equal == (tree.op == "eq")
-    holds = _TEXT.get(tree.op) or _ORDER[tree.op]
-    return any(isinstance(value, type(want)) and holds(value, want) for value in have)

@@ -13,7 +13,8 @@ from typing import Any
 from ninjasync.sandbox.exchange import Json
 from ninjasync.sandbox.scim_body import clean_fields, clean_value, require_schema
 from ninjasync.sandbox.scim_error import ScimError, invalid_syntax, invalid_value, no_target
-from ninjasync.sandbox.scim_filter import Compare, Filter, Path, matches, parse_path, resolve
+from ninjasync.sandbox.scim_filter import Compare, Filter, Path, parse_path, resolve
+from ninjasync.sandbox.scim_match import matches
 from ninjasync.sandbox.scim_schema import Attribute, Kind
 
 PATCH_OP = "urn:ietf:params:scim:api:messages:2.0:PatchOp"

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from ninjasync.sandbox.scim_error import ScimError
-from ninjasync.sandbox.scim_filter import matches, parse_filter, parse_path
+from ninjasync.sandbox.scim_filter import parse_filter, parse_path
+from ninjasync.sandbox.scim_match import matches
 from ninjasync.sandbox.scim_schema import GROUP, USER
 
 NINJAONE = "urn:ietf:params:scim:schemas:extension:ninjaone:2.0:User"
