@@ -46,20 +46,33 @@ class TargetWriter(Protocol):
         """Delete a resource."""
 
 
+class Journal(Protocol):
+    """Where each write is put down before it is sent, and its outcome after. Called from the workers."""
+
+    def intend(self, change: Change, step: Step) -> int:
+        """Put down a write that is about to be sent; it is safe when this returns."""
+
+    def conclude(self, number: int, change: Change, step: Step, id_: str | None, error: BaseException | None) -> None:
+        """Put down what became of it; ``id_`` is NinjaOne's where it was carried out."""
+
+
 def apply_plan(
     plan: Plan,
     writer: TargetWriter,
+    journal: Journal,
     *,
     parallelism: int,
     stop: threading.Event,
     tell: Callable[[Outcome], None] = lambda _: None,
 ) -> Result:
-    """Write every change of ``plan``; ``tell`` is called with each outcome as it comes, from this thread.
+    """Write every change of ``plan``, journaled on both sides.
+
+    ``tell`` is called with each outcome as it comes, from this thread.
 
     A change whose need failed is skipped. Setting ``stop`` lets the calls under way
     finish and skips the rest; so do refused credentials and an endpoint that is gone.
     """
-    return _Run(plan, writer, parallelism, stop, tell).result()
+    return _Run(plan, writer, journal, parallelism, stop, tell).result()
 
 
 def left_to_do(result: Result) -> tuple[str, ...]:
@@ -92,11 +105,12 @@ class _Run:
         self,
         plan: Plan,
         writer: TargetWriter,
+        journal: Journal,
         parallelism: int,
         stop: threading.Event,
         tell: Callable[[Outcome], None],
     ) -> None:
-        self._plan, self._writer, self._parallelism = plan, writer, parallelism
+        self._plan, self._writer, self._journal, self._parallelism = plan, writer, journal, parallelism
         self._stop, self._tell = stop, tell
         self._outcomes: dict[str, Outcome] = {}
         # Duo id -> NinjaOne id, of accounts that this run created.
@@ -178,28 +192,43 @@ class _Run:
             self._tell(outcome)
 
     def _write(self, change: Change, step: Step) -> None:
-        """Make the requests of one change; runs in a worker."""
+        """Make the requests of one change, between two lines of the journal; runs in a worker."""
         if change.name in self._outcomes:  # its first step failed already
             return
+        number = self._journal.intend(change, step)
+        try:
+            id_ = self._send(change, step)
+        except BaseException as error:
+            self._journal.conclude(number, change, step, None, error)
+            raise
+        self._journal.conclude(number, change, step, id_, None)
+
+    def _send(self, change: Change, step: Step) -> str:
+        """Make the requests of one change and return NinjaOne's id of the resource."""
         match (change.action, change.resource):
             case ("create", "user"):
                 assert change.external_id is not None
-                self._created[change.external_id] = self._writer.create_user(change)
+                id_ = self._writer.create_user(change)
+                self._created[change.external_id] = id_
             case ("create", "group"):
                 added, missing = self._ids(change)
-                self._writer.create_group(change, added)
+                id_ = self._writer.create_group(change, added)
                 _complain(missing)
             case ("delete", _):
-                self._writer.delete(change.resource, _id(change))
+                id_ = _id(change)
+                self._writer.delete(change.resource, id_)
             case (_, "group"):
+                id_ = _id(change)
                 added, missing = self._ids(change)
-                self._writer.patch("group", _id(change), _step_diff(change, step))
+                self._writer.patch("group", id_, _step_diff(change, step))
                 if step == "whole":
                     removed = [member.id for member in change.removed if member.id]
-                    self._writer.change_members(_id(change), added, removed)
+                    self._writer.change_members(id_, added, removed)
                     _complain(missing)
             case _:
-                self._writer.patch("user", _id(change), _step_diff(change, step))
+                id_ = _id(change)
+                self._writer.patch("user", id_, _step_diff(change, step))
+        return id_
 
     def _ids(self, change: Change) -> tuple[list[str], list[str]]:
         """Return the NinjaOne ids of the members to add, and the names of those who have none yet."""

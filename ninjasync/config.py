@@ -258,6 +258,10 @@ class Safety(Section):
     allow_missing_user_type: bool = False
     allow_missing_organization: bool = False
 
+    def removal_limit(self, active: int) -> float:
+        """Return how many of ``active`` managed accounts one run may deactivate or delete."""
+        return max(self.max_removals, self.max_removals_percent * active / 100)
+
 
 class Run(Section):
     """How a run works."""

@@ -6,6 +6,7 @@ Pure. Both sides become the same types before they are compared: the source as
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 from typing import Literal
 
@@ -62,6 +63,40 @@ class Problem:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """A resource that the ledger says is ours: NinjaOne's id, its name, when we deactivated it, what we set."""
+
+    id: str
+    name: str
+    deactivated_at: datetime | None = None
+    applied: Mapping[str, str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """What the ledger knows: ours by Duo id, and the NinjaOne ids of other tenants, with their names.
+
+    ``known`` is False where there is no ledger for this tenant.
+    """
+
+    known: bool = False
+    users: Mapping[str, Owned] = field(default_factory=dict)
+    groups: Mapping[str, Owned] = field(default_factory=dict)
+    foreign_users: Mapping[str, str] = field(default_factory=dict)
+    foreign_groups: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What the last complete and accepted read of the whole scope found; ``groups`` is id to name."""
+
+    at: datetime
+    in_scope: int
+    scope_digest: str
+    groups: Mapping[str, str]
+
+
 class Standing(Enum):
     """What the scope says of a Duo user."""
 
@@ -86,6 +121,7 @@ class SourceUser:
     groups: tuple[str, ...] = ()
     desired: User | None = None
     problems: tuple[Problem, ...] = ()
+    username: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +129,15 @@ class Source:
     """One complete read of Duo. ``users`` and ``groups`` are keyed by Duo id; ``groups`` gives names.
 
     ``pushed`` maps the ids of the groups that NinjaOne is to have to their displayNames.
-    ``missing`` names scoped groups that Duo does not have; ``unreadable`` holds records
-    that could not be read at all.
+    ``scoped`` are the groups that [scope] names, by id; ``missing`` says which of them
+    Duo does not have; ``unreadable`` holds records without even an id.
     """
 
     paths: tuple[str, ...]
     users: Mapping[str, SourceUser]
     groups: Mapping[str, str]
     pushed: Mapping[str, str]
+    scoped: Mapping[str, str] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     unreadable: tuple[Problem, ...] = ()
     warnings: tuple[str, ...] = field(default=())

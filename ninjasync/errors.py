@@ -43,6 +43,20 @@ class RefusedForSafetyError(NinjasyncError):
     exit_code = 3
 
 
+class LedgerError(NinjasyncError):
+    """The ledger cannot be read or written, or is not to be trusted."""
+
+
+class LedgerNotWritableError(LedgerError):
+    """The ledger cannot be written; a plan does without, an apply does not start."""
+
+
+class LockedError(NinjasyncError):
+    """Another run of this tenant is under way."""
+
+    exit_code = 5
+
+
 class CredentialsError(NinjasyncError):
     """A service refused a key, a secret or a token."""
 

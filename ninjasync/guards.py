@@ -5,17 +5,15 @@ limit, the key that sets it and the exact flag that approves it. There is no ``-
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from ninjasync import config
-from ninjasync.diff import Difference
-from ninjasync.directory import Source, Standing
-from ninjasync.plan import REMOVALS, Change, GuardResult
+from ninjasync.plan import REMOVALS, Change, Evidence, GuardResult
 
 
 @dataclass(frozen=True, slots=True)
 class Approvals:
-    """What the operator approved by number; None where nothing was."""
+    """What the operator approved by number; None where nothing was. ``strict`` asks for more instead."""
 
     removals: int | None = None
     member_removals: int | None = None
@@ -23,22 +21,23 @@ class Approvals:
     privilege_changes: int | None = None
     strict: bool = False
 
+    def with_more(self, other: "Approvals") -> "Approvals":
+        """Return these with those of ``other`` laid over them."""
+        given = {name: value for name, value in asdict(other).items() if value not in (None, False)}
+        return replace(self, **given)
+
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """Everything that the guards may look at. ``last_good`` is how many were in scope at the last good run."""
-
-    source: Source
-    difference: Difference
-    changes: tuple[Change, ...]
+class _Case:
+    seen: Evidence
     safety: config.Safety
     approvals: Approvals
-    last_good: int | None = None
 
 
-def judge(evidence: Evidence) -> tuple[GuardResult, ...]:
+def judge(evidence: Evidence, safety: config.Safety, approvals: Approvals) -> tuple[GuardResult, ...]:
     """Return every guard's verdict, in the order of the table."""
-    return tuple(guard(evidence) for guard in GUARDS)
+    case = _Case(evidence, safety, approvals)
+    return tuple(guard(case) for guard in GUARDS)
 
 
 def withhold(changes: tuple[Change, ...], *, privileges: bool) -> tuple[Change, ...]:
@@ -50,49 +49,41 @@ def withhold(changes: tuple[Change, ...], *, privileges: bool) -> tuple[Change, 
     kept = [change for change in changes if change.action not in REMOVALS and not (privileges and change.privilege)]
     kept = [replace(change, removed=()) if change.removed else change for change in kept]
     kept = [change for change in kept if change.action != "update" or change.diff or change.added]
-    names = {change.name for change in kept}
-    while any(missing := [change for change in kept if not names.issuperset(change.needs)]):
-        kept = [change for change in kept if change not in missing]
-        names = {change.name for change in kept}
-    return tuple(kept)
+    return with_their_needs(kept)
 
 
-def in_scope(source: Source) -> int:
-    """Count the Duo users in scope, held and locked-out ones included."""
-    return sum(user.standing is not Standing.OUT for user in source.users.values())
+def with_their_needs(changes: list[Change]) -> tuple[Change, ...]:
+    """Return those of ``changes`` whose needs are among them too."""
+    names = {change.name for change in changes}
+    while len(kept := [change for change in changes if names.issuperset(change.needs)]) < len(changes):
+        changes, names = kept, {change.name for change in kept}
+    return tuple(changes)
 
 
-def _scoped_groups(seen: Evidence) -> GuardResult:
-    missing = seen.source.missing
-    if not missing:
-        return GuardResult("scoped-groups", tripped=False, message="Duo has every group that [scope] names.")
-    what = ". ".join(missing)
-    return GuardResult(
-        "scoped-groups",
-        tripped=True,
-        message=f"{what}. Mend the name, or take it out of the configuration if the group is meant to be gone.",
-    )
+def _scoped_groups(case: _Case) -> GuardResult:
+    missing = case.seen.missing
+    message = " ".join(missing) if missing else "Duo has every group that [scope] names."
+    return GuardResult("scoped-groups", bool(missing), message)
 
 
-def _source(seen: Evidence) -> GuardResult:
-    now, safety = in_scope(seen.source), seen.safety
-    before = seen.difference.active if seen.last_good is None else seen.last_good
-    since = "there are active managed accounts" if seen.last_good is None else "there were at the last good run"
-    approved = seen.approvals.source is not None and now >= seen.approvals.source
-    shrunk = now * 100 < before * safety.min_source_percent
-    empty = now == 0
-    percent = f"{safety.min_source_percent:g} %"
-    message = f"{now} in scope, {before} {since}; at least {percent} of them are needed ([safety] min_source_percent)."
-    if empty:
+def _source(case: _Case) -> GuardResult:
+    now, least = case.seen.in_scope, case.safety.min_source_percent
+    approved = case.approvals.source is not None and now >= case.approvals.source
+    if case.seen.last_good is None:
+        before, since = case.seen.active, "there are active managed accounts"
+    else:
+        before, since = case.seen.last_good, "there were at the last good run"
+    shrunk = now * 100 < before * least
+    message = f"{now} are in scope, {before} {since}; the least is {least:g} % of them ([safety] min_source_percent)."
+    if now == 0:
         message = f"Nobody is in scope, {before} {since}. An empty source is never taken for an empty company."
-    return GuardResult("source", (shrunk or empty) and not approved, message, f"--approve-source {now}")
+    return GuardResult("source", (shrunk or now == 0) and not approved, message, f"--approve-source {now}")
 
 
-def _removals(seen: Evidence) -> GuardResult:
-    number = sum(change.resource == "user" and change.action in REMOVALS for change in seen.changes)
-    safety, active = seen.safety, seen.difference.active
-    approved = seen.approvals.removals is not None and number <= seen.approvals.removals
-    over = number > safety.max_removals and number * 100 > safety.max_removals_percent * active
+def _removals(case: _Case) -> GuardResult:
+    number, safety, active = case.seen.removals, case.safety, case.seen.active
+    approved = case.approvals.removals is not None and number <= case.approvals.removals
+    over = number > safety.removal_limit(active)
     message = (
         f"{number} of {active} active managed accounts would be deactivated or deleted; the limit is the larger of "
         f"{safety.max_removals} ([safety] max_removals) and {safety.max_removals_percent:g} % "
@@ -101,12 +92,17 @@ def _removals(seen: Evidence) -> GuardResult:
     return GuardResult("removals", over and not approved, message, f"--approve-removals {number}")
 
 
-def _member_removals(seen: Evidence) -> GuardResult:
-    number = sum(
-        member.external_id not in seen.difference.leavers for change in seen.changes for member in change.removed
+# Below this number of memberships a percentage says nothing.
+_FEWEST_MEMBERSHIPS = 20
+
+
+def _member_removals(case: _Case) -> GuardResult:
+    number, every, percent = (
+        case.seen.member_removals,
+        case.seen.memberships,
+        case.safety.max_member_removals_percent,
     )
-    every, percent = seen.difference.memberships, seen.safety.max_member_removals_percent
-    approved = seen.approvals.member_removals is not None and number <= seen.approvals.member_removals
+    approved = case.approvals.member_removals is not None and number <= case.approvals.member_removals
     over = every >= _FEWEST_MEMBERSHIPS and number * 100 > percent * every
     message = (
         f"{number} of {every} group memberships would be removed; the limit is {percent:g} % "
@@ -115,35 +111,23 @@ def _member_removals(seen: Evidence) -> GuardResult:
     return GuardResult("member-removals", over and not approved, message, f"--approve-member-removals {number}")
 
 
-def _privilege_changes(seen: Evidence) -> GuardResult:
-    number = sum(change.privilege for change in seen.changes)
-    approved = seen.approvals.privilege_changes is not None and number <= seen.approvals.privilege_changes
-    needed = seen.safety.privilege_changes == "confirm"
+def _privilege_changes(case: _Case) -> GuardResult:
+    number, setting = case.seen.privilege_changes, case.safety.privilege_changes
+    approved = case.approvals.privilege_changes is not None and number <= case.approvals.privilege_changes
     message = (
-        f"{number} accounts would change between technician and end user "
-        f'([safety] privilege_changes = "{seen.safety.privilege_changes}").'
+        f'{number} accounts would change between technician and end user ([safety] privilege_changes = "{setting}").'
     )
-    return GuardResult(
-        "privilege-changes",
-        needed and number > 0 and not approved,
-        message,
-        f"--approve-privilege-changes {number}",
-    )
+    tripped = setting == "confirm" and number > 0 and not approved
+    return GuardResult("privilege-changes", tripped, message, f"--approve-privilege-changes {number}")
 
 
-def _held(seen: Evidence) -> GuardResult:
-    number = seen.difference.users.held + seen.difference.groups.held
-    strict = seen.approvals.strict
-    message = f"{number} records are held; " + (
-        "with --strict that is a refusal. Mend them in Duo." if strict else "that is no refusal without --strict."
-    )
-    return GuardResult("held", strict and number > 0, message)
+def _held(case: _Case) -> GuardResult:
+    number, strict = case.seen.held, case.approvals.strict
+    then = "with --strict that is a refusal. Mend them in Duo." if strict else "that is no refusal without --strict."
+    return GuardResult("held", strict and number > 0, f"{number} records are held; {then}")
 
 
-# Below this number of memberships a percentage says nothing.
-_FEWEST_MEMBERSHIPS = 20
-
-GUARDS: tuple[Callable[[Evidence], GuardResult], ...] = (
+GUARDS: tuple[Callable[[_Case], GuardResult], ...] = (
     _scoped_groups,
     _source,
     _removals,

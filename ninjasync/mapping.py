@@ -4,6 +4,7 @@ Pure. Knows the expressions of ``[attributes]`` and the rules that NinjaOne's gu
 gives for their values; knows nothing of the wire or of who is in scope.
 """
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ ALL_ORGANIZATIONS = "All"
 TECHNICIAN = "technician"
 END_USER = "endUser"
 
+# What NinjaOne makes of an attribute that it was not given: no value is desired, this one is there.
+_SERVER_DEFAULTS = {USER_TYPE: "enduser", ORGANIZATION_ID: "all"}
 # NinjaOne's console import and its public API take names of 1 to 150 characters.
 _LONGEST_NAME = 150
 # What NinjaOne asks of a userName is "formatted as an email address".
@@ -82,6 +85,22 @@ def map_user(mapping: AttributeMapping, row: Mapping[str, Any]) -> tuple[User | 
     return User(user_name, row["user_id"], active=True, values=tuple(map(values.get, mapping.paths))), ()
 
 
+def same_value(path: str, actual: str | None, desired: str | None) -> bool:
+    """Whether ``actual`` is as good as ``desired``, though perhaps in another form.
+
+    ``userType`` and ``organizationId`` are read back without regard to case and to
+    leading zeros; where none is desired, what NinjaOne gives by default is as good.
+    """
+    if actual == desired:
+        return True
+    if path not in _SERVER_DEFAULTS:
+        return False
+    form = (actual or "").casefold()
+    if form.isdigit():
+        form = form.lstrip("0") or "0"
+    return form in ("", _SERVER_DEFAULTS[path]) if desired is None else form == desired.casefold()
+
+
 def _origin(mapping: AttributeMapping, path: str) -> str:
     """Say by which line of ``[attributes]`` a value came about, the attribute by its short name."""
     name, text = path.rpartition(":")[2], mapping.texts.get(path)
@@ -135,8 +154,10 @@ def _text(value: Any) -> str | None:
             return value.strip() or None
         case int():
             return str(value)
-        case float():
+        case float() if math.isfinite(value):
             return str(int(value)) if value.is_integer() else str(value)
+        case float():
+            raise _InvalidValueError("expression-failed", f"the expression gives {value}, which is no value")
         case _:
             kind = "a list" if isinstance(value, list) else "an object"
             raise _InvalidValueError("expression-failed", f"the expression gives {kind}; one value is needed")

@@ -17,7 +17,7 @@ import requests
 from pydantic import SecretStr
 
 from ninjasync import __version__, scim
-from ninjasync.attribute import DISPLAY_NAME, EXTERNAL_ID, USER_NAME
+from ninjasync.attribute import DISPLAY_NAME, EXTERNAL_ID, ORGANIZATION_ID, USER_NAME, USER_TYPE
 from ninjasync.config import Config
 from ninjasync.directory import Directory, Group, Problem, Resource, User
 from ninjasync.errors import (
@@ -27,6 +27,7 @@ from ninjasync.errors import (
     RefusedRequestError,
     UnreachableError,
 )
+from ninjasync.mapping import same_value
 from ninjasync.pacing import TRANSIENT, Pacer, TransientError, retry_after
 from ninjasync.plan import Change, Delta
 from ninjasync.transport import authorities, network_failure, proxy_for
@@ -182,6 +183,45 @@ class Reader:
             groups = [self._with_members(group) for group in groups]
         return Directory(paths, tuple(users), tuple(groups), tuple(problems))
 
+    def user(self, id_: str, paths: tuple[str, ...]) -> User | None:
+        """Return one user by NinjaOne's id; None where there is none. Raises UnreachableError."""
+        return self._one("user", id_, lambda row: scim.read_user(row, paths))
+
+    def group(self, id_: str) -> Group | None:
+        """Return one group by NinjaOne's id; None where there is none. Raises UnreachableError."""
+        return self._one("group", id_, scim.read_group)
+
+    def created_at(self, resource: Resource, id_: str) -> datetime | None:
+        """Return when NinjaOne says that a resource was created; None where it does not say."""
+        answer = self._transport.call("GET", f"{_PATHS[resource]}/{quote(id_, safe='')}")
+        return scim.read_created(answer.body) if answer.status == 200 else None
+
+    def _one(self, resource: Resource, id_: str, convert: Callable[[Any], R]) -> R | None:
+        answer = self._transport.call("GET", f"{_PATHS[resource]}/{quote(id_, safe='')}")
+        if answer.status == 404:
+            return None
+        if answer.status != 200:
+            raise _unexpected("look-up", answer, self._transport.url)
+        try:
+            return convert(answer.body)
+        except scim.UnreadableResourceError as error:
+            raise UnreachableError(f"NinjaOne's {resource} {id_} {error}.", _CHECK_URL) from error
+
+    def holder(self, resource: Resource, external_id: str, name: str) -> User | Group | None:
+        """Return whoever has this externalId or, letter case aside, this userName or displayName."""
+        naming = USER_NAME if resource == "user" else DISPLAY_NAME
+        for attribute, value in ((EXTERNAL_ID, external_id), (naming, name)):
+            found: list[User] | list[Group]
+            if resource == "user":
+                found = self._find("user", attribute, value, lambda row: scim.read_user(row, ()))
+            else:
+                found = self._find("group", attribute, value, scim.read_group)
+            for one in found:
+                own = one.user_name if isinstance(one, User) else one.display_name
+                if one.external_id == external_id or own.casefold() == name.casefold():
+                    return one
+        return None
+
     def find_user(self, external_id: str, user_name: str) -> User | None:
         """Look up the user with this externalId, or with this userName and no externalId; None if there is none."""
         for name, value in ((EXTERNAL_ID, external_id), (USER_NAME, user_name)):
@@ -283,7 +323,9 @@ class Writer(Reader):
         assert change.external_id is not None
         external_id = change.external_id
         body = scim.new_user(external_id, change.diff, self._dialect)
-        return self._create("user", body, lambda: self.find_user(external_id, change.key))
+        answer, id_ = self._create("user", body, lambda: self.find_user(external_id, change.key))
+        _expect_kept(change.diff, answer)
+        return id_
 
     def create_group(self, change: Change, members: list[str]) -> str:
         """Create the group of a create with its first ``members`` (NinjaOne ids) and return NinjaOne's id."""
@@ -291,14 +333,15 @@ class Writer(Reader):
         external_id = change.external_id
         first, rest = members[: self._dialect.members_per_call], members[self._dialect.members_per_call :]
         body = scim.new_group(external_id, change.key, first, self._dialect)
-        id_ = self._create("group", body, lambda: self.find_group(external_id, change.key))
+        _, id_ = self._create("group", body, lambda: self.find_group(external_id, change.key))
         self.change_members(id_, rest, [])
         return id_
 
     def patch(self, resource: Resource, id_: str, diff: tuple[Delta, ...]) -> None:
         """Change attributes of one resource."""
         if diff:
-            self._write("PATCH", resource, id_, scim.patch(diff, self._dialect))
+            answer = self._write("PATCH", resource, id_, scim.patch(diff, self._dialect))
+            _expect_kept(diff, answer.body)
 
     def change_members(self, id_: str, added: list[str], removed: list[str]) -> None:
         """Add and remove members (NinjaOne ids) of one group."""
@@ -309,8 +352,11 @@ class Writer(Reader):
         """Delete one resource; one that is gone already counts as deleted."""
         self._write("DELETE", resource, id_, None)
 
-    def _create(self, resource: Resource, body: Any, find: Callable[[], User | Group | None]) -> str:
-        """POST, but look before trying again: a POST whose answer was lost may have been carried out."""
+    def _create(self, resource: Resource, body: Any, find: Callable[[], User | Group | None]) -> tuple[Any, str]:
+        """POST, but look before trying again: a POST whose answer was lost may have been carried out.
+
+        Returns the answer's body, None where it was lost, and NinjaOne's id.
+        """
         unsure = False
 
         def attempt() -> _Answer | str:
@@ -327,10 +373,10 @@ class Writer(Reader):
         if unsure and isinstance(answer, _Answer) and answer.status == 409:
             answer = self._settled(find) or answer
         if isinstance(answer, str):
-            return answer
+            return None, answer
         self._expect_success("POST", answer)
         try:
-            return scim.read_id(answer.body)
+            return answer.body, scim.read_id(answer.body)
         except scim.UnreadableResourceError:
             found = find()  # some servers answer 201 without a body, or without having created anything
         if found is None or found.id is None:
@@ -339,7 +385,7 @@ class Writer(Reader):
                 "Run plan again; if it stays so, ask NinjaOne's support.",
                 status=answer.status,
             )
-        return found.id
+        return None, found.id
 
     @staticmethod
     def _settled(find: Callable[[], User | Group | None]) -> str | None:
@@ -350,11 +396,11 @@ class Writer(Reader):
             raise UnreachableError(error.message, error.hint) from error
         return found.id if found else None
 
-    def _write(self, method: str, resource: Resource, id_: str, body: Any) -> None:
+    def _write(self, method: str, resource: Resource, id_: str, body: Any) -> _Answer:
         answer = self._transport.call(method, f"{_PATHS[resource]}/{quote(id_, safe='')}", None, body)
-        if method == "DELETE" and answer.status == 404:
-            return
-        self._expect_success(method, answer)
+        if not (method == "DELETE" and answer.status == 404):
+            self._expect_success(method, answer)
+        return answer
 
     @staticmethod
     def _expect_success(method: str, answer: _Answer) -> None:
@@ -362,18 +408,38 @@ class Writer(Reader):
             return
         detail, scim_type = scim.read_error(answer.body)
         words = " ".join(part for part in (f"HTTP {answer.status}", scim_type) if part)
+        said = f": {detail.rstrip('.')}" if detail else ""
         raise RefusedRequestError(
-            f"NinjaOne refused the {method} ({words}){': ' + detail if detail else ''}",
+            f"NinjaOne refused the {method} ({words}){said}.",
             _HINTS.get(answer.status, ""),
             status=answer.status,
             scim_type=scim_type,
         )
 
 
+def _expect_kept(diff: tuple[Delta, ...], body: Any) -> None:
+    """Compare what NinjaOne answers with what was sent, for the two attributes that decide on privileges.
+
+    It silently makes an end user of a type, and a global end user of an organization, that
+    it does not accept. Raises RefusedRequestError then. Answers need not have a body.
+    """
+    for delta in diff:
+        if delta.path not in (USER_TYPE, ORGANIZATION_ID) or delta.after is None or not isinstance(body, dict):
+            continue
+        stored = scim.value_at(body, delta.path)
+        if stored is not None and not same_value(delta.path, stored, str(delta.after)):
+            name = delta.path.rpartition(":")[2]
+            raise RefusedRequestError(
+                f'NinjaOne was sent {name} "{delta.after}" and stored "{stored}".',
+                "Look at this account in the NinjaOne console; it may have more, or less, rights than it should.",
+                status=200,
+            )
+
+
 _HINTS = {
     403: "NinjaOne lets nobody change this resource over SCIM; a system administrator is such a one.",
     404: "It is gone from NinjaOne; run plan again.",
-    409: "Somebody else has that name in NinjaOne; run plan again to see who.",
+    409: "Somebody else has that name in NinjaOne; the next plan says who, if NinjaOne shows him.",
 }
 
 

@@ -97,7 +97,8 @@ class Pacer:
             self._halt(error.pause)
             return 0.0  # the turn is awaited with all the others
         first = 1.0 if error.status == 429 else 0.25
-        wait = tenacity.wait_exponential_jitter(initial=first, max=_LONGEST_WAIT, jitter=first)(state)
+        backoff = tenacity.wait_exponential(multiplier=first, max=_LONGEST_WAIT) + tenacity.wait_random(0, first)
+        wait = backoff(state)
         if error.status == 429:
             self._halt(wait)
             return 0.0

@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Literal
 
 from ninjasync.attribute import MEMBERS, short_names
@@ -101,6 +102,37 @@ class GuardResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Leaver:
+    """A leaver's inactive account that the ladder deletes on the day ``due``, or later where it is deferred."""
+
+    key: str
+    external_id: str
+    due: date
+    deferred: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The figures that guards judge by, of the whole world even where a plan is narrowed.
+
+    ``missing`` has a sentence for each scoped group that is gone; ``last_good`` is how many
+    were in scope at the last good run, None where there was none. ``active`` counts active
+    managed accounts, ``memberships`` the members of our groups; the others count changes.
+    """
+
+    missing: tuple[str, ...]
+    in_scope: int
+    last_good: int | None
+    active: int
+    memberships: int
+    removals: int
+    member_removals: int
+    privilege_changes: int
+    held: int
+    unreadable: int
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything that would change, why, and what stands in the way.
 
@@ -117,6 +149,8 @@ class Plan:
     problems: tuple[Problem, ...]
     guards: tuple[GuardResult, ...]
     warnings: tuple[str, ...]
+    leavers: tuple[Leaver, ...]
+    evidence: Evidence
     refused: bool
     withheld: int
 
@@ -232,6 +266,15 @@ def document(plan: Plan) -> dict[str, Any]:
             for guard in plan.guards
         ],
         "warnings": list(plan.warnings),
+        "leavers": [
+            {
+                "key": leaver.key,
+                "external_id": leaver.external_id,
+                "due": leaver.due.isoformat(),
+                "deferred": leaver.deferred,
+            }
+            for leaver in plan.leavers
+        ],
     }
 
 

@@ -4,18 +4,22 @@ Handed a Duo reader and a NinjaOne reader, neither of which can write. ``plan`` 
 here; ``apply`` goes on with what comes out.
 """
 
+import hashlib
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import date
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from typing import Any, Protocol, TypeVar
 
 from ninjasync import guards
+from ninjasync.attribute import nearest
 from ninjasync.config import Config
 from ninjasync.diff import Difference, Policy, diff
-from ninjasync.directory import Directory, Problem, Source, SourceUser, Standing
+from ninjasync.directory import Baseline, Directory, Ownership, Problem, Source, SourceUser, Standing
 from ninjasync.duo import clean, group_ids
+from ninjasync.errors import CommandLineError
+from ninjasync.guards import Approvals
 from ninjasync.mapping import AttributeMapping, compile_mapping, label, map_user
-from ninjasync.plan import GuardResult, Plan, count
+from ninjasync.plan import REMOVALS, Change, Evidence, GuardResult, Leaver, Plan, count
 from ninjasync.scope import Scope, judge, resolve
 
 T = TypeVar("T")
@@ -40,20 +44,46 @@ class TargetReader(Protocol):
         """Return all users and groups."""
 
 
-def make_plan(
-    config: Config, duo: SourceReader, ninjaone: TargetReader, approvals: guards.Approvals, today: date
-) -> Plan:
-    """Read both sides and return what would change, refused or not."""
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What a plan depends on beside both sides: what the ledger knows, what was approved, whom it is about."""
+
+    now: datetime
+    owned: Ownership = field(default_factory=Ownership)
+    baseline: Baseline | None = None
+    approvals: Approvals = field(default_factory=Approvals)
+    only: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Planning:
+    """A plan with what it was made from."""
+
+    plan: Plan
+    source: Source
+    actual: Directory
+    difference: Difference
+
+
+def make_plan(config: Config, duo: SourceReader, ninjaone: TargetReader, moment: Moment) -> Planning:
+    """Read both sides and return what would change, refused or not.
+
+    Raises CommandLineError where ``moment.only`` names nobody.
+    """
     source = read_source(config, duo)
     actual = ninjaone.directory(source.paths)
+    approved = moment.approvals.removals or 0
     policy = Policy(
         config.deprovision,
         config.groups,
         config.safety.protected_users,
         external_id=config.ninjaone.dialect.external_id,
+        now=moment.now,
+        removal_limit=lambda active: max(config.safety.removal_limit(active), approved),
     )
-    difference = diff(source, actual, policy)
-    return _judged(config, source, actual, difference, approvals, today)
+    difference = diff(source, actual, policy, moment.owned)
+    return Planning(_judged(config, source, actual, difference, moment), source, actual, difference)
 
 
 def read_source(config: Config, duo: SourceReader) -> Source:
@@ -73,6 +103,7 @@ def read_source(config: Config, duo: SourceReader) -> Source:
         users=users,
         groups=groups,
         pushed=scope.pushed,
+        scoped=scope.included,
         missing=scope.missing,
         unreadable=tuple(unreadable),
         warnings=scope.warnings,
@@ -88,56 +119,155 @@ def source_user(row: Any, scope: Scope, mapping: AttributeMapping) -> SourceUser
         return Problem("user", "?", None, _UNREADABLE, "Duo sent a user's record without an id")
     record = clean(row)
     id_, name, groups = record["user_id"], label(record), group_ids(record)
+    username = record.get("username")
+    user = SourceUser(
+        id_, name, Standing.HELD, "", groups or (), username=username if isinstance(username, str) else ""
+    )
     if groups is None:
         reason = "Duo sent his record without the groups that he is in"
         problem = Problem("user", name, id_, _UNREADABLE, reason)
-        return SourceUser(id_, name, Standing.HELD, reason, problems=(problem,))
+        return replace(user, reason=reason, problems=(problem,))
     verdict = judge(scope, record, groups)
+    user = replace(user, standing=verdict.standing, reason=verdict.reason)
     match verdict.standing:
         case Standing.HELD:
-            problem = Problem("user", name, id_, verdict.code, verdict.reason)
-            return SourceUser(id_, name, Standing.HELD, verdict.reason, groups, problems=(problem,))
+            return replace(user, problems=(Problem("user", name, id_, verdict.code, verdict.reason),))
         case Standing.IN:
             desired, problems = map_user(mapping, record)
-            return SourceUser(id_, name, Standing.IN, verdict.reason, groups, desired, problems)
-    return SourceUser(id_, name, verdict.standing, verdict.reason, groups)
+            return replace(user, desired=desired, problems=problems)
+    return user
 
 
-def _judged(
-    config: Config,
-    source: Source,
-    actual: Directory,
-    difference: Difference,
-    approvals: guards.Approvals,
-    today: date,
-) -> Plan:
-    evidence = guards.Evidence(source, difference, difference.changes, config.safety, approvals)
-    verdicts = guards.judge(evidence)
+def _judged(config: Config, source: Source, actual: Directory, difference: Difference, moment: Moment) -> Plan:
+    """Let the guards judge the whole world, then take out what they withhold and whom ``only`` leaves out."""
+    evidence = _evidence(config, source, difference, moment.baseline)
+    verdicts = guards.judge(evidence, config.safety, moment.approvals)
     tripped = {verdict.name for verdict in verdicts if verdict.tripped}
-    unreadable = sum(problem.code == _UNREADABLE for problem in difference.problems)
-    changes = difference.changes
-    if unreadable or (tripped and config.safety.on_refusal == "withhold"):
+    wanted = _only(moment.only, source, difference) if moment.only else difference.changes
+    changes = wanted
+    if evidence.unreadable or (tripped and config.safety.on_refusal == "withhold"):
         changes = guards.withhold(changes, privileges="privilege-changes" in tripped)
     kept = {change.name: change for change in changes}
-    withheld = sum(kept.get(change.name) != change for change in difference.changes)
-    refused = bool(tripped) and config.safety.on_refusal == "stop"
+    withheld = sum(kept.get(change.name) != change for change in wanted)
+    ladder = difference.ladder
+    turns = [(turn, False) for turn in ladder.waiting] + [(turn, True) for turn in ladder.deferred]
     return Plan(
         paths=source.paths,
-        source={
-            "users": len(source.users),
-            "groups": len(source.groups),
-            "in_scope": guards.in_scope(source),
-        },
-        target={"users": len(actual.users), "groups": len(actual.groups), "managed": difference.managed},
+        source={"users": len(source.users), "groups": len(source.groups), "in_scope": evidence.in_scope},
+        target={"users": len(actual.users), "groups": len(actual.groups), "managed": len(difference.ours)},
         users=replace(difference.users, actions=count(changes, "user")),
         groups=replace(difference.groups, actions=count(changes, "group")),
         changes=changes,
         problems=difference.problems,
-        guards=(*verdicts, _withheld(unreadable, withheld)),
-        warnings=(*source.warnings, *difference.warnings, *_token_warning(config, today)),
-        refused=refused,
+        guards=(*verdicts, _withheld(evidence.unreadable, withheld)),
+        warnings=(
+            *moment.warnings,
+            *source.warnings,
+            *difference.warnings,
+            *_token_warning(config, moment.now.date()),
+        ),
+        leavers=tuple(
+            sorted(
+                (
+                    Leaver(turn.account.key, turn.account.external_id, turn.due.date(), deferred)
+                    for turn, deferred in turns
+                ),
+                key=lambda leaver: (leaver.due, leaver.key.casefold(), leaver.external_id),
+            )
+        ),
+        evidence=evidence,
+        refused=bool(tripped) and config.safety.on_refusal == "stop",
         withheld=withheld,
     )
+
+
+def _evidence(config: Config, source: Source, difference: Difference, baseline: Baseline | None) -> Evidence:
+    changes = difference.changes
+    return Evidence(
+        missing=(*source.missing, *_lost_groups(config, source, baseline)),
+        in_scope=sum(user.standing is not Standing.OUT for user in source.users.values()),
+        last_good=baseline.in_scope if baseline else None,
+        active=difference.active,
+        memberships=difference.memberships,
+        removals=sum(change.resource == "user" and change.action in REMOVALS for change in changes),
+        member_removals=sum(
+            member.external_id not in difference.leavers for change in changes for member in change.removed
+        ),
+        privilege_changes=sum(change.privilege for change in changes),
+        held=difference.users.held + difference.groups.held,
+        unreadable=sum(problem.code == _UNREADABLE for problem in difference.problems),
+    )
+
+
+def _lost_groups(config: Config, source: Source, baseline: Baseline | None) -> list[str]:
+    """Name the groups that were in scope at the last good run and that the unchanged [scope] no longer reaches."""
+    if baseline is None or baseline.scope_digest != scope_digest(config):
+        return []
+    lost = []
+    for id_, name in sorted(baseline.groups.items(), key=lambda pair: pair[1]):
+        if id_ in source.scoped:
+            continue
+        if id_ in source.groups:
+            now = source.groups[id_]
+            lost.append(
+                f'The group "{name}" was in scope at the last good run and is now called "{now}" in Duo, which no '
+                f'entry of [scope] groups matches. Write groups = [..., "{now}"] to go on with it.'
+            )
+        else:
+            lost.append(
+                f'The group "{name}" was in scope at the last good run and is gone from Duo. If that is meant, '
+                "change [scope] groups so that it no longer speaks of it."
+            )
+    return lost
+
+
+def scope_digest(config: Config) -> str:
+    """Tell one [scope] from another."""
+    return hashlib.sha256(config.scope.model_dump_json().encode()).hexdigest()
+
+
+def baseline_of(config: Config, planning: Planning, now: datetime) -> Baseline:
+    """Return what a good run found, for the ledger."""
+    return Baseline(now, planning.plan.evidence.in_scope, scope_digest(config), dict(planning.source.scoped))
+
+
+def _only(only: tuple[str, ...], source: Source, difference: Difference) -> tuple[Change, ...]:
+    """Narrow the changes to these users and their own memberships.
+
+    WHO is an e-mail, a Duo username's label, a Duo user id or a NinjaOne id. No group is
+    created, renamed or deleted.
+    """
+    chosen: set[str] = set()
+    for who in only:
+        folded = who.casefold()
+        hits = {user.id for user in source.users.values() if who == user.id or folded in _names(user)}
+        hits |= {
+            duo_id
+            for duo_id, account in difference.ours.items()
+            if who in (account.id, duo_id) or account.user_name.casefold() == folded
+        }
+        if not hits:
+            near = nearest(who, [user.label for user in source.users.values()])
+            raise CommandLineError(f'--only: neither Duo nor a managed account is called "{who}"{near}', _ONLY_HINT)
+        chosen |= hits
+    kept = []
+    for change in difference.changes:
+        if change.resource == "user" and change.external_id in chosen:
+            kept.append(change)
+        elif change.resource == "group" and change.action == "update":
+            added = tuple(member for member in change.added if member.external_id in chosen)
+            removed = tuple(member for member in change.removed if member.external_id in chosen)
+            if added or removed:
+                kept.append(replace(change, diff=(), needs=(), added=added, removed=removed))
+    return guards.with_their_needs(kept)
+
+
+_ONLY_HINT = "Give an e-mail address, a Duo username, a Duo user id or a NinjaOne id."
+
+
+def _names(user: SourceUser) -> set[str]:
+    names = {user.label.casefold(), user.username.casefold()}
+    return names | {user.desired.user_name.casefold()} if user.desired else names
 
 
 def _withheld(unreadable: int, withheld: int) -> GuardResult:
@@ -147,7 +277,7 @@ def _withheld(unreadable: int, withheld: int) -> GuardResult:
         if unreadable
         else "Every record could be read."
     )
-    return GuardResult("unreadable-records", tripped=bool(unreadable and withheld), message=message)
+    return GuardResult("unreadable-records", bool(unreadable and withheld), message)
 
 
 def _token_warning(config: Config, today: date) -> tuple[str, ...]:

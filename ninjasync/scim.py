@@ -6,6 +6,7 @@ beyond a body, and nothing of who owns what.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from ninjasync import attribute, config
@@ -163,7 +164,7 @@ def read_user(row: Any, paths: Sequence[str]) -> User:
         user_name=user_name,
         external_id=_text(get(row, EXTERNAL_ID)),
         active=_boolean(get(row, ACTIVE), default=True),
-        values=tuple(_at(row, path) for path in paths),
+        values=tuple(value_at(row, path) for path in paths),
         id=read_id(row),
     )
 
@@ -191,6 +192,17 @@ def read_id(row: Any) -> str:
     return id_
 
 
+def read_created(row: Any) -> datetime | None:
+    """Return ``meta.created`` (RFC 7643 §3.1); None where it is absent or no date."""
+    meta = get(row, "meta") if isinstance(row, dict) else None
+    text = get(meta, "created") if isinstance(meta, dict) else None
+    try:
+        created = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    return created.replace(tzinfo=UTC) if created and created.tzinfo is None else created
+
+
 def read_error(body: Any) -> tuple[str, str]:
     """Return ``detail`` and ``scimType`` of an Error (RFC 7644 §3.12), empty where it is none."""
     if not isinstance(body, dict):
@@ -206,7 +218,7 @@ def get(row: Mapping[str, Any], name: str) -> Any:
     return next((value for key, value in row.items() if key.casefold() == folded), None)
 
 
-def _at(row: Mapping[str, Any], path: str) -> str | None:
+def value_at(row: Mapping[str, Any], path: str) -> str | None:
     """Return an attribute's value as text; an extension's may be nested under its URN or flat."""
     urn, names = attribute.split(path)
     place: Any = row

@@ -136,7 +136,9 @@ def _unknown_variables() -> list[str]:
 
 
 def _nearest_variable(name: str) -> str:
-    return nearest(name, [f"{PREFIX}{section}".upper() for section in _Keys.model_fields])
+    section, _, rest = name.upper().removeprefix(PREFIX).partition("__")
+    tail = f"__{rest}" if rest else ""
+    return nearest(section, {known.casefold(): f"{PREFIX}{known.upper()}{tail}" for known in _Keys.model_fields})
 
 
 def _sentences(detail: ErrorDetails) -> Iterator[str]:

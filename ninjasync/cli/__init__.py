@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from ninjasync import __version__
-from ninjasync.cli import demo, plan, sandbox
+from ninjasync.cli import apply, demo, history, plan, sandbox
 from ninjasync.cli.options import Format, Invocation, LogLevel, with_globals
 
 app = typer.Typer(
@@ -41,7 +41,9 @@ def root(
 
 
 app.command("plan")(with_globals(plan.plan))
-app.command("apply")(with_globals(plan.apply))
+app.command("apply")(with_globals(apply.apply))
+app.command("show")(with_globals(plan.show))
+app.command("history")(with_globals(history.history))
 app.command("sandbox")(with_globals(sandbox.sandbox))
 app.command("demo")(with_globals(demo.demo))
 

@@ -14,20 +14,14 @@ def demo(
 ) -> int:
     """Show the main job end to end on this machine alone: plan, apply, plan again (empty)."""
     import threading
-    from contextlib import closing
-    from datetime import UTC, datetime
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
-    from ninjasync import secrets
-    from ninjasync.apply import apply_plan, left_to_do
-    from ninjasync.duo import DuoReader
+    from ninjasync.apply import left_to_do
     from ninjasync.errors import NinjasyncError
     from ninjasync.guards import Approvals
-    from ninjasync.ninjaone import Reader, Writer
-    from ninjasync.plan import Plan
-    from ninjasync.planner import make_plan
     from ninjasync.report import text
+    from ninjasync.run import applying, plan_run
     from ninjasync.sandbox import Sandbox, company, existing_accounts, year_of_life
     from ninjasync.settings import load
 
@@ -41,24 +35,21 @@ def demo(
         path = Path(folder) / "config.toml"
         path.write_text(box.config_toml(), "utf-8")
         config = load(path)
+        state = config.state.model_copy(update={"path": "ledger.sqlite3"})
         # By id, so that the renamed group stays in scope.
         scope = config.scope.model_copy(update={"groups": tuple(people.scoped)})
-        config = config.model_copy(update={"scope": scope})
-        token, secret = secrets.ninjaone_token(config), secrets.duo_secret_key(config)
+        config = config.model_copy(update={"scope": scope, "state": state})
 
-        def read() -> Plan:
-            with closing(DuoReader(config, secret, stop)) as duo, Reader(config, token, stop) as reader:
-                return make_plan(config, duo, reader, Approvals(), datetime.now(UTC).date())
-
-        def write(plan: Plan) -> None:
-            if plan.refused:
-                raise NinjasyncError("A guard refused the plan.", f"Please report it, with seed {seed}.")
-            with Writer(config, token, stop) as writer:
-                result = apply_plan(plan, writer, parallelism=config.run.parallelism, stop=stop)
-            say(text.render_result(result, plan, left_to_do(result), color=color).strip("\n"))
+        def write() -> None:
+            with applying(config, Approvals(), (), "demo", stop, 0) as run:
+                if run.plan.refused:
+                    raise NinjasyncError("A guard refused the plan.", f"Please report it, with seed {seed}.")
+                result = run.apply(parallelism=None, tell=lambda _: None)
+                run.finish(result, 0)
+            say(text.render_result(result, run.plan, left_to_do(result), color=color).strip("\n"))
 
         def expect_nothing_left() -> None:
-            plan = read()
+            plan = plan_run(config, Approvals(), (), stop).plan
             say("", "$ ninjasync plan", text.summary_line(plan))
             if plan.changes:
                 raise NinjasyncError("The plan after the apply is not empty.", f"Please report it, with seed {seed}.")
@@ -72,18 +63,17 @@ def demo(
             "$ ninjasync plan",
             "(the full plan lists each account; here is its last line)",
         )
-        first = read()
-        say(text.summary_line(first), "", "$ ninjasync apply")
-        write(first)
+        say(text.summary_line(plan_run(config, Approvals(), (), stop).plan), "", "$ ninjasync apply")
+        write()
         say("", "After it, a plan finds nothing to do. That is the proof that it worked:")
         expect_nothing_left()
 
         say("", text.heading("A year goes by in Duo", color=color), "")
         say(*(f"  * {event}" for event in year_of_life(people, seed=seed)))
         say("", "The same command, before anything is written. Each line says why:", "", "$ ninjasync plan", "")
-        second = read()
-        say(text.render_plan(second, color=color).strip("\n"), "", "$ ninjasync apply")
-        write(second)
+        year = plan_run(config, Approvals(), (), stop).plan
+        say(text.render_plan(year, color=color).strip("\n"), "", "$ ninjasync apply")
+        write()
         expect_nothing_left()
         say(
             "",

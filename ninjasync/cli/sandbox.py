@@ -1,6 +1,5 @@
 """``sandbox``: serve a local Duo and a local NinjaOne until interrupted."""
 
-import os
 import threading
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ninjasync.cli.options import Invocation
+from ninjasync.cli.private import write_private
 
 
 def sandbox(
@@ -19,7 +19,6 @@ def sandbox(
     ] = None,
 ) -> int:
     """Serve a local Duo Admin API and a local NinjaOne SCIM endpoint, for training and CI."""
-    from ninjasync.errors import NinjasyncError
     from ninjasync.sandbox import Sandbox, company, existing_accounts
 
     people = company(users=users, seed=seed)
@@ -28,28 +27,9 @@ def sandbox(
         if write_config is None:
             typer.echo(text)
         else:
-            try:
-                write_private(write_config, text)
-            except OSError as error:
-                raise NinjasyncError(
-                    f"The configuration could not be written to {write_config}: {error.strerror or error}.",
-                    "Check that the folder is there and may be written to.",
-                ) from error
+            write_private(write_config, text.encode())
         typer.echo(f"Duo at {box.duo_url}, NinjaOne at {box.scim_url}; Ctrl-C ends both.", err=True)
         if write_config is not None:
             typer.echo(f"Try: ninjasync plan --config {write_config}", err=True)
         threading.Event().wait()
     return 0
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read, and never half of it. Raises OSError."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise

@@ -85,6 +85,11 @@ def _plan_lines(plan: Plan, paint: Paint) -> Iterator[str]:
         for problem in plan.problems:
             yield f"  {paint('!', '35')} {visible(problem.key)}: {problem.code}"
             yield from _wrapped(visible(problem.message), "      ")
+    if plan.leavers:
+        yield from ("", paint("Leavers, inactive until they are deleted", "1"))
+        for leaver in plan.leavers:
+            when = "due, deferred by the removal limit" if leaver.deferred else f"deleted on {leaver.due}"
+            yield f"  . {visible(leaver.key)}: {when}"
     if plan.warnings:
         yield from ("", paint("Warnings", "1"))
         for warning in plan.warnings:

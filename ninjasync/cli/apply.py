@@ -1,0 +1,125 @@
+"""``apply``: show, ask, write, report."""
+
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ninjasync.cli import choices
+from ninjasync.cli.options import Format, Invocation
+from ninjasync.cli.start import loaded, reading
+
+if TYPE_CHECKING:
+    from ninjasync.plan import Outcome
+    from ninjasync.run import Applying
+
+
+def apply(
+    invocation: Invocation,
+    planfile: Annotated[
+        Path | None, typer.Argument(metavar="[PLANFILE]", help="Apply exactly this saved plan, and ask nothing.")
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Ask nothing; needed without a terminal. Lifts no guard.")
+    ] = False,
+    format: choices.FormatOption = Format.TEXT,
+    output: choices.OutputOption = None,
+    only: choices.OnlyOption = None,
+    strict: choices.StrictOption = False,
+    parallelism: Annotated[
+        int | None, typer.Option(metavar="N", min=1, max=64, help="Concurrent requests to NinjaOne.")
+    ] = None,
+    lock_timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0, help="Wait so long for another run to end.")
+    ] = 0,
+    approve_removals: choices.RemovalsOption = None,
+    approve_member_removals: choices.MemberRemovalsOption = None,
+    approve_source: choices.SourceOption = None,
+    approve_privilege_changes: choices.PrivilegesOption = None,
+) -> int:
+    """Plan, ask, and apply to NinjaOne; or apply a saved plan."""
+    invocation.format, invocation.output = format, output
+    from ninjasync.apply import left_to_do
+    from ninjasync.errors import CommandLineError
+    from ninjasync.plan import Result, exit_code
+    from ninjasync.report import json, text
+    from ninjasync.run import applying, applying_saved, now
+
+    if planfile is not None and only:
+        raise CommandLineError("--only cannot narrow a saved plan.", "Make the plan with --only, then apply it.")
+    asks = planfile is None and not yes
+    if asks and not sys.stdin.isatty():
+        raise CommandLineError("There is no terminal to ask on.", "Give --yes to apply without a question.")
+    approvals = choices.approvals(
+        approve_removals, approve_member_removals, approve_source, approve_privilege_changes, strict=strict
+    )
+    config, stop = loaded(invocation), threading.Event()
+    begun: AbstractContextManager[Applying]
+    if planfile is not None:
+        begun = applying_saved(config, planfile, approvals, f"apply {planfile}", stop, lock_timeout)
+    else:
+        begun = applying(config, approvals, tuple(only or ()), "apply", stop, lock_timeout)
+    with ExitStack() as stack:
+        with reading(invocation):
+            run = stack.enter_context(begun)
+        plan = run.plan
+        shown = text.render_plan(plan, color=invocation.color(error=format is Format.JSON))
+        as_it_goes = format is Format.TEXT and output is None
+        if as_it_goes:
+            invocation.deliver(shown)
+        elif asks:
+            typer.echo(shown, nl=False, err=True)
+        said_no = asks and bool(plan.changes) and not plan.refused and not _confirmed(len(plan.changes))
+        if plan.refused or said_no:
+            result = Result.skipped(plan, "refused by a guard" if plan.refused else "the operator said no")
+        else:
+            with _stopping(stop):
+                result = run.apply(parallelism=parallelism, tell=_log_outcome)
+        code = 3 if said_no else exit_code(plan, result)
+        run.finish(result, code)
+    steps = left_to_do(result)
+    if format is Format.JSON:
+        invocation.deliver(json.render(plan, now(), result, code, steps))
+    else:
+        told = text.render_result(result, plan, steps, color=invocation.color())
+        invocation.deliver(told if as_it_goes else text.render_plan(plan, color=False) + told)
+    if result.fatal:
+        typer.echo(f"Error: {result.fatal.message}\n{result.fatal.hint}", err=True)
+    return code
+
+
+def _confirmed(number: int) -> bool:
+    typer.echo(f"\nApply {'this change' if number == 1 else f'these {number} changes'}? [y/N] ", nl=False, err=True)
+    return sys.stdin.readline().strip().casefold() in ("y", "yes")
+
+
+@contextmanager
+def _stopping(stop: threading.Event) -> Iterator[None]:
+    """Let SIGINT and SIGTERM set ``stop``, so that the calls under way finish; a second one ends at once."""
+
+    def request(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        typer.echo("Stopping: the calls under way finish, the rest is left to the next run.", err=True)
+        stop.set()
+
+    before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _log_outcome(outcome: "Outcome") -> None:
+    from ninjasync.report.text import render_outcome
+
+    level = logging.INFO if outcome.status == "applied" else logging.ERROR
+    logging.getLogger("ninjasync").log(level, "%s", render_outcome(outcome))

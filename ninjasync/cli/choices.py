@@ -1,0 +1,51 @@
+"""The options that several commands share, each declared once."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ninjasync.cli.options import Format
+
+if TYPE_CHECKING:
+    from ninjasync.guards import Approvals
+
+_APPROVALS = "Approvals, by number"
+
+FormatOption = Annotated[Format, typer.Option("--format", help="How the result is rendered.")]
+OutputOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write the result here, on success, refusal and failure alike.")
+]
+OnlyOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="WHO", help="Narrow to this user (repeatable): e-mail, Duo username or user id."),
+]
+StrictOption = Annotated[bool, typer.Option("--strict", help="A held record is a refusal.")]
+RedactOption = Annotated[bool, typer.Option("--redact", help="Tokens in place of people's names and addresses.")]
+RemovalsOption = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=0, help="Lift the removal guard for at most N.", rich_help_panel=_APPROVALS),
+]
+MemberRemovalsOption = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=0, help="The same for group memberships.", rich_help_panel=_APPROVALS),
+]
+SourceOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", min=0, help="Accept a source that shrank to no fewer than N people.", rich_help_panel=_APPROVALS
+    ),
+]
+PrivilegesOption = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=0, help="The same for technician/end-user changes.", rich_help_panel=_APPROVALS),
+]
+
+
+def approvals(
+    removals: int | None, member_removals: int | None, source: int | None, privileges: int | None, *, strict: bool
+) -> "Approvals":
+    """Gather what was approved on the command line."""
+    from ninjasync.guards import Approvals
+
+    return Approvals(removals, member_removals, source, privileges, strict=strict)

@@ -1,0 +1,25 @@
+"""Writes files that only their owner may read."""
+
+import os
+from pathlib import Path
+
+from ninjasync.errors import NinjasyncError
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file with mode 0600, all of it or nothing. Raises NinjasyncError."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+            draft.replace(path)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise NinjasyncError(
+            f"{path} could not be written: {error.strerror or error}.",
+            "Check that the folder is there and may be written to.",
+        ) from error

@@ -1,0 +1,174 @@
+"""The groups' half of a diff: which group is whose, its name, its members.
+
+Pure. Takes what ``user_diff`` decided about people as given. Groups are renamed in
+place and kept by default: in NinjaOne the role mapping hangs on the group.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from ninjasync.attribute import DISPLAY_NAME, EXTERNAL_ID
+from ninjasync.directory import Directory, Group, Ownership, Problem, Source, Standing
+from ninjasync.match import is_duo_id, match
+from ninjasync.names import order_renames, settle_names
+from ninjasync.plan import Action, Change, Counts, Delta, Member, count
+from ninjasync.user_diff import Policy, UserDiff
+
+
+class GroupDiff:
+    """Everything decided about groups; keys are Duo ids."""
+
+    def __init__(self, source: Source, actual: Directory, policy: Policy, owned: Ownership, people: UserDiff) -> None:
+        self.source, self.actual, self.policy, self.owned, self.people = source, actual, policy, owned, people
+        unreadable = [problem for problem in actual.unreadable if problem.resource == "group"]
+        self.problems: list[Problem] = list(unreadable)
+        self._unread_names = {problem.key.casefold() for problem in unreadable}
+        self._by_id = {group.id: group for group in actual.groups if group.id}
+        matched = match(actual.groups, source.groups, owned.groups, owned.foreign_groups, source.pushed)
+        self.warnings = list(matched.warnings)
+        self.group = dict(matched.ours)
+        self._gone = matched.gone
+        self._gone_groups = {self.group[duo_id].id for duo_id in self._gone}
+        unread = {problem.external_id for problem in unreadable}
+        self.wanted = {duo_id: name for duo_id, name in source.pushed.items() if duo_id not in unread}
+        self.adopted = self._settle()
+        taken = {group.id for group in self.adopted.values()}
+        for duo_id in self._gone:
+            if self.group[duo_id].id in taken:
+                del self.group[duo_id]
+        self.memberships = sum(len(group.members or ()) for group in self.group.values())
+        self._members = _members_by_group(source)
+        self._frozen = 0
+
+    def _settle(self) -> dict[str, Group]:
+        settled = settle_names(
+            {duo_id: name.casefold() for duo_id, name in self.wanted.items()},
+            own={duo_id: group.id or "" for duo_id, group in self.group.items() if duo_id not in self._gone},
+            names={group_id: group.display_name.casefold() for group_id, group in self._by_id.items()},
+            adoptable=self._adoptable,
+            unreadable=self._unread_names,
+        )
+        for duo_id, others in settled.duplicates.items():
+            who = ", ".join(sorted(f'"{self.source.groups[other]}"' for other in others if other != duo_id))
+            self._hold(duo_id, f"{who} in Duo would get the same name; give one another with [groups] rename")
+        for duo_id, holders in settled.taken.items():
+            who = ", ".join(holders) or "which could not be read"
+            self._hold(duo_id, f"another group in NinjaOne has that name already ({who}); rename one of them")
+        for duo_id in (*settled.duplicates, *settled.taken):
+            del self.wanted[duo_id]
+        return {duo_id: self._by_id[group_id] for duo_id, group_id in settled.adopted.items()}
+
+    def _adoptable(self, group_id: str) -> bool:
+        if group_id in self.owned.foreign_groups:
+            return False
+        if group_id in self._gone_groups:
+            return True
+        if self.owned.known and is_duo_id(self._by_id[group_id].external_id):
+            return False
+        return self.policy.deprovision.adopt
+
+    def _hold(self, duo_id: str, message: str) -> None:
+        self.problems.append(Problem("group", self.wanted[duo_id], duo_id, "duplicate-group-name", message))
+
+    def changes(self) -> list[Change]:
+        """Return each group's change, with its needs, in no particular order."""
+        made: list[Change] = []
+        for duo_id, name in self.wanted.items():
+            group, adopt = self.group.get(duo_id), False
+            if group is None:
+                group, adopt = self.adopted.get(duo_id), True
+            if change := self._change(duo_id, name, group, adopt=adopt):
+                made.append(change)
+        for duo_id, group in sorted(self.group.items(), key=lambda pair: pair[1].display_name):
+            if duo_id in self.source.pushed:
+                continue
+            gone = "deleted in Duo" if duo_id in self._gone else "no longer in scope"
+            if self.policy.groups.removed == "delete":
+                made.append(Change("group", "delete", group.display_name, group.id, duo_id, reasons=(gone,)))
+            else:
+                self.warnings.append(
+                    f'The group "{group.display_name}" is {gone}; it is kept, with its members as they are.'
+                )
+        if self._frozen:
+            one = self._frozen == 1
+            self.warnings.append(
+                f"{self._frozen} group membership{'' if one else 's'} of held, protected or unmanaged accounts "
+                f"differ{'s' if one else ''} from Duo and {'stays as it is' if one else 'stay as they are'}."
+            )
+        names = {group_id: group.display_name.casefold() for group_id, group in self._by_id.items()}
+        return order_renames(made, DISPLAY_NAME, names, _temporary_name)
+
+    def _change(self, duo_id: str, name: str, group: Group | None, *, adopt: bool) -> Change | None:
+        added, removed = self._member_changes(duo_id, group)
+        reasons = [f'the Duo group "{self.source.groups[duo_id]}" is in scope']
+        if group is None:
+            row = Delta(DISPLAY_NAME, None, name)
+            return Change("group", "create", name, None, duo_id, (row,), added, reasons=tuple(reasons))
+        rows = []
+        entry = self.owned.groups.get(duo_id)
+        hidden = group.external_id is None and entry is not None and entry.id == group.id
+        if self.policy.external_id and group.external_id != duo_id and not hidden:
+            rows.append(Delta(EXTERNAL_ID, group.external_id, duo_id))
+        if group.display_name != name:
+            rows.append(Delta(DISPLAY_NAME, group.display_name, name))
+        if not (rows or added or removed or adopt):
+            return None
+        if adopt:
+            reasons.append("its name is that of a group in NinjaOne that is nobody's")
+        action: Action = "adopt" if adopt else "update"
+        return Change("group", action, name, group.id, duo_id, tuple(rows), added, removed, reasons=tuple(reasons))
+
+    def _member_changes(self, duo_id: str, group: Group | None) -> tuple[tuple[Member, ...], tuple[Member, ...]]:
+        people, there = self.people, set[str]()
+        removed: list[Member] = []
+        in_duo = self._members.get(duo_id, set())
+        for account_id in (group.members or ()) if group else ():
+            owner = people.owner.get(account_id) or people.adopter.get(account_id)
+            if owner is not None:
+                there.add(owner)
+            if owner in people.wanted:
+                if owner not in in_duo:
+                    removed.append(Member(people.wanted[owner].user_name, owner, account_id))
+            elif owner in people.leavers and self.policy.deprovision.users != "keep":
+                removed.append(Member(people.account[owner].user_name, owner, account_id))
+            elif owner is None or owner not in in_duo:
+                self._frozen += 1
+        added: list[Member] = []
+        for user_id in in_duo - there:
+            if user_id in people.wanted:
+                account = people.account.get(user_id) or people.adopted.get(user_id)
+                added.append(Member(people.wanted[user_id].user_name, user_id, account.id if account else None))
+            elif user_id in people.account:
+                self._frozen += 1
+        return tuple(sorted(added, key=_member_order)), tuple(sorted(removed, key=_member_order))
+
+    def counts(self, changes: list[Change]) -> Counts:
+        """Count groups by what happens to them."""
+        actions = count(changes, "group")
+        held = {problem.external_id for problem in self.problems}
+        changed = actions["update"] + actions["delete"]
+        return Counts(
+            actions,
+            unchanged=len(self.group) - changed - sum(duo_id in held for duo_id in self.group),
+            unmanaged=len(self.actual.groups) - len(self.group) - len(self.adopted),
+            held=len(held),
+        )
+
+
+def _members_by_group(source: Source) -> Mapping[str, set[str]]:
+    """Group id -> ids of the users whom Duo has in it and who are not out of scope, for the pushed groups."""
+    members: defaultdict[str, set[str]] = defaultdict(set)
+    for user in source.users.values():
+        if user.standing is not Standing.OUT:
+            for group in user.groups:
+                if group in source.pushed:
+                    members[group].add(user.id)
+    return members
+
+
+def _temporary_name(change: Change, _wanted: str) -> str:
+    return f"ninjasync-{change.external_id}"
+
+
+def _member_order(member: Member) -> tuple[str, str, str]:
+    return (member.key.casefold(), member.key, member.external_id or "")

@@ -1,0 +1,148 @@
+"""The journal: each write is put down before it is sent and after, so that a kill at any instant can be settled.
+
+Knows what a change means for what is ours, and how to find out from the server whether a
+write was made of which nobody heard again.
+"""
+
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+from ninjasync.apply import Step
+from ninjasync.attribute import ACTIVE, USER_NAME
+from ninjasync.directory import Group, User
+from ninjasync.ledger import UNCERTAIN, Ledger, Operation
+from ninjasync.ninjaone import Reader
+from ninjasync.pacing import TransientError
+from ninjasync.plan import Change
+
+log = logging.getLogger(__name__)
+
+
+class LedgerJournal:
+    """Puts every write into the ledger, before it is sent and after."""
+
+    def __init__(self, ledger: Ledger, run: str) -> None:
+        self._ledger, self._run = ledger, run
+
+    def intend(self, change: Change, step: Step) -> int:
+        """Put down a write that is about to be sent."""
+        operation = {
+            "resource": change.resource,
+            "action": change.action if step == "whole" else "rename",
+            "key": change.key,
+            "external_id": change.external_id,
+            "id": change.id,
+            "diff": _before_and_after(change, step),
+        }
+        return self._ledger.intend(self._run, operation, datetime.now(UTC))
+
+    def conclude(self, number: int, change: Change, step: Step, id_: str | None, error: BaseException | None) -> None:
+        """Put down what became of it, and what is ours by it."""
+        if error is None:
+            owned = _owned(change, id_ or "") if step == "whole" else None
+            self._ledger.conclude(number, "applied", "", datetime.now(UTC), owned=owned)
+        else:
+            unsure = isinstance(error, TransientError) and error.maybe_done
+            self._ledger.conclude(number, UNCERTAIN if unsure else "failed", str(error), datetime.now(UTC))
+
+
+def _before_and_after(change: Change, step: Step) -> dict[str, Any]:
+    rows: dict[str, Any] = {delta.path: [delta.before, delta.after] for delta in change.diff}
+    if step == "free":
+        return {delta.path: [delta.before, delta.via] for delta in change.diff if delta.via}
+    if change.added or change.removed:
+        rows["members"] = [[member.key for member in change.removed], [member.key for member in change.added]]
+    return rows
+
+
+def _owned(change: Change, id_: str) -> dict[str, Any]:
+    """Return what an applied change means for what is ours."""
+    owned: dict[str, Any] = {"resource": change.resource, "external_id": change.external_id}
+    if change.action == "delete":
+        return owned | {"gone": True}
+    stopped = change.action == "deactivate"
+    applied = {delta.path: delta.after for delta in change.diff if delta.path not in (ACTIVE, USER_NAME)}
+    return owned | {"id": id_, "name": change.key, "applied": applied, "deactivated": stopped}
+
+
+def settle(ledger: Ledger, run: str, reader: Reader, at: datetime) -> list[str]:
+    """Look at the server for each write of which nobody knows whether it was made; say so in a line.
+
+    ``run`` is the present one. Returns that line, or nothing where there is nothing to settle.
+    """
+    runs, operations = ledger.unfinished()
+    runs = [one for one in runs if one.id != run]
+    made = sum(_settle_one(ledger, reader, operation) for operation in operations)
+    for one in runs:
+        ledger.finish(one.id, None, _counts(ledger.operations(one.id)), at)
+    if not runs and not operations:
+        return []
+    who = f"The run {runs[-1].id} of {runs[-1].actor} was cut short" if runs else "An earlier run lost some answers"
+    line = f"{who}: of {len(operations)} writes whose outcome was not known, {made} had been made."
+    log.info(line)
+    return [line]
+
+
+def _settle_one(ledger: Ledger, reader: Reader, operation: Operation) -> bool:
+    """Find out whether a write was made, and record what is ours by it."""
+    owned: dict[str, Any] | None = None
+    if operation.action == "create":
+        found = _created(reader, operation)
+        made = found is not None
+        if found is not None:
+            owned = _settled_owner(operation, found.id or "", deactivated=False)
+    elif operation.resource == "group":
+        group = reader.group(operation.id or "")
+        made = (group is None) == (operation.action == "delete")
+    else:
+        user = reader.user(operation.id or "", ())
+        match operation.action:
+            case "delete":
+                made = user is None
+                owned = {"resource": "user", "external_id": operation.external_id, "gone": True} if made else None
+            case "deactivate":
+                made = user is not None and not user.active
+                owned = _settled_owner(operation, operation.id or "", deactivated=True) if made else None
+            case "adopt":
+                made = user is not None and user.external_id == operation.external_id
+                owned = _settled_owner(operation, operation.id or "", deactivated=False) if made else None
+            case _:
+                made = user is not None and all(
+                    user.user_name == after for path, (_, after) in operation.diff.items() if path == USER_NAME
+                )
+    status = "applied" if made else "failed"
+    error = "" if made else "the run was cut short before NinjaOne had it"
+    ledger.conclude(operation.number, status, error, operation.intended_at, owned=owned)
+    return made
+
+
+def _created(reader: Reader, operation: Operation) -> User | Group | None:
+    """Return the resource of a create whose answer nobody saw: same externalId, or same name and made since."""
+    duo_id = operation.external_id or ""
+    found: User | Group | None
+    if operation.resource == "user":
+        found = reader.find_user(duo_id, operation.key)
+    else:
+        found = reader.find_group(duo_id, operation.key)
+    if found is None or found.external_id == duo_id:
+        return found
+    made = reader.created_at(operation.resource, found.id or "")
+    return found if made is not None and made >= operation.intended_at.replace(microsecond=0) else None
+
+
+def _settled_owner(operation: Operation, id_: str, *, deactivated: bool) -> dict[str, Any]:
+    applied = {path: after for path, (_, after) in operation.diff.items() if path not in (ACTIVE, USER_NAME, "members")}
+    return {
+        "resource": operation.resource,
+        "external_id": operation.external_id,
+        "id": id_,
+        "name": operation.key,
+        "applied": applied,
+        "deactivated": deactivated,
+    }
+
+
+def _counts(operations: list[Operation]) -> dict[str, int]:
+    statuses = [operation.status for operation in operations]
+    return {status: statuses.count(status) for status in ("applied", "failed", "skipped")}

@@ -1,0 +1,575 @@
+"""What this tenant owns in NinjaOne, what was done, and what was about to be done.
+
+An SQLite file, through SQLAlchemy Core so that a server database can take its place.
+Where NinjaOne keeps ``externalId`` the ledger is a cache of the truth, and where it
+does not, the truth. Knows rows; what follows from them is decided elsewhere.
+"""
+
+import json
+import os
+import secrets
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Self
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+from ninjasync.directory import Baseline, Owned, Ownership, Resource
+from ninjasync.errors import LedgerError, LedgerNotWritableError
+from ninjasync.tenant import Tenant
+
+SCHEMA_VERSION = 1
+
+_schema = sa.MetaData()
+_meta = sa.Table("meta", _schema, sa.Column("key", sa.Text, primary_key=True), sa.Column("value", sa.Text))
+_tenants = sa.Table(
+    "tenants",
+    _schema,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("endpoint_url", sa.Text, nullable=False),
+    sa.Column("api_hostname", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("since", sa.Text, nullable=False),
+    sa.Column("recorded_at", sa.Text),
+)
+_resources = sa.Table(
+    "resources",
+    _schema,
+    sa.Column("tenant", sa.Text, sa.ForeignKey("tenants.id"), primary_key=True),
+    sa.Column("resource", sa.Text, primary_key=True),
+    sa.Column("external_id", sa.Text, primary_key=True),
+    sa.Column("id", sa.Text, nullable=False, index=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("since", sa.Text, nullable=False),
+    sa.Column("deactivated_at", sa.Text),
+    sa.Column("applied", sa.Text, nullable=False, server_default="{}"),
+)
+_runs = sa.Table(
+    "runs",
+    _schema,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("tenant", sa.Text, sa.ForeignKey("tenants.id"), index=True, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("command", sa.Text, nullable=False),
+    sa.Column("started_at", sa.Text, nullable=False),
+    sa.Column("ended_at", sa.Text),
+    sa.Column("exit_code", sa.Integer),
+    sa.Column("counts", sa.Text, nullable=False, server_default="{}"),
+)
+_operations = sa.Table(
+    "operations",
+    _schema,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("run", sa.Text, sa.ForeignKey("runs.id"), index=True, nullable=False),
+    sa.Column("resource", sa.Text, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("external_id", sa.Text),
+    sa.Column("id", sa.Text),
+    sa.Column("diff", sa.Text, nullable=False),
+    sa.Column("intended_at", sa.Text, nullable=False),
+    sa.Column("ended_at", sa.Text),
+    sa.Column("status", sa.Text, nullable=False, index=True),
+    sa.Column("error", sa.Text, nullable=False, server_default=""),
+)
+_baselines = sa.Table(
+    "baselines",
+    _schema,
+    sa.Column("tenant", sa.Text, sa.ForeignKey("tenants.id"), primary_key=True),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("in_scope", sa.Integer, nullable=False),
+    sa.Column("scope_digest", sa.Text, nullable=False),
+    sa.Column("groups", sa.Text, nullable=False),
+)
+_used_plans = sa.Table(
+    "used_plans",
+    _schema,
+    sa.Column("file_digest", sa.Text, primary_key=True),
+    sa.Column("run", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+)
+
+# Version n's entry takes a ledger from version n to n + 1; a new one is a row here.
+_MIGRATIONS: Mapping[int, tuple[str, ...]] = {}
+
+# Marks an SQLite file as a ledger (PRAGMA application_id), so that no other program's is taken for one.
+_APPLICATION_ID = 0x4E4A5359
+
+# An operation's status beside those of an outcome: sent and never heard of again, or failed in a way
+# that leaves open whether it was carried out.
+PENDING, UNCERTAIN = "pending", "uncertain"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One write, as journaled: before it was sent, and what became of it."""
+
+    number: int
+    run: str
+    resource: Resource
+    action: str
+    key: str
+    external_id: str | None
+    id: str | None
+    diff: Mapping[str, Any]
+    intended_at: datetime
+    status: str
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One past run; ``ended_at`` and ``exit_code`` are None where it was killed, or goes on."""
+
+    id: str
+    actor: str
+    command: str
+    started_at: datetime
+    ended_at: datetime | None
+    exit_code: int | None
+    counts: Mapping[str, int]
+
+
+class Ledger:
+    """The ledger of one tenant. Safe to share between threads. Every method may raise LedgerError."""
+
+    def __init__(self, path: Path, tenant: Tenant, engine: sa.Engine, *, writable: bool) -> None:
+        self.path, self.tenant, self.writable = path, tenant, writable
+        self._engine = engine
+        self._lock = threading.Lock()
+
+    @classmethod
+    def open(cls, path: Path, tenant: Tenant, now: datetime) -> Self:
+        """Open the ledger at ``path``, made (mode 0600) where there is none.
+
+        Raises LedgerError where it cannot be written, is damaged, is of a newer
+        ninjasync, or is something else.
+        """
+        made = not path.exists()
+        try:
+            if made:
+                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+            elif path.stat().st_size == 0:
+                raise _damaged(path, "it is empty")
+        except OSError as error:
+            raise LedgerNotWritableError(
+                f"The ledger {path} cannot be made: {error.strerror or error}.",
+                "Give [state] path a place that may be written to.",
+            ) from error
+        ledger = cls(path, tenant, _engine(path, write=True), writable=True)
+        with ledger._write() as connection:
+            if made:
+                _create(connection)
+            else:
+                _check(connection, path)
+            values = {
+                "id": tenant.id,
+                "endpoint_url": tenant.endpoint_url,
+                "api_hostname": tenant.api_hostname,
+                "name": tenant.name,
+                "since": _stamp(now),
+            }
+            connection.execute(insert(_tenants).values(values).on_conflict_do_nothing())
+        return ledger
+
+    @classmethod
+    def open_to_read(cls, path: Path, tenant: Tenant) -> Self | None:
+        """Open the ledger at ``path`` without writing; None where there is none or it cannot be read at all."""
+        try:
+            if not path.exists():
+                return None
+            if path.stat().st_size == 0:
+                raise _damaged(path, "it is empty")
+            with path.open("rb"):
+                pass
+        except OSError:
+            return None
+        ledger = cls(path, tenant, _engine(path, write=False), writable=False)
+        with ledger._read() as connection:
+            _check(connection, path)
+        return ledger
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
+
+    # --- what is ours ------------------------------------------------------------------------
+
+    def ownership(self) -> Ownership:
+        """Return all that is known of who owns what; known it is from the first ``record`` on."""
+        query = sa.select(_tenants.c.recorded_at).where(_tenants.c.id == self.tenant.id)
+        with self._read() as connection:
+            known = connection.execute(query).scalar()
+        return Ownership(
+            known=known is not None,
+            users=self.owned("user"),
+            groups=self.owned("group"),
+            foreign_users=self.foreign("user"),
+            foreign_groups=self.foreign("group"),
+        )
+
+    def owned(self, resource: Resource) -> dict[str, Owned]:
+        """Return this tenant's resources by Duo id."""
+        table = _resources.c
+        columns = (table.external_id, table.id, table.name, table.deactivated_at, table.applied)
+        query = sa.select(*columns).where(table.tenant == self.tenant.id, table.resource == resource)
+        with self._read() as connection:
+            rows = connection.execute(query).all()
+        return {
+            duo_id: Owned(id_, name, _time(at) if at else None, json.loads(applied))
+            for duo_id, id_, name, at, applied in rows
+        }
+
+    def foreign(self, resource: Resource) -> dict[str, str]:
+        """Return NinjaOne ids that belong to other tenants of the same endpoint, with those tenants' names."""
+        query = (
+            sa.select(_resources.c.id, _tenants.c.api_hostname, _tenants.c.name)
+            .join(_tenants)
+            .where(
+                _tenants.c.endpoint_url == self.tenant.endpoint_url,
+                _tenants.c.id != self.tenant.id,
+                _resources.c.resource == resource,
+            )
+        )
+        with self._read() as connection:
+            return {id_: name or host for id_, host, name in connection.execute(query)}
+
+    def record(self, resource: Resource, found: Iterable[tuple[str, str, str]], now: datetime) -> None:
+        """Record resources that were found to be ours: Duo id, NinjaOne id, name of each."""
+        rows = [
+            {
+                "tenant": self.tenant.id,
+                "resource": resource,
+                "external_id": duo_id,
+                "id": id_,
+                "name": name,
+                "since": _stamp(now),
+            }
+            for duo_id, id_, name in found
+        ]
+        statement = insert(_resources)
+        new = statement.excluded
+        with self._write() as connection:
+            connection.execute(
+                sa.update(_tenants).where(_tenants.c.id == self.tenant.id).values(recorded_at=_stamp(now))
+            )
+            if not rows:
+                return
+            connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["tenant", "resource", "external_id"], set_={"id": new.id, "name": new.name}
+                ),
+                rows,
+            )
+
+    def start_clocks(self, duo_ids: Iterable[str], now: datetime) -> None:
+        """Record that these accounts were found inactive, their users gone, where nothing is recorded yet."""
+        ids = list(duo_ids)
+        if ids:
+            with self._write() as connection:
+                connection.execute(
+                    sa.update(_resources)
+                    .where(
+                        _resources.c.tenant == self.tenant.id,
+                        _resources.c.resource == "user",
+                        _resources.c.external_id == sa.bindparam("duo_id"),
+                        _resources.c.deactivated_at.is_(None),
+                    )
+                    .values(deactivated_at=_stamp(now)),
+                    [{"duo_id": duo_id} for duo_id in ids],
+                )
+
+    # --- the journal -------------------------------------------------------------------------
+
+    def begin(self, actor: str, command: str, now: datetime) -> str:
+        """Begin a run and return its id."""
+        run = f"{now.astimezone(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+        values = {
+            "id": run,
+            "tenant": self.tenant.id,
+            "actor": actor,
+            "command": command,
+            "started_at": _stamp(now),
+        }
+        with self._write() as connection:
+            connection.execute(sa.insert(_runs).values(values))
+        return run
+
+    def intend(self, run: str, operation: Mapping[str, Any], now: datetime) -> int:
+        """Journal a write that is about to be sent; return its number. On disk when this returns."""
+        values = {**operation, "diff": json.dumps(operation["diff"]), "run": run, "intended_at": _stamp(now)}
+        with self._write() as connection:
+            done = connection.execute(sa.insert(_operations).values(status=PENDING, **values))
+            number = done.inserted_primary_key
+        assert number is not None
+        return int(number[0])
+
+    def conclude(
+        self, number: int, status: str, error: str, now: datetime, *, owned: Mapping[str, Any] | None = None
+    ) -> None:
+        """Journal what became of a write and, in the same transaction, what is ours by it.
+
+        ``owned`` is None where nothing changes; else ``resource`` and ``external_id``,
+        and either ``gone`` or ``id``, ``name``, ``applied`` (merged), ``deactivated``.
+        """
+        with self._write() as connection:
+            connection.execute(
+                sa.update(_operations)
+                .where(_operations.c.number == number)
+                .values(status=status, error=error, ended_at=_stamp(now))
+            )
+            if owned is not None:
+                self._own(connection, owned, now)
+
+    def _own(self, connection: sa.Connection, owned: Mapping[str, Any], now: datetime) -> None:
+        table = _resources.c
+        mine = (
+            table.tenant == self.tenant.id,
+            table.resource == owned["resource"],
+            table.external_id == owned["external_id"],
+        )
+        if owned.get("gone"):
+            connection.execute(sa.delete(_resources).where(*mine))
+            return
+        # An account has one owner: who is re-keyed loses his old line.
+        connection.execute(
+            sa.delete(_resources).where(
+                table.tenant == self.tenant.id,
+                table.resource == owned["resource"],
+                table.id == owned["id"],
+                table.external_id != owned["external_id"],
+            )
+        )
+        before = connection.execute(sa.select(table.applied, table.deactivated_at, table.since).where(*mine)).first()
+        applied = (json.loads(before.applied) if before else {}) | owned["applied"]
+        stopped = _stamp(now) if owned["deactivated"] else before.deactivated_at if before else None
+        row = {
+            "tenant": self.tenant.id,
+            "resource": owned["resource"],
+            "external_id": owned["external_id"],
+            "id": owned["id"],
+            "name": owned["name"],
+            "since": before.since if before else _stamp(now),
+            "deactivated_at": None if owned["deactivated"] is False else stopped,
+            "applied": json.dumps(applied),
+        }
+        statement = insert(_resources).values(row)
+        connection.execute(
+            statement.on_conflict_do_update(index_elements=["tenant", "resource", "external_id"], set_=row)
+        )
+
+    def finish(self, run: str, exit_code: int | None, counts: Mapping[str, int], now: datetime) -> None:
+        """End a run; ``exit_code`` is None for one that was killed."""
+        with self._write() as connection:
+            connection.execute(
+                sa.update(_runs)
+                .where(_runs.c.id == run)
+                .values(ended_at=_stamp(now), exit_code=exit_code, counts=json.dumps(dict(counts)))
+            )
+
+    def unfinished(self) -> tuple[list[Run], list[Operation]]:
+        """Return runs that never ended, and the writes of which nobody knows whether they were made."""
+        with self._read() as connection:
+            runs = connection.execute(
+                sa.select(_runs)
+                .where(_runs.c.tenant == self.tenant.id, _runs.c.ended_at.is_(None))
+                .order_by(_runs.c.id)
+            ).all()
+            operations = connection.execute(
+                sa.select(_operations)
+                .join(_runs)
+                .where(_runs.c.tenant == self.tenant.id, _operations.c.status.in_((PENDING, UNCERTAIN)))
+                .order_by(_operations.c.number)
+            ).all()
+        return [_run(row) for row in runs], [_operation(row) for row in operations]
+
+    # --- baselines, plans, history -----------------------------------------------------------
+
+    def baseline(self) -> Baseline | None:
+        """Return what the last good run found, if there was one."""
+        with self._read() as connection:
+            row = connection.execute(sa.select(_baselines).where(_baselines.c.tenant == self.tenant.id)).first()
+        return Baseline(_time(row.at), row.in_scope, row.scope_digest, json.loads(row.groups)) if row else None
+
+    def set_baseline(self, baseline: Baseline) -> None:
+        """Record what a good run found."""
+        row = {
+            "tenant": self.tenant.id,
+            "at": _stamp(baseline.at),
+            "in_scope": baseline.in_scope,
+            "scope_digest": baseline.scope_digest,
+            "groups": json.dumps(dict(baseline.groups)),
+        }
+        with self._write() as connection:
+            connection.execute(
+                insert(_baselines).values(row).on_conflict_do_update(index_elements=["tenant"], set_=row)
+            )
+
+    def plan_used_by(self, file_digest: str) -> str | None:
+        """Return the run that applied a saved plan; None if none did."""
+        with self._read() as connection:
+            query = sa.select(_used_plans.c.run).where(_used_plans.c.file_digest == file_digest)
+            return connection.execute(query).scalar()
+
+    def use_plan(self, file_digest: str, run: str, now: datetime) -> None:
+        """Record that ``run`` applies a saved plan."""
+        with self._write() as connection:
+            connection.execute(
+                insert(_used_plans).values(file_digest=file_digest, run=run, at=_stamp(now)).on_conflict_do_nothing()
+            )
+
+    def runs(self, limit: int = 100) -> list[Run]:
+        """Return this tenant's runs, the latest first."""
+        query = sa.select(_runs).where(_runs.c.tenant == self.tenant.id).order_by(_runs.c.id.desc()).limit(limit)
+        with self._read() as connection:
+            return [_run(row) for row in connection.execute(query)]
+
+    def operations(self, run: str) -> list[Operation]:
+        """Return the writes of one run, in the order in which they were sent."""
+        query = sa.select(_operations).where(_operations.c.run == run).order_by(_operations.c.number)
+        with self._read() as connection:
+            return [_operation(row) for row in connection.execute(query)]
+
+    def prune(self, keep_days: int, now: datetime) -> None:
+        """Forget runs and before/after values older than ``keep_days``; what is ours is never forgotten."""
+        before = _stamp(now - timedelta(days=keep_days))
+        old = sa.select(_runs.c.id).where(_runs.c.tenant == self.tenant.id, _runs.c.started_at < before)
+        with self._write() as connection:
+            connection.execute(sa.delete(_operations).where(_operations.c.run.in_(old)))
+            connection.execute(sa.delete(_runs).where(_runs.c.id.in_(old)))
+
+    def redaction_key(self) -> bytes:
+        """Return the random key of the redaction tokens, made on first use."""
+        with self._read() as connection:
+            found = connection.execute(sa.select(_meta.c.value).where(_meta.c.key == "redaction_key")).scalar()
+        if found is None:
+            with self._write() as connection:
+                fresh = insert(_meta).values(key="redaction_key", value=secrets.token_hex(32))
+                connection.execute(fresh.on_conflict_do_nothing())
+            return self.redaction_key()
+        return bytes.fromhex(found)
+
+    # --- connections -------------------------------------------------------------------------
+
+    @contextmanager
+    def _read(self) -> Iterator[sa.Connection]:
+        with _told(self.path), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _write(self) -> Iterator[sa.Connection]:
+        with _told(self.path), self._lock, self._engine.begin() as connection:
+            yield connection
+
+
+def _engine(path: Path, *, write: bool) -> sa.Engine:
+    def connect() -> sqlite3.Connection:
+        uri = f"{path.absolute().as_uri()}?mode={'rw' if write else 'ro'}"
+        connection = sqlite3.connect(uri, uri=True, timeout=30, check_same_thread=False)
+        try:
+            if write:
+                connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA foreign_keys=ON")
+        except sqlite3.DatabaseError:
+            connection.close()
+            raise
+        # A commit survives the death of the process; only a power cut may take the last ones, and
+        # what they said is found again by looking at the server.
+        connection.execute("PRAGMA synchronous=NORMAL")
+        return connection
+
+    return sa.create_engine("sqlite://", creator=connect, poolclass=sa.pool.QueuePool, pool_size=1, max_overflow=16)
+
+
+def _create(connection: sa.Connection) -> None:
+    connection.exec_driver_sql(f"PRAGMA application_id={_APPLICATION_ID}")
+    _schema.create_all(connection)
+    connection.execute(sa.insert(_meta).values(key="schema_version", value=str(SCHEMA_VERSION)))
+
+
+def _check(connection: sa.Connection, path: Path) -> None:
+    """Refuse what is no ledger or too new; bring an older one up to date."""
+    if connection.exec_driver_sql("PRAGMA application_id").scalar() != _APPLICATION_ID:
+        raise LedgerError(
+            f"{path} is not a ledger of ninjasync.", "Give [state] path another file; this one is left untouched."
+        )
+    found = connection.execute(sa.select(_meta.c.value).where(_meta.c.key == "schema_version")).scalar()
+    if found is None or not found.isdigit():
+        raise _damaged(path, "it does not say which version it is")
+    version = int(found)
+    if version > SCHEMA_VERSION:
+        raise LedgerError(
+            f"The ledger {path} is of a newer ninjasync (its version is {version}, this one reads {SCHEMA_VERSION}).",
+            "Upgrade ninjasync on this machine.",
+        )
+    for step in range(version, SCHEMA_VERSION):
+        for statement in _MIGRATIONS[step]:
+            connection.exec_driver_sql(statement)
+    if version < SCHEMA_VERSION:
+        connection.execute(sa.update(_meta).where(_meta.c.key == "schema_version").values(value=str(SCHEMA_VERSION)))
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Turn the database's errors into one sentence."""
+    try:
+        yield
+    except (sa.exc.DatabaseError, sqlite3.DatabaseError) as error:
+        cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+        text = str(cause)
+        if isinstance(cause, sqlite3.OperationalError) and "malformed" not in text:
+            raise LedgerNotWritableError(
+                f"The ledger {path} cannot be used: {text}.", "Check that its folder may be written to and is not full."
+            ) from error
+        raise _damaged(path, text) from error
+
+
+def _damaged(path: Path, why: str) -> LedgerError:
+    return LedgerError(
+        f"The ledger {path} is damaged: {why}.",
+        "Put a backup in its place. Without one, move it away: the next plan then adopts what it can prove to be ours, "
+        "removes nobody whom Duo still has, and says what it cannot judge.",
+    )
+
+
+def _stamp(when: datetime) -> str:
+    return when.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _run(row: Any) -> Run:
+    return Run(
+        row.id,
+        row.actor,
+        row.command,
+        _time(row.started_at),
+        _time(row.ended_at) if row.ended_at else None,
+        row.exit_code,
+        json.loads(row.counts),
+    )
+
+
+def _operation(row: Any) -> Operation:
+    return Operation(
+        row.number,
+        row.run,
+        row.resource,
+        row.action,
+        row.key,
+        row.external_id,
+        row.id,
+        json.loads(row.diff),
+        _time(row.intended_at),
+        row.status,
+        row.error,
+    )

@@ -1,0 +1,93 @@
+"""Past runs and their operations as text and as JSON."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ninjasync.ledger import Operation, Run
+from ninjasync.plan import FORMAT_VERSION
+from ninjasync.report.escape import in_quotes, visible
+
+
+def runs_as_text(runs: Sequence[Run]) -> str:
+    """Return a line for each run, the latest first."""
+    if not runs:
+        return "No runs yet.\n"
+    return "".join(f"{_run_line(run)}\n" for run in runs)
+
+
+def run_as_text(run: Run, operations: Sequence[Operation]) -> str:
+    """Return a run and every write of it, with before and after."""
+    lines = [_run_line(run), ""]
+    for operation in operations:
+        lines += _operation_lines(operation)
+    if not operations:
+        lines.append("  It wrote nothing.")
+    return "\n".join(lines) + "\n"
+
+
+def runs_as_json(runs: Sequence[Run]) -> str:
+    """Return the runs as one JSON document."""
+    return _dump({"runs": [_run(run) for run in runs]})
+
+
+def run_as_json(run: Run, operations: Sequence[Operation]) -> str:
+    """Return a run and its writes as one JSON document."""
+    rows = [
+        {
+            "resource": operation.resource,
+            "action": operation.action,
+            "key": operation.key,
+            "external_id": operation.external_id,
+            "id": operation.id,
+            "diff": [
+                {"path": path, "before": before, "after": after} for path, (before, after) in operation.diff.items()
+            ],
+            "at": operation.intended_at.isoformat(),
+            "status": operation.status,
+            "error": operation.error or None,
+        }
+        for operation in operations
+    ]
+    return _dump({"run": _run(run), "operations": rows})
+
+
+def _run_line(run: Run) -> str:
+    if run.ended_at is None:
+        end = "under way, or cut short"
+    elif run.exit_code is None:
+        end = "cut short"
+    else:
+        end = f"exit {run.exit_code}"
+    counts = ", ".join(f"{number} {status}" for status, number in run.counts.items())
+    started = f"{run.started_at:%Y-%m-%d %H:%M:%S}Z"
+    return "  ".join(visible(part) for part in (run.id, started, run.actor, run.command, end, counts) if part)
+
+
+def _operation_lines(operation: Operation) -> Iterator[str]:
+    yield f"  {operation.status:<9} {operation.action} {operation.resource} {visible(operation.key)}"
+    for path, (before, after) in operation.diff.items():
+        if path == "members":
+            yield from (
+                f"      {sign} {visible(name)}" for sign, names in (("-", before), ("+", after)) for name in names
+            )
+        else:
+            yield f"      {visible(path.rpartition(':')[2])}: {in_quotes(before)} -> {in_quotes(after)}"
+    if operation.error:
+        yield f"      {visible(operation.error)}"
+
+
+def _run(run: Run) -> dict[str, Any]:
+    return {
+        "id": run.id,
+        "actor": run.actor,
+        "command": run.command,
+        "started_at": run.started_at.isoformat(),
+        "ended_at": run.ended_at.isoformat() if run.ended_at else None,
+        "exit_code": run.exit_code,
+        "counts": dict(run.counts),
+    }
+
+
+def _dump(body: dict[str, Any]) -> str:
+    return json.dumps({"format_version": FORMAT_VERSION} | body, indent=2, ensure_ascii=True) + "\n"

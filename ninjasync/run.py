@@ -1,0 +1,318 @@
+"""One run from beginning to end: lock, ledger, what a killed run left, plan, apply, record.
+
+Puts the parts together in the order that keeps the promises of CONTRACT §5. Decides
+nothing about people, prints and asks nothing.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import platformdirs
+
+from ninjasync import guards, lock, saved, secrets
+from ninjasync.apply import apply_plan
+from ninjasync.config import Config
+from ninjasync.directory import Baseline
+from ninjasync.duo import DuoReader
+from ninjasync.errors import (
+    CommandLineError,
+    LedgerNotWritableError,
+    NinjasyncError,
+    RefusedForSafetyError,
+)
+from ninjasync.guards import Approvals
+from ninjasync.journal import LedgerJournal, settle
+from ninjasync.ledger import Ledger, Operation, Run
+from ninjasync.ninjaone import Reader, Writer
+from ninjasync.plan import Outcome, Plan, Result
+from ninjasync.planner import Moment, Planning, baseline_of, make_plan
+from ninjasync.stale import by_name, expect_fresh
+from ninjasync.tenant import Tenant, tenant_of
+
+
+def ledger_path(config: Config) -> Path:
+    """Return where the ledger is."""
+    if config.state.path:
+        return config.file(config.state.path)
+    return Path(platformdirs.user_state_dir("ninjasync", appauthor=False)) / "ledger.sqlite3"
+
+
+def now() -> datetime:
+    """Return the time that a run goes by."""
+    return datetime.now(UTC)
+
+
+# --- plan ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan, as ``plan`` shows it, and its file's bytes for ``--out``."""
+
+    plan: Plan
+    file: bytes
+    redaction_key: bytes | None
+
+
+def plan_run(config: Config, approvals: Approvals, only: tuple[str, ...], stop: threading.Event) -> Planned:
+    """Make a plan. Needs no lock, and does with a ledger that cannot be written, or with none."""
+    at, tenant = now(), tenant_of(config)
+    with ExitStack() as stack:
+        ledger, warnings = _ledger_for_a_plan(config, tenant, at)
+        if ledger is not None:
+            stack.callback(ledger.close)
+            warnings += _under_way(ledger, tenant)
+        reader = stack.enter_context(Reader(config, secrets.ninjaone_token(config), stop))
+        moment = _moment(ledger, at, approvals, only, tuple(warnings))
+        planning = _read_and_plan(config, reader, moment, stop)
+        # An approval is for what is applied with it; a mere plan must not make it the new normal.
+        if ledger is not None and ledger.writable and approvals.source is None:
+            _keep_baseline(ledger, config, planning, moment)
+        key = ledger.redaction_key() if ledger is not None and ledger.writable else None
+    file = saved.dump(_exact(config, planning), tenant.id, saved.config_digest(config), approvals, at)
+    return Planned(planning.plan, file, key)
+
+
+def _ledger_for_a_plan(config: Config, tenant: Tenant, at: datetime) -> tuple[Ledger | None, list[str]]:
+    path = ledger_path(config)
+    try:
+        return Ledger.open(path, tenant, at), []
+    except LedgerNotWritableError:
+        found = Ledger.open_to_read(path, tenant)
+        how = "is read, but cannot be written" if found else "cannot be used"
+        return found, [f"The ledger {path} {how}; the plan goes on without writing to it."]
+
+
+def _under_way(ledger: Ledger, tenant: Tenant) -> list[str]:
+    runs, _ = ledger.unfinished()
+    if not runs:
+        return []
+    who = f"The run {runs[-1].id} of {runs[-1].actor}"
+    if lock.is_held(ledger.path, tenant):
+        return [f"{who} is under way; this plan may be out of date when it has ended."]
+    return [f"{who} was cut short; the next apply settles what it left."]
+
+
+def _moment(
+    ledger: Ledger | None, at: datetime, approvals: Approvals, only: tuple[str, ...], warnings: tuple[str, ...]
+) -> Moment:
+    if ledger is None:
+        return Moment(at, approvals=approvals, only=only, warnings=warnings)
+    return Moment(at, ledger.ownership(), ledger.baseline(), approvals, only, warnings)
+
+
+def _read_and_plan(config: Config, reader: Reader, moment: Moment, stop: threading.Event) -> Planning:
+    with closing(DuoReader(config, secrets.duo_secret_key(config), stop)) as duo:
+        return make_plan(config, duo, reader, moment)
+
+
+def _keep_baseline(ledger: Ledger, config: Config, planning: Planning, moment: Moment) -> None:
+    """Record a complete read of the whole scope that no guard objected to."""
+    complete = not moment.only and planning.plan.evidence.unreadable == 0
+    if complete and not any(guard.tripped for guard in planning.plan.guards):
+        ledger.set_baseline(baseline_of(config, planning, moment.now))
+
+
+def _exact(config: Config, planning: Planning) -> saved.Exact:
+    there = by_name(planning.actual)
+    seen = {
+        change.name: saved.fingerprint(there[change.name]) for change in planning.plan.changes if change.id is not None
+    }
+    baseline = baseline_of(config, planning, now())
+    ours, our_groups = _ours(planning)
+    return saved.Exact(planning.plan, seen, ours, our_groups, baseline.scope_digest, dict(baseline.groups))
+
+
+def _ours(planning: Planning) -> tuple[list[tuple[str, str, str]], list[tuple[str, str, str]]]:
+    """List what was found to be ours, users and groups: Duo id, NinjaOne id, name."""
+    users, groups = planning.difference.ours, planning.difference.our_groups
+    return (
+        [(duo_id, user.id or "", user.user_name) for duo_id, user in sorted(users.items())],
+        [(duo_id, group.id or "", group.display_name) for duo_id, group in sorted(groups.items())],
+    )
+
+
+def redaction_key(config: Config) -> bytes | None:
+    """Return the ledger's key of redaction tokens; None where there is no ledger to keep it."""
+    ledger, _ = _ledger_for_a_plan(config, tenant_of(config), now())
+    if ledger is None or not ledger.writable:
+        return None
+    with closing(ledger):
+        return ledger.redaction_key()
+
+
+# --- history ---------------------------------------------------------------------------------
+
+
+def past_runs(config: Config) -> list[Run]:
+    """Return this tenant's runs, the latest first."""
+    ledger = Ledger.open_to_read(ledger_path(config), tenant_of(config))
+    if ledger is None:
+        return []
+    with closing(ledger):
+        return ledger.runs()
+
+
+def past_run(config: Config, id_: str) -> tuple[Run, list[Operation]]:
+    """Return the one run whose id begins with ``id_``, and its writes. Raises CommandLineError."""
+    ledger = Ledger.open_to_read(ledger_path(config), tenant_of(config))
+    found = []
+    if ledger is not None:
+        with closing(ledger):
+            found = [run for run in ledger.runs(limit=10_000) if run.id.startswith(id_)]
+            if len(found) == 1:
+                return found[0], ledger.operations(found[0].id)
+    what = f"{len(found)} runs have an id that begins" if found else "No run has an id that begins"
+    raise CommandLineError(f'{what} with "{id_}".', "See ninjasync history for the runs.")
+
+
+# --- apply -----------------------------------------------------------------------------------
+
+
+class Applying:
+    """A run that holds the lock: it has a plan, and carries it out or is told not to."""
+
+    def __init__(
+        self, config: Config, ledger: Ledger, writer: Writer, run: str, stop: threading.Event, plan: Plan
+    ) -> None:
+        self.plan = plan
+        self._config, self._ledger, self._writer, self._run, self._stop = config, ledger, writer, run, stop
+
+    def apply(self, *, parallelism: int | None, tell: Callable[[Outcome], None]) -> Result:
+        """Write the plan and return what became of it."""
+        journal = LedgerJournal(self._ledger, self._run)
+        return apply_plan(
+            self.plan,
+            self._writer,
+            journal,
+            parallelism=parallelism or self._config.run.parallelism,
+            stop=self._stop,
+            tell=tell,
+        )
+
+    def finish(self, result: Result, exit_code: int) -> None:
+        """Put the end of the run into the history."""
+        counts = {status: result.count(status) for status in ("applied", "failed", "skipped")}
+        self._ledger.finish(self._run, exit_code, counts, now())
+
+
+@contextmanager
+def applying(
+    config: Config,
+    approvals: Approvals,
+    only: tuple[str, ...],
+    command: str,
+    stop: threading.Event,
+    lock_timeout: float,
+) -> Iterator[Applying]:
+    """Hold the lock, settle what a killed run left, read both sides and plan."""
+    token = secrets.ninjaone_token(config)
+    with _begun(config, command, lock_timeout) as (ledger, run, at), Writer(config, token, stop) as writer:
+        warnings = tuple(settle(ledger, run, writer, now()))
+        moment = _moment(ledger, at, approvals, only, warnings)
+        planning = _read_and_plan(config, writer, moment, stop)
+        _record(ledger, planning, at)
+        _keep_baseline(ledger, config, planning, moment)
+        yield Applying(config, ledger, writer, run, stop, planning.plan)
+
+
+@contextmanager
+def applying_saved(
+    config: Config,
+    path: Path,
+    approvals: Approvals,
+    command: str,
+    stop: threading.Event,
+    lock_timeout: float,
+) -> Iterator[Applying]:
+    """Hold the lock and prove that a saved plan still stands: ours, unused, and nothing it touches has moved.
+
+    Raises RefusedForSafetyError where it does not.
+    """
+    plan_file = read_saved(path)
+    tenant = tenant_of(config)
+    if plan_file.tenant != tenant.id:
+        raise RefusedForSafetyError(
+            f"The saved plan {path} is of another tenant (endpoint, Duo account or [state] tenant).",
+            "Apply it with the configuration that it was made with.",
+        )
+    if plan_file.config_digest != saved.config_digest(config):
+        raise RefusedForSafetyError(
+            f"The saved plan {path} was made with another configuration.", "Make a new one with plan --out FILE."
+        )
+    token = secrets.ninjaone_token(config)
+    with _begun(config, command, lock_timeout) as (ledger, run, at), Writer(config, token, stop) as writer:
+        if used := ledger.plan_used_by(plan_file.file_digest):
+            raise RefusedForSafetyError(
+                f"The saved plan {path} was applied already, by the run {used}.",
+                "Make a new one with plan --out FILE.",
+            )
+        warnings = tuple(settle(ledger, run, writer, now()))
+        plan = _judged_again(config, plan_file, approvals, warnings)
+        if not plan.refused:
+            expect_fresh(plan_file, writer, config.ninjaone.dialect.page_size)
+            ledger.use_plan(plan_file.file_digest, run, at)
+            ledger.record("user", plan_file.exact.ours, at)
+            ledger.record("group", plan_file.exact.our_groups, at)
+            _keep_saved_baseline(ledger, plan_file, plan, at)
+        yield Applying(config, ledger, writer, run, stop, plan)
+
+
+def read_saved(path: Path) -> saved.SavedPlan:
+    """Read a saved plan. Raises RefusedForSafetyError where it was changed, NinjasyncError where there is none."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise NinjasyncError(
+            f"The saved plan {path} cannot be read: {error.strerror or error}.", "Check the path."
+        ) from error
+    return saved.load(data, str(path))
+
+
+@contextmanager
+def _begun(config: Config, command: str, timeout: float) -> Iterator[tuple[Ledger, str, datetime]]:
+    """Hold the lock and begin a run; one that ends by an error is not taken for one that was killed."""
+    tenant, path = tenant_of(config), ledger_path(config)
+    with lock.held(path, tenant, timeout, now()), closing(Ledger.open(path, tenant, now())) as ledger:
+        at = now()
+        ledger.prune(config.state.keep_history_days, at)
+        run = ledger.begin(lock.actor(), command, at)
+        try:
+            yield ledger, run, at
+        except BaseException as error:
+            code = error.exit_code if isinstance(error, NinjasyncError) else 1 if isinstance(error, Exception) else 130
+            if any(one.id == run for one in ledger.unfinished()[0]):
+                ledger.finish(run, code, {}, now())
+            raise
+
+
+def _record(ledger: Ledger, planning: Planning, at: datetime) -> None:
+    """Record everything that was found to be ours, and start the clocks that nobody started (CONTRACT §6.1, §6.7)."""
+    ours, our_groups = _ours(planning)
+    ledger.record("user", ours, at)
+    ledger.record("group", our_groups, at)
+    ledger.start_clocks((account.external_id for account in planning.difference.ladder.unclocked), at)
+
+
+def _judged_again(config: Config, plan_file: saved.SavedPlan, approvals: Approvals, warnings: tuple[str, ...]) -> Plan:
+    """Let the guards judge a saved plan once more, with the approvals in the file and those given now."""
+    plan = plan_file.plan
+    verdicts = guards.judge(plan.evidence, config.safety, plan_file.approvals.with_more(approvals))
+    others = tuple(guard for guard in plan.guards if guard.name not in {verdict.name for verdict in verdicts})
+    tripped = any(verdict.tripped for verdict in verdicts)
+    return replace(
+        plan,
+        guards=(*verdicts, *others),
+        refused=tripped and config.safety.on_refusal == "stop",
+        warnings=(*warnings, *plan.warnings),
+    )
+
+
+def _keep_saved_baseline(ledger: Ledger, plan_file: saved.SavedPlan, plan: Plan, at: datetime) -> None:
+    if not any(guard.tripped for guard in plan.guards):
+        exact = plan_file.exact
+        ledger.set_baseline(Baseline(at, plan.evidence.in_scope, exact.scope_digest, exact.scoped))

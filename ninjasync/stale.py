@@ -1,0 +1,90 @@
+"""Whether a saved plan still stands: nothing that it touches may have moved since it was made.
+
+Reads again just what the plan touches, by look-ups or by pages, whichever costs fewer
+requests. Cannot write.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from ninjasync.directory import Directory, Group, Resource, User
+from ninjasync.errors import RefusedForSafetyError
+from ninjasync.plan import Change, Plan
+from ninjasync.saved import SavedPlan, fingerprint
+
+
+class Looker(Protocol):
+    """What it takes to look again."""
+
+    def directory(self, paths: tuple[str, ...]) -> Directory:
+        """Return all users and groups."""
+
+    def user(self, id_: str, paths: tuple[str, ...]) -> User | None:
+        """Return one user by NinjaOne's id."""
+
+    def group(self, id_: str) -> Group | None:
+        """Return one group by NinjaOne's id."""
+
+    def holder(self, resource: Resource, external_id: str, name: str) -> User | Group | None:
+        """Return whoever has this externalId or this name."""
+
+
+_Look = Callable[[Change], User | Group | None]
+
+
+def expect_fresh(saved_plan: SavedPlan, reader: Looker, page_size: int) -> None:
+    """Raise RefusedForSafetyError, naming each object that has moved since the plan was made."""
+    plan, seen = saved_plan.plan, saved_plan.exact.seen
+    pages = -(-plan.target["users"] // page_size) + -(-plan.target["groups"] // page_size)
+    look = _by_looking_up(reader, plan) if len(plan.changes) <= pages else _in_lists(reader, plan)
+    moved = []
+    for change in plan.changes:
+        found = look(change)
+        if change.id is None:
+            # Whoever has the name may be about to give it up, by this very plan.
+            if found is not None and f"{change.resource}:{found.id}" not in change.needs:
+                moved.append(f"{change.key} (it is there by now)")
+        elif found is None:
+            moved.append(f"{change.key} (it is gone)")
+        elif fingerprint(found) != seen[change.name]:
+            moved.append(change.key)
+    if moved:
+        raise RefusedForSafetyError(
+            f"The saved plan is stale: these have changed in NinjaOne since it was made: {', '.join(moved)}.",
+            "Make a new one with plan --out FILE.",
+        )
+
+
+def by_name(actual: Directory) -> dict[str, User | Group]:
+    """Return every resource under the name that a change of it has (``Change.name``)."""
+    users: dict[str, User | Group] = {f"user:{user.id}": user for user in actual.users}
+    return users | {f"group:{group.id}": group for group in actual.groups}
+
+
+def _by_looking_up(reader: Looker, plan: Plan) -> _Look:
+    def look(change: Change) -> User | Group | None:
+        if change.id is None:
+            return reader.holder(change.resource, change.external_id or "", change.key)
+        if change.resource == "user":
+            return reader.user(change.id, plan.paths)
+        return reader.group(change.id)
+
+    return look
+
+
+def _in_lists(reader: Looker, plan: Plan) -> _Look:
+    actual = reader.directory(plan.paths)
+    there = by_name(actual)
+    held: dict[tuple[Resource, str | None], User | Group] = {}
+    for user in actual.users:
+        held["user", user.user_name.casefold()] = held["user", user.external_id] = user
+    for group in actual.groups:
+        held["group", group.display_name.casefold()] = held["group", group.external_id] = group
+
+    def look(change: Change) -> User | Group | None:
+        if change.id is not None:
+            return there.get(change.name)
+        by_id = held.get((change.resource, change.external_id))
+        return by_id or held.get((change.resource, change.key.casefold()))
+
+    return look

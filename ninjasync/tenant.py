@@ -1,0 +1,38 @@
+"""Which tenant a configuration speaks of: ledger entries, lock, plans and baselines belong to one.
+
+Pure. A tenant is a NinjaOne endpoint, a Duo account and a name (CONTRACT §6.1).
+"""
+
+import hashlib
+from dataclasses import dataclass
+from urllib.parse import urlsplit, urlunsplit
+
+from ninjasync.config import Config
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """``endpoint_url`` is normalised; ``id`` tells tenants apart and is fit for a file name."""
+
+    endpoint_url: str
+    api_hostname: str
+    name: str
+
+    @property
+    def id(self) -> str:
+        """A short digest of the three."""
+        text = "\n".join((self.endpoint_url, self.api_hostname, self.name))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def tenant_of(config: Config) -> Tenant:
+    """Return the tenant that ``config`` speaks of."""
+    return Tenant(_normalised(config.ninjaone.endpoint_url), _normalised(config.duo.api_hostname), config.state.tenant)
+
+
+def _normalised(url: str) -> str:
+    parts = urlsplit(url)
+    host = (parts.hostname or "").lower()
+    default = {"http": 80, "https": 443}[parts.scheme]
+    place = host if parts.port in (None, default) else f"{host}:{parts.port}"
+    return urlunsplit((parts.scheme, place, parts.path.rstrip("/"), "", ""))

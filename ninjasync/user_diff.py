@@ -1,0 +1,293 @@
+"""The users' half of a diff: who is held, who gets which account and name, what changes.
+
+Pure. Knows the standing of each Duo user and the accounts that are there; what becomes
+of groups is ``group_diff``'s affair.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from fnmatch import fnmatchcase
+
+from ninjasync import config
+from ninjasync.attribute import ACTIVE, EXTERNAL_ID, USER_NAME, USER_TYPE
+from ninjasync.directory import Directory, Ownership, Problem, Source, SourceUser, Standing, User
+from ninjasync.ladder import Inactive, Ladder, climb
+from ninjasync.mapping import same_value
+from ninjasync.match import is_duo_id, match
+from ninjasync.names import order_renames, settle_names
+from ninjasync.plan import Action, Change, Counts, Delta, count
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The parts of the configuration and of the moment that a diff depends on.
+
+    ``removal_limit`` says how many of so many active managed accounts may be removed;
+    deletions that are merely due stay within it.
+    """
+
+    deprovision: config.Deprovision
+    groups: config.Groups
+    protected: tuple[str, ...]
+    external_id: bool
+    now: datetime
+    removal_limit: Callable[[int], float]
+
+
+class UserDiff:
+    """Everything decided about users. Keys are Duo ids but where said otherwise.
+
+    ``account`` are our accounts, ``wanted`` the desired users who can have what they
+    want, ``adopted`` the accounts that are taken over for them, ``leavers`` the owners of
+    accounts who are gone, ``protected`` who is left alone for his name.
+    """
+
+    def __init__(self, source: Source, actual: Directory, policy: Policy, owned: Ownership) -> None:
+        self.source, self.actual, self.policy, self.owned = source, actual, policy, owned
+        unreadable = [problem for problem in actual.unreadable if problem.resource == "user"]
+        self.problems: list[Problem] = [*source.unreadable, *unreadable]
+        self._unread = {problem.external_id for problem in unreadable}
+        self._unread_names = {problem.key.casefold() for problem in unreadable}
+        self._protects = _protection(policy.protected)
+        self._by_id = {account.id: account for account in actual.users if account.id}
+        names = {user.id: user.desired.user_name for user in source.users.values() if user.desired}
+        matched = match(actual.users, source.users, owned.users, owned.foreign_users, names)
+        self.warnings = list(matched.warnings)
+        self.account = dict(matched.ours)
+        self._gone = matched.gone
+        self._gone_accounts = {self.account[duo_id].id for duo_id in self._gone}
+        self.protected: dict[str, str] = {}
+        self.wanted = self._candidates()
+        self.adopted = self._settle()
+        for duo_id in self._rekeyed():
+            del self.account[duo_id]
+        self.owner = {account.id: duo_id for duo_id, account in self.account.items()}
+        self.adopter = {account.id: duo_id for duo_id, account in self.adopted.items()}
+        self.active = sum(account.active for account in self.account.values())
+        self.leavers = {
+            duo_id
+            for duo_id in self.account
+            if self.user(duo_id).standing is Standing.OUT and duo_id not in self.protected
+        }
+        self.ladder = Ladder()
+        self._warn()
+
+    def user(self, duo_id: str) -> SourceUser:
+        """Return the Duo user with this id, also one who is in the ledger alone."""
+        found = self.source.users.get(duo_id)
+        if found is None:
+            account = self.account.get(duo_id)
+            found = SourceUser(duo_id, account.user_name if account else duo_id, Standing.OUT, "no longer in Duo")
+        return found
+
+    def _candidates(self) -> dict[str, User]:
+        wanted: dict[str, User] = {}
+        for user in (*self.source.users.values(), *map(self.user, self._gone)):
+            account = self.account.get(user.id)
+            shown = self._protected_name(user, account)
+            if shown is not None and (account is not None or user.standing is not Standing.OUT):
+                self.protected[user.id] = shown
+                continue
+            self.problems += user.problems
+            if user.standing is Standing.IN and user.desired is not None:
+                if user.id in self._unread:
+                    self._hold(user, "unreadable-record", "his account in NinjaOne could not be read")
+                else:
+                    wanted[user.id] = user.desired
+        return wanted
+
+    def _protected_name(self, user: SourceUser, account: User | None) -> str | None:
+        names = [account.user_name] if account else [user.label]
+        if account is None and user.desired is not None:
+            names.append(user.desired.user_name)
+        return next((name for name in names if self._protects(name)), None)
+
+    def _settle(self) -> dict[str, User]:
+        """Decide who gets the userName that he wants; hold those who cannot have it."""
+        # Whom Duo has deleted owns nothing any more: his account goes to whoever has his address now.
+        own = {duo_id: account.id or "" for duo_id, account in self.account.items() if duo_id not in self._gone}
+        settled = settle_names(
+            {duo_id: desired.user_name.casefold() for duo_id, desired in self.wanted.items()},
+            own=own,
+            names={account_id: account.user_name.casefold() for account_id, account in self._by_id.items()},
+            adoptable=lambda account_id: not self._not_adoptable(account_id),
+            unreadable=self._unread_names,
+        )
+        owner = {account_id: duo_id for duo_id, account_id in own.items()}
+        for duo_id, others in settled.duplicates.items():
+            who = ", ".join(sorted(self.source.users[other].label for other in others if other != duo_id))
+            self._hold(
+                self.source.users[duo_id],
+                "duplicate-user-name",
+                f"wants the same userName as {who}; give each his own in Duo",
+            )
+        for duo_id, holders in settled.taken.items():
+            who = " and ".join(self._holder(holder, owner.get(holder)) for holder in holders)
+            self._hold(
+                self.source.users[duo_id],
+                "name-taken",
+                f"the userName {self.wanted[duo_id].user_name} is held by {who or 'an account that could not be read'}",
+            )
+        for duo_id in (*settled.duplicates, *settled.taken):
+            del self.wanted[duo_id]
+        return {duo_id: self._by_id[account_id] for duo_id, account_id in settled.adopted.items()}
+
+    def _not_adoptable(self, account_id: str) -> str:
+        """Say why an account that is nobody's may not be taken over; empty where it may."""
+        account = self._by_id[account_id]
+        if (tenant := self.owned.foreign_users.get(account_id)) is not None:
+            return f"the account {account_id} of the tenant {tenant}"
+        if self._protects(account.user_name):
+            return f"the protected account {account_id}"
+        if account_id in self._gone_accounts:
+            return ""
+        if self.owned.known and is_duo_id(account.external_id):
+            return f"the account {account_id}, which carries the Duo id of another account ({account.external_id})"
+        if not self.policy.deprovision.adopt:
+            return f"the account {account_id}, which ninjasync does not manage ([deprovision] adopt is off)"
+        return ""
+
+    def _holder(self, account_id: str, owner: str | None) -> str:
+        if owner is not None:
+            user = self.user(owner)
+            why = user.reason if user.standing is Standing.OUT else "he stays as he is"
+            return f"the account {account_id} of the Duo user {owner} ({why})"
+        return self._not_adoptable(account_id) or f"the account {account_id}, which ninjasync does not manage"
+
+    def _rekeyed(self) -> list[str]:
+        taken = {account.id for account in self.adopted.values()}
+        return [duo_id for duo_id in self._gone if self.account[duo_id].id in taken]
+
+    def _hold(self, user: SourceUser, code: str, message: str) -> None:
+        name = user.desired.user_name if user.desired else user.label
+        self.problems.append(Problem("user", name, user.id, code, message))
+
+    def _warn(self) -> None:
+        if self.protected:
+            self.warnings.append(f"Protected, left as they are: {', '.join(sorted(self.protected.values()))}.")
+        strangers = len(self.actual.users) - len(self.account) - len(self.adopted)
+        if not self.owned.known and strangers:
+            self.warnings.append(
+                f"There is no ledger for this tenant yet: {strangers} account{'s' * (strangers > 1)} in NinjaOne "
+                "cannot be judged and stay as they are."
+            )
+
+    def changes(self) -> list[Change]:
+        """Return each user's change, with its needs, in no particular order."""
+        made: list[Change] = []
+        for duo_id, desired in self.wanted.items():
+            account, adopt = self.account.get(duo_id), False
+            if account is None:
+                account, adopt = self.adopted.get(duo_id), True
+            if account is None:
+                made.append(self._create(duo_id, desired))
+            elif patch := self._patch(duo_id, desired, account, adopt=adopt):
+                made.append(patch)
+        made += self._removals()
+        names = {account_id: account.user_name.casefold() for account_id, account in self._by_id.items()}
+        return order_renames(made, USER_NAME, names, _temporary_name)
+
+    def _create(self, duo_id: str, desired: User) -> Change:
+        values = zip(self.source.paths, desired.values, strict=True)
+        rows = [Delta(USER_NAME, None, desired.user_name)]
+        rows += [Delta(path, None, value) for path, value in values if value is not None]
+        reason = self.source.users[duo_id].reason
+        return Change("user", "create", desired.user_name, None, duo_id, tuple(rows), reasons=(reason,))
+
+    def _patch(self, duo_id: str, desired: User, account: User, *, adopt: bool) -> Change | None:
+        rows: list[Delta] = []
+        if not account.active:
+            rows.append(Delta(ACTIVE, before=False, after=True))
+        if self.policy.external_id and account.external_id != duo_id and not self._hides_external_id(duo_id, account):
+            rows.append(Delta(EXTERNAL_ID, account.external_id, duo_id))
+        if account.user_name.casefold() != desired.user_name.casefold():
+            rows.append(Delta(USER_NAME, account.user_name, desired.user_name))
+        if account.values != desired.values:
+            columns = zip(self.source.paths, account.values, desired.values, strict=True)
+            rows += [Delta(path, old, new) for path, old, new in columns if not same_value(path, old, new)]
+        if not rows and not adopt:
+            return None
+        reasons = [self.source.users[duo_id].reason]
+        if adopt:
+            reasons.append("his userName is that of an account in NinjaOne that is nobody's")
+        action: Action = "adopt" if adopt else "update" if account.active else "reactivate"
+        return Change(
+            "user",
+            action,
+            desired.user_name,
+            account.id,
+            duo_id,
+            tuple(rows),
+            reasons=tuple(reasons),
+            privilege=any(row.path == USER_TYPE for row in rows),
+        )
+
+    def _hides_external_id(self, duo_id: str, account: User) -> bool:
+        """Whether the server was told this externalId and does not show it: then the ledger alone counts."""
+        entry = self.owned.users.get(duo_id)
+        return account.external_id is None and entry is not None and entry.id == account.id
+
+    def _removals(self) -> list[Change]:
+        match self.policy.deprovision.users:
+            case "keep":
+                return []
+            case "delete":
+                return [self._delete(duo_id, self.user(duo_id).reason) for duo_id in self.leavers]
+        days = self.policy.deprovision.delete_after_days
+        then = f"deleted {days} days later, unless he comes back" if days > 0 else "kept inactive"
+        stopped = [self._deactivate(duo_id, then) for duo_id in self.leavers if self.account[duo_id].active]
+        inactive = [
+            Inactive(duo_id, account.user_name, entry.deactivated_at if entry else None)
+            for duo_id in self.leavers
+            if not (account := self.account[duo_id]).active
+            for entry in (self.owned.users.get(duo_id),)
+        ]
+        room = int(self.policy.removal_limit(self.active)) - len(stopped)
+        self.ladder = climb(inactive, days, self.policy.now, room)
+        if self.ladder.deferred:
+            self.warnings.append(
+                f"{len(self.ladder.deferred)} deletions are due but beyond the removal limit; "
+                "they follow in later runs, the oldest first."
+            )
+        due = [
+            self._delete(
+                turn.account.external_id, f"inactive since {turn.account.since:%Y-%m-%d}, due {turn.due:%Y-%m-%d}"
+            )
+            for turn in self.ladder.due
+        ]
+        return stopped + due
+
+    def _delete(self, duo_id: str, reason: str) -> Change:
+        account = self.account[duo_id]
+        return Change("user", "delete", account.user_name, account.id, duo_id, reasons=(reason,))
+
+    def _deactivate(self, duo_id: str, then: str) -> Change:
+        account = self.account[duo_id]
+        row = Delta(ACTIVE, before=True, after=False)
+        reasons = (self.user(duo_id).reason, then)
+        return Change("user", "deactivate", account.user_name, account.id, duo_id, (row,), reasons=reasons)
+
+    def counts(self, changes: list[Change]) -> Counts:
+        """Count users by what happens to them."""
+        mine = [problem for problem in self.problems if problem.resource == "user"]
+        held = {problem.external_id for problem in mine if problem.external_id}
+        nameless = sum(problem.external_id is None for problem in mine)
+        held_accounts = sum(duo_id in held for duo_id in self.account)
+        actions = count(changes, "user")
+        changed = sum(actions.values()) - actions["create"] - actions["adopt"]
+        return Counts(
+            actions,
+            unchanged=len(self.account) - changed - held_accounts,
+            unmanaged=len(self.actual.users) - len(self.account) - len(self.adopted),
+            held=len(held) + nameless,
+        )
+
+
+def _protection(patterns: Iterable[str]) -> Callable[[str], bool]:
+    folded = [pattern.casefold() for pattern in patterns]
+    return lambda name: any(fnmatchcase(name.casefold(), pattern) for pattern in folded)
+
+
+def _temporary_name(change: Change, wanted: str) -> str:
+    return f"ninjasync-{change.external_id}@{wanted.rpartition('@')[2]}"
