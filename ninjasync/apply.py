@@ -65,7 +65,7 @@ def apply_plan(
     stop: threading.Event,
     tell: Callable[[Outcome], None] = lambda _: None,
 ) -> Result:
-    """Write every change of ``plan``, journaled on both sides.
+    """Write what may be written of ``plan``, journaled on both sides.
 
     ``tell`` is called with each outcome as it comes, from this thread.
 
@@ -120,11 +120,11 @@ class _Run:
 
     def result(self) -> Result:
         with ThreadPoolExecutor(self._parallelism, "apply") as pool:
-            for phase in _phases(self._plan.changes):
+            for phase in _phases(self._plan.writes):
                 self._run_phase(pool, phase)
-        outcomes = tuple(self._outcomes[change.name] for change in self._plan.changes)
+        outcomes = tuple(self._outcomes[change.name] for change in self._plan.writes)
         interrupted = self._fatal is None and self._stop.is_set()
-        return Result(outcomes, interrupted=interrupted, fatal=self._fatal)
+        return Result(outcomes, interrupted=interrupted, fatal=self._fatal).with_withheld(self._plan)
 
     def _run_phase(self, pool: ThreadPoolExecutor, changes: list[Change]) -> None:
         by_name = {change.name: change for change in changes}

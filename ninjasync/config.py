@@ -5,6 +5,7 @@ one looks like. Secrets appear as references only (``secrets`` reads them).
 """
 
 import ipaddress
+import re
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -73,6 +74,9 @@ def _secret(value: Any) -> Any:
 Secret = Annotated[SecretStr | SecretReference, BeforeValidator(_secret)]
 
 
+_HOST = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?|[0-9a-f:.]+")
+
+
 def is_loopback(host: str) -> bool:
     """Tell whether ``host`` (no port) is this machine's own address."""
     if host == "localhost":
@@ -92,6 +96,8 @@ def _url(text: str) -> str:
         raise ValueError(f"is no URL: {error}") from error
     if parts.scheme not in ("https", "http") or not host:
         raise ValueError("allowed: a URL that starts with https://")
+    if not _HOST.fullmatch(host):
+        raise ValueError("holds no valid host name")
     if parts.username or parts.password:
         raise ValueError("must hold no user name or password")
     if parts.query or parts.fragment:

@@ -40,6 +40,32 @@ def judge(evidence: Evidence, safety: config.Safety, approvals: Approvals) -> tu
     return tuple(guard(case) for guard in GUARDS)
 
 
+def permitted(
+    changes: tuple[Change, ...], seen: Evidence, verdicts: tuple[GuardResult, ...], safety: config.Safety
+) -> tuple[tuple[Change, ...], frozenset[str]]:
+    """Return what of ``changes`` may be written, and the names of those that are withheld, wholly or in part.
+
+    An unreadable record withholds removals whatever ``on_refusal`` says (CONTRACT §6.4).
+    """
+    tripped = {verdict.name for verdict in verdicts if verdict.tripped}
+    if not seen.unreadable and not (tripped and safety.on_refusal == "withhold"):
+        return changes, frozenset()
+    writes = withhold(changes, privileges="privilege-changes" in tripped)
+    kept = {change.name: change for change in writes}
+    return writes, frozenset(change.name for change in changes if kept.get(change.name) != change)
+
+
+def unreadable(seen: Evidence, withheld: int) -> GuardResult:
+    """Return the verdict on records that could not be read; it trips where something was withheld for them."""
+    message = "Every record could be read."
+    if seen.unreadable:
+        message = (
+            f"{seen.unreadable} records could not be read, {withheld} changes are withheld: "
+            "who was not read is never taken for gone."
+        )
+    return GuardResult("unreadable-records", bool(seen.unreadable and withheld), message)
+
+
 def withhold(changes: tuple[Change, ...], *, privileges: bool) -> tuple[Change, ...]:
     """Return ``changes`` without removals of users, groups and members.
 

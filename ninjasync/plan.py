@@ -7,7 +7,7 @@ it is written ``apply``'s. Time comes in as an argument.
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Literal
 
@@ -136,8 +136,9 @@ class Evidence:
 class Plan:
     """Everything that would change, why, and what stands in the way.
 
-    ``refused`` says that nothing may be written, ``withheld`` how many changes were
-    taken out of ``changes`` because a guard let only the rest pass.
+    ``refused`` says that nothing may be written. ``withheld`` names the changes that are
+    not written, or not in full, because a guard lets only the rest pass; ``writes`` are
+    the changes that may be written.
     """
 
     paths: tuple[str, ...]
@@ -152,7 +153,8 @@ class Plan:
     leavers: tuple[Leaver, ...]
     evidence: Evidence
     refused: bool
-    withheld: int
+    withheld: frozenset[str] = frozenset()
+    writes: tuple[Change, ...] = ()
 
     @property
     def safe(self) -> bool:
@@ -189,6 +191,22 @@ class Result:
     def skipped(cls, plan: Plan, why: str) -> "Result":
         """Return the result of a plan of which nothing was tried."""
         return cls(tuple(Outcome(change, "skipped", f"not tried: {why}") for change in plan.changes))
+
+    def with_withheld(self, plan: Plan) -> "Result":
+        """Return the outcomes of all changes of ``plan``, of which only some were to be written."""
+        if not plan.withheld:
+            return self
+        done = {outcome.change.name: outcome for outcome in self.outcomes}
+        whole: list[Outcome] = []
+        for change in plan.changes:
+            outcome = done.get(change.name)
+            if outcome is None:
+                whole.append(Outcome(change, "skipped", "withheld by a guard"))
+            elif change.name in plan.withheld and outcome.status == "applied":
+                whole.append(Outcome(change, "applied", f"{len(change.removed)} member removals withheld by a guard"))
+            else:
+                whole.append(Outcome(change, outcome.status, outcome.error))
+        return replace(self, outcomes=tuple(whole))
 
     def count(self, status: str) -> int:
         """Return how many changes ended as ``status``."""
@@ -245,7 +263,7 @@ def document(plan: Plan) -> dict[str, Any]:
                 "unmanaged": plan.groups.unmanaged,
             },
         },
-        "changes": [_change(change, shown) for change in plan.changes],
+        "changes": [_change(change, shown, change.name in plan.withheld) for change in plan.changes],
         "problems": [
             {
                 "resource": problem.resource,
@@ -284,7 +302,7 @@ def digest(body: Mapping[str, Any]) -> str:
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
-def _change(change: Change, shown: Mapping[str, str]) -> dict[str, Any]:
+def _change(change: Change, shown: Mapping[str, str], withheld: bool) -> dict[str, Any]:
     rows: list[dict[str, Any]] = []
     for delta in change.diff:
         row = {"path": shown.get(delta.path, delta.path), "before": delta.before, "after": delta.after}
@@ -306,4 +324,5 @@ def _change(change: Change, shown: Mapping[str, str]) -> dict[str, Any]:
         **({"privilege": change.privilege} if change.resource == "user" else {}),
         "diff": rows,
         "reasons": list(change.reasons),
+        **({"withheld": True} if withheld else {}),
     }

@@ -19,7 +19,7 @@ from ninjasync.duo import clean, group_ids
 from ninjasync.errors import CommandLineError
 from ninjasync.guards import Approvals
 from ninjasync.mapping import AttributeMapping, compile_mapping, label, map_user
-from ninjasync.plan import REMOVALS, Change, Evidence, GuardResult, Leaver, Plan, count
+from ninjasync.plan import REMOVALS, Change, Evidence, Leaver, Plan, count
 from ninjasync.scope import Scope, judge, resolve
 
 T = TypeVar("T")
@@ -142,13 +142,9 @@ def _judged(config: Config, source: Source, actual: Directory, difference: Diffe
     """Let the guards judge the whole world, then take out what they withhold and whom ``only`` leaves out."""
     evidence = _evidence(config, source, difference, moment.baseline)
     verdicts = guards.judge(evidence, config.safety, moment.approvals)
-    tripped = {verdict.name for verdict in verdicts if verdict.tripped}
-    wanted = _only(moment.only, source, difference) if moment.only else difference.changes
-    changes = wanted
-    if evidence.unreadable or (tripped and config.safety.on_refusal == "withhold"):
-        changes = guards.withhold(changes, privileges="privilege-changes" in tripped)
-    kept = {change.name: change for change in changes}
-    withheld = sum(kept.get(change.name) != change for change in wanted)
+    tripped = any(verdict.tripped for verdict in verdicts)
+    changes = _only(moment.only, source, difference) if moment.only else difference.changes
+    writes, withheld = guards.permitted(changes, evidence, verdicts, config.safety)
     ladder = difference.ladder
     turns = [(turn, False) for turn in ladder.waiting] + [(turn, True) for turn in ladder.deferred]
     return Plan(
@@ -159,7 +155,7 @@ def _judged(config: Config, source: Source, actual: Directory, difference: Diffe
         groups=replace(difference.groups, actions=count(changes, "group")),
         changes=changes,
         problems=difference.problems,
-        guards=(*verdicts, _withheld(evidence.unreadable, withheld)),
+        guards=(*verdicts, guards.unreadable(evidence, len(withheld))),
         warnings=(
             *moment.warnings,
             *source.warnings,
@@ -176,8 +172,9 @@ def _judged(config: Config, source: Source, actual: Directory, difference: Diffe
             )
         ),
         evidence=evidence,
-        refused=bool(tripped) and config.safety.on_refusal == "stop",
+        refused=tripped and config.safety.on_refusal == "stop",
         withheld=withheld,
+        writes=writes,
     )
 
 
@@ -268,16 +265,6 @@ _ONLY_HINT = "Give an e-mail address, a Duo username, a Duo user id or a NinjaOn
 def _names(user: SourceUser) -> set[str]:
     names = {user.label.casefold(), user.username.casefold()}
     return names | {user.desired.user_name.casefold()} if user.desired else names
-
-
-def _withheld(unreadable: int, withheld: int) -> GuardResult:
-    message = (
-        f"{unreadable} records could not be read, {withheld} changes are withheld: "
-        "who was not read is never taken for gone."
-        if unreadable
-        else "Every record could be read."
-    )
-    return GuardResult("unreadable-records", bool(unreadable and withheld), message)
 
 
 def _token_warning(config: Config, today: date) -> tuple[str, ...]:

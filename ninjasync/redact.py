@@ -86,6 +86,7 @@ def redacted(plan: Plan, key: bytes) -> Plan:
     return replace(
         plan,
         changes=changes,
+        writes=(),
         problems=problems,
         leavers=leavers,
         warnings=tuple(map(warning, plan.warnings)),

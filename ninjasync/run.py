@@ -124,7 +124,9 @@ def _exact(config: Config, planning: Planning) -> saved.Exact:
     }
     baseline = baseline_of(config, planning, now())
     ours, our_groups = _ours(planning)
-    return saved.Exact(planning.plan, seen, ours, our_groups, baseline.scope_digest, dict(baseline.groups))
+    # What may be written is judged again when the file is applied.
+    plan = replace(planning.plan, writes=())
+    return saved.Exact(plan, seen, ours, our_groups, baseline.scope_digest, dict(baseline.groups))
 
 
 def _ours(planning: Planning) -> tuple[list[tuple[str, str, str]], list[tuple[str, str, str]]]:
@@ -302,12 +304,14 @@ def _judged_again(config: Config, plan_file: saved.SavedPlan, approvals: Approva
     """Let the guards judge a saved plan once more, with the approvals in the file and those given now."""
     plan = plan_file.plan
     verdicts = guards.judge(plan.evidence, config.safety, plan_file.approvals.with_more(approvals))
-    others = tuple(guard for guard in plan.guards if guard.name not in {verdict.name for verdict in verdicts})
     tripped = any(verdict.tripped for verdict in verdicts)
+    writes, withheld = guards.permitted(plan.changes, plan.evidence, verdicts, config.safety)
     return replace(
         plan,
-        guards=(*verdicts, *others),
+        guards=(*verdicts, guards.unreadable(plan.evidence, len(withheld))),
         refused=tripped and config.safety.on_refusal == "stop",
+        writes=writes,
+        withheld=withheld,
         warnings=(*warnings, *plan.warnings),
     )
 

@@ -6,6 +6,7 @@ key; what a key may be is ``config``'s affair.
 
 import json
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -25,6 +26,7 @@ from ninjasync.errors import ConfigurationError
 PREFIX = "NINJASYNC_"
 # Variables with our prefix that are not keys of the configuration.
 NOT_KEYS = {"NINJASYNC_CONFIG", "NINJASYNC_REDACT_KEY"}
+_PASSWORD = re.compile(r"//[^/]*@")
 _SECRET_KEYS = {"secret_key", "secret_token", "integration_key"}
 _REQUIRED_SECTIONS = ("duo", "ninjaone", "scope")
 
@@ -161,7 +163,7 @@ def _sentences(detail: ErrorDetails) -> Iterator[str]:
             yield f"{label}: is missing"
         case _:
             hidden = key in _SECRET_KEYS or isinstance(detail["input"], dict | BaseModel)
-            found = "" if hidden else f"found {detail['input']!r}; "
+            found = "" if hidden else f"found {_PASSWORD.sub('//***@', repr(detail['input']))}; "
             yield f"{label}: {found}{_reason(detail)}"
 
 

@@ -91,7 +91,10 @@ class UserDiff:
                 continue
             self.problems += user.problems
             if user.standing is Standing.IN and user.desired is not None:
-                if user.id in self._unread:
+                if account is not None and self._protects(user.desired.user_name):
+                    taken = f"the userName {user.desired.user_name} is protected ([safety] protected_users)"
+                    self._hold(user, "name-taken", taken)
+                elif user.id in self._unread:
                     self._hold(user, "unreadable-record", "his account in NinjaOne could not be read")
                 else:
                     wanted[user.id] = user.desired

@@ -3,6 +3,7 @@
 Importing this must stay cheap: commands import what they need when they run.
 """
 
+import logging
 import signal
 import sys
 from types import FrameType
@@ -12,7 +13,7 @@ import typer
 
 from ninjasync import __version__
 from ninjasync.cli import apply, demo, history, plan, sandbox
-from ninjasync.cli.options import Format, Invocation, LogLevel, with_globals
+from ninjasync.cli.options import Format, Invocation, with_globals
 
 app = typer.Typer(
     name="ninjasync",
@@ -94,10 +95,7 @@ def _failed(error: Exception, invocation: Invocation) -> int:
             f"An unexpected error ended the run: {type(error).__name__}: {error}.",
             "Please report it, with what --log-level debug shows.",
         )
-    if invocation.log_level is LogLevel.DEBUG:
-        import traceback
-
-        typer.echo("".join(traceback.format_exception(error)), err=True)
+    logging.getLogger("ninjasync").debug("where it happened", exc_info=error)
     if isinstance(told, ConfigurationError):
         for mistake in told.mistakes:
             typer.echo(f"  - {visible(mistake)}", err=True)
@@ -114,14 +112,10 @@ def _deliver_failure(told: Any, invocation: Invocation) -> None:
         return
     from datetime import UTC, datetime
 
-    from ninjasync.errors import NinjasyncError
     from ninjasync.report import json
 
     if invocation.format is Format.JSON:
         text = json.render_error(told, datetime.now(UTC))
     else:
         text = "\n".join([*getattr(told, "mistakes", ()), f"Error: {told.message}", told.hint, ""])
-    try:
-        invocation.deliver(text)
-    except NinjasyncError as error:
-        typer.echo(f"Error: {error.message}", err=True)
+    invocation.deliver(text)

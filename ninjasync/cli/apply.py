@@ -45,7 +45,7 @@ def apply(
     approve_privilege_changes: choices.PrivilegesOption = None,
 ) -> int:
     """Plan, ask, and apply to NinjaOne; or apply a saved plan."""
-    invocation.format, invocation.output = format, output
+    invocation.result_goes(format, output)
     from ninjasync.apply import left_to_do
     from ninjasync.errors import CommandLineError
     from ninjasync.plan import Result, exit_code

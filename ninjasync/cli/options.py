@@ -89,20 +89,38 @@ class Invocation:
         plain = self.no_color or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
         return not plain and stream.isatty() and (error or self.output is None)
 
-    def deliver(self, text: str) -> None:
-        """Write the result to ``--output``, else to standard output."""
-        if self.output is None:
-            typer.echo(text, nl=False)
+    def result_goes(self, format: Format, output: Path | None) -> None:
+        """Say how the result is rendered and where it goes; raises CommandLineError where it cannot go there."""
+        self.format = format
+        if output is None:
             return
-        from ninjasync.errors import NinjasyncError
+        expect_writable(output, "--output")
+        self.output = output
 
-        try:
-            self.output.write_text(text, "utf-8", errors="backslashreplace")
-        except OSError as error:
-            raise NinjasyncError(
-                f"The result could not be written to {self.output}: {error.strerror or error}.",
-                "Check that the folder is there and may be written to.",
-            ) from error
+    def deliver(self, text: str) -> None:
+        """Write the result to ``--output``, else, or where that fails, to standard output."""
+        if self.output is not None:
+            try:
+                self.output.write_text(text, "utf-8", errors="backslashreplace")
+            except OSError as error:
+                typer.echo(f"warning: {self.output} could not be written: {error.strerror or error}.", err=True)
+            else:
+                return
+        typer.echo(text, nl=False)
+
+
+def expect_writable(path: Path, option: str) -> None:
+    """Find out now, not after the work, that a file cannot be written. Raises CommandLineError."""
+    from ninjasync.errors import CommandLineError
+
+    try:
+        with path.open("a"):
+            pass
+    except OSError as error:
+        raise CommandLineError(
+            f"{option}: {path} cannot be written: {error.strerror or error}.",
+            "Check that the folder is there and may be written to.",
+        ) from error
 
 
 def with_globals(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -35,7 +35,7 @@ def plan(
     approve_privilege_changes: choices.PrivilegesOption = None,
 ) -> int:
     """Show what would change in NinjaOne. Writes nothing there."""
-    invocation.format, invocation.output = format, output
+    invocation.result_goes(format, output)
     from ninjasync.plan import exit_code
     from ninjasync.run import now, plan_run
 
@@ -60,7 +60,7 @@ def show(
     redact: choices.RedactOption = False,
 ) -> int:
     """Show a saved plan again, also one that is out of date."""
-    invocation.format, invocation.output = format, output
+    invocation.result_goes(format, output)
     from ninjasync.run import read_saved, redaction_key
 
     found = read_saved(planfile)

@@ -41,7 +41,7 @@ def render_result(result: Result, plan: Plan, steps: tuple[str, ...], *, color: 
     counts = [f"{result.count(status)} {status}" for status in ("applied", "failed", "skipped")]
     lines += ["", paint(f"Applied: {', '.join(counts)}.", "1")]
     if plan.withheld:
-        lines.append(f"{plan.withheld} changes were withheld; see the guards.")
+        lines.append(f"{len(plan.withheld)} changes were withheld; see the guards.")
     if steps:
         lines += ["", "Left for a person:"]
         lines += [line for step in steps for line in _wrapped(visible(step), "  - ")]
@@ -80,6 +80,8 @@ def _plan_lines(plan: Plan, paint: Paint) -> Iterator[str]:
             yield from ("", paint(title, "1"))
             for change in changes:
                 yield from _change_lines(change, plan.shown, paint)
+                if change.name in plan.withheld:
+                    yield f"      {paint('withheld, see the guards', '35')}"
     if plan.problems:
         yield from ("", paint("Held, left exactly as they are", "1"))
         for problem in plan.problems:
@@ -136,7 +138,7 @@ def _guard_lines(plan: Plan, paint: Paint) -> Iterator[str]:
     tripped = [guard for guard in plan.guards if guard.tripped]
     if not tripped:
         return
-    what = "refused, nothing is written" if plan.refused else f"{plan.withheld} changes withheld"
+    what = "refused, nothing is written" if plan.refused else f"{len(plan.withheld)} changes withheld"
     yield from ("", paint(f"Guards: {what}", "1;31"))
     for guard in tripped:
         yield f"  {paint('x', '31')} {guard.name}"
