@@ -14,12 +14,14 @@ from typing import TypeVar
 import tenacity
 
 from ninjasync.errors import InterruptedRunError, UnreachableError
+from ninjasync.tempo import Tempo
 
 T = TypeVar("T")
 
 TRANSIENT = frozenset({429, 500, 502, 503, 504})
 # Duo answers 500 to some requests that will never succeed, so it is not asked for long.
 _MOST_RETRIES_OF_500 = 2
+FIRST_WAIT, FIRST_WAIT_OF_429 = 0.25, 1.0
 _LONGEST_WAIT = 120.0
 # What a server may make us wait by Retry-After; more is taken for a mistake of its.
 _LONGEST_PAUSE = 3600.0
@@ -59,17 +61,15 @@ def retry_after(header: str | None, now: datetime) -> float | None:
 class Pacer:
     """Lets calls pass at the allowed rate, again after a failure that may pass, and not while halted.
 
-    ``rate`` is in calls a second from a bucket of ``burst`` calls; 0 is no limit.
-    ``retries`` is how often one call is tried again. Setting ``stop`` ends every wait by
-    an InterruptedRunError. Safe to share between threads.
+    One for each service, shared by all threads: what one of them is told by a 429, all
+    obey. ``rate`` is in calls a second from a bucket of ``burst`` calls; 0 is no limit
+    but the one that the server's refusals show. ``retries`` is how often one call is
+    tried again. Setting ``stop`` ends every wait by an InterruptedRunError.
     """
 
     def __init__(self, retries: int, *, rate: float = 0, burst: float = 1, stop: threading.Event) -> None:
         self._retries = retries
-        self._rate = rate
-        self._burst = max(burst, 1.0)
-        self._filled = self._burst
-        self._at = time.monotonic()
+        self._tempo = Tempo(rate, burst, time.monotonic())
         self._halted_until = 0.0
         self._lock = threading.Lock()
         self._stop = stop
@@ -81,59 +81,57 @@ class Pacer:
             stop=self._gives_up,
             wait=self._wait,
             sleep=self._sleep,
-            before=lambda _: self._await_turn(),
+            before=self._await_turn,
             reraise=True,
         )
-        return retrying(attempt)
+        done = retrying(attempt)
+        with self._lock:
+            self._tempo.accepted(time.monotonic())
+        return done
 
     def _gives_up(self, state: tenacity.RetryCallState) -> bool:
-        error = _error(state)
-        most = min(self._retries, _MOST_RETRIES_OF_500) if error.status == 500 else self._retries
+        most = self._retries
+        if _error(state).status == 500:
+            most = min(most, _MOST_RETRIES_OF_500)
         return state.attempt_number > most
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
+        """Return how long this call alone waits; a pause that all must keep is awaited with the turn."""
         error = _error(state)
-        if error.pause is not None:
-            self._halt(error.pause)
-            return 0.0  # the turn is awaited with all the others
-        first = 1.0 if error.status == 429 else 0.25
-        backoff = tenacity.wait_exponential(multiplier=first, max=_LONGEST_WAIT) + tenacity.wait_random(0, first)
-        wait = backoff(state)
-        if error.status == 429:
-            self._halt(wait)
-            return 0.0
-        return wait
-
-    def _halt(self, seconds: float) -> None:
+        if error.status != 429 and error.pause is None:
+            return _backoff(state, FIRST_WAIT)
+        pause = error.pause if error.pause is not None else _backoff(state, FIRST_WAIT_OF_429)
         with self._lock:
-            self._halted_until = max(self._halted_until, time.monotonic() + seconds)
+            now = time.monotonic()
+            if error.status == 429 and now >= self._halted_until:
+                self._tempo.refused(now, pause)
+            self._halted_until = max(self._halted_until, now + pause)
+        return 0.0
 
-    def _await_turn(self) -> None:
-        """Wait until nobody is halted and the bucket has a call for us."""
+    def _await_turn(self, _: object) -> None:
+        """Wait until nobody is halted and the tempo has a place for us."""
         while True:
             with self._lock:
                 now = time.monotonic()
-                wait = self._halted_until - now
-                if wait <= 0:
-                    wait = self._take(now)
-            if wait <= 0:
-                return
-            self._sleep(wait)
-
-    def _take(self, now: float) -> float:
-        """Take a call from the bucket and return 0, or return how long to wait for the next one."""
-        if not self._rate:
-            return 0.0
-        self._filled = min(self._burst, self._filled + (now - self._at) * self._rate)
-        self._at = now
-        if self._filled >= 1:
-            self._filled -= 1
-            return 0.0
-        return (1 - self._filled) / self._rate
+                halt = self._halted_until - now
+                wait = halt if halt > 0 else self._tempo.reserve(now) - now
+            if wait > 0:
+                self._sleep(wait)
+            if halt > 0:
+                continue
+            with self._lock:
+                if self._halted_until <= time.monotonic():
+                    return
 
     def _sleep(self, seconds: float) -> None:
         if self._stop.wait(seconds):
             raise InterruptedRunError("The run was interrupted while it waited to try again.")
+
+
+def _backoff(state: tenacity.RetryCallState, first: float) -> float:
+    """Return ``first``, doubled with each try, and up to as much again by chance, so that not all come back at once."""
+    backoff = tenacity.wait_exponential(multiplier=first, max=_LONGEST_WAIT)(state)
+    return backoff + tenacity.wait_random(0, backoff)(state)
 
 
 def _error(state: tenacity.RetryCallState) -> TransientError:

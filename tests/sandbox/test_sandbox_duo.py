@@ -130,6 +130,7 @@ def test_users_are_found_by_name_alias_address_and_id(box: Sandbox, connect: Con
     assert ids(admin.get_users_by_name(somebody["username"].upper())) == wanted
     assert ids(admin.get_users_by_name(somebody["alias1"])) == wanted
     assert ids(admin.json_api_call("GET", "/admin/v1/users", {"email": somebody["email"]})) == wanted
+    assert ids(admin.json_api_call("GET", "/admin/v1/users", {"email": somebody["email"].upper()})) == wanted
     assert ids(admin.get_users_by_names([somebody["username"]])) == wanted
     assert sorted(ids(admin.get_users_by_ids([*list(users)[:5], "DUUNKNOWN"]))) == sorted(list(users)[:5])
     assert ids(admin.get_users_by_name("nobody")) == []

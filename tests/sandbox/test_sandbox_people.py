@@ -102,6 +102,11 @@ def test_the_groups_are_the_three_for_ninjaone_and_others() -> None:
     assert people.group_named("Helpdesk") == people.group_named('Helpdesk (from AD sync "corp.example.com")')
     assert people.members(people.group_named("Contractors"))
     assert all(people.members(group) for group in people.groups)
+    helpdesk_alone = [
+        user for user in in_scope(people) if set(user["groups"]) & set(people.scoped) == {people.scoped[2]}
+    ]
+    assert helpdesk_alone
+    assert {user["status"] for user in helpdesk_alone} == {"active"}
 
 
 def test_records_differ_as_real_ones_do() -> None:
@@ -112,6 +117,13 @@ def test_records_differ_as_real_ones_do() -> None:
     assert 0 < sum("desktoptokens" in user for user in rows) < 60
     assert 0 < sum(user["alias1"] is not None for user in rows) < 60
     assert 0 < sum(user["external_id"] is not None for user in rows) < 60
+    assert 0 < sum(not user["is_enrolled"] for user in rows) < 30
+    group = company().groups[company().scoped[1]]
+    assert {key: group[key] for key in group if key.endswith("_enabled")} == {
+        "mobile_otp_enabled": False,
+        "push_enabled": False,
+        "sms_enabled": False,
+    }
 
 
 def same(make: Callable[[], Any]) -> bool:

@@ -400,6 +400,7 @@ def test_only_the_wanted_attributes_are_returned(scim: Endpoint) -> None:
     assert only(f"{NINJAONE}:userType") == {**always, NINJAONE: {"userType": "technician"}}
     assert only(f"{NINJAONE},{USER}:userName")[NINJAONE]["organizationId"] == "1"
     assert only("title") == always
+    assert only("title,userName") == {**always, "userName": "ana@example.com"}
     del scim.store.users[user_id][NINJAONE]
     assert only(NINJAONE) == {**always, "schemas": [USER, NINJAONE]}
     assert only("meta.version") == {**always, "meta": {"version": 'W/"1"'}}
@@ -560,6 +561,24 @@ def test_discovery_says_what_there_is(scim: Endpoint) -> None:
         "sort": True,
         "etag": True,
     }
+
+
+def test_the_schema_tells_how_values_are_held_and_compared(scim: Endpoint) -> None:
+    def attributes(urn: str) -> dict[str, Any]:
+        return {each["name"]: each for each in scim("GET", f"/Schemas/{urn}")[1]["attributes"]}
+
+    user, group = attributes(USER), attributes(GROUP)
+    assert [name for name, each in user.items() if each["multiValued"]] == ["emails", "phoneNumbers", "groups"]
+    assert [name for name, each in user.items() if each["required"]] == ["userName"]
+    assert (user["userName"]["caseExact"], user["userName"]["uniqueness"]) == (False, "server")
+    assert user["groups"]["mutability"] == "readOnly"
+    member = {each["name"]: each for each in group["members"]["subAttributes"]}
+    assert (member["value"]["required"], member["value"]["caseExact"]) == (True, True)
+    assert (member["$ref"]["referenceTypes"], member["$ref"]["caseExact"]) == (["User"], True)
+    extension = attributes(NINJAONE)
+    assert extension["userType"]["caseExact"] is True
+    assert extension["userType"]["canonicalValues"] == ["technician", "endUser"]
+    assert extension["organizationId"]["caseExact"] is False
 
 
 def test_discovery_cannot_be_filtered(scim: Endpoint) -> None:

@@ -82,6 +82,7 @@ def test_a_response_says_when_it_was_made_and_how_long_it_is(box: Sandbox, sessi
     answer = session.get(f"{box.scim_url}/Users", timeout=5)
     assert answer.headers["Content-Length"] == str(len(answer.content))
     assert abs(parsedate_to_datetime(answer.headers["Date"]).timestamp() - time.time()) < 5
+    assert answer.headers["Date"].endswith(" GMT")
     assert answer.headers["Server"].startswith("ninjasync-sandbox/")
 
 
@@ -151,6 +152,10 @@ def test_a_stop_ends_kept_connections_and_a_start_brings_the_same_ports_back() -
         with pytest.raises(requests.ConnectionError):
             session.get(f"{box.scim_url}/Users", timeout=5)
         box.stop()
+        start = time.perf_counter()
+        box.start()
+        box.stop()
+        assert time.perf_counter() - start < 0.5
         with box:
             assert (box.duo_url, box.scim_url) == urls
             assert session.get(f"{box.scim_url}/Users", timeout=5).status_code == 200

@@ -93,7 +93,14 @@ def test_another_path_method_or_query_breaks_the_signature() -> None:
 
 @pytest.mark.parametrize(
     "authorization",
-    ["", "Bearer abc", "Basic", "Basic !!!", "Basic " + base64.b64encode(b"nocolon").decode()],
+    [
+        "",
+        "Bearer abc",
+        "Basic",
+        "Basic !!!",
+        "Basic " + base64.b64encode(f"{KEY}:x".encode()).decode() + "!",
+        "Basic " + base64.b64encode(b"nocolon").decode(),
+    ],
 )
 def test_no_credentials_is_40101(authorization: str) -> None:
     assert verdict(get(authorization)) == 40101
