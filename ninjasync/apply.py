@@ -13,8 +13,8 @@ from dataclasses import replace
 from graphlib import TopologicalSorter
 from typing import Literal, Protocol
 
-from ninjasync.directory import Resource
-from ninjasync.errors import CredentialsError, InterruptedRunError, NinjasyncError, UnreachableError
+from ninjasync.directory import Observation, Resource
+from ninjasync.errors import CredentialsError, InterruptedRunError, NinjasyncError, NotKeptError, UnreachableError
 from ninjasync.mapping import TECHNICIAN
 from ninjasync.plan import REMOVALS, Change, Delta, Outcome, Plan, Result
 
@@ -30,14 +30,16 @@ _Node = tuple[str, Step]
 class TargetWriter(Protocol):
     """What a run needs of NinjaOne. Each method raises a NinjasyncError that says what failed."""
 
-    def create_user(self, change: Change) -> str:
-        """Create a user and return NinjaOne's id."""
+    def create_user(self, change: Change) -> tuple[str, tuple[Observation, ...]]:
+        """Create a user; return NinjaOne's id and what it shows otherwise than sent."""
 
-    def create_group(self, change: Change, members: list[str]) -> str:
-        """Create a group with members (NinjaOne ids) and return NinjaOne's id."""
+    def create_group(self, change: Change, members: list[str]) -> tuple[str, tuple[Observation, ...]]:
+        """Create a group with members (NinjaOne ids); return as ``create_user`` does."""
 
-    def patch(self, resource: Resource, id_: str, diff: tuple[Delta, ...]) -> None:
-        """Change attributes."""
+    def patch(
+        self, resource: Resource, id_: str, diff: tuple[Delta, ...], whole: tuple[tuple[str, str], ...]
+    ) -> tuple[Observation, ...]:
+        """Change attributes; return what NinjaOne shows otherwise than sent."""
 
     def change_members(self, id_: str, added: list[str], removed: list[str]) -> None:
         """Add and remove members (NinjaOne ids)."""
@@ -52,7 +54,15 @@ class Journal(Protocol):
     def intend(self, change: Change, step: Step) -> int:
         """Put down a write that is about to be sent; it is safe when this returns."""
 
-    def conclude(self, number: int, change: Change, step: Step, id_: str | None, error: BaseException | None) -> None:
+    def conclude(
+        self,
+        number: int,
+        change: Change,
+        step: Step,
+        id_: str | None,
+        observed: tuple[Observation, ...],
+        error: BaseException | None,
+    ) -> None:
         """Put down what became of it; ``id_`` is NinjaOne's where it was carried out."""
 
 
@@ -131,7 +141,7 @@ class _Run:
         sorter = TopologicalSorter(_steps(by_name))
         sorter.prepare()
         ready: deque[_Node] = deque(sorter.get_ready())
-        running: dict[Future[None], _Node] = {}
+        running: dict[Future[tuple[Observation, ...]], _Node] = {}
         while ready or running:
             while ready and len(running) < self._parallelism:
                 node = ready.popleft()
@@ -147,7 +157,8 @@ class _Run:
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:
                 node = running.pop(future)
-                self._take(by_name[node[0]], node[1], future.exception())
+                error = future.exception()
+                self._take(by_name[node[0]], node[1], error, () if error else future.result())
                 sorter.done(node)
             ready.extend(sorter.get_ready())
 
@@ -163,12 +174,12 @@ class _Run:
                 return f"not tried, as it waits for a name that {before.change.key} did not give up"
         return ""
 
-    def _take(self, change: Change, step: Step, error: BaseException | None) -> None:
+    def _take(self, change: Change, step: Step, error: BaseException | None, observed: tuple[Observation, ...]) -> None:
         """Turn what a worker raised, or did not, into an outcome."""
         if error is None:
             self._in_a_row = 0
             if step == "whole":
-                self._settle(Outcome(change, "applied"))
+                self._settle(Outcome(change, "applied", observed=observed))
             return
         if isinstance(error, InterruptedRunError):
             self._settle(Outcome(change, "skipped", "interrupted while it waited to try again"))
@@ -191,44 +202,52 @@ class _Run:
             self._outcomes[outcome.change.name] = outcome
             self._tell(outcome)
 
-    def _write(self, change: Change, step: Step) -> None:
+    def _write(self, change: Change, step: Step) -> tuple[Observation, ...]:
         """Make the requests of one change, between two lines of the journal; runs in a worker."""
         if change.name in self._outcomes:  # its first step failed already
-            return
+            return ()
         number = self._journal.intend(change, step)
         try:
-            id_ = self._send(change, step)
+            id_, observed = self._send(change, step)
         except BaseException as error:
-            self._journal.conclude(number, change, step, None, error)
+            there = error.id if isinstance(error, NotKeptError) else None
+            self._journal.conclude(number, change, step, there, (), error)
             raise
-        self._journal.conclude(number, change, step, id_, None)
+        self._journal.conclude(number, change, step, id_, observed, None)
+        return observed
 
-    def _send(self, change: Change, step: Step) -> str:
-        """Make the requests of one change and return NinjaOne's id of the resource."""
+    def _send(self, change: Change, step: Step) -> tuple[str, tuple[Observation, ...]]:
+        """Make the requests of one change; return NinjaOne's id of the resource and what it shows otherwise."""
+        observed: tuple[Observation, ...] = ()
         match (change.action, change.resource):
             case ("create", "user"):
                 assert change.external_id is not None
-                id_ = self._writer.create_user(change)
+                try:
+                    id_, observed = self._writer.create_user(change)
+                except NotKeptError as error:
+                    self._created[change.external_id] = error.id
+                    raise
                 self._created[change.external_id] = id_
             case ("create", "group"):
                 added, missing = self._ids(change)
-                id_ = self._writer.create_group(change, added)
-                _complain(missing)
+                id_, observed = self._writer.create_group(change, added)
+                _complain(missing, id_)
             case ("delete", _):
                 id_ = _id(change)
                 self._writer.delete(change.resource, id_)
             case (_, "group"):
                 id_ = _id(change)
                 added, missing = self._ids(change)
-                self._writer.patch("group", id_, _step_diff(change, step))
+                observed = self._writer.patch("group", id_, _step_diff(change, step), ())
                 if step == "whole":
                     removed = [member.id for member in change.removed if member.id]
                     self._writer.change_members(id_, added, removed)
-                    _complain(missing)
+                    _complain(missing, id_)
             case _:
                 id_ = _id(change)
-                self._writer.patch("user", id_, _step_diff(change, step))
-        return id_
+                whole = change.whole if step == "whole" else ()
+                observed = self._writer.patch("user", id_, _step_diff(change, step), whole)
+        return id_, observed
 
     def _ids(self, change: Change) -> tuple[list[str], list[str]]:
         """Return the NinjaOne ids of the members to add, and the names of those who have none yet."""
@@ -236,11 +255,12 @@ class _Run:
         return [id_ for id_ in found.values() if id_], [key for key, id_ in found.items() if not id_]
 
 
-def _complain(missing: list[str]) -> None:
+def _complain(missing: list[str], id_: str) -> None:
     if missing:
-        raise NinjasyncError(
+        raise NotKeptError(
             f"the rest is done, but {', '.join(missing)} could not be added, having no account yet.",
             "The next run adds them.",
+            id_=id_,
         )
 
 

@@ -44,12 +44,21 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """All users and groups that NinjaOne showed. ``paths`` names the columns of ``User.values``."""
+    """All users and groups that NinjaOne showed. ``paths`` names the columns of ``User.values``.
+
+    Not ``complete`` are those that were looked up one by one: whom nobody asked for is
+    unknown. ``vanished`` are ids that were asked for and are proven to be no more;
+    ``hidden`` folded names that somebody holds whom NinjaOne does not show.
+    """
 
     paths: tuple[str, ...]
     users: tuple[User, ...]
     groups: tuple[Group, ...]
     unreadable: tuple["Problem", ...] = ()
+    complete: bool = True
+    vanished: frozenset[str] = frozenset()
+    hidden: frozenset[tuple[Resource, str]] = frozenset()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +74,49 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Owned:
-    """A resource that the ledger says is ours: NinjaOne's id, its name, when we deactivated it, what we set."""
+    """A resource that the ledger says is ours: NinjaOne's id, its name, when we deactivated it.
+
+    ``applied`` has the values last sent, by path; ``shown`` what NinjaOne then showed
+    instead, for those where that was something else (None: nothing).
+    """
 
     id: str
     name: str
     deactivated_at: datetime | None = None
     applied: Mapping[str, str | None] = field(default_factory=dict)
+    shown: Mapping[str, str | None] = field(default_factory=dict)
+
+    def settled(self, path: str, desired: str | None, actual: str | None) -> bool:
+        """Whether ``desired`` was sent before and NinjaOne still shows what it showed then (CONTRACT 5.2)."""
+        return path in self.shown and self.applied.get(path) == desired and self.shown[path] == actual
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """NinjaOne was sent one value and shows another, or none."""
+
+    path: str
+    sent: str | None
+    shown: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Whom to look for where NinjaOne is not listed: ids from the ledger, names and Duo ids from the source."""
+
+    user_ids: frozenset[str]
+    group_ids: frozenset[str]
+    user_names: Mapping[str, str]
+    group_names: Mapping[str, str]
+    contested: frozenset[tuple[Resource, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Ownership:
     """What the ledger knows: ours by Duo id, and the NinjaOne ids of other tenants, with their names.
 
-    ``known`` is False where there is no ledger for this tenant.
+    ``known`` is False where there is no ledger for this tenant. ``contested`` are folded
+    names that NinjaOne lately refused as taken.
     """
 
     known: bool = False
@@ -85,6 +124,7 @@ class Ownership:
     groups: Mapping[str, Owned] = field(default_factory=dict)
     foreign_users: Mapping[str, str] = field(default_factory=dict)
     foreign_groups: Mapping[str, str] = field(default_factory=dict)
+    contested: frozenset[tuple[Resource, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,10 +31,17 @@ class IncompleteReadError(NinjasyncError):
 class RefusedRequestError(NinjasyncError):
     """A service understood a request and said no. ``status`` is the HTTP status."""
 
-    def __init__(self, message: str, hint: str = "", *, status: int, scim_type: str = "") -> None:
+    def __init__(self, message: str, hint: str = "", *, status: int) -> None:
         super().__init__(message, hint)
         self.status = status
-        self.scim_type = scim_type
+
+
+class NotKeptError(NinjasyncError):
+    """A service said yes and did something else. ``id`` is the id of the resource, which is there."""
+
+    def __init__(self, message: str, hint: str = "", *, id_: str) -> None:
+        super().__init__(message, hint)
+        self.id = id_
 
 
 class RefusedForSafetyError(NinjasyncError):

@@ -23,6 +23,7 @@ class GroupDiff:
         unreadable = [problem for problem in actual.unreadable if problem.resource == "group"]
         self.problems: list[Problem] = list(unreadable)
         self._unread_names = {problem.key.casefold() for problem in unreadable}
+        self._unread_names |= {name for resource, name in actual.hidden if resource == "group"}
         self._by_id = {group.id: group for group in actual.groups if group.id}
         matched = match(actual.groups, source.groups, owned.groups, owned.foreign_groups, source.pushed)
         self.warnings = list(matched.warnings)
@@ -52,7 +53,7 @@ class GroupDiff:
             who = ", ".join(sorted(f'"{self.source.groups[other]}"' for other in others if other != duo_id))
             self._hold(duo_id, f"{who} in Duo would get the same name; give one another with [groups] rename")
         for duo_id, holders in settled.taken.items():
-            who = ", ".join(holders) or "which could not be read"
+            who = ", ".join(holders) or "one that it does not show"
             self._hold(duo_id, f"another group in NinjaOne has that name already ({who}); rename one of them")
         for duo_id in (*settled.duplicates, *settled.taken):
             del self.wanted[duo_id]
@@ -109,7 +110,8 @@ class GroupDiff:
         hidden = group.external_id is None and entry is not None and entry.id == group.id
         if self.policy.external_id and group.external_id != duo_id and not hidden:
             rows.append(Delta(EXTERNAL_ID, group.external_id, duo_id))
-        if group.display_name != name:
+        recorded = entry if entry is not None and entry.id == group.id else None
+        if group.display_name != name and not (recorded and recorded.settled(DISPLAY_NAME, name, group.display_name)):
             rows.append(Delta(DISPLAY_NAME, group.display_name, name))
         if not (rows or added or removed or adopt):
             return None
@@ -138,7 +140,7 @@ class GroupDiff:
             if user_id in people.wanted:
                 account = people.account.get(user_id) or people.adopted.get(user_id)
                 added.append(Member(people.wanted[user_id].user_name, user_id, account.id if account else None))
-            elif user_id in people.account:
+            elif user_id in people.account or people.protects_an_account_of(user_id):
                 self._frozen += 1
         return tuple(sorted(added, key=_member_order)), tuple(sorted(removed, key=_member_order))
 
@@ -150,7 +152,7 @@ class GroupDiff:
         return Counts(
             actions,
             unchanged=len(self.group) - changed - sum(duo_id in held for duo_id in self.group),
-            unmanaged=len(self.actual.groups) - len(self.group) - len(self.adopted),
+            unmanaged=len(self.actual.groups) - len(self.group) - len(self.adopted) if self.actual.complete else None,
             held=len(held),
         )
 

@@ -4,17 +4,19 @@ Knows what a change means for what is ours, and how to find out from the server 
 write was made of which nobody heard again.
 """
 
+import json
 import logging
 from datetime import UTC, datetime
 from typing import Any
 
 from ninjasync.apply import Step
 from ninjasync.attribute import ACTIVE, USER_NAME
-from ninjasync.directory import Group, User
+from ninjasync.directory import Group, Observation, User
+from ninjasync.errors import RefusedRequestError
 from ninjasync.ledger import UNCERTAIN, Ledger, Operation
 from ninjasync.ninjaone import Reader
 from ninjasync.pacing import TransientError
-from ninjasync.plan import Change
+from ninjasync.plan import Change, journal_diff
 
 log = logging.getLogger(__name__)
 
@@ -37,33 +39,41 @@ class LedgerJournal:
         }
         return self._ledger.intend(self._run, operation, datetime.now(UTC))
 
-    def conclude(self, number: int, change: Change, step: Step, id_: str | None, error: BaseException | None) -> None:
+    def conclude(
+        self,
+        number: int,
+        change: Change,
+        step: Step,
+        id_: str | None,
+        observed: tuple[Observation, ...],
+        error: BaseException | None,
+    ) -> None:
         """Put down what became of it, and what is ours by it."""
+        owned = _owned(change, id_, observed) if id_ is not None and step == "whole" else None
         if error is None:
-            owned = _owned(change, id_ or "") if step == "whole" else None
-            self._ledger.conclude(number, "applied", "", datetime.now(UTC), owned=owned)
+            status = "applied"
         else:
-            unsure = isinstance(error, TransientError) and error.maybe_done
-            self._ledger.conclude(number, UNCERTAIN if unsure else "failed", str(error), datetime.now(UTC))
+            status = UNCERTAIN if isinstance(error, TransientError) and error.maybe_done else "failed"
+        self._ledger.conclude(number, status, str(error) if error else "", datetime.now(UTC), owned=owned)
+        if isinstance(error, RefusedRequestError) and error.status == 409:
+            self._ledger.contest(change.resource, change.key, datetime.now(UTC))
 
 
-def _before_and_after(change: Change, step: Step) -> dict[str, Any]:
-    rows: dict[str, Any] = {delta.path: [delta.before, delta.after] for delta in change.diff}
+def _before_and_after(change: Change, step: Step) -> str:
     if step == "free":
-        return {delta.path: [delta.before, delta.via] for delta in change.diff if delta.via}
-    if change.added or change.removed:
-        rows["members"] = [[member.key for member in change.removed], [member.key for member in change.added]]
-    return rows
+        return json.dumps({delta.path: [delta.before, delta.via] for delta in change.diff if delta.via})
+    return journal_diff(change)
 
 
-def _owned(change: Change, id_: str) -> dict[str, Any]:
+def _owned(change: Change, id_: str, observed: tuple[Observation, ...]) -> dict[str, Any]:
     """Return what an applied change means for what is ours."""
     owned: dict[str, Any] = {"resource": change.resource, "external_id": change.external_id}
     if change.action == "delete":
         return owned | {"gone": True}
     stopped = change.action == "deactivate"
-    applied = {delta.path: delta.after for delta in change.diff if delta.path not in (ACTIVE, USER_NAME)}
-    return owned | {"id": id_, "name": change.key, "applied": applied, "deactivated": stopped}
+    applied = {delta.path: delta.after for delta in change.diff if delta.path != ACTIVE}
+    shown = {one.path: one.shown for one in observed}
+    return owned | {"id": id_, "name": change.key, "applied": applied, "shown": shown, "deactivated": stopped}
 
 
 def settle(ledger: Ledger, run: str, reader: Reader, at: datetime) -> list[str]:
@@ -127,18 +137,18 @@ def _created(reader: Reader, operation: Operation) -> User | Group | None:
         found = reader.find_group(duo_id, operation.key)
     if found is None or found.external_id == duo_id:
         return found
-    made = reader.created_at(operation.resource, found.id or "")
-    return found if made is not None and made >= operation.intended_at.replace(microsecond=0) else None
+    return found if reader.made_since(operation.resource, found.id or "", operation.intended_at) else None
 
 
 def _settled_owner(operation: Operation, id_: str, *, deactivated: bool) -> dict[str, Any]:
-    applied = {path: after for path, (_, after) in operation.diff.items() if path not in (ACTIVE, USER_NAME, "members")}
+    applied = {path: after for path, (_, after) in operation.diff.items() if path not in (ACTIVE, "members")}
     return {
         "resource": operation.resource,
         "external_id": operation.external_id,
         "id": id_,
         "name": operation.key,
         "applied": applied,
+        "shown": {},
         "deactivated": deactivated,
     }
 

@@ -49,6 +49,7 @@ _resources = sa.Table(
     sa.Column("since", sa.Text, nullable=False),
     sa.Column("deactivated_at", sa.Text),
     sa.Column("applied", sa.Text, nullable=False, server_default="{}"),
+    sa.Column("shown", sa.Text, nullable=False, server_default="{}"),
 )
 _runs = sa.Table(
     "runs",
@@ -87,6 +88,14 @@ _baselines = sa.Table(
     sa.Column("scope_digest", sa.Text, nullable=False),
     sa.Column("groups", sa.Text, nullable=False),
 )
+_contested = sa.Table(
+    "contested",
+    _schema,
+    sa.Column("tenant", sa.Text, sa.ForeignKey("tenants.id"), primary_key=True),
+    sa.Column("resource", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("at", sa.Text, nullable=False),
+)
 _used_plans = sa.Table(
     "used_plans",
     _schema,
@@ -94,6 +103,9 @@ _used_plans = sa.Table(
     sa.Column("run", sa.Text, nullable=False),
     sa.Column("at", sa.Text, nullable=False),
 )
+
+# A name that was taken by an account that NinjaOne does not show may have become free.
+_CONTESTED_FOR = timedelta(days=7)
 
 # Version n's entry takes a ledger from version n to n + 1; a new one is a row here.
 _MIGRATIONS: Mapping[int, tuple[str, ...]] = {}
@@ -202,7 +214,7 @@ class Ledger:
 
     # --- what is ours ------------------------------------------------------------------------
 
-    def ownership(self) -> Ownership:
+    def ownership(self, now: datetime) -> Ownership:
         """Return all that is known of who owns what; known it is from the first ``record`` on."""
         query = sa.select(_tenants.c.recorded_at).where(_tenants.c.id == self.tenant.id)
         with self._read() as connection:
@@ -213,18 +225,19 @@ class Ledger:
             groups=self.owned("group"),
             foreign_users=self.foreign("user"),
             foreign_groups=self.foreign("group"),
+            contested=self.contested(now),
         )
 
     def owned(self, resource: Resource) -> dict[str, Owned]:
         """Return this tenant's resources by Duo id."""
         table = _resources.c
-        columns = (table.external_id, table.id, table.name, table.deactivated_at, table.applied)
+        columns = (table.external_id, table.id, table.name, table.deactivated_at, table.applied, table.shown)
         query = sa.select(*columns).where(table.tenant == self.tenant.id, table.resource == resource)
         with self._read() as connection:
             rows = connection.execute(query).all()
         return {
-            duo_id: Owned(id_, name, _time(at) if at else None, json.loads(applied))
-            for duo_id, id_, name, at, applied in rows
+            duo_id: Owned(id_, name, _time(at) if at else None, json.loads(applied), json.loads(shown))
+            for duo_id, id_, name, at, applied, shown in rows
         }
 
     def foreign(self, resource: Resource) -> dict[str, str]:
@@ -286,6 +299,40 @@ class Ledger:
                     [{"duo_id": duo_id} for duo_id in ids],
                 )
 
+    def stop_clocks(self, duo_ids: Iterable[str]) -> None:
+        """Forget when these accounts were deactivated: they are active again."""
+        ids = list(duo_ids)
+        if ids:
+            with self._write() as connection:
+                connection.execute(
+                    sa.update(_resources)
+                    .where(
+                        _resources.c.tenant == self.tenant.id,
+                        _resources.c.resource == "user",
+                        _resources.c.external_id == sa.bindparam("duo_id"),
+                    )
+                    .values(deactivated_at=None),
+                    [{"duo_id": duo_id} for duo_id in ids],
+                )
+
+    def contest(self, resource: Resource, name: str, now: datetime) -> None:
+        """Remember that NinjaOne refused a name as taken."""
+        row = {"tenant": self.tenant.id, "resource": resource, "name": name.casefold(), "at": _stamp(now)}
+        with self._write() as connection:
+            statement = insert(_contested).values(row)
+            connection.execute(
+                statement.on_conflict_do_update(index_elements=["tenant", "resource", "name"], set_={"at": row["at"]})
+            )
+
+    def contested(self, now: datetime) -> frozenset[tuple[Resource, str]]:
+        """Return the folded names that were refused as taken lately; each is tried again after some days."""
+        since = _stamp(now - _CONTESTED_FOR)
+        query = sa.select(_contested.c.resource, _contested.c.name).where(
+            _contested.c.tenant == self.tenant.id, _contested.c.at >= since
+        )
+        with self._read() as connection:
+            return frozenset((resource, name) for resource, name in connection.execute(query))
+
     # --- the journal -------------------------------------------------------------------------
 
     def begin(self, actor: str, command: str, now: datetime) -> str:
@@ -303,8 +350,11 @@ class Ledger:
         return run
 
     def intend(self, run: str, operation: Mapping[str, Any], now: datetime) -> int:
-        """Journal a write that is about to be sent; return its number. On disk when this returns."""
-        values = {**operation, "diff": json.dumps(operation["diff"]), "run": run, "intended_at": _stamp(now)}
+        """Journal a write that is about to be sent; return its number. Safe from a kill when this returns.
+
+        ``operation`` has resource, action, key, external_id, id, and diff as JSON.
+        """
+        values = {**operation, "run": run, "intended_at": _stamp(now)}
         with self._write() as connection:
             done = connection.execute(sa.insert(_operations).values(status=PENDING, **values))
             number = done.inserted_primary_key
@@ -317,7 +367,8 @@ class Ledger:
         """Journal what became of a write and, in the same transaction, what is ours by it.
 
         ``owned`` is None where nothing changes; else ``resource`` and ``external_id``,
-        and either ``gone`` or ``id``, ``name``, ``applied`` (merged), ``deactivated``.
+        and either ``gone`` or ``id``, ``name``, ``deactivated``, ``applied`` and ``shown``
+        (both laid over what was recorded before).
         """
         with self._write() as connection:
             connection.execute(
@@ -347,8 +398,11 @@ class Ledger:
                 table.external_id != owned["external_id"],
             )
         )
-        before = connection.execute(sa.select(table.applied, table.deactivated_at, table.since).where(*mine)).first()
+        columns = (table.applied, table.shown, table.deactivated_at, table.since)
+        before = connection.execute(sa.select(*columns).where(*mine)).first()
         applied = (json.loads(before.applied) if before else {}) | owned["applied"]
+        shown = json.loads(before.shown) if before else {}
+        shown = {path: value for path, value in shown.items() if path not in owned["applied"]} | owned["shown"]
         stopped = _stamp(now) if owned["deactivated"] else before.deactivated_at if before else None
         row = {
             "tenant": self.tenant.id,
@@ -359,11 +413,36 @@ class Ledger:
             "since": before.since if before else _stamp(now),
             "deactivated_at": None if owned["deactivated"] is False else stopped,
             "applied": json.dumps(applied),
+            "shown": json.dumps(shown),
         }
         statement = insert(_resources).values(row)
         connection.execute(
             statement.on_conflict_do_update(index_elements=["tenant", "resource", "external_id"], set_=row)
         )
+
+    def forget(self, ids: Iterable[str]) -> None:
+        """Forget resources, by NinjaOne id, that are proven to be no more."""
+        rows = [{"gone": id_} for id_ in ids]
+        if rows:
+            with self._write() as connection:
+                connection.execute(
+                    sa.delete(_resources).where(
+                        _resources.c.tenant == self.tenant.id, _resources.c.id == sa.bindparam("gone")
+                    ),
+                    rows,
+                )
+
+    def repeated(self) -> frozenset[tuple[str, str | None, str]]:
+        """Return what the last two runs that wrote anything both applied: resource, Duo id, diff as JSON."""
+        columns = (_operations.c.resource, _operations.c.external_id, _operations.c.diff)
+        applied = (_runs.c.tenant == self.tenant.id, _operations.c.status == "applied")
+        latest = sa.select(_operations.c.run).join(_runs).where(*applied).distinct().order_by(_operations.c.run.desc())
+        found: list[set[tuple[str, str | None, str]]] = []
+        with self._read() as connection:
+            for run in connection.execute(latest.limit(2)).scalars().all():
+                query = sa.select(*columns).where(_operations.c.run == run, _operations.c.status == "applied")
+                found.append({(resource, duo_id, diff) for resource, duo_id, diff in connection.execute(query)})
+        return frozenset(found[0] & found[1]) if len(found) == 2 else frozenset()
 
     def finish(self, run: str, exit_code: int | None, counts: Mapping[str, int], now: datetime) -> None:
         """End a run; ``exit_code`` is None for one that was killed."""

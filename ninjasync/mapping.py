@@ -101,6 +101,11 @@ def same_value(path: str, actual: str | None, desired: str | None) -> bool:
     return form in ("", _SERVER_DEFAULTS[path]) if desired is None else form == desired.casefold()
 
 
+def differs(path: str, shown: str | None, sent: str | None) -> bool:
+    """Whether NinjaOne shows something else than was sent, other than in case or form."""
+    return not same_value(path, shown, sent) and (shown or "").casefold() != (sent or "").casefold()
+
+
 def _origin(mapping: AttributeMapping, path: str) -> str:
     """Say by which line of ``[attributes]`` a value came about, the attribute by its short name."""
     name, text = path.rpartition(":")[2], mapping.texts.get(path)

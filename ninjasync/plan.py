@@ -12,7 +12,7 @@ from datetime import date
 from typing import Any, Literal
 
 from ninjasync.attribute import MEMBERS, short_names
-from ninjasync.directory import Problem, Resource
+from ninjasync.directory import Observation, Problem, Resource
 from ninjasync.errors import NinjasyncError
 
 FORMAT_VERSION = "1.0"
@@ -56,6 +56,8 @@ class Change:
 
     ``diff`` holds all attributes for a create, those that change for a patch, none for a
     delete. ``needs`` names changes (``Change.name``) that must free a name first.
+    ``whole`` are all desired attributes of a user who is patched, for a server that
+    replaces instead.
     """
 
     resource: Resource
@@ -69,6 +71,7 @@ class Change:
     reasons: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     privilege: bool = False
+    whole: tuple[tuple[str, str], ...] = ()
 
     @property
     def name(self) -> str:
@@ -83,11 +86,14 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many resources of one kind come under which action, and how many under none."""
+    """How many resources of one kind come under which action, and how many under none.
+
+    ``unmanaged`` is None where NinjaOne was not listed, so that nobody knows.
+    """
 
     actions: Mapping[str, int]
     unchanged: int
-    unmanaged: int
+    unmanaged: int | None
     held: int = 0
 
 
@@ -174,6 +180,7 @@ class Outcome:
     change: Change
     status: Literal["applied", "failed", "skipped"]
     error: str = ""
+    observed: tuple[Observation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,9 +210,10 @@ class Result:
             if outcome is None:
                 whole.append(Outcome(change, "skipped", "withheld by a guard"))
             elif change.name in plan.withheld and outcome.status == "applied":
-                whole.append(Outcome(change, "applied", f"{len(change.removed)} member removals withheld by a guard"))
+                told = f"{len(change.removed)} member removals withheld by a guard"
+                whole.append(replace(outcome, change=change, error=told))
             else:
-                whole.append(Outcome(change, outcome.status, outcome.error))
+                whole.append(replace(outcome, change=change))
         return replace(self, outcomes=tuple(whole))
 
     def count(self, status: str) -> int:
@@ -221,6 +229,14 @@ def count(changes: Iterable[Change], resource: Resource) -> dict[str, int]:
         if change.resource == resource:
             found[change.action] += 1
     return found
+
+
+def journal_diff(change: Change) -> str:
+    """Return before and after of every attribute, members included, as JSON that equals for equal changes."""
+    rows: dict[str, Any] = {delta.path: [delta.before, delta.after] for delta in change.diff}
+    if change.added or change.removed:
+        rows[MEMBERS] = [[member.key for member in change.removed], [member.key for member in change.added]]
+    return json.dumps(rows)
 
 
 def totals(plan: Plan) -> dict[str, int]:

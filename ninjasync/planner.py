@@ -14,12 +14,12 @@ from ninjasync import guards
 from ninjasync.attribute import nearest
 from ninjasync.config import Config
 from ninjasync.diff import Difference, Policy, diff
-from ninjasync.directory import Baseline, Directory, Ownership, Problem, Source, SourceUser, Standing
+from ninjasync.directory import Baseline, Directory, Ownership, Problem, Source, SourceUser, Standing, Wanted
 from ninjasync.duo import clean, group_ids
 from ninjasync.errors import CommandLineError
 from ninjasync.guards import Approvals
 from ninjasync.mapping import AttributeMapping, compile_mapping, label, map_user
-from ninjasync.plan import REMOVALS, Change, Evidence, Leaver, Plan, count
+from ninjasync.plan import REMOVALS, Change, Evidence, Leaver, Plan, count, journal_diff
 from ninjasync.scope import Scope, judge, resolve
 
 T = TypeVar("T")
@@ -40,13 +40,16 @@ class SourceReader(Protocol):
 class TargetReader(Protocol):
     """What a plan needs of NinjaOne."""
 
-    def directory(self, paths: tuple[str, ...]) -> Directory:
-        """Return all users and groups."""
+    def directory(self, paths: tuple[str, ...], wanted: Wanted) -> Directory:
+        """Return all users and groups, or at least those in ``wanted``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What a plan depends on beside both sides: what the ledger knows, what was approved, whom it is about."""
+    """What a plan depends on beside both sides: what the ledger knows, what was approved, whom it is about.
+
+    ``repeated`` is what each of the last two runs did: resource, Duo id and diff.
+    """
 
     now: datetime
     owned: Ownership = field(default_factory=Ownership)
@@ -54,6 +57,7 @@ class Moment:
     approvals: Approvals = field(default_factory=Approvals)
     only: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    repeated: frozenset[tuple[str, str | None, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,7 @@ def make_plan(config: Config, duo: SourceReader, ninjaone: TargetReader, moment:
     Raises CommandLineError where ``moment.only`` names nobody.
     """
     source = read_source(config, duo)
-    actual = ninjaone.directory(source.paths)
+    actual = ninjaone.directory(source.paths, _wanted(source, moment.owned))
     approved = moment.approvals.removals or 0
     policy = Policy(
         config.deprovision,
@@ -84,6 +88,16 @@ def make_plan(config: Config, duo: SourceReader, ninjaone: TargetReader, moment:
     )
     difference = diff(source, actual, policy, moment.owned)
     return Planning(_judged(config, source, actual, difference, moment), source, actual, difference)
+
+
+def _wanted(source: Source, owned: Ownership) -> Wanted:
+    return Wanted(
+        user_ids=frozenset(entry.id for entry in owned.users.values()),
+        group_ids=frozenset(entry.id for entry in owned.groups.values()),
+        user_names={user.id: user.desired.user_name for user in source.users.values() if user.desired},
+        group_names=source.pushed,
+        contested=owned.contested,
+    )
 
 
 def read_source(config: Config, duo: SourceReader) -> Source:
@@ -159,7 +173,10 @@ def _judged(config: Config, source: Source, actual: Directory, difference: Diffe
         warnings=(
             *moment.warnings,
             *source.warnings,
+            *actual.warnings,
+            *_repeated(changes, moment.repeated),
             *difference.warnings,
+            *_unread_warning(evidence.unreadable),
             *_token_warning(config, moment.now.date()),
         ),
         leavers=tuple(
@@ -265,6 +282,24 @@ _ONLY_HINT = "Give an e-mail address, a Duo username, a Duo user id or a NinjaOn
 def _names(user: SourceUser) -> set[str]:
     names = {user.label.casefold(), user.username.casefold()}
     return names | {user.desired.user_name.casefold()} if user.desired else names
+
+
+def _unread_warning(unreadable: int) -> list[str]:
+    if not unreadable:
+        return []
+    return [f"{unreadable} records could not be read; as long as that is so, nobody is removed."]
+
+
+def _repeated(changes: tuple[Change, ...], before: frozenset[tuple[str, str | None, str]]) -> list[str]:
+    """Say which changes the last two runs made already: NinjaOne does not keep them."""
+    again = [
+        change.key
+        for change in changes
+        if before and (change.resource, change.external_id, journal_diff(change)) in before
+    ]
+    if not again:
+        return []
+    return [f"The last two runs made these very changes already, and NinjaOne does not keep them: {', '.join(again)}."]
 
 
 def _token_warning(config: Config, today: date) -> tuple[str, ...]:

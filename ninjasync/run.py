@@ -27,7 +27,8 @@ from ninjasync.errors import (
 from ninjasync.guards import Approvals
 from ninjasync.journal import LedgerJournal, settle
 from ninjasync.ledger import Ledger, Operation, Run
-from ninjasync.ninjaone import Reader, Writer
+from ninjasync.ninjaone import Reader
+from ninjasync.ninjaone_writer import Writer
 from ninjasync.plan import Outcome, Plan, Result
 from ninjasync.planner import Moment, Planning, baseline_of, make_plan
 from ninjasync.stale import by_name, expect_fresh
@@ -70,10 +71,11 @@ def plan_run(config: Config, approvals: Approvals, only: tuple[str, ...], stop: 
         moment = _moment(ledger, at, approvals, only, tuple(warnings))
         planning = _read_and_plan(config, reader, moment, stop)
         # An approval is for what is applied with it; a mere plan must not make it the new normal.
-        if ledger is not None and ledger.writable and approvals.source is None:
-            _keep_baseline(ledger, config, planning, moment)
+        baseline = _baseline(config, planning, moment) if approvals.source is None else None
+        if ledger is not None and ledger.writable and baseline is not None:
+            ledger.set_baseline(baseline)
         key = ledger.redaction_key() if ledger is not None and ledger.writable else None
-    file = saved.dump(_exact(config, planning), tenant.id, saved.config_digest(config), approvals, at)
+    file = saved.dump(_exact(config, planning, moment), tenant.id, saved.config_digest(config), approvals, at)
     return Planned(planning.plan, file, key)
 
 
@@ -102,7 +104,7 @@ def _moment(
 ) -> Moment:
     if ledger is None:
         return Moment(at, approvals=approvals, only=only, warnings=warnings)
-    return Moment(at, ledger.ownership(), ledger.baseline(), approvals, only, warnings)
+    return Moment(at, ledger.ownership(at), ledger.baseline(), approvals, only, warnings, ledger.repeated())
 
 
 def _read_and_plan(config: Config, reader: Reader, moment: Moment, stop: threading.Event) -> Planning:
@@ -110,14 +112,15 @@ def _read_and_plan(config: Config, reader: Reader, moment: Moment, stop: threadi
         return make_plan(config, duo, reader, moment)
 
 
-def _keep_baseline(ledger: Ledger, config: Config, planning: Planning, moment: Moment) -> None:
-    """Record a complete read of the whole scope that no guard objected to."""
+def _baseline(config: Config, planning: Planning, moment: Moment) -> Baseline | None:
+    """Return what a complete read of the whole scope found, if no guard objected to it."""
     complete = not moment.only and planning.plan.evidence.unreadable == 0
     if complete and not any(guard.tripped for guard in planning.plan.guards):
-        ledger.set_baseline(baseline_of(config, planning, moment.now))
+        return baseline_of(config, planning, moment.now)
+    return None
 
 
-def _exact(config: Config, planning: Planning) -> saved.Exact:
+def _exact(config: Config, planning: Planning, moment: Moment) -> saved.Exact:
     there = by_name(planning.actual)
     seen = {
         change.name: saved.fingerprint(there[change.name]) for change in planning.plan.changes if change.id is not None
@@ -126,7 +129,32 @@ def _exact(config: Config, planning: Planning) -> saved.Exact:
     ours, our_groups = _ours(planning)
     # What may be written is judged again when the file is applied.
     plan = replace(planning.plan, writes=())
-    return saved.Exact(plan, seen, ours, our_groups, baseline.scope_digest, dict(baseline.groups))
+    return saved.Exact(
+        plan,
+        seen,
+        ours,
+        our_groups,
+        _unclocked(planning),
+        _clocks_to_stop(planning, moment),
+        baseline.scope_digest,
+        dict(baseline.groups),
+        whole_scope=not moment.only,
+    )
+
+
+def _unclocked(planning: Planning) -> list[str]:
+    """List the leavers whose accounts are inactive without a known date."""
+    return [account.external_id for account in planning.difference.ladder.unclocked]
+
+
+def _clocks_to_stop(planning: Planning, moment: Moment) -> list[str]:
+    """List those whose account is active although it was deactivated once: that time does not count any more."""
+    ours = planning.difference.ours
+    return [
+        duo_id
+        for duo_id, entry in sorted(moment.owned.users.items())
+        if entry.deactivated_at is not None and duo_id in ours and ours[duo_id].active
+    ]
 
 
 def _ours(planning: Planning) -> tuple[list[tuple[str, str, str]], list[tuple[str, str, str]]]:
@@ -179,13 +207,22 @@ class Applying:
     """A run that holds the lock: it has a plan, and carries it out or is told not to."""
 
     def __init__(
-        self, config: Config, ledger: Ledger, writer: Writer, run: str, stop: threading.Event, plan: Plan
+        self,
+        config: Config,
+        ledger: Ledger,
+        writer: Writer,
+        run: str,
+        stop: threading.Event,
+        plan: Plan,
+        baseline: Baseline | None,
     ) -> None:
-        self.plan = plan
+        self.plan, self._baseline = plan, baseline
         self._config, self._ledger, self._writer, self._run, self._stop = config, ledger, writer, run, stop
 
     def apply(self, *, parallelism: int | None, tell: Callable[[Outcome], None]) -> Result:
-        """Write the plan and return what became of it."""
+        """Write the plan and return what became of it. With this, its read becomes the baseline."""
+        if self._baseline is not None:
+            self._ledger.set_baseline(self._baseline)
         journal = LedgerJournal(self._ledger, self._run)
         return apply_plan(
             self.plan,
@@ -217,9 +254,11 @@ def applying(
         warnings = tuple(settle(ledger, run, writer, now()))
         moment = _moment(ledger, at, approvals, only, warnings)
         planning = _read_and_plan(config, writer, moment, stop)
-        _record(ledger, planning, at)
-        _keep_baseline(ledger, config, planning, moment)
-        yield Applying(config, ledger, writer, run, stop, planning.plan)
+        ours, our_groups = _ours(planning)
+        ledger.forget(planning.actual.vanished)
+        _record(ledger, ours, our_groups, _unclocked(planning), _clocks_to_stop(planning, moment), at)
+        baseline = _baseline(config, planning, moment)
+        yield Applying(config, ledger, writer, run, stop, planning.plan, baseline)
 
 
 @contextmanager
@@ -258,10 +297,9 @@ def applying_saved(
         if not plan.refused:
             expect_fresh(plan_file, writer, config.ninjaone.dialect.page_size)
             ledger.use_plan(plan_file.file_digest, run, at)
-            ledger.record("user", plan_file.exact.ours, at)
-            ledger.record("group", plan_file.exact.our_groups, at)
-            _keep_saved_baseline(ledger, plan_file, plan, at)
-        yield Applying(config, ledger, writer, run, stop, plan)
+            exact = plan_file.exact
+            _record(ledger, exact.ours, exact.our_groups, exact.unclocked, exact.clocks_to_stop, at)
+        yield Applying(config, ledger, writer, run, stop, plan, _saved_baseline(plan_file, plan, at))
 
 
 def read_saved(path: Path) -> saved.SavedPlan:
@@ -292,12 +330,19 @@ def _begun(config: Config, command: str, timeout: float) -> Iterator[tuple[Ledge
             raise
 
 
-def _record(ledger: Ledger, planning: Planning, at: datetime) -> None:
-    """Record everything that was found to be ours, and start the clocks that nobody started (CONTRACT §6.1, §6.7)."""
-    ours, our_groups = _ours(planning)
+def _record(
+    ledger: Ledger,
+    ours: list[tuple[str, str, str]],
+    our_groups: list[tuple[str, str, str]],
+    unclocked: list[str],
+    clocks_to_stop: list[str],
+    at: datetime,
+) -> None:
+    """Record everything that was found to be ours, and set the leavers' clocks right (CONTRACT §6.1, §6.7)."""
     ledger.record("user", ours, at)
     ledger.record("group", our_groups, at)
-    ledger.start_clocks((account.external_id for account in planning.difference.ladder.unclocked), at)
+    ledger.stop_clocks(clocks_to_stop)
+    ledger.start_clocks(unclocked, at)
 
 
 def _judged_again(config: Config, plan_file: saved.SavedPlan, approvals: Approvals, warnings: tuple[str, ...]) -> Plan:
@@ -316,7 +361,8 @@ def _judged_again(config: Config, plan_file: saved.SavedPlan, approvals: Approva
     )
 
 
-def _keep_saved_baseline(ledger: Ledger, plan_file: saved.SavedPlan, plan: Plan, at: datetime) -> None:
-    if not any(guard.tripped for guard in plan.guards):
-        exact = plan_file.exact
-        ledger.set_baseline(Baseline(at, plan.evidence.in_scope, exact.scope_digest, exact.scoped))
+def _saved_baseline(plan_file: saved.SavedPlan, plan: Plan, at: datetime) -> Baseline | None:
+    complete = plan_file.exact.whole_scope and plan.evidence.unreadable == 0
+    if not complete or any(guard.tripped for guard in plan.guards):
+        return None
+    return Baseline(at, plan.evidence.in_scope, plan_file.exact.scope_digest, plan_file.exact.scoped)

@@ -41,13 +41,7 @@ def new_user(external_id: str, diff: Iterable[Delta], dialect: config.Dialect) -
     if dialect.external_id:
         body[EXTERNAL_ID] = external_id
     for delta in diff:
-        urn, names = attribute.split(delta.path)
-        if urn and urn not in body:
-            body["schemas"].append(urn)
-        place = body.setdefault(urn, {}) if urn else body
-        for name in names[:-1]:
-            place = place.setdefault(name, {})
-        place[names[-1]] = _value(delta.path, delta.after, dialect)
+        _put(body, delta, dialect)
     return body
 
 
@@ -73,34 +67,84 @@ def patch(diff: Iterable[Delta], dialect: config.Dialect) -> Json:
     return _patch_op(operations)
 
 
-def member_patches(added: Sequence[str], removed: Sequence[str], dialect: config.Dialect) -> list[Json]:
-    """Return PatchOps that add and remove members (NinjaOne ids), a limited number in each.
+def member_batches(
+    added: Sequence[str], removed: Sequence[str], size: int
+) -> Iterator[tuple[Sequence[str], Sequence[str]]]:
+    """Split member changes (NinjaOne ids) into what goes into one request each: additions first."""
+    for start in range(0, len(added), size):
+        yield added[start : start + size], ()
+    for start in range(0, len(removed), size):
+        yield (), removed[start : start + size]
+
+
+def member_patch(added: Sequence[str], removed: Sequence[str], dialect: config.Dialect) -> Json:
+    """Return a PatchOp that adds and removes members.
 
     Never replaces the list and never removes without naming whom (RFC 7644 §3.5.2.2).
     """
-    patches = []
-    for some in _batched(added, dialect.members_per_call):
-        operation = {"op": _op("add", dialect), "path": MEMBERS, "value": _member_values(some)}
-        patches.append(_patch_op([operation]))
-    for some in _batched(removed, dialect.members_per_call):
-        op = _op("remove", dialect)
-        operations: list[Json]
-        if dialect.member_removal == "filter":
-            operations = [{"op": op, "path": f"{MEMBERS}[value eq {quoted(one)}]"} for one in some]
-        else:
-            operations = [{"op": op, "path": MEMBERS, "value": _member_values(some)}]
-        patches.append(_patch_op(operations))
-    return patches
+    operations: list[Json] = []
+    if added:
+        operations.append({"op": _op("add", dialect), "path": MEMBERS, "value": _member_values(added)})
+    remove = _op("remove", dialect)
+    if removed and dialect.member_removal == "list":
+        operations.append({"op": remove, "path": MEMBERS, "value": _member_values(removed)})
+    elif removed:
+        operations += [{"op": remove, "path": f"{MEMBERS}[value eq {quoted(one)}]"} for one in removed]
+    return _patch_op(operations)
+
+
+def replaced(row: Json, diff: Iterable[Delta], whole: Iterable[tuple[str, str]], dialect: config.Dialect) -> Json:
+    """Return the body of a PUT (RFC 7644 §3.5.1): ``row`` as it was read, changed by ``diff``.
+
+    What the server does not show would be lost by a PUT, so ``whole`` is put in too.
+    """
+    body: Json = {key: value for key, value in row.items() if key.casefold() not in ("meta", "groups")}
+    rows = [Delta(path, None, value) for path, value in whole]
+    for delta in (*rows, *diff):
+        _put(body, delta, dialect)
+    return body
+
+
+def with_members(row: Json, added: Iterable[str], removed: Iterable[str]) -> Json:
+    """Return the body of a PUT that changes a group's members."""
+    body: Json = {key: value for key, value in row.items() if key.casefold() not in ("meta", MEMBERS)}
+    there = read_group(row).members or frozenset()
+    body[MEMBERS] = _member_values(sorted(there.union(added).difference(removed)))
+    return body
+
+
+def _put(body: Json, delta: Delta, dialect: config.Dialect) -> None:
+    urn, names = attribute.split(delta.path)
+    place = body
+    if urn:
+        key = _key(body, urn)
+        if not isinstance(body.get(key), dict):
+            body[key] = {}
+        place = body[key]
+        schemas = body.setdefault("schemas", [])
+        if isinstance(schemas, list) and urn not in schemas:
+            schemas.append(urn)
+    for name in names[:-1]:
+        key = _key(place, name)
+        if not isinstance(place.get(key), dict):
+            place[key] = {}
+        place = place[key]
+    key = _key(place, names[-1])
+    if delta.after is None:
+        place.pop(key, None)
+    else:
+        place[key] = _value(delta.path, delta.after, dialect)
+
+
+def _key(place: Json, name: str) -> str:
+    """Return the key under which ``place`` has ``name``, which may be in other letter case."""
+    return next((key for key in place if key.casefold() == name.casefold()), name)
 
 
 def quoted(text: str) -> str:
     """Return ``text`` as a string of a SCIM filter (RFC 7644 §3.4.2.2: JSON's rules)."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
-
-
-def _batched(ids: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    return (ids[start : start + size] for start in range(0, len(ids), size))
 
 
 def _patch_op(operations: list[Json]) -> Json:

@@ -7,7 +7,7 @@ requests. Cannot write.
 from collections.abc import Callable
 from typing import Protocol
 
-from ninjasync.directory import Directory, Group, Resource, User
+from ninjasync.directory import Directory, Group, Resource, User, Wanted
 from ninjasync.errors import RefusedForSafetyError
 from ninjasync.plan import Change, Plan
 from ninjasync.saved import SavedPlan, fingerprint
@@ -16,8 +16,8 @@ from ninjasync.saved import SavedPlan, fingerprint
 class Looker(Protocol):
     """What it takes to look again."""
 
-    def directory(self, paths: tuple[str, ...]) -> Directory:
-        """Return all users and groups."""
+    def directory(self, paths: tuple[str, ...], wanted: Wanted) -> Directory:
+        """Return all users and groups, or at least those in ``wanted``."""
 
     def user(self, id_: str, paths: tuple[str, ...]) -> User | None:
         """Return one user by NinjaOne's id."""
@@ -36,7 +36,8 @@ def expect_fresh(saved_plan: SavedPlan, reader: Looker, page_size: int) -> None:
     """Raise RefusedForSafetyError, naming each object that has moved since the plan was made."""
     plan, seen = saved_plan.plan, saved_plan.exact.seen
     pages = -(-plan.target["users"] // page_size) + -(-plan.target["groups"] // page_size)
-    look = _by_looking_up(reader, plan) if len(plan.changes) <= pages else _in_lists(reader, plan)
+    listed = plan.users.unmanaged is not None
+    look = _in_lists(reader, plan) if listed and len(plan.changes) > pages else _by_looking_up(reader, plan)
     moved = []
     for change in plan.changes:
         found = look(change)
@@ -73,7 +74,7 @@ def _by_looking_up(reader: Looker, plan: Plan) -> _Look:
 
 
 def _in_lists(reader: Looker, plan: Plan) -> _Look:
-    actual = reader.directory(plan.paths)
+    actual = reader.directory(plan.paths, Wanted(frozenset(), frozenset(), {}, {}))
     there = by_name(actual)
     held: dict[tuple[Resource, str | None], User | Group] = {}
     for user in actual.users:

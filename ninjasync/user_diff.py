@@ -4,19 +4,22 @@ Pure. Knows the standing of each Duo user and the accounts that are there; what 
 of groups is ``group_diff``'s affair.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
 
 from ninjasync import config
-from ninjasync.attribute import ACTIVE, EXTERNAL_ID, USER_NAME, USER_TYPE
-from ninjasync.directory import Directory, Ownership, Problem, Source, SourceUser, Standing, User
+from ninjasync.attribute import ACTIVE, EXTERNAL_ID, ORGANIZATION_ID, USER_NAME, USER_TYPE
+from ninjasync.directory import Directory, Owned, Ownership, Problem, Source, SourceUser, Standing, User
 from ninjasync.ladder import Inactive, Ladder, climb
 from ninjasync.mapping import same_value
 from ninjasync.match import is_duo_id, match
 from ninjasync.names import order_renames, settle_names
 from ninjasync.plan import Action, Change, Counts, Delta, count
+
+_UNSEEN = "an account that NinjaOne does not show"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class UserDiff:
         self.problems: list[Problem] = [*source.unreadable, *unreadable]
         self._unread = {problem.external_id for problem in unreadable}
         self._unread_names = {problem.key.casefold() for problem in unreadable}
+        self._unread_names |= {name for resource, name in actual.hidden if resource == "user"}
         self._protects = _protection(policy.protected)
         self._by_id = {account.id: account for account in actual.users if account.id}
         names = {user.id: user.desired.user_name for user in source.users.values() if user.desired}
@@ -71,6 +75,10 @@ class UserDiff:
             if self.user(duo_id).standing is Standing.OUT and duo_id not in self.protected
         }
         self.ladder = Ladder()
+        # Attributes that no account shows: NinjaOne hides them, or has none.
+        columns = zip(*(account.values for account in actual.users), strict=True) if actual.users else ()
+        self._unshown = {path for path, column in zip(source.paths, columns, strict=False) if not any(column)}
+        self._kept: Counter[tuple[str, bool]] = Counter()
         self._warn()
 
     def user(self, duo_id: str) -> SourceUser:
@@ -80,6 +88,11 @@ class UserDiff:
             account = self.account.get(duo_id)
             found = SourceUser(duo_id, account.user_name if account else duo_id, Standing.OUT, "no longer in Duo")
         return found
+
+    def protects_an_account_of(self, duo_id: str) -> bool:
+        """Whether this user is left alone for his name, and an account of that name is there."""
+        shown = self.protected.get(duo_id, "").casefold()
+        return bool(shown) and any(account.user_name.casefold() == shown for account in self.actual.users)
 
     def _candidates(self) -> dict[str, User]:
         wanted: dict[str, User] = {}
@@ -126,11 +139,11 @@ class UserDiff:
                 f"wants the same userName as {who}; give each his own in Duo",
             )
         for duo_id, holders in settled.taken.items():
-            who = " and ".join(self._holder(holder, owner.get(holder)) for holder in holders)
+            who = " and ".join(self._holder(holder, owner.get(holder)) for holder in holders) or _UNSEEN
             self._hold(
                 self.source.users[duo_id],
                 "name-taken",
-                f"the userName {self.wanted[duo_id].user_name} is held by {who or 'an account that could not be read'}",
+                f"the userName {self.wanted[duo_id].user_name} is held by {who}",
             )
         for duo_id in (*settled.duplicates, *settled.taken):
             del self.wanted[duo_id]
@@ -170,7 +183,7 @@ class UserDiff:
         if self.protected:
             self.warnings.append(f"Protected, left as they are: {', '.join(sorted(self.protected.values()))}.")
         strangers = len(self.actual.users) - len(self.account) - len(self.adopted)
-        if not self.owned.known and strangers:
+        if not self.owned.known and strangers > 0:
             self.warnings.append(
                 f"There is no ledger for this tenant yet: {strangers} account{'s' * (strangers > 1)} in NinjaOne "
                 "cannot be judged and stay as they are."
@@ -188,6 +201,13 @@ class UserDiff:
             elif patch := self._patch(duo_id, desired, account, adopt=adopt):
                 made.append(patch)
         made += self._removals()
+        for (path, hidden), number in sorted(self._kept.items()):
+            name, accounts = path.rpartition(":")[2], f"{number} account{'s' * (number > 1)}"
+            if hidden:
+                text = f"NinjaOne does not show {name} of {accounts}; what was last applied counts instead."
+            else:
+                text = f"NinjaOne keeps another {name} than was sent for {accounts}; it is not sent again."
+            self.warnings.append(text)
         names = {account_id: account.user_name.casefold() for account_id, account in self._by_id.items()}
         return order_renames(made, USER_NAME, names, _temporary_name)
 
@@ -204,11 +224,20 @@ class UserDiff:
             rows.append(Delta(ACTIVE, before=False, after=True))
         if self.policy.external_id and account.external_id != duo_id and not self._hides_external_id(duo_id, account):
             rows.append(Delta(EXTERNAL_ID, account.external_id, duo_id))
-        if account.user_name.casefold() != desired.user_name.casefold():
+        entry = self.owned.users.get(duo_id)
+        if entry is not None and entry.id != account.id:
+            entry = None
+        if account.user_name.casefold() != desired.user_name.casefold() and not (
+            entry and entry.settled(USER_NAME, desired.user_name, account.user_name)
+        ):
             rows.append(Delta(USER_NAME, account.user_name, desired.user_name))
         if account.values != desired.values:
             columns = zip(self.source.paths, account.values, desired.values, strict=True)
-            rows += [Delta(path, old, new) for path, old, new in columns if not same_value(path, old, new)]
+            rows += [
+                Delta(path, old, new)
+                for path, old, new in columns
+                if not same_value(path, old, new) and not self._settled(entry, path, old, new)
+            ]
         if not rows and not adopt:
             return None
         reasons = [self.source.users[duo_id].reason]
@@ -224,7 +253,22 @@ class UserDiff:
             tuple(rows),
             reasons=tuple(reasons),
             privilege=any(row.path == USER_TYPE for row in rows),
+            whole=self._whole(desired),
         )
+
+    def _whole(self, desired: User) -> tuple[tuple[str, str], ...]:
+        values = zip(self.source.paths, desired.values, strict=True)
+        return ((USER_NAME, desired.user_name), *((path, value) for path, value in values if value is not None))
+
+    def _settled(self, entry: Owned | None, path: str, old: str | None, new: str | None) -> bool:
+        """Whether a difference is of NinjaOne's making and known, so that sending it again is of no use."""
+        if entry is None or (path in (USER_TYPE, ORGANIZATION_ID) and old is not None):
+            return False
+        hidden = old is None and path in self._unshown and entry.applied.get(path) == new
+        if not hidden and not entry.settled(path, new, old):
+            return False
+        self._kept[path, old is None] += 1
+        return True
 
     def _hides_external_id(self, duo_id: str, account: User) -> bool:
         """Whether the server was told this externalId and does not show it: then the ledger alone counts."""
@@ -282,7 +326,7 @@ class UserDiff:
         return Counts(
             actions,
             unchanged=len(self.account) - changed - held_accounts,
-            unmanaged=len(self.actual.users) - len(self.account) - len(self.adopted),
+            unmanaged=len(self.actual.users) - len(self.account) - len(self.adopted) if self.actual.complete else None,
             held=len(held) + nameless,
         )
 

@@ -24,6 +24,11 @@ def render(
             change["outcome"] = outcome.status
             if outcome.error:
                 change["error"] = outcome.error
+            if outcome.observed:
+                change["observed"] = [
+                    {"path": plan.shown.get(one.path, one.path), "sent": one.sent, "shown": one.shown}
+                    for one in outcome.observed
+                ]
         counts = {status: result.count(status) for status in ("applied", "failed", "skipped")}
         body |= {"result": counts | {"exit_code": exit_code}, "next_steps": list(steps)}
     return _dump(head | body)

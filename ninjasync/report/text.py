@@ -4,8 +4,10 @@ Text is for people: its layout may change in any version; programs read the JSON
 """
 
 import textwrap
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from ninjasync.mapping import differs
 from ninjasync.plan import Change, Member, Outcome, Plan, Result, totals
 from ninjasync.report.escape import in_quotes, visible
 
@@ -38,6 +40,7 @@ def render_result(result: Result, plan: Plan, steps: tuple[str, ...], *, color: 
             lines.append(f"  {mark} {outcome.change.action} {visible(outcome.change.key)}: {visible(outcome.error)}")
     if lines:
         lines = ["", "Not applied:", *lines]
+    lines += _observed_lines(result, plan)
     counts = [f"{result.count(status)} {status}" for status in ("applied", "failed", "skipped")]
     lines += ["", paint(f"Applied: {', '.join(counts)}.", "1")]
     if plan.withheld:
@@ -118,6 +121,29 @@ def _change_lines(change: Change, shown: Mapping[str, str], paint: Paint) -> Ite
     yield from _member_lines("-", change.removed)
     for reason in change.reasons:
         yield from _wrapped(f"because: {visible(reason)}", "      ")
+
+
+def _observed_lines(result: Result, plan: Plan) -> list[str]:
+    """Name what NinjaOne did not keep as it was sent: an attribute that it hides once, another value each time."""
+    hidden = Counter(
+        plan.shown.get(one.path, one.path)
+        for outcome in result.outcomes
+        for one in outcome.observed
+        if one.shown is None
+    )
+    lines = [
+        f"  NinjaOne does not show {visible(name)} after writing it (account{'s' * (number > 1)}: {number}); "
+        "from now on what was applied counts."
+        for name, number in sorted(hidden.items())
+    ]
+    lines += [
+        f"  {visible(outcome.change.key)}: NinjaOne made {in_quotes(one.shown)} of "
+        f"{visible(plan.shown.get(one.path, one.path))} {in_quotes(one.sent)}; it is not sent again unchanged."
+        for outcome in result.outcomes
+        for one in outcome.observed
+        if one.shown is not None and differs(one.path, one.shown, one.sent)
+    ]
+    return ["", "Not kept as sent:", *lines] if lines else []
 
 
 def _member_lines(sign: str, members: Iterable[Member]) -> Iterator[str]:
