@@ -207,7 +207,7 @@ class Reader:
         )
         groups = self._look_for("group", wanted.group_ids, wanted.group_names, scim.read_group, problems)
         groups = [group if group.members is not None else self._with_members(group) for group in groups]
-        seen = {one.id for one in (*users, *groups)}
+        seen = {user.id for user in users} | {group.id for group in groups}
         vanished = frozenset(id_ for id_ in (*wanted.user_ids, *wanted.group_ids) if id_ not in seen)
         return Directory(
             paths, tuple(users), tuple(groups), tuple(problems), complete=False, vanished=vanished, warnings=warnings
@@ -226,10 +226,11 @@ class Reader:
         def read(id_: str) -> R | None:
             return self._one(resource, id_, convert)
 
-        there: list[R | None] = self._each(read, sorted(ids))
-        by_id = [one for one in there if one is not None]
-        found = {one.id or "": one for one in by_id}
-        known = {one.external_id for one in by_id if one.external_id}
+        found: dict[str, R] = {}
+        for one in self._each(read, sorted(ids)):
+            if one is not None:
+                found[one.id or ""] = one
+        known = {one.external_id for one in found.values() if one.external_id}
 
         def look(wish: tuple[str, str]) -> list[R]:
             duo_id, name = wish
