@@ -161,6 +161,7 @@ def test_members_are_found_by_id() -> None:
         'emails[nonsense eq "x"]',
         'emails[type eq "work"].value eq "x"',
         "(" * 100 + "userName pr" + ")" * 100,
+        "not (" * 100 + "userName pr" + ")" * 100,
         " or ".join(["userName pr"] * 1000),
     ],
 )

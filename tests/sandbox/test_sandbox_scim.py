@@ -183,6 +183,7 @@ def test_a_group_without_members_has_no_such_attribute(scim: Endpoint) -> None:
         ({"userType": "endUser", "organizationId": "ACME"}, {"userType": "endUser", "organizationId": "All"}),
         ({"userType": "endUser", "organizationId": "٣"}, {"userType": "endUser", "organizationId": "All"}),
         ({"userType": "endUser", "organizationId": 107}, {"userType": "endUser", "organizationId": "107"}),
+        ({"userType": "endUser", "organizationId": " 4 "}, {"userType": "endUser", "organizationId": "4"}),
         ({"userType": "technician", "organizationId": "no"}, {"userType": "technician"}),
         (
             {"userType": "technician", "organizationId": "ALL"},
