@@ -155,7 +155,7 @@ def test_a_stop_ends_kept_connections_and_a_start_brings_the_same_ports_back() -
         start = time.perf_counter()
         box.start()
         box.stop()
-        assert time.perf_counter() - start < 0.5
+        assert time.perf_counter() - start < 1.5
         with box:
             assert (box.duo_url, box.scim_url) == urls
             assert session.get(f"{box.scim_url}/Users", timeout=5).status_code == 200
