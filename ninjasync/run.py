@@ -52,10 +52,10 @@ def now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan, as ``plan`` shows it, and its file's bytes for ``--out``."""
+    """A plan, as ``plan`` shows it; ``file`` makes the bytes for ``--out``."""
 
     plan: Plan
-    file: bytes
+    file: Callable[[], bytes]
     redaction_key: bytes | None
 
 
@@ -75,7 +75,10 @@ def plan_run(config: Config, approvals: Approvals, only: tuple[str, ...], stop: 
         if ledger is not None and ledger.writable and baseline is not None:
             ledger.set_baseline(baseline)
         key = ledger.redaction_key() if ledger is not None and ledger.writable else None
-    file = saved.dump(_exact(config, planning, moment), tenant.id, saved.config_digest(config), approvals, at)
+
+    def file() -> bytes:
+        return saved.dump(_exact(config, planning, moment), tenant.id, saved.config_digest(config), approvals, at)
+
     return Planned(planning.plan, file, key)
 
 

@@ -46,7 +46,7 @@ def plan(
     with reading(invocation):
         planned = plan_run(config, approvals, tuple(only or ()), threading.Event())
     if out is not None:
-        write_private(out, planned.file)
+        write_private(out, planned.file())
     shown = _redacted(planned.plan, planned.redaction_key) if redact else planned.plan
     _deliver(invocation, shown, now())
     return exit_code(planned.plan, detailed=detailed_exitcode)
