@@ -3,6 +3,7 @@
 Knows where secrets may be kept; must not log, keep or print one.
 """
 
+import logging
 import os
 import subprocess
 from pathlib import Path
@@ -11,6 +12,8 @@ from pydantic import SecretStr
 
 from ninjasync.config import Config, SecretReference
 from ninjasync.errors import ConfigurationError
+
+log = logging.getLogger(__name__)
 
 _COMMAND_SECONDS = 60
 
@@ -59,6 +62,9 @@ def _from_environment(key: str, name: str) -> str:
 
 def _from_file(key: str, path: Path) -> str:
     try:
+        # Windows keeps its permissions elsewhere; there the mode says nothing.
+        if os.name == "posix" and path.stat().st_mode & 0o077:
+            log.warning("%s: the secrets file %s may be read by others; take that away: chmod 600 %s", key, path, path)
         return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else "it is not text"

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -156,11 +157,7 @@ async def _main(world: Pages, latency: float, rate: float) -> None:
     counters = {"duo": _Counters(0), "scim": _Counters(rate)}
     bodies = {"duo": world.duo, "scim": world.scim}
     servers = {
-        name: await loop.create_server(
-            lambda name=name: _Connection(bodies[name], latency, counters[name]),
-            "127.0.0.1",
-            0,  # type: ignore[misc]  # bound now
-        )
+        name: await loop.create_server(partial(_Connection, bodies[name], latency, counters[name]), "127.0.0.1", 0)
         for name in ("duo", "scim")
     }
     _say({name: server.sockets[0].getsockname()[1] for name, server in servers.items()})
