@@ -115,20 +115,18 @@ GLOBAL = set.intersection(*({option.name for option in command.params} for comma
 
 
 def option_rows(options: list[Any]) -> list[list[str]]:
-    """Return the README's rows for some options of the command line."""
+    """Return the README's rows for some options and arguments of the command line."""
     rows = []
     for option in options:
         given = option.metavar or ""
         if not given and not option.is_flag:
             given = "|".join(one.value for one in option.type_descriptor.annotation)
+        if option.param_type_name == "argument":
+            names = f"`{given}`"
+        else:
+            names = ", ".join(f"`{name} {given}`".replace(" `", "`") for name in option.opts)
         default = getattr(option.default, "value", option.default)
-        rows.append(
-            [
-                ", ".join(f"`{name} {given}`".replace(" `", "`") for name in option.opts),
-                "" if default in (None, False) else f"`{default}`",
-                option.help,
-            ]
-        )
+        rows.append([names, "" if default is None or default is False else f"`{default}`", option.help])
     return rows
 
 
@@ -262,7 +260,8 @@ def test_the_readme_lists_every_guard_that_a_plan_shows(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     with Sandbox(people, existing_accounts(people)) as box:
         path.write_text(box.config_toml(), "utf-8")
-        shown = json.loads(ninjasync_prints("plan", "--format", "json", "--config", str(path)))["guards"]
+        ledger = {"NINJASYNC_STATE__PATH": str(tmp_path / "ledger.sqlite3")}
+        shown = json.loads(ninjasync_prints("plan", "--format", "json", "--config", str(path), **ledger))["guards"]
     rows = table(below("## Guards"))
     assert [name.strip("`") for name, *_ in rows] == [guard["name"] for guard in shown]
     assert len(shown) == len(guards.GUARDS) + 1  # the last one is the planner's own
@@ -292,8 +291,9 @@ def test_the_files_to_which_the_readme_sends_a_newcomer_exist_and_hold_what_it_n
 # --- what the README shows and tells to run --------------------------------------------------
 
 
-def ninjasync_prints(*arguments: str) -> str:
+def ninjasync_prints(*arguments: str, **variables: str) -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("NINJASYNC_")}
+    environment |= variables
     done = subprocess.run(
         [sys.executable, "-m", "ninjasync", *arguments],
         capture_output=True,
