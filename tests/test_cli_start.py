@@ -1,0 +1,113 @@
+"""How the program starts: its version, its help, its global options, and how little it loads for them."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ninjasync import __version__
+from ninjasync.errors import ConfigurationError
+
+ROOT = Path(__file__).resolve().parent.parent
+COMMANDS = ("plan", "apply", "show", "history", "sandbox", "demo")
+HEAVY = {"requests", "pydantic", "duo_client", "sqlalchemy", "jmespath", "rich", "tenacity"}
+# What a developer's shell or a CI service may hold that changes how help is drawn.
+_TELLTALE = {"COLUMNS", "FORCE_COLOR", "GITHUB_ACTIONS", "NO_COLOR", "PY_COLORS", "TERMINAL_WIDTH"}
+
+
+def start(*arguments: str, python: tuple[str, ...] = (), script: str = "") -> subprocess.CompletedProcess[str]:
+    """Run the program as its user does, 80 columns wide and without a configuration."""
+    environment = {
+        name: value for name, value in os.environ.items() if name not in _TELLTALE and not name.startswith("NINJASYNC_")
+    }
+    program = [script] if script else [sys.executable, *python, "-m", "ninjasync"]
+    return subprocess.run(
+        [*program, *arguments],
+        capture_output=True,
+        cwd=ROOT / "tests",
+        env=environment | {"COLUMNS": "80", "PYTHONIOENCODING": "utf-8", "PYTHONPATH": str(ROOT)},
+        encoding="utf-8",
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+
+
+def test_the_version_is_one_line() -> None:
+    done = start("--version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"ninjasync {__version__}\n", "")
+
+
+def test_python_m_ninjasync_is_the_same_program_as_the_installed_script() -> None:
+    script = shutil.which("ninjasync", path=str(Path(sys.executable).parent))
+    assert script, "the package is not installed beside this Python"
+    for arguments in (["--version"], ["--help"], ["plan", "--nonsense"]):
+        one, other = start(*arguments), start(*arguments, script=script)
+        assert (one.returncode, one.stdout, one.stderr) == (other.returncode, other.stdout, other.stderr)
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_every_command_has_a_help_that_fits_80_columns(command: str) -> None:
+    done = start(*command.split(), "--help")
+    assert done.returncode == 0
+    assert f"Usage: ninjasync {command}".rstrip() in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_the_help_has_a_short_option_too() -> None:
+    assert start("show", "-h").stdout == start("show", "--help").stdout
+
+
+def test_the_help_lists_every_command() -> None:
+    _, _, listed = start("--help").stdout.partition("─ Commands ─")
+    assert tuple(re.findall(r"^│ (\w+) ", listed, re.MULTILINE)) == COMMANDS
+
+
+def test_without_a_command_the_help_is_shown_and_the_exit_code_says_that_the_command_line_is_wrong() -> None:
+    done = start()
+    assert done.returncode == 64
+    assert "Commands" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("arguments", [("--config", "nowhere.toml", "plan"), ("plan", "-c", "nowhere.toml")])
+def test_a_global_option_works_before_and_after_the_command(arguments: tuple[str, ...]) -> None:
+    done = start(*arguments)
+    assert done.returncode == ConfigurationError.exit_code
+    assert "nowhere.toml cannot be read" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_global_option_after_the_command_wins_and_the_others_before_it_stay() -> None:
+    done = start("--log-level", "debug", "--config", "before.toml", "plan", "--config", "after.toml")
+    assert "after.toml" in done.stderr
+    assert "before.toml" not in done.stderr
+    assert "Traceback" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("plna",), "Did you mean 'plan'?"),
+        (("plan", "--detailed-exit"), "--detailed-exitcode"),
+        (("--log-level", "loud", "plan"), "'debug', 'info', 'warning', 'error'"),
+        (("plan", "--approve-removals", "-1"), "'--approve-removals'"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_never_taken_for_changes(arguments: tuple[str, ...], told: str) -> None:
+    done = start(*arguments)
+    assert done.returncode == 64
+    assert told in done.stderr
+    assert done.stdout == ""
+
+
+def test_the_version_is_told_without_loading_what_only_a_run_needs() -> None:
+    done = start("--version", python=("-X", "importtime"))
+    loaded = set(re.findall(r"\|\s+(\w+)[\w.]*$", done.stderr, re.MULTILINE))
+    assert {"ninjasync", "typer"} <= loaded, "nothing was measured"
+    assert loaded & HEAVY == set()

@@ -1,0 +1,346 @@
+"""The documents say what the code does: README, example configuration, changelog and `.ci/run` against it."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from pydantic import BaseModel
+
+import ninjasync
+from ninjasync import config, errors, guards, plan, secrets
+from ninjasync.cli import app
+from ninjasync.config import Config
+from ninjasync.sandbox import Sandbox, company, existing_accounts
+from ninjasync.settings import load
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = Path(ninjasync.__file__).parent
+README = (ROOT / "README.md").read_text("utf-8")
+EXAMPLE = (ROOT / "config.example.toml").read_text("utf-8")
+CI = (ROOT / ".ci" / "run").read_text("utf-8")
+
+# What nobody else can fill in; every other line of the example holds the default.
+FILLED_IN = {
+    "duo.api_hostname",
+    "duo.integration_key",
+    "duo.secret_key",
+    "ninjaone.endpoint_url",
+    "ninjaone.secret_token",
+    "scope.groups",
+}
+# Keys whose bare name is read elsewhere as something else, with the table that they are read from.
+AMBIGUOUS = {"path": "state", "patch": "dialect"}
+
+
+# --- reading the documents -------------------------------------------------------------------
+
+
+def below(heading: str) -> str:
+    """Return what the README says below ``heading``, up to the next one of the same or a higher level."""
+    level = len(heading) - len(heading.lstrip("#"))
+    found = re.search(rf"^{re.escape(heading)}\n(.*?)(?=^#{{1,{level}}} |\Z)", README, re.MULTILINE | re.DOTALL)
+    assert found, f"the README lacks the heading {heading!r}"
+    return found.group(1)
+
+
+def table(text: str) -> list[list[str]]:
+    """Return the rows of the first table in ``text``, a list of cells each, without its head."""
+    lines = re.search(r"^\|.*\n\|(?: --- \|)+\n((?:\|.*\n)*)", text, re.MULTILINE)
+    assert lines, "a table is missing"
+    rows = lines.group(1).replace("\\|", "\0").splitlines()
+    return [[cell.strip().replace("\0", "|") for cell in row.strip("|").split("|")] for row in rows]
+
+
+def commands() -> list[str]:
+    """Return the README's commands that start from nothing."""
+    return [line for line in README.splitlines() if line.startswith("python3 ")]
+
+
+# --- reading the code ------------------------------------------------------------------------
+
+
+def tables(model: type[BaseModel] = Config, above: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
+    """Yield every table of the configuration but [attributes], by its name in TOML, with its model."""
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield f"{above}{name}", kind
+            yield from tables(kind, f"{above}{name}.")
+
+
+def keys(model: type[BaseModel]) -> list[str]:
+    """Return the keys of one table, without the tables in it."""
+    inner = {name for name, _ in tables(model)}
+    return [name for name in model.model_fields if name not in inner]
+
+
+TABLES = dict(tables())
+
+
+def as_toml(value: Any) -> str:
+    """Write a default as TOML does; a date that is not given is an empty string."""
+    match value:
+        case None:
+            return '""'
+        case tuple():
+            return f"[{', '.join(map(as_toml, value))}]"
+        case _:
+            return json.dumps(value)
+
+
+def is_read(key: str) -> bool:
+    """Whether any code but the configuration's own looks at ``key``."""
+    owner = re.escape(f"{AMBIGUOUS[key]}.") if key in AMBIGUOUS else r"\."
+    return any(
+        re.search(rf"{owner}{key}\b", path.read_text("utf-8"))
+        for path in PACKAGE.rglob("*.py")
+        if path.name != "config.py" and "sandbox" not in path.parts
+    )
+
+
+COMMAND_LINE: Any = typer.main.get_command(app)
+COMMANDS: dict[str, Any] = COMMAND_LINE.commands
+GLOBAL = set.intersection(*({option.name for option in command.params} for command in COMMANDS.values()))
+
+
+def option_rows(options: list[Any]) -> list[list[str]]:
+    """Return the README's rows for some options and arguments of the command line."""
+    rows = []
+    for option in options:
+        given = option.metavar or ""
+        if not given and not option.is_flag:
+            given = "|".join(one.value for one in option.type_descriptor.annotation)
+        if option.param_type_name == "argument":
+            names = f"`{given}`"
+        else:
+            names = ", ".join(f"`{name} {given}`".replace(" `", "`") for name in option.opts)
+        default = getattr(option.default, "value", option.default)
+        rows.append([names, "" if default is None or default is False else f"`{default}`", option.help])
+    return rows
+
+
+# --- the example configuration ---------------------------------------------------------------
+
+
+@pytest.fixture
+def example(monkeypatch: pytest.MonkeyPatch) -> Config:
+    for name in [name for name in os.environ if name.startswith("NINJASYNC_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("DUO_SECRET_KEY", "a-secret")
+    monkeypatch.setenv("NINJAONE_SCIM_TOKEN", "a-token")
+    return load(ROOT / "config.example.toml")
+
+
+def test_the_example_configuration_loads_and_finds_its_secrets_in_the_environment(example: Config) -> None:
+    assert secrets.duo_secret_key(example).get_secret_value() == "a-secret"
+    assert secrets.ninjaone_token(example).get_secret_value() == "a-token"
+
+
+def test_the_example_configuration_holds_every_key_and_no_other() -> None:
+    def leaves(found: dict[str, Any], above: str = "") -> set[str]:
+        flat: set[str] = set()
+        for name, value in found.items():
+            table_inside = f"{above}{name}" in TABLES
+            flat |= leaves(value, f"{above}{name}.") if table_inside else {f"{above}{name}"}
+        return flat
+
+    in_file = tomllib.loads(EXAMPLE)
+    attributes = in_file.pop("attributes")
+    assert leaves(in_file) == {f"{name}.{key}" for name, model in TABLES.items() for key in keys(model)}
+    assert attributes == config.DEFAULT_ATTRIBUTES
+
+
+def test_the_example_configuration_differs_from_the_defaults_only_where_it_says_fill_in(example: Config) -> None:
+    differing = set()
+    for name, model in TABLES.items():
+        section: Any = example
+        for part in name.split("."):
+            section = getattr(section, part)
+        for key in keys(model):
+            field = model.model_fields[key]
+            if field.is_required() or getattr(section, key) != field.default:
+                differing.add(f"{name}.{key}")
+    assert differing == FILLED_IN
+    marked = re.findall(r"^(\w+) = .*# FILL IN", EXAMPLE, re.MULTILINE)
+    assert sorted(marked) == sorted(key.split(".")[1] for key in FILLED_IN)
+
+
+def test_every_line_of_the_example_configuration_says_what_it_is_for() -> None:
+    bare = [line for line in EXAMPLE.splitlines() if re.match(r"\w+ = |\[", line) and "#" not in line]
+    assert [line for line in bare if not line.startswith("userName")] == []
+
+
+# --- the README's tables ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_readme_gives_the_options_of_each_command_as_its_help_does(name: str) -> None:
+    command = COMMANDS[name]
+    section = below(f"### `ninjasync {name}`")
+    assert table(section) == option_rows([option for option in command.params if option.name not in GLOBAL])
+    assert command.help in section
+
+
+def test_the_readme_gives_the_global_options_as_the_help_does() -> None:
+    options = COMMAND_LINE.params
+    assert table(below("### Global options")) == option_rows([one for one in options if one.name in GLOBAL])
+    assert table(below("### Without a command")) == option_rows([one for one in options if one.name not in GLOBAL])
+
+
+def test_the_readme_describes_no_command_that_does_not_exist() -> None:
+    described = re.findall(r"^### `ninjasync (\w+)`$", README, re.MULTILINE)
+    assert described == list(COMMANDS)
+
+
+def test_the_readme_lists_every_exit_code() -> None:
+    def every(kind: type[errors.NinjasyncError]) -> Iterator[int]:
+        yield kind.exit_code
+        for child in kind.__subclasses__():
+            yield from every(child)
+
+    module = ast.parse(Path(plan.__file__).read_text("utf-8"))
+    (function,) = (node for node in module.body if isinstance(node, ast.FunctionDef) and node.name == "exit_code")
+    returned = {
+        node.value
+        for statement in ast.walk(function)
+        if isinstance(statement, ast.Return) and statement.value
+        for node in ast.walk(statement.value)
+        if isinstance(node, ast.Constant) and isinstance(node.value, int)
+    }
+    codes = [int(code) for code, _ in table(below("## Exit codes"))]
+    assert codes == sorted(set(every(errors.NinjasyncError)) | returned)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_the_readme_gives_each_key_of_the_configuration_with_its_default(name: str) -> None:
+    model = TABLES[name]
+    expected = [
+        [
+            f"`{key}`",
+            "required" if model.model_fields[key].is_required() else f"`{as_toml(model.model_fields[key].default)}`",
+        ]
+        for key in keys(model)
+    ]
+    rows = table(below(f"### `[{name}]`"))
+    assert [row[:2] for row in rows] == expected
+    assert all(meaning for _, _, meaning in rows)
+
+
+def test_the_readme_gives_the_default_attributes() -> None:
+    expected = [[f"`{path}`", f"`{text}`"] for path, text in config.DEFAULT_ATTRIBUTES.items()]
+    assert table(below("### `[attributes]`")) == expected
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_key_is_marked_not_yet_exactly_if_no_code_reads_it(name: str) -> None:
+    rows = table(below(f"### `[{name}]`"))
+    unread = {key for key in keys(TABLES[name]) if not is_read(key)}
+    assert {key.strip("`") for key, _, meaning in rows if meaning.startswith("**(not yet)**")} == unread
+    in_example = {
+        (section, key)
+        for section, body in re.findall(r"^\[([\w.]+)\](.*?)(?=^\[|\Z)", EXAMPLE, re.MULTILINE | re.DOTALL)
+        for key in re.findall(r"^(\w+) = .*# \(not yet\)", body, re.MULTILINE)
+    }
+    assert {key for section, key in in_example if section == name} == unread
+
+
+def test_the_readme_lists_every_guard_that_a_plan_shows(tmp_path: Path) -> None:
+    people = company(users=20)
+    path = tmp_path / "config.toml"
+    with Sandbox(people, existing_accounts(people)) as box:
+        path.write_text(box.config_toml(), "utf-8")
+        ledger = {"NINJASYNC_STATE__PATH": str(tmp_path / "ledger.sqlite3")}
+        shown = json.loads(ninjasync_prints("plan", "--format", "json", "--config", str(path), **ledger))["guards"]
+    rows = table(below("## Guards"))
+    assert [name.strip("`") for name, *_ in rows] == [guard["name"] for guard in shown]
+    assert len(shown) == len(guards.GUARDS) + 1  # the last one is the planner's own
+    for (_, _, _, approved), guard in zip(rows, shown, strict=True):
+        flag = (guard["approve"] or "").split(" ")[0]
+        assert approved == f"`{flag} N`" if flag else not approved.startswith("`")
+
+
+def test_the_readme_explains_only_problem_codes_that_the_code_has() -> None:
+    source = "".join(path.read_text("utf-8") for path in PACKAGE.rglob("*.py"))
+    for code, cure in table(below("## Held records")):
+        assert f'"{code.strip("`")}"' in source
+        assert cure
+
+
+def test_the_files_to_which_the_readme_sends_a_newcomer_exist_and_hold_what_it_names() -> None:
+    rows = table(below("## Where to add things"))
+    files = {path for _, touch in rows for path in re.findall(r"`([\w./]+[./][\w./]*)`", touch)}
+    assert len(files) > len(rows)
+    assert [path for path in sorted(files) if not (ROOT / path).exists()] == []
+    named = {hit for _, touch in rows for hit in re.findall(r"`(\w+)` in `(ninjasync/[\w/]+\.py)`", touch)}
+    assert len(named) >= 5
+    for name, path in sorted(named):
+        assert re.search(rf"^(class )?{name}\b", (ROOT / path).read_text("utf-8"), re.MULTILINE), (name, path)
+
+
+# --- what the README shows and tells to run --------------------------------------------------
+
+
+def ninjasync_prints(*arguments: str, **variables: str) -> str:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("NINJASYNC_")}
+    environment |= variables
+    done = subprocess.run(
+        [sys.executable, "-m", "ninjasync", *arguments],
+        capture_output=True,
+        cwd=ROOT,
+        env=environment | {"PYTHONIOENCODING": "utf-8"},
+        encoding="utf-8",
+        check=True,
+    )
+    return done.stdout
+
+
+def test_the_plan_in_the_readme_is_what_the_demo_prints() -> None:
+    (shown,) = re.findall(r"^```text\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    _, _, printed = ninjasync_prints("demo").rpartition("$ ninjasync plan\n\n")
+    pieces = [piece.strip("\n") for piece in shown.split("[…]\n")]
+    assert len(pieces) > 1
+    at = 0
+    for piece in pieces:
+        at = printed.find(f"{piece}\n", at)
+        assert at >= 0, f"the demo no longer prints, or not here:\n{piece}"
+
+
+def test_the_readme_holds_exactly_two_commands_that_start_from_nothing_each_on_one_line() -> None:
+    demo, tests = commands()
+    assert demo.endswith("&& .venv/bin/ninjasync demo")
+    assert " -e '.[test]' " in tests
+    assert tests.endswith(".venv/bin/pytest --cov --cov-fail-under=95")
+    for command in (demo, tests):
+        assert command.startswith("python3 -m venv .venv && .venv/bin/pip install -qq ")
+        assert f"```sh\n{command}\n```" in README
+
+
+def test_the_checks_end_with_the_readme_s_own_test_command() -> None:
+    (pattern,) = re.findall(r"grep -E '([^']+)' README\.md", CI)
+    assert re.findall(pattern, README, re.MULTILINE) == [commands()[1]]
+    code = [line for line in CI.splitlines() if line and not line.lstrip().startswith("#")]
+    assert code[-1] == 'eval "$tests"'
+    assert "pytest" not in CI
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+def test_the_documents_and_checks_name_no_package_index_and_no_folder_of_one_machine() -> None:
+    for text in (README, EXAMPLE, CI):
+        assert not re.search(r"pypi|index-url|/home/|/root\b|/work/|/tmp/", text)
+
+
+def test_the_changelog_has_the_current_version() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    assert "## [Unreleased]" in changelog
+    assert f"## [{ninjasync.__version__}] - " in changelog
