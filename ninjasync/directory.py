@@ -77,7 +77,8 @@ class Owned:
     """A resource that the ledger says is ours: NinjaOne's id, its name, when we deactivated it.
 
     ``applied`` has the values last sent, by path; ``shown`` what NinjaOne then showed
-    instead, for those where that was something else (None: nothing).
+    instead, for those where that was something else (None: nothing). ``members`` are the
+    Duo ids that we put into a group.
     """
 
     id: str
@@ -85,6 +86,7 @@ class Owned:
     deactivated_at: datetime | None = None
     applied: Mapping[str, str | None] = field(default_factory=dict)
     shown: Mapping[str, str | None] = field(default_factory=dict)
+    members: frozenset[str] = frozenset()
 
     def settled(self, path: str, desired: str | None, actual: str | None) -> bool:
         """Whether ``desired`` was sent before and NinjaOne still shows what it showed then (CONTRACT 5.2)."""

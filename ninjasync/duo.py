@@ -6,6 +6,7 @@ Cannot write: nothing here sends anything but GET.
 """
 
 import http.client
+import json
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -27,6 +28,7 @@ T = TypeVar("T")
 
 _USERS, _USERS_A_PAGE = "/admin/v1/users", 300
 _GROUPS, _GROUPS_A_PAGE = "/admin/v1/groups", 500
+_IDS_A_CALL = 100  # the most that user_id_list takes is not documented
 _TRASHED = "pending deletion"
 
 # Duo's error codes and their cures (Duo Admin API, "Response format"). Its text for 40103 is vague on purpose.
@@ -143,6 +145,17 @@ class DuoReader:
         """Return ``convert`` of every user's record, in Duo's order; the raw records are dropped page by page."""
         return self._read_all(_USERS, _USERS_A_PAGE, "users", "user_id", convert)
 
+    def users_by_id(self, ids: list[str], convert: Callable[[Any], T]) -> list[T]:
+        """Return ``convert`` of those of these users whom Duo has: who was merely passed over is found here."""
+        found: list[T] = []
+        for start in range(0, len(ids), _IDS_A_CALL):
+            some = set(ids[start : start + _IDS_A_CALL])
+            params = {"user_id_list": json.dumps(sorted(some)), "limit": str(_USERS_A_PAGE), "offset": "0"}
+            rows, _ = self._call(_USERS, params)
+            # A server that does not know the filter would send anybody.
+            found += [convert(row) for row in rows if isinstance(row, dict) and row.get("user_id") in some]
+        return found
+
     def _read_all(self, path: str, size: int, what: str, key: str, convert: Callable[[Any], T]) -> list[T]:
         """Read all pages; once more if the first time proves incomplete, as people change while we read."""
         for last_try in (False, True):
@@ -160,6 +173,12 @@ class DuoReader:
         trashed = nameless = 0
         total: object = None
         for rows, stated in self._pages(path, size, what):
+            if total not in (None, stated):
+                raise IncompleteReadError(
+                    f"The number of Duo's {what} changed from {total} to {stated} while they were read, "
+                    "so that some may have been passed over.",
+                    "Run again; if it stays so, somebody is changing many at this moment.",
+                )
             total = stated
             for row in rows:
                 id_ = row.get(key) if isinstance(row, dict) else None
@@ -203,8 +222,11 @@ class DuoReader:
             offset = following
 
     def _page(self, path: str, size: int, offset: int) -> tuple[list[Any], Mapping[str, Any]]:
+        return self._call(path, {"limit": str(size), "offset": str(offset)})
+
+    def _call(self, path: str, params: Mapping[str, str]) -> tuple[list[Any], Mapping[str, Any]]:
         host = self._transport.host
-        answer, data = self._transport.api_call("GET", path, {"limit": str(size), "offset": str(offset)})
+        answer, data = self._transport.api_call("GET", path, params)
         try:
             rows, metadata = self._transport.parse_json_response_and_metadata(answer, data)
         except RuntimeError as error:

@@ -30,7 +30,9 @@ class GroupDiff:
         self.group = dict(matched.ours)
         self._gone = matched.gone
         self._gone_groups = {self.group[duo_id].id for duo_id in self._gone}
+        keys = {problem.key for problem in unreadable}
         unread = {problem.external_id for problem in unreadable}
+        unread |= {duo_id for duo_id, entry in owned.groups.items() if entry.id in keys}
         self.wanted = {duo_id: name for duo_id, name in source.pushed.items() if duo_id not in unread}
         self.adopted = self._settle()
         taken = {group.id for group in self.adopted.values()}
@@ -93,7 +95,7 @@ class GroupDiff:
         if self._frozen:
             one = self._frozen == 1
             self.warnings.append(
-                f"{self._frozen} group membership{'' if one else 's'} of held, protected or unmanaged accounts "
+                f"{self._frozen} group membership{'' if one else 's'} of held, protected, kept or unmanaged accounts "
                 f"differ{'s' if one else ''} from Duo and {'stays as it is' if one else 'stay as they are'}."
             )
         names = {group_id: group.display_name.casefold() for group_id, group in self._by_id.items()}
@@ -124,7 +126,7 @@ class GroupDiff:
         people, there = self.people, set[str]()
         removed: list[Member] = []
         in_duo = self._members.get(duo_id, set())
-        for account_id in (group.members or ()) if group else ():
+        for account_id in self._shown_members(duo_id, group) if group else ():
             owner = people.owner.get(account_id) or people.adopter.get(account_id)
             if owner is not None:
                 there.add(owner)
@@ -143,6 +145,18 @@ class GroupDiff:
             elif user_id in people.account or people.protects_an_account_of(user_id):
                 self._frozen += 1
         return tuple(sorted(added, key=_member_order)), tuple(sorted(removed, key=_member_order))
+
+    def _shown_members(self, duo_id: str, group: Group) -> frozenset[str]:
+        """Return a group's members; where NinjaOne does not show them, those that the ledger says we put there."""
+        if group.members is not None:
+            return group.members
+        self.warnings.append(
+            f'NinjaOne does not show the members of "{group.display_name}"; those last applied count instead.'
+        )
+        entry = self.owned.groups.get(duo_id)
+        known = entry.members if entry is not None else ()
+        accounts = (self.people.account.get(member) for member in known)
+        return frozenset(account.id for account in accounts if account is not None and account.id)
 
     def counts(self, changes: list[Change]) -> Counts:
         """Count groups by what happens to them."""

@@ -96,9 +96,9 @@ def _source(case: _Case) -> GuardResult:
     now, least = case.seen.in_scope, case.safety.min_source_percent
     approved = case.approvals.source is not None and now >= case.approvals.source
     if case.seen.last_good is None:
-        before, since = case.seen.active, "there are active managed accounts"
+        before, since = case.seen.active, "accounts are managed and active"
     else:
-        before, since = case.seen.last_good, "there were at the last good run"
+        before, since = case.seen.last_good, "were at the last good run"
     shrunk = now * 100 < before * least
     message = f"{now} are in scope, {before} {since}; the least is {least:g} % of them ([safety] min_source_percent)."
     if now == 0:

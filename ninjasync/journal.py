@@ -73,7 +73,15 @@ def _owned(change: Change, id_: str, observed: tuple[Observation, ...]) -> dict[
     stopped = change.action == "deactivate"
     applied = {delta.path: delta.after for delta in change.diff if delta.path != ACTIVE}
     shown = {one.path: one.shown for one in observed}
-    return owned | {"id": id_, "name": change.key, "applied": applied, "shown": shown, "deactivated": stopped}
+    return owned | {
+        "id": id_,
+        "name": change.key,
+        "applied": applied,
+        "shown": shown,
+        "deactivated": stopped,
+        "added": [member.external_id for member in change.added if member.external_id],
+        "removed": [member.external_id for member in change.removed if member.external_id],
+    }
 
 
 def settle(ledger: Ledger, run: str, reader: Reader, at: datetime) -> list[str]:
@@ -149,6 +157,8 @@ def _settled_owner(operation: Operation, id_: str, *, deactivated: bool) -> dict
         "name": operation.key,
         "applied": applied,
         "shown": {},
+        "added": [],
+        "removed": [],
         "deactivated": deactivated,
     }
 

@@ -50,6 +50,7 @@ _resources = sa.Table(
     sa.Column("deactivated_at", sa.Text),
     sa.Column("applied", sa.Text, nullable=False, server_default="{}"),
     sa.Column("shown", sa.Text, nullable=False, server_default="{}"),
+    sa.Column("members", sa.Text, nullable=False, server_default="[]"),
 )
 _runs = sa.Table(
     "runs",
@@ -105,7 +106,7 @@ _used_plans = sa.Table(
 )
 
 # A name that was taken by an account that NinjaOne does not show may have become free.
-_CONTESTED_FOR = timedelta(days=7)
+_CONTESTED_FOR = timedelta(days=1)
 
 # Version n's entry takes a ledger from version n to n + 1; a new one is a row here.
 _MIGRATIONS: Mapping[int, tuple[str, ...]] = {}
@@ -231,13 +232,28 @@ class Ledger:
     def owned(self, resource: Resource) -> dict[str, Owned]:
         """Return this tenant's resources by Duo id."""
         table = _resources.c
-        columns = (table.external_id, table.id, table.name, table.deactivated_at, table.applied, table.shown)
+        columns = (
+            table.external_id,
+            table.id,
+            table.name,
+            table.deactivated_at,
+            table.applied,
+            table.shown,
+            table.members,
+        )
         query = sa.select(*columns).where(table.tenant == self.tenant.id, table.resource == resource)
         with self._read() as connection:
             rows = connection.execute(query).all()
         return {
-            duo_id: Owned(id_, name, _time(at) if at else None, json.loads(applied), json.loads(shown))
-            for duo_id, id_, name, at, applied, shown in rows
+            duo_id: Owned(
+                id_,
+                name,
+                _time(at) if at else None,
+                json.loads(applied),
+                json.loads(shown),
+                frozenset(json.loads(members)),
+            )
+            for duo_id, id_, name, at, applied, shown, members in rows
         }
 
     def foreign(self, resource: Resource) -> dict[str, str]:
@@ -325,7 +341,7 @@ class Ledger:
             )
 
     def contested(self, now: datetime) -> frozenset[tuple[Resource, str]]:
-        """Return the folded names that were refused as taken lately; each is tried again after some days."""
+        """Return the folded names that were refused as taken lately; each is tried again after a day."""
         since = _stamp(now - _CONTESTED_FOR)
         query = sa.select(_contested.c.resource, _contested.c.name).where(
             _contested.c.tenant == self.tenant.id, _contested.c.at >= since
@@ -368,7 +384,7 @@ class Ledger:
 
         ``owned`` is None where nothing changes; else ``resource`` and ``external_id``,
         and either ``gone`` or ``id``, ``name``, ``deactivated``, ``applied`` and ``shown``
-        (both laid over what was recorded before).
+        (both laid over what was recorded before), ``added`` and ``removed`` members.
         """
         with self._write() as connection:
             connection.execute(
@@ -398,11 +414,13 @@ class Ledger:
                 table.external_id != owned["external_id"],
             )
         )
-        columns = (table.applied, table.shown, table.deactivated_at, table.since)
+        columns = (table.applied, table.shown, table.members, table.deactivated_at, table.since)
         before = connection.execute(sa.select(*columns).where(*mine)).first()
         applied = (json.loads(before.applied) if before else {}) | owned["applied"]
         shown = json.loads(before.shown) if before else {}
         shown = {path: value for path, value in shown.items() if path not in owned["applied"]} | owned["shown"]
+        members = set(json.loads(before.members) if before else []).union(owned["added"])
+        members.difference_update(owned["removed"])
         stopped = _stamp(now) if owned["deactivated"] else before.deactivated_at if before else None
         row = {
             "tenant": self.tenant.id,
@@ -414,6 +432,7 @@ class Ledger:
             "deactivated_at": None if owned["deactivated"] is False else stopped,
             "applied": json.dumps(applied),
             "shown": json.dumps(shown),
+            "members": json.dumps(sorted(members)),
         }
         statement = insert(_resources).values(row)
         connection.execute(

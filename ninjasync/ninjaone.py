@@ -187,16 +187,26 @@ class Reader:
     def _trusted(self, found: Directory, paths: tuple[str, ...], wanted: Wanted) -> Directory:
         """Look for accounts that the ledger knows and the list lacks, which may be gone or merely not listed."""
         missing = sorted(wanted.user_ids - {user.id for user in found.users if user.id})
+        gone: set[str] = set()
+        problems = list(found.unreadable)
         for id_ in missing:
-            if self.user(id_, ()) is not None:
-                why = (
-                    f"NinjaOne's list lacks the account {id_}, which can still be read: the list is not trusted, "
-                    "each account is looked up instead."
-                )
-                return self._looked_up(paths, wanted, (why,))
+            body = self.raw("user", id_)
+            if body is None:
+                gone.add(id_)
+                continue
+            try:
+                scim.read_user(body, ())
+            except scim.UnreadableResourceError as error:
+                problems.append(_unreadable("user", {"id": id_}, error))
+                continue
+            why = (
+                f"NinjaOne's list lacks the account {id_}, which can still be read: the list is not trusted, "
+                "each account is looked up instead."
+            )
+            return self._looked_up(paths, wanted, (why,))
         groups = wanted.group_ids - {group.id for group in found.groups if group.id}
-        gone = [id_ for id_ in sorted(groups) if self.group(id_) is None]
-        return replace(found, vanished=frozenset((*missing, *gone)))
+        gone |= {id_ for id_ in groups if self.raw("group", id_) is None}
+        return replace(found, vanished=frozenset(gone), unreadable=tuple(problems))
 
     # --- one by one --------------------------------------------------------------------------
 
@@ -208,6 +218,7 @@ class Reader:
         groups = self._look_for("group", wanted.group_ids, wanted.group_names, scim.read_group, problems)
         groups = [group if group.members is not None else self._with_members(group) for group in groups]
         seen = {user.id for user in users} | {group.id for group in groups}
+        seen |= {problem.key for problem in problems}
         vanished = frozenset(id_ for id_ in (*wanted.user_ids, *wanted.group_ids) if id_ not in seen)
         return Directory(
             paths, tuple(users), tuple(groups), tuple(problems), complete=False, vanished=vanished, warnings=warnings
@@ -224,7 +235,12 @@ class Reader:
         """Read every id, and look every name up; who is not found by name is looked for by externalId."""
 
         def read(id_: str) -> R | None:
-            return self._one(resource, id_, convert)
+            body = self.raw(resource, id_)
+            try:
+                return None if body is None else convert(body)
+            except scim.UnreadableResourceError as error:
+                problems.append(_unreadable(resource, {"id": id_}, error))
+                return None
 
         found: dict[str, R] = {}
         for one in self._each(read, sorted(ids)):

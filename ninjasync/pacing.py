@@ -103,7 +103,8 @@ class Pacer:
         pause = error.pause if error.pause is not None else _backoff(state, FIRST_WAIT_OF_429)
         with self._lock:
             now = time.monotonic()
-            if error.status == 429 and now >= self._halted_until:
+            # Who says "again, at once" does not ask for fewer.
+            if error.status == 429 and pause > 0 and now >= self._halted_until:
                 self._tempo.refused(now, pause)
             self._halted_until = max(self._halted_until, now + pause)
         return 0.0

@@ -5,13 +5,13 @@ here; ``apply`` goes on with what comes out.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, Protocol, TypeVar
 
 from ninjasync import guards
-from ninjasync.attribute import nearest
+from ninjasync.attribute import ORGANIZATION_ID, nearest
 from ninjasync.config import Config
 from ninjasync.diff import Difference, Policy, diff
 from ninjasync.directory import Baseline, Directory, Ownership, Problem, Source, SourceUser, Standing, Wanted
@@ -35,6 +35,9 @@ class SourceReader(Protocol):
 
     def users(self, convert: Callable[[Any], T]) -> list[T]:
         """Return ``convert`` of every user's record."""
+
+    def users_by_id(self, ids: list[str], convert: Callable[[Any], T]) -> list[T]:
+        """Return ``convert`` of those of these users whom Duo has."""
 
 
 class TargetReader(Protocol):
@@ -75,7 +78,7 @@ def make_plan(config: Config, duo: SourceReader, ninjaone: TargetReader, moment:
 
     Raises CommandLineError where ``moment.only`` names nobody.
     """
-    source = read_source(config, duo)
+    source = read_source(config, duo, moment.owned)
     actual = ninjaone.directory(source.paths, _wanted(source, moment.owned))
     approved = moment.approvals.removals or 0
     policy = Policy(
@@ -100,14 +103,27 @@ def _wanted(source: Source, owned: Ownership) -> Wanted:
     )
 
 
-def read_source(config: Config, duo: SourceReader) -> Source:
-    """Read Duo and decide on every user by himself: who is in scope, and what he is to be in NinjaOne."""
+def read_source(config: Config, duo: SourceReader, owned: Ownership) -> Source:
+    """Read Duo and decide on every user by himself: who is in scope, and what he is to be in NinjaOne.
+
+    Who is ours and was not among the pages is asked for by his id: while people come and
+    go, paging may pass somebody over, and not read is not absent.
+    """
     groups = duo.groups()
     scope = resolve(config.scope, config.groups, groups)
     mapping = compile_mapping(config.attributes, config.safety)
     users: dict[str, SourceUser] = {}
     unreadable: list[Problem] = []
-    for found in duo.users(lambda row: source_user(row, scope, mapping)):
+
+    def convert(row: Any) -> SourceUser | Problem:
+        return source_user(row, scope, mapping)
+
+    def all_users() -> Iterator[SourceUser | Problem]:
+        yield from duo.users(convert)
+        if absent := sorted(set(owned.users) - set(users)):
+            yield from duo.users_by_id(absent, convert)
+
+    for found in all_users():
         if isinstance(found, Problem):
             unreadable.append(found)
         else:
@@ -120,8 +136,22 @@ def read_source(config: Config, duo: SourceReader) -> Source:
         scoped=scope.included,
         missing=scope.missing,
         unreadable=tuple(unreadable),
-        warnings=scope.warnings,
+        warnings=(*scope.warnings, *_empty_attributes(config, mapping, users)),
     )
+
+
+def _empty_attributes(config: Config, mapping: AttributeMapping, users: Mapping[str, SourceUser]) -> list[str]:
+    """Name mapped attributes that nobody in scope has a value for: most likely the name is misspelt."""
+    desired = [user.desired.values for user in users.values() if user.desired is not None]
+    if not desired:
+        return []
+    # Technicians need no organization, so that one may well be empty.
+    return [
+        f"[attributes] {path.rpartition(':')[2]} = {config.attributes[path]}: nobody in scope has a value for it; "
+        "is the name right?"
+        for path, column in zip(mapping.paths, zip(*desired, strict=True), strict=True)
+        if path != ORGANIZATION_ID and not any(column)
+    ]
 
 
 _UNREADABLE = "unreadable-record"

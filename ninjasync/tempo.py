@@ -17,7 +17,7 @@ _SLOW_START = 2.0  # growth in a second as long as only one refusal has come
 # How much the last window weighs against the time since the last refusal, at the first refusal, at the
 # second (the time before it was the slow start's, which says little), and from then on.
 _WEIGHTS = (0.5, 0.9, 0.5)
-_SLOWEST = 0.2  # requests a second; less than that is not believed of any server
+_SLOWEST = 2.0  # requests a second; less is a matter of pauses, which the server sets
 
 
 class Tempo:

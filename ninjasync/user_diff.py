@@ -19,7 +19,7 @@ from ninjasync.match import is_duo_id, match
 from ninjasync.names import order_renames, settle_names
 from ninjasync.plan import Action, Change, Counts, Delta, count
 
-_UNSEEN = "an account that NinjaOne does not show"
+_UNSEEN = "an account that NinjaOne does not show; it is tried again a day after NinjaOne said so"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,9 @@ class UserDiff:
         self.source, self.actual, self.policy, self.owned = source, actual, policy, owned
         unreadable = [problem for problem in actual.unreadable if problem.resource == "user"]
         self.problems: list[Problem] = [*source.unreadable, *unreadable]
+        keys = {problem.key for problem in unreadable}
         self._unread = {problem.external_id for problem in unreadable}
+        self._unread |= {duo_id for duo_id, entry in owned.users.items() if entry.id in keys}
         self._unread_names = {problem.key.casefold() for problem in unreadable}
         self._unread_names |= {name for resource, name in actual.hidden if resource == "user"}
         self._protects = _protection(policy.protected)

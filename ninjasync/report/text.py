@@ -34,7 +34,12 @@ def render_result(result: Result, plan: Plan, steps: tuple[str, ...], *, color: 
     """Return what became of the changes: failures one by one, then the counts, then what is left to a person."""
     paint = _painter(color=color)
     lines = []
-    for outcome in result.outcomes:
+    # Where nothing was tried, one line says so for all.
+    reasons = {(outcome.status, outcome.error) for outcome in result.outcomes}
+    if len(result.outcomes) > 1 and len(reasons) == 1 and not result.count("applied"):
+        ((status, error),) = reasons
+        lines.append(f"  all {len(result.outcomes)} changes {status}: {visible(error)}")
+    for outcome in result.outcomes if not lines else ():
         if outcome.status != "applied":
             mark = paint("failed ", "31") if outcome.status == "failed" else paint("skipped", "33")
             lines.append(f"  {mark} {outcome.change.action} {visible(outcome.change.key)}: {visible(outcome.error)}")
@@ -101,7 +106,8 @@ def _plan_lines(plan: Plan, paint: Paint) -> Iterator[str]:
             yield from _wrapped(visible(warning), "  - ")
     yield from _guard_lines(plan, paint)
     if not plan.changes:
-        yield from ("", "No changes. NinjaOne is what Duo implies.")
+        aside = " but for those held" if plan.problems else ""
+        yield from ("", f"No changes. NinjaOne is what Duo implies{aside}.")
     yield from ("", paint(summary_line(plan), "1"))
 
 
