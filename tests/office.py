@@ -269,9 +269,9 @@ class Office:
         }
         return str(self.ninjaone.create(USER, body | more)["id"])
 
-    def edit(self, user_name: str, **fields: Any) -> None:
-        """Change an account in NinjaOne by hand."""
-        self.ninjaone.users[self.account(user_name)["id"]].update(fields)
+    def edit(self, who: str, **fields: Any) -> None:
+        """Change the account with that userName in NinjaOne by hand."""
+        self.ninjaone.users[self.account(who)["id"]].update(fields)
 
     # --- the ledger ------------------------------------------------------------------------
 
