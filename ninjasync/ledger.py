@@ -459,7 +459,7 @@ class Ledger:
             runs = connection.execute(
                 sa.select(_runs)
                 .where(_runs.c.tenant == self.tenant.id, _runs.c.ended_at.is_(None))
-                .order_by(_runs.c.id)
+                .order_by(_runs.c.started_at, _runs.c.id)
             ).all()
             operations = connection.execute(
                 sa.select(_operations)
@@ -506,7 +506,8 @@ class Ledger:
 
     def runs(self, limit: int = 100) -> list[Run]:
         """Return this tenant's runs, the latest first."""
-        query = sa.select(_runs).where(_runs.c.tenant == self.tenant.id).order_by(_runs.c.id.desc()).limit(limit)
+        latest = (_runs.c.started_at.desc(), _runs.c.id.desc())
+        query = sa.select(_runs).where(_runs.c.tenant == self.tenant.id).order_by(*latest).limit(limit)
         with self._read() as connection:
             return [_run(row) for row in connection.execute(query)]
 
@@ -553,7 +554,9 @@ def _engine(path: Path, *, write: bool) -> sa.Engine:
         uri = f"{path.absolute().as_uri()}?mode={'rw' if write else 'ro'}"
         connection = sqlite3.connect(uri, uri=True, timeout=30, check_same_thread=False)
         try:
-            if write:
+            (mark,) = connection.execute("PRAGMA application_id").fetchone()
+            # Switching to WAL rewrites the file's header, which must not happen to another program's file.
+            if write and (mark == _APPLICATION_ID or path.stat().st_size == 0):
                 connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA foreign_keys=ON")
         except sqlite3.DatabaseError:
