@@ -552,6 +552,8 @@ class Ledger:
 def _engine(path: Path, *, write: bool) -> sa.Engine:
     def connect() -> sqlite3.Connection:
         uri = f"{path.absolute().as_uri()}?mode={'rw' if write else 'ro'}"
+        if not write and not _may_write(path.parent):
+            uri += "&immutable=1"  # SQLite could not make the files beside it that reading in WAL mode takes
         connection = sqlite3.connect(uri, uri=True, timeout=30, check_same_thread=False)
         try:
             (mark,) = connection.execute("PRAGMA application_id").fetchone()
@@ -568,6 +570,10 @@ def _engine(path: Path, *, write: bool) -> sa.Engine:
         return connection
 
     return sa.create_engine("sqlite://", creator=connect, poolclass=sa.pool.QueuePool, pool_size=1, max_overflow=16)
+
+
+def _may_write(folder: Path) -> bool:
+    return os.access(folder, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _create(connection: sa.Connection) -> None:
@@ -591,6 +597,9 @@ def _check(connection: sa.Connection, path: Path) -> None:
             f"The ledger {path} is of a newer ninjasync (its version is {version}, this one reads {SCHEMA_VERSION}).",
             "Upgrade ninjasync on this machine.",
         )
+    found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+    if found != "ok":
+        raise _damaged(path, str(found))
     for step in range(version, SCHEMA_VERSION):
         for statement in _MIGRATIONS[step]:
             connection.exec_driver_sql(statement)
