@@ -150,7 +150,7 @@ class Office:
 
     # --- configuration and commands --------------------------------------------------------
 
-    def set(self, section: str, **keys: Any) -> None:
+    def adjust(self, section: str, **keys: Any) -> None:
         """Change keys of one section; None takes one away."""
         table = self.config.setdefault(section, {})
         table |= keys

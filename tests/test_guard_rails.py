@@ -126,14 +126,14 @@ def prepare(office: Office, case: Case, size: int, beyond: int) -> int:
     """Bring the case about, ``beyond`` its limit; return the number that its flag approves."""
     name, bring_about, limits, settings, _, _ = case
     number = limits[size] + beyond
-    office.set("safety", **settings)
+    office.adjust("safety", **settings)
     if name == "member-removals" and size == 5:
         # Five people: four groups each make twenty memberships, of which six are too many.
         for group_name in ("A", "B", "C"):
             group = office.people.found_group(group_name)
             for id_ in everybody(office):
                 office.people.join(id_, group)
-        office.set("scope", groups=[TECHNICIANS, END_USERS, "A", "B", "C"])
+        office.adjust("scope", groups=[TECHNICIANS, END_USERS, "A", "B", "C"])
         office.settle()
         pairs = [(id_, group) for group in ("A", "B") for id_ in everybody(office)]
         for id_, group_name in pairs[:number]:
@@ -181,19 +181,15 @@ def test_just_above_the_limit_nothing_at_all_is_written(office: Office, size: in
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("case", CASES, ids=NAMES)
-def test_each_approval_lifts_its_own_guard_up_to_its_number_and_no_other(
-    office: Office, size: int, case: Case
-) -> None:
+def test_each_approval_lifts_its_own_guard_up_to_its_number_and_no_other(office: Office, size: int, case: Case) -> None:
     name, _, _, _, _, flag = case
     number = prepare(office, case, size, 1)
     # N people may be removed; of N people that are left, no more may be gone.
     too_little = number + 1 if name == "source" else number - 1
-    assert list(office.plan(flag, str(too_little)).tripped()) == [name]
     others = [
         part for other in CASES if other[0] != name for part in (other[5], "0" if other[0] == "source" else "100000")
     ]
-    if size == 5:
-        assert list(office.plan(*others).tripped()) == [name]
+    assert list(office.plan(flag, str(too_little), *others).tripped()) == [name]
 
     planned = office.plan(flag, str(number))
 
@@ -203,19 +199,17 @@ def test_each_approval_lifts_its_own_guard_up_to_its_number_and_no_other(
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("case", CASES, ids=NAMES)
 def test_with_withhold_everything_but_the_removals_is_written(office: Office, size: int, case: Case) -> None:
-    office.set("safety", on_refusal="withhold")
+    office.adjust("safety", on_refusal="withhold")
     prepare(office, case, size, 2 if case is SOURCE else 1)  # the newcomer makes up for one
     add_harmless_changes(office)
     memberships = {one["id"]: {m["value"] for m in one["members"]} for one in office.ninjaone.groups.values()}
     active = {one["id"] for one in office.ninjaone.users.values() if one["active"]}
-    technicians = {
-        one["id"] for one in office.ninjaone.users.values() if "technician" in one[EXTENSION]["userType"]
-    }
+    technicians = {one["id"] for one in office.ninjaone.users.values() if "technician" in one[EXTENSION]["userType"]}
 
     done = office.apply()
 
     assert done.code == 3
-    assert list(done.tripped())[0] == case[0]
+    assert next(iter(done.tripped())) == case[0]
     assert "new.comer@example.com" in office.user_names()
     if case[0] not in ("removals", "source"):  # there he is among those who left
         assert office.account(user(4))["name"]["familyName"] == "Changed"
@@ -233,7 +227,7 @@ def test_nineteen_memberships_are_too_few_for_a_percentage(office: Office) -> No
         group = office.people.found_group(group_name)
         for id_ in everybody(office)[: 4 if group_name == "C" else 5]:
             office.people.join(id_, group)
-    office.set("scope", groups=[TECHNICIANS, END_USERS, "A", "B", "C"])
+    office.adjust("scope", groups=[TECHNICIANS, END_USERS, "A", "B", "C"])
     office.settle()
     for id_ in everybody(office):
         for group_name in ("A", "B", "C"):
@@ -255,7 +249,7 @@ def test_a_held_record_is_a_refusal_under_strict_alone(office: Office, number: i
 
 
 def test_a_scoped_group_given_by_name_that_duo_does_not_have_is_a_refusal_that_names_it(office: Office) -> None:
-    office.set("scope", groups=[END_USERS, TECHNICIANS, "NinjaOne Tecnicians", "Nowhere*"])
+    office.adjust("scope", groups=[END_USERS, TECHNICIANS, "NinjaOne Tecnicians", "Nowhere*"])
 
     done = office.apply()
 
@@ -267,7 +261,7 @@ def test_a_scoped_group_given_by_name_that_duo_does_not_have_is_a_refusal_that_n
 
 
 def test_an_empty_source_is_refused_however_low_the_limit(office: Office, size: int) -> None:
-    office.set("safety", min_source_percent=0, max_removals=size)
+    office.adjust("safety", min_source_percent=0, max_removals=size)
     disable(office, size)
 
     done = office.apply()
@@ -302,7 +296,7 @@ def test_the_refusal_stands_after_the_whole_plan_with_limit_key_and_flag(office:
 
 
 def test_protected_accounts_are_never_touched_nor_counted(office: Office, size: int) -> None:
-    office.set("safety", protected_users=["user*@EXAMPLE.com"], min_source_percent=0)
+    office.adjust("safety", protected_users=["user*@EXAMPLE.com"], min_source_percent=0)
     disable(office, size - 1)
     promote(office, size)
     office.people.hire("New", "Comer", groups=[END_USERS], user_type="endUser", organization="1")
@@ -381,7 +375,7 @@ def test_a_read_of_duo_that_is_not_complete_is_exit_1_and_writes_nothing(
     office: Office, size: int, what: str, on_refusal: str
 ) -> None:
     change, sentence = INCOMPLETE[what]
-    office.set("safety", on_refusal=on_refusal, min_source_percent=0, max_removals=5000)
+    office.adjust("safety", on_refusal=on_refusal, min_source_percent=0, max_removals=5000)
     office.people.hire("New", "Comer", groups=[END_USERS], user_type="endUser", organization="1")
     office.meddle("duo", edit_users(change))
     before = office.snapshot()
@@ -396,7 +390,7 @@ def test_a_read_of_duo_that_is_not_complete_is_exit_1_and_writes_nothing(
 
 @pytest.mark.parametrize("size", FEW_AND_MANY)
 def test_an_empty_answer_of_duo_is_refused_as_an_empty_source(office: Office, size: int) -> None:
-    office.set("safety", min_source_percent=0, max_removals=5000)
+    office.adjust("safety", min_source_percent=0, max_removals=5000)
     office.meddle("duo", edit_users(empty))
     before = office.snapshot()
 
@@ -438,7 +432,7 @@ def test_a_malformed_row_is_held_and_withholds_every_removal(office: Office, col
 
 @pytest.mark.parametrize("size", FEW_AND_MANY)
 def test_a_duo_without_a_scoped_group_is_refused(office: Office, size: int) -> None:
-    office.set("safety", min_source_percent=0, max_removals=5000)
+    office.adjust("safety", min_source_percent=0, max_removals=5000)
     gone = office.people.group_named(END_USERS)
 
     def without(document: Json, offset: int) -> None:

@@ -31,7 +31,7 @@ def office(tmp_path: Path) -> Iterator[Office]:
 
 
 def test_the_ledger_is_an_sqlite_file_of_mode_0600_in_wal_that_says_its_version(office: Office) -> None:
-    office.set("state", path="a new folder/ledger.sqlite3")
+    office.adjust("state", path="a new folder/ledger.sqlite3")
     before = os.umask(0)
     try:
         office.settle()
@@ -50,7 +50,7 @@ def test_the_ledger_is_an_sqlite_file_of_mode_0600_in_wal_that_says_its_version(
 def test_by_default_it_lies_in_the_platforms_state_folder(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(office.folder / "state"))
     monkeypatch.setenv("HOME", str(office.folder))
-    office.set("state", path=None)
+    office.adjust("state", path=None)
 
     assert office.plan().code == 0
 
@@ -156,7 +156,7 @@ def test_a_folder_in_the_ledgers_place_is_no_ledger(office: Office) -> None:
 
 def test_where_no_ledger_can_be_made_plan_works_with_a_warning_and_apply_exits_1(office: Office) -> None:
     (office.folder / "file").touch()
-    office.set("state", path="file/ledger.sqlite3")
+    office.adjust("state", path="file/ledger.sqlite3")
     expected = {user(number): "create" for number in range(5)}
 
     planned, done, told = office.plan(), office.apply(), office.run("history")
@@ -225,7 +225,7 @@ def test_a_ledger_deleted_between_two_runs_removes_nobody_who_has_not_left_and_d
         office.people.set_attribute(office.duo(user(3)), "userType", "chef")
         office.people.set_email(office.duo(user(4)), "four.new@example.com")
         office.people.rename_group(office.people.group_named(END_USERS), "Staff")
-        office.set("scope", groups=[TECHNICIANS, "Staff"])
+        office.adjust("scope", groups=[TECHNICIANS, "Staff"])
         office.lose_ledger()
 
         done = office.apply()
@@ -267,8 +267,8 @@ def two(tmp_path: Path) -> Iterator[tuple[Office, Office]]:
         other_people.hire(f"Other{number}", "Two", groups=["Other Users"], user_type="endUser", organization="9")
     (tmp_path / "other").mkdir()
     with Office(tmp_path) as one, Office(tmp_path / "other", other_people, NinjaOne()) as other:
-        other.set("ninjaone", endpoint_url=one.box.scim_url + "/", secret_token=one.box.token)
-        other.set("scope", groups=["Other Users"])
+        other.adjust("ninjaone", endpoint_url=one.box.scim_url + "/", secret_token=one.box.token)
+        other.adjust("scope", groups=["Other Users"])
         other.ninjaone = one.ninjaone
         yield one, other
 
@@ -279,7 +279,7 @@ def test_two_tenants_with_one_endpoint_never_touch_each_others_accounts(
 ) -> None:
     one, other = two
     if shared:
-        other.set("state", path=str(one.ledger))
+        other.adjust("state", path=str(one.ledger))
     one.settle()
     assert other.apply().code == 0
     theirs = {row["id"]: dict(row) for row in one.ninjaone.users.values() if "@other" in row["userName"]}
@@ -293,7 +293,7 @@ def test_two_tenants_with_one_endpoint_never_touch_each_others_accounts(
     # All but one leave the other company; ours are as they were.
     for id_ in list(other.people.users)[:2]:
         other.people.disable(id_)
-    other.set("safety", min_source_percent=0)
+    other.adjust("safety", min_source_percent=0)
     assert other.apply().code == 0
     assert {id_: dict(one.ninjaone.users[id_]) for id_ in ours} == ours
     assert sum(one.ninjaone.users[id_]["active"] for id_ in theirs) == 1
@@ -310,14 +310,14 @@ def test_two_tenants_with_one_endpoint_never_touch_each_others_accounts(
 
 def test_one_duo_with_two_tenant_names_keeps_to_the_accounts_of_each(office: Office) -> None:
     office.people.hire("Tech", "One", groups=[TECHNICIANS], user_type="technician")
-    office.set("state", tenant="south")
-    office.set("scope", groups=[END_USERS])
+    office.adjust("state", tenant="south")
+    office.adjust("scope", groups=[END_USERS])
     office.settle()
     south = office.snapshot()
 
     # To the north all of these are out of scope, and their ids are in this very Duo read.
-    office.set("state", tenant="north")
-    office.set("scope", groups=[TECHNICIANS])
+    office.adjust("state", tenant="north")
+    office.adjust("scope", groups=[TECHNICIANS])
     done = office.apply()
     assert (done.code, done.actions()) == (0, {"tech.one@example.com": "create"})
     assert json.loads(south)[0].items() <= json.loads(office.snapshot())[0].items()
@@ -332,8 +332,8 @@ def test_one_duo_with_two_tenant_names_keeps_to_the_accounts_of_each(office: Off
     before = office.account(user(0))
 
     # And the other way round.
-    office.set("state", tenant="south")
-    office.set("scope", groups=[END_USERS])
+    office.adjust("state", tenant="south")
+    office.adjust("scope", groups=[END_USERS])
     assert office.plan().json["changes"] == []
     assert office.account(user(0)) == before
 
@@ -346,7 +346,7 @@ def test_history_tells_of_every_run_the_latest_first(office: Office) -> None:
     assert json.loads(office.run("history", "--format", "json").out)["runs"] == []
     office.apply()
     office.people.disable(office.duo(user(0)))
-    office.set("safety", max_removals=0, max_removals_percent=0)
+    office.adjust("safety", max_removals=0, max_removals_percent=0)
     assert office.apply().code == 3
 
     runs = json.loads(office.run("history", "--format", "json").out)["runs"]
@@ -415,24 +415,24 @@ def _refuse(method: str) -> HttpResponse | None:
 
 def test_history_belongs_to_the_tenant(office: Office) -> None:
     office.apply()
-    office.set("state", tenant="north")
+    office.adjust("state", tenant="north")
 
     assert office.run("history").out == "No runs yet.\n"
 
 
 def test_a_run_that_ended_by_an_error_is_in_the_history_and_not_taken_for_a_killed_one(office: Office) -> None:
-    office.set("duo", secret_key="wrong")
+    office.adjust("duo", secret_key="wrong")
     assert office.apply().code == 6
 
     runs = json.loads(office.run("history", "--format", "json").out)["runs"]
 
     assert [(run["exit_code"], run["counts"]) for run in runs] == [(6, {})]
-    office.set("duo", secret_key=office.box.secret_key)
+    office.adjust("duo", secret_key=office.box.secret_key)
     assert office.plan().json["warnings"] == [] or "cut short" not in " ".join(office.plan().json["warnings"])
 
 
 def test_runs_and_values_are_pruned_after_keep_history_days_but_ownership_never(office: Office) -> None:
-    office.set("state", keep_history_days=10)
+    office.adjust("state", keep_history_days=10)
     office.settle()
     office.days_pass(9)
     office.people.users[office.duo(user(0))]["lastname"] = "Changed"
@@ -453,7 +453,7 @@ def test_runs_and_values_are_pruned_after_keep_history_days_but_ownership_never(
 
 
 def test_a_used_plan_stays_used_after_its_run_was_pruned(office: Office, tmp_path: Path) -> None:
-    office.set("state", keep_history_days=1)
+    office.adjust("state", keep_history_days=1)
     office.plan("--out", tmp_path / "plan")
     assert office.run("apply", tmp_path / "plan").code == 0
     office.days_pass(5)

@@ -38,7 +38,7 @@ class Gate:
 @pytest.fixture
 def office(tmp_path: Path) -> Iterator[Office]:
     with Office(tmp_path) as made:
-        made.set("run", parallelism=1)
+        made.adjust("run", parallelism=1)
         yield made
 
 
@@ -86,27 +86,21 @@ def test_of_two_applies_at_once_the_second_exits_5_naming_the_holder_and_touches
     assert office.user_names() == {user(number) for number in range(5)}
 
 
-def test_a_saved_plan_waits_for_the_lock_like_any_other_apply(
+def test_a_saved_plan_needs_the_lock_like_any_other_apply(
     office: Office, tmp_path: Path, gate: Gate, holder: subprocess.Popen[str]
 ) -> None:
     assert office.plan("--out", tmp_path / "plan").code == 0
 
-    code, _ = ended(office.process("apply", str(tmp_path / "plan")))
-
-    assert (code, gate.writes) == (5, 1)
-
-
-def test_the_refusal_is_one_json_document_too(office: Office, holder: subprocess.Popen[str]) -> None:
-    done = office.apply()
-
-    assert done.code == 5
-    assert json.loads(done.out)["error"]["exit_code"] == 5
+    assert office.run("apply", tmp_path / "plan").code == 5
+    assert gate.writes == 1
 
 
 def test_with_a_lock_timeout_it_waits_until_the_other_has_ended(
     office: Office, tmp_path: Path, gate: Gate, holder: subprocess.Popen[str]
 ) -> None:
-    office.set("ninjaone", secret_token={"command": ["sh", "-c", f"touch {tmp_path}/started; echo {office.box.token}"]})
+    office.adjust(
+        "ninjaone", secret_token={"command": ["sh", "-c", f"touch {tmp_path}/started; echo {office.box.token}"]}
+    )
     second = office.process("apply", "--yes", "--lock-timeout", str(WAIT))
     with pytest.raises(subprocess.TimeoutExpired):
         second.wait(1)  # it neither gives up nor goes on
@@ -121,8 +115,15 @@ def test_with_a_lock_timeout_it_waits_until_the_other_has_ended(
     assert (tmp_path / "started").exists()
 
 
-def test_a_lock_timeout_that_is_too_short_is_exit_5(office: Office, holder: subprocess.Popen[str]) -> None:
-    assert office.apply("--lock-timeout", "0.2").code == 5
+def test_a_lock_timeout_that_is_too_short_is_exit_5_as_one_json_document(
+    office: Office, holder: subprocess.Popen[str]
+) -> None:
+    done = office.apply("--lock-timeout", "0.2")
+
+    assert done.code == 5
+    assert json.loads(done.out)["error"]["exit_code"] == 5
+    files = [one for one in office.folder.iterdir() if one.suffix == ".lock"]
+    assert [one.stat().st_mode & 0o077 for one in files] == [0]
 
 
 def test_a_killed_holder_frees_the_lock(office: Office, gate: Gate, holder: subprocess.Popen[str]) -> None:
@@ -146,6 +147,7 @@ def test_a_plan_needs_no_lock_and_says_that_a_run_is_under_way(office: Office, h
     assert "under way" in said
     assert f"process {holder.pid}" in said
     assert len(planned.actions()) == 5
+    assert f"process {holder.pid}" in office.run("history").out
 
 
 def test_a_plan_after_a_killed_run_says_that_it_is_unfinished(
@@ -159,10 +161,6 @@ def test_a_plan_after_a_killed_run_says_that_it_is_unfinished(
 
     assert "cut short" in said
     assert "under way" not in said
-
-
-def test_history_shows_a_run_that_is_under_way(office: Office, holder: subprocess.Popen[str]) -> None:
-    assert f"process {holder.pid}" in office.run("history").out
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -186,16 +184,9 @@ def test_an_interrupted_run_finishes_its_call_records_it_and_frees_the_lock(
 
 
 def test_the_locks_of_two_tenants_are_two(office: Office, holder: subprocess.Popen[str]) -> None:
-    office.set("state", tenant="north")
-    office.set("scope", groups=["NinjaOne Technicians"])
-    office.set("safety", min_source_percent=0)
+    office.adjust("state", tenant="north")
+    office.adjust("scope", groups=["NinjaOne Technicians"])
+    office.adjust("safety", min_source_percent=0)
 
     # It does not stand in line behind the first tenant's run; nobody is in scope here, which is refused.
     assert office.apply().code == 3
-
-
-def test_nothing_of_the_lock_may_be_read_by_others(office: Office, holder: subprocess.Popen[str]) -> None:
-    files = [one for one in office.folder.iterdir() if one.name.startswith(office.ledger.name + ".")]
-
-    assert files
-    assert [one.name for one in files if one.suffix == ".lock" and one.stat().st_mode & 0o077] == []
