@@ -133,7 +133,7 @@ class _Run:
             for phase in _phases(self._plan.writes):
                 self._run_phase(pool, phase)
         outcomes = tuple(self._outcomes[change.name] for change in self._plan.writes)
-        interrupted = self._fatal is None and self._stop.is_set()
+        interrupted = self._stop.is_set()
         return Result(outcomes, interrupted=interrupted, fatal=self._fatal).with_withheld(self._plan)
 
     def _run_phase(self, pool: ThreadPoolExecutor, changes: list[Change]) -> None:

@@ -478,7 +478,7 @@ class Ledger:
             runs = connection.execute(
                 sa.select(_runs)
                 .where(_runs.c.tenant == self.tenant.id, _runs.c.ended_at.is_(None))
-                .order_by(_runs.c.id)
+                .order_by(_runs.c.started_at, _runs.c.id)
             ).all()
             operations = connection.execute(
                 sa.select(_operations)
@@ -525,7 +525,8 @@ class Ledger:
 
     def runs(self, limit: int = 100) -> list[Run]:
         """Return this tenant's runs, the latest first."""
-        query = sa.select(_runs).where(_runs.c.tenant == self.tenant.id).order_by(_runs.c.id.desc()).limit(limit)
+        latest = (_runs.c.started_at.desc(), _runs.c.id.desc())
+        query = sa.select(_runs).where(_runs.c.tenant == self.tenant.id).order_by(*latest).limit(limit)
         with self._read() as connection:
             return [_run(row) for row in connection.execute(query)]
 
@@ -570,9 +571,13 @@ class Ledger:
 def _engine(path: Path, *, write: bool) -> sa.Engine:
     def connect() -> sqlite3.Connection:
         uri = f"{path.absolute().as_uri()}?mode={'rw' if write else 'ro'}"
+        if not write and not _may_write(path.parent):
+            uri += "&immutable=1"  # SQLite could not make the files beside it that reading in WAL mode takes
         connection = sqlite3.connect(uri, uri=True, timeout=30, check_same_thread=False)
         try:
-            if write:
+            (mark,) = connection.execute("PRAGMA application_id").fetchone()
+            # Switching to WAL rewrites the file's header, which must not happen to another program's file.
+            if write and (mark == _APPLICATION_ID or path.stat().st_size == 0):
                 connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA foreign_keys=ON")
         except sqlite3.DatabaseError:
@@ -584,6 +589,10 @@ def _engine(path: Path, *, write: bool) -> sa.Engine:
         return connection
 
     return sa.create_engine("sqlite://", creator=connect, poolclass=sa.pool.QueuePool, pool_size=1, max_overflow=16)
+
+
+def _may_write(folder: Path) -> bool:
+    return os.access(folder, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _create(connection: sa.Connection) -> None:
@@ -607,6 +616,9 @@ def _check(connection: sa.Connection, path: Path) -> None:
             f"The ledger {path} is of a newer ninjasync (its version is {version}, this one reads {SCHEMA_VERSION}).",
             "Upgrade ninjasync on this machine.",
         )
+    found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+    if found != "ok":
+        raise _damaged(path, str(found))
     for step in range(version, SCHEMA_VERSION):
         for statement in _MIGRATIONS[step]:
             connection.exec_driver_sql(statement)

@@ -1,0 +1,519 @@
+"""The ledger as a file that may be lost, damaged, foreign or shared, and what is told from it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import sqlite3
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from office import END_USERS, TECHNICIANS, Office, populate, staff, user
+
+from ninjasync.sandbox import Company, NinjaOne
+from ninjasync.sandbox.exchange import HttpResponse
+from ninjasync.sandbox.scim_schema import USER
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    with Office(tmp_path) as made:
+        yield made
+
+
+# --- the file --------------------------------------------------------------------------------
+
+
+def test_the_ledger_is_an_sqlite_file_of_mode_0600_in_wal_that_says_its_version(office: Office) -> None:
+    office.adjust("state", path="a new folder/ledger.sqlite3")
+    before = os.umask(0)
+    try:
+        office.settle()
+        files = list(office.ledger.parent.iterdir())
+        modes = {one.name: oct(stat.S_IMODE(one.stat().st_mode)) for one in files if one.name.startswith("ledger.sq")}
+    finally:
+        os.umask(before)
+
+    assert modes["ledger.sqlite3"] == "0o600"
+    assert {mode for name, mode in modes.items() if not name.endswith(".lock")} == {"0o600"}
+    assert stat.S_IMODE(office.ledger.parent.stat().st_mode) == 0o700
+    assert office.ask_ledger("PRAGMA journal_mode") == [("wal",)]
+    assert office.ask_ledger("select value from meta where key = 'schema_version'") == [("1",)]
+
+
+def test_by_default_it_lies_in_the_platforms_state_folder(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(office.folder / "state"))
+    monkeypatch.setenv("HOME", str(office.folder))
+    office.adjust("state", path=None)
+
+    assert office.plan().code == 0
+
+    assert [one for one in office.folder.rglob("*.sqlite3") if one.is_file()]
+
+
+def garbage(path: Path) -> None:
+    path.write_bytes(b"This is no database, though it is quite long. " * 500)
+
+
+def truncated_to(size: int | float) -> Callable[[Path], None]:
+    def cut(path: Path) -> None:
+        data = path.read_bytes()
+        path.write_bytes(data[: size if isinstance(size, int) else int(len(data) * size)])
+
+    return cut
+
+
+def all_but_the_end(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+def zero_bytes(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def scribbled_over(path: Path) -> None:
+    data = path.read_bytes()
+    path.write_bytes(data[:4096] + b"\xff" * (len(data) - 4096))
+
+
+def newer(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("update meta set value = '99' where key = 'schema_version'")
+
+
+def without_version(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("delete from meta where key = 'schema_version'")
+
+
+def without_a_table(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("PRAGMA foreign_keys=OFF")
+        connection.execute("drop table resources")
+
+
+def foreign(path: Path) -> None:
+    path.unlink()
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("create table bookmarks (url text)")
+        connection.execute("insert into bookmarks values ('https://example.com')")
+
+
+DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
+    "garbage": (garbage, "damaged|not a ledger"),
+    "zero bytes": (zero_bytes, "damaged"),
+    "8 bytes": (truncated_to(8), "damaged"),
+    "50 bytes": (truncated_to(50), "damaged|not a ledger"),
+    "100 bytes": (truncated_to(100), "damaged"),
+    "one page": (truncated_to(4096), "damaged"),
+    "half": (truncated_to(0.5), "damaged"),
+    "all but the end": (all_but_the_end, "damaged"),
+    "scribbled over": (scribbled_over, "damaged"),
+    "newer": (newer, "newer"),
+    "without a version": (without_version, "damaged"),
+    "without a table": (without_a_table, "damaged|cannot be used"),
+    "foreign": (foreign, "not a ledger"),
+}
+
+
+@pytest.mark.parametrize("what", DAMAGES)
+def test_a_damaged_newer_or_foreign_ledger_is_exit_1_and_never_a_fresh_start(office: Office, what: str) -> None:
+    office.settle()
+    damage, sentence = DAMAGES[what]
+    for end in ("-wal", "-shm"):
+        office.ledger.with_name(office.ledger.name + end).unlink(missing_ok=True)
+    damage(office.ledger)
+    office.people.hire("New", "Comer", groups=[END_USERS], user_type="endUser", organization="1")
+    left = office.ledger.read_bytes()
+
+    # History does not look into the table that is missing.
+    commands = (["plan"], ["apply", "--yes"], ["history"])[: 2 if what == "without a table" else 3]
+    for command in commands:
+        ran = office.run(command[0], *command[1:])
+
+        assert ran.code == 1, (command, ran.said)
+        assert re.search(sentence, ran.err), ran.err
+        assert str(office.ledger) in ran.err
+        assert "Traceback" not in ran.said
+        assert len(ran.err.strip().splitlines()) == 2  # what failed, and what to do next
+    assert office.writes() == []
+    assert what == "without a table" or office.ledger.read_bytes() == left  # it is not ours to mend, or it is evidence
+
+
+def test_a_folder_in_the_ledgers_place_is_no_ledger(office: Office) -> None:
+    office.ledger.mkdir()
+
+    assert office.apply().code == 1
+    assert office.plan().code == 0
+    assert office.writes() == []
+
+
+def test_where_no_ledger_can_be_made_plan_works_with_a_warning_and_apply_exits_1(office: Office) -> None:
+    (office.folder / "file").touch()
+    office.adjust("state", path="file/ledger.sqlite3")
+    expected = {user(number): "create" for number in range(5)}
+
+    planned, done, told = office.plan(), office.apply(), office.run("history")
+
+    assert (planned.code, planned.actions()) == (0, expected)
+    assert any("ledger" in warning for warning in planned.json["warnings"])
+    assert done.code == 1
+    assert "[state] path" in done.said
+    assert office.writes() == []
+    assert told.code in (0, 1)
+
+
+@pytest.fixture
+def as_nobody() -> Iterator[Path]:
+    """A folder that this process may read and, once it is closed, not write; root steps down for that."""
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))  # pytest's own folders are for their owner's eyes alone
+    folder.chmod(0o777)
+    stepped_down = os.geteuid() == 0
+    if stepped_down:
+        os.chown(folder, 65534, 65534)
+        os.seteuid(65534)
+    try:
+        yield folder
+    finally:
+        if stepped_down:
+            os.seteuid(0)
+        folder.chmod(0o777)
+        shutil.rmtree(folder)
+
+
+def test_a_ledger_that_may_only_be_read_is_read_by_plan_which_warns_and_ends_apply(as_nobody: Path) -> None:
+    with Office(as_nobody) as office:
+        office.settle()
+        erased = office.duo(user(0))
+        office.people.erase(erased)
+        office.write_config()
+        office.ledger.chmod(0o400)
+        as_nobody.chmod(0o555)
+        config = str(as_nobody / "config.toml")
+        office.write_config = lambda name="": config  # type: ignore[method-assign]  # nothing may be written here
+        try:
+            planned, done = office.plan(), office.apply()
+        finally:
+            as_nobody.chmod(0o777)
+
+        # What only the ledger knows is known: whose account it is that Duo has no user for.
+        assert planned.code == 0, planned.said
+        assert planned.actions() == {user(0): "deactivate"}
+        assert any("cannot be written" in warning for warning in planned.json["warnings"])
+        assert done.code == 1
+        assert office.writes() == []
+
+
+# --- lost between two runs -------------------------------------------------------------------
+
+
+def test_a_ledger_deleted_between_two_runs_removes_nobody_who_has_not_left_and_duplicates_nobody(
+    tmp_path: Path,
+) -> None:
+    with Office(tmp_path, staff(8, 2)) as office:
+        office.settle()
+        ids = {one["userName"]: one["id"] for one in office.ninjaone.users.values()}
+        office.people.disable(office.duo(user(0)))
+        office.people.erase(office.duo(user(1)))
+        office.people.lock_out(office.duo(user(2)))
+        office.people.set_attribute(office.duo(user(3)), "userType", "chef")
+        office.people.set_email(office.duo(user(4)), "four.new@example.com")
+        office.people.rename_group(office.people.group_named(END_USERS), "Staff")
+        office.adjust("scope", groups=[TECHNICIANS, "Staff"])
+        office.lose_ledger()
+
+        done = office.apply()
+
+        assert done.code == 0
+        assert done.actions() == {user(0): "deactivate", "four.new@example.com": "update"}
+        assert done.actions("group") == {"Staff": "update"}
+        assert any("cannot be judged" in warning for warning in done.json["warnings"])
+        ids["four.new@example.com"] = ids.pop(user(4))
+        assert {one["userName"]: one["id"] for one in office.ninjaone.users.values()} == ids
+        inactive = {one["userName"] for one in office.ninjaone.users.values() if not one["active"]}
+        assert inactive == {user(0)}
+        assert len(office.ninjaone.groups) == 2
+        assert office.plan().json["changes"] == []
+
+
+def test_the_ladder_starts_anew_where_the_ledger_was_lost(office: Office) -> None:
+    office.settle()
+    office.people.disable(office.duo(user(0)))
+    office.apply()
+    office.days_pass(29)
+    office.lose_ledger()
+    assert office.apply().actions() == {}
+    office.days_pass(29)
+    assert office.apply().actions() == {}
+    office.days_pass(2)
+    assert office.apply().actions() == {user(0): "delete"}
+
+
+# --- two tenants, one endpoint ---------------------------------------------------------------
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Iterator[tuple[Office, Office]]:
+    """Two companies with Duo accounts of their own and one NinjaOne endpoint; each has its configuration."""
+    other_people = Company(seed=77, domain="other.example")
+    other_people.scoped += [other_people.found_group(TECHNICIANS), other_people.found_group("Other Users")]
+    for number in range(3):
+        other_people.hire(f"Other{number}", "Two", groups=["Other Users"], user_type="endUser", organization="9")
+    (tmp_path / "other").mkdir()
+    with Office(tmp_path) as one, Office(tmp_path / "other", other_people, NinjaOne()) as other:
+        other.adjust("ninjaone", endpoint_url=one.box.scim_url + "/", secret_token=one.box.token)
+        other.adjust("scope", groups=["Other Users"])
+        other.ninjaone = one.ninjaone
+        yield one, other
+
+
+@pytest.mark.parametrize("shared", [True, False], ids=["one ledger", "a ledger each"])
+def test_two_tenants_with_one_endpoint_never_touch_each_others_accounts(
+    two: tuple[Office, Office], shared: bool
+) -> None:
+    one, other = two
+    if shared:
+        other.adjust("state", path=str(one.ledger))
+    one.settle()
+    assert other.apply().code == 0
+    theirs = {row["id"]: dict(row) for row in one.ninjaone.users.values() if "@other" in row["userName"]}
+    ours = {row["id"]: dict(row) for row in one.ninjaone.users.values() if "@other" not in row["userName"]}
+    assert (len(theirs), len(ours)) == (3, 5)
+
+    for office in (one, other):
+        assert office.plan().json["changes"] == []
+        assert office.plan().json["summary"]["users"]["unmanaged"] == (3 if office is one else 5)
+
+    # All but one leave the other company; ours are as they were.
+    for id_ in list(other.people.users)[:2]:
+        other.people.disable(id_)
+    other.adjust("safety", min_source_percent=0)
+    assert other.apply().code == 0
+    assert {id_: dict(one.ninjaone.users[id_]) for id_ in ours} == ours
+    assert sum(one.ninjaone.users[id_]["active"] for id_ in theirs) == 1
+    assert one.plan().json["changes"] == []
+
+    # One of theirs takes an address that one of ours has.
+    thief = list(other.people.users)[2]
+    other.people.set_email(thief, user(0))
+    planned = other.apply()
+    assert planned.actions() == {}
+    assert planned.problems() == {user(0): "name-taken"}
+    assert {id_: dict(one.ninjaone.users[id_]) for id_ in ours} == ours
+
+
+def test_one_duo_with_two_tenant_names_keeps_to_the_accounts_of_each(office: Office) -> None:
+    office.people.hire("Tech", "One", groups=[TECHNICIANS], user_type="technician")
+    office.adjust("state", tenant="south")
+    office.adjust("scope", groups=[END_USERS])
+    office.settle()
+    south = office.snapshot()
+
+    # To the north all of these are out of scope, and their ids are in this very Duo read.
+    office.adjust("state", tenant="north")
+    office.adjust("scope", groups=[TECHNICIANS])
+    done = office.apply()
+    assert (done.code, done.actions()) == (0, {"tech.one@example.com": "create"})
+    assert json.loads(south)[0].items() <= json.loads(office.snapshot())[0].items()
+
+    # Who moves from south to north is south's until south lets go of the address.
+    mover = office.duo(user(0))
+    office.people.join(mover, office.people.group_named(TECHNICIANS))
+    held = office.plan()
+    assert (held.actions(), held.problems()) == ({}, {user(0): "name-taken"})
+    assert "south" in held.problem(user(0))
+    assert office.apply().code == 0
+    before = office.account(user(0))
+
+    # And the other way round.
+    office.adjust("state", tenant="south")
+    office.adjust("scope", groups=[END_USERS])
+    assert office.plan().json["changes"] == []
+    assert office.account(user(0)) == before
+
+
+# --- history ---------------------------------------------------------------------------------
+
+
+def test_history_tells_of_every_run_the_latest_first(office: Office) -> None:
+    assert office.run("history").out == "No runs yet.\n"
+    assert json.loads(office.run("history", "--format", "json").out)["runs"] == []
+    office.apply()
+    office.people.disable(office.duo(user(0)))
+    office.adjust("safety", max_removals=0, max_removals_percent=0)
+    assert office.apply().code == 3
+
+    runs = json.loads(office.run("history", "--format", "json").out)["runs"]
+
+    assert [run["exit_code"] for run in runs] == [3, 0]
+    assert [run["command"] for run in runs] == ["apply", "apply"]
+    assert runs[1]["counts"] == {"applied": 7, "failed": 0, "skipped": 0}
+    assert all(str(os.getpid()) in run["actor"] for run in runs)
+    assert all(run["started_at"] <= run["ended_at"] for run in runs)
+    lines = office.run("history").out.splitlines()
+    assert [line.split()[0] for line in lines] == [run["id"] for run in runs]
+    assert "exit 3" in lines[0]
+    assert "7 applied" in lines[1]
+
+
+def test_history_of_one_run_tells_every_operation_with_its_outcome_before_and_after(office: Office) -> None:
+    office.settle()
+    office.people.users[office.duo(user(0))]["lastname"] = "Changed"
+    office.people.disable(office.duo(user(1)))
+    office.apply()
+    run = json.loads(office.run("history", "--format", "json").out)["runs"][0]["id"]
+
+    found = json.loads(office.run("history", run, "--format", "json").out)
+    text = office.run("history", run[:-1]).out
+
+    assert found["run"]["id"] == run
+    rows = {(one["key"], one["action"]): one for one in found["operations"]}
+    assert rows.keys() == {(user(0), "update"), (user(1), "deactivate"), (END_USERS, "update")}
+    assert {one["status"] for one in rows.values()} == {"applied"}
+    assert rows[user(0), "update"]["diff"] == [{"path": "name.familyName", "before": "Two", "after": "Changed"}]
+    assert rows[user(1), "deactivate"]["diff"] == [{"path": "active", "before": True, "after": False}]
+    assert rows[END_USERS, "update"]["diff"] == [{"path": "members", "before": [user(1)], "after": []}]
+    assert 'name.familyName: "Two" -> "Changed"' in text
+    assert "active: true -> false" in text
+    assert f"- {user(1)}" in text
+
+
+def test_history_of_an_unknown_or_ambiguous_run_is_64(office: Office) -> None:
+    office.apply()
+    office.apply()
+
+    assert office.run("history", "1999").code == 64
+    assert office.run("history", "2").code == 64
+
+
+def test_history_shows_what_failed_and_why(office: Office) -> None:
+    office.native("stranger@example.com")
+    office.settle()
+    office.people.set_email(office.duo(user(0)), "nowhere@example.com")
+    office.plan("--out", office.folder / "plan")
+    office.meddle("scim", lambda request, serve: _refuse(request.method) or serve(request))
+
+    assert office.run("apply", office.folder / "plan").code == 4
+
+    run = json.loads(office.run("history", "--format", "json").out)["runs"][0]
+    assert (run["exit_code"], run["command"]) == (4, f"apply {office.folder / 'plan'}")
+    (operation,) = json.loads(office.run("history", run["id"], "--format", "json").out)["operations"]
+    assert operation["status"] == "failed"
+    assert "400" in operation["error"]
+    assert "400" in office.run("history", run["id"]).out
+
+
+def _refuse(method: str) -> HttpResponse | None:
+    return HttpResponse(400) if method != "GET" else None
+
+
+def test_history_belongs_to_the_tenant(office: Office) -> None:
+    office.apply()
+    office.adjust("state", tenant="north")
+
+    assert office.run("history").out == "No runs yet.\n"
+
+
+def test_a_run_that_ended_by_an_error_is_in_the_history_and_not_taken_for_a_killed_one(office: Office) -> None:
+    office.adjust("duo", secret_key="wrong")
+    assert office.apply().code == 6
+
+    runs = json.loads(office.run("history", "--format", "json").out)["runs"]
+
+    assert [(run["exit_code"], run["counts"]) for run in runs] == [(6, {})]
+    office.adjust("duo", secret_key=office.box.secret_key)
+    assert office.plan().json["warnings"] == [] or "cut short" not in " ".join(office.plan().json["warnings"])
+
+
+def test_runs_and_values_are_pruned_after_keep_history_days_but_ownership_never(office: Office) -> None:
+    office.adjust("state", keep_history_days=10)
+    office.settle()
+    office.days_pass(9)
+    office.people.users[office.duo(user(0))]["lastname"] = "Changed"
+    office.apply()
+    assert office.ask_ledger("select count(*) from runs") == [(2,)]
+
+    office.days_pass(2)
+    office.people.erase(office.duo(user(1)))
+    office.apply()
+
+    assert office.ask_ledger("select count(*) from runs") == [(2,)]
+    assert office.ask_ledger("select count(*) from operations where action = 'create'") == [(0,)]
+    assert office.ask_ledger("select count(*) from resources") == [(7,)]
+    # He whom only the ledger knows by now is still known.
+    assert office.account(user(1))["active"] is False
+    office.days_pass(31)
+    assert office.apply().actions() == {user(1): "delete"}
+
+
+def test_a_used_plan_stays_used_after_its_run_was_pruned(office: Office, tmp_path: Path) -> None:
+    office.adjust("state", keep_history_days=1)
+    office.plan("--out", tmp_path / "plan")
+    assert office.run("apply", tmp_path / "plan").code == 0
+    office.days_pass(5)
+    office.apply()
+    office.ninjaone.users.clear()
+    office.ninjaone.groups.clear()
+
+    assert office.run("apply", tmp_path / "plan").code == 3
+    assert not office.ninjaone.users
+
+
+# --- what only the ledger knows --------------------------------------------------------------
+
+
+def test_a_plan_writes_nothing_but_its_own_ledger(office: Office) -> None:
+    before = {one.name for one in office.folder.iterdir()}
+
+    office.plan()
+
+    added = {one.name for one in office.folder.iterdir()} - before
+    assert added <= {"config.toml", "ledger.sqlite3", "ledger.sqlite3-wal", "ledger.sqlite3-shm"}
+    assert office.writes() == []
+
+
+def test_redaction_tokens_are_stable_for_one_ledger_and_differ_for_another(office: Office) -> None:
+    def tokens() -> list[str]:
+        return re.findall(r"person-\w+", office.plan("--redact").out)
+
+    first = tokens()
+    assert first
+    assert tokens() == first
+    office.settle()
+    office.people.users[office.duo(user(0))]["lastname"] = "Changed"
+    (update,) = (one for one in office.plan("--redact").json["changes"] if one["resource"] == "user")
+    assert update["key"] in first  # the same person, in another plan
+    assert "Changed" not in json.dumps(update)
+    office.lose_ledger()
+    office.ninjaone.users.clear()
+    office.ninjaone.groups.clear()
+    assert set(tokens()).isdisjoint(first)
+
+
+def test_accounts_that_a_person_deleted_in_ninjaone_are_made_anew_and_the_ledger_follows(office: Office) -> None:
+    office.settle()
+    old = office.account(user(0))["id"]
+    office.ninjaone.delete(USER, old)
+
+    assert office.apply().actions() == {user(0): "create"}
+
+    new = office.account(user(0))["id"]
+    assert new != old
+    assert office.ask_ledger("select id from resources where name = ?", user(0)) == [(new,)]
+    office.people.erase(office.duo(user(0)))
+    assert office.apply().actions() == {user(0): "deactivate"}
+
+
+def test_everything_that_a_populated_tenant_has_is_recorded_by_the_first_apply(tmp_path: Path) -> None:
+    people = staff(6)
+    ninjaone = NinjaOne(seed=9)
+    populate(ninjaone, people)
+    with Office(tmp_path, people, ninjaone) as office:
+        assert office.apply().json["changes"] == []
+        assert office.ask_ledger("select count(*) from resources") == [(8,)]
