@@ -6,6 +6,7 @@ Knows the sandbox's public face and the contract. Must not know how ninjasync is
 from __future__ import annotations
 
 import contextlib
+import copy
 import datetime
 import http.client
 import io
@@ -134,6 +135,16 @@ def staff(technicians: int = 3, end_users: int = 12, *, seed: int = 7) -> Compan
     return made
 
 
+@dataclass
+class Saved:
+    """A world at rest."""
+
+    config: Config
+    people: tuple[dict[str, Json], dict[str, Json]]
+    ninjaone: tuple[dict[str, Json], ...]
+    ledger: dict[str, bytes]
+
+
 class World:
     """A sandbox with a configuration file, and the command line to it."""
 
@@ -142,7 +153,8 @@ class World:
         self.people = staff() if people is None else people
         self.ninjaone = NinjaOne(seed=3) if ninjaone is None else ninjaone
         self.box = Sandbox(self.people, self.ninjaone).start()
-        self.meddlers: list[Meddler] = []
+        self._duo_meddler: Meddler | None = None
+        self._scim_meddler: Meddler | None = None
         self.config: Config = {
             "duo": {
                 "api_hostname": self.box.duo_url,
@@ -159,26 +171,60 @@ class World:
             "deprovision": {},
             "safety": {},
             "run": {"retries": 2},
+            "state": {"path": "ledger.sqlite"},
         }
 
     def stop(self) -> None:
-        for meddler in self.meddlers:
+        for meddler in filter(None, (self._duo_meddler, self._scim_meddler)):
             meddler.stop()
         self.box.stop()
 
-    def meddle_duo(self, meddle: Meddling) -> Meddler:
-        """From now on, ninjasync reaches Duo through this."""
-        meddler = Meddler(self.box.duo_url, meddle)
-        self.meddlers.append(meddler)
-        self.configure("duo", api_hostname=meddler.url)
-        return meddler
+    def save(self) -> Saved:
+        """All that a test may change, so that the next one starts from the same."""
+        return copy.deepcopy(
+            Saved(
+                self.config,
+                (self.people.users, self.people.groups),
+                tuple(dict(table.items()) for table in (self.ninjaone.users, self.ninjaone.groups)),
+                {file.name: file.read_bytes() for file in self.folder.glob("ledger*") if file.is_file()},
+            )
+        )
 
-    def meddle_scim(self, meddle: Meddling) -> Meddler:
-        """From now on, ninjasync reaches NinjaOne through this."""
-        meddler = Meddler(self.box.scim_url, meddle)
-        self.meddlers.append(meddler)
-        self.configure("ninjaone", endpoint_url=meddler.url)
-        return meddler
+    def restore(self, saved: Saved, folder: Path) -> World:
+        """Go back to that, in another folder; the addresses stay, and so does the tenant."""
+        saved = copy.deepcopy(saved)
+        self.folder, self.config = folder, saved.config
+        for mine, records in zip((self.people.users, self.people.groups), saved.people, strict=True):
+            mine.clear()
+            mine.update(records)
+        for table, resources in zip((self.ninjaone.users, self.ninjaone.groups), saved.ninjaone, strict=True):
+            table.clear()
+            table.update(resources)
+        for name, content in saved.ledger.items():
+            (folder / name).write_bytes(content)
+        for meddler in filter(None, (self._duo_meddler, self._scim_meddler)):
+            meddler.meddle = untouched
+            meddler.hits.clear()
+        self.box.forget()
+        return self
+
+    def meddle_duo(self, meddle: Meddling | None = None) -> Meddler:
+        """From now on, ninjasync reaches Duo through this; a second time by the same address."""
+        if self._duo_meddler is None:
+            self._duo_meddler = Meddler(self.box.duo_url)
+            self.configure("duo", api_hostname=self._duo_meddler.url)
+        self._duo_meddler.meddle = meddle or untouched
+        self._duo_meddler.hits.clear()
+        return self._duo_meddler
+
+    def meddle_scim(self, meddle: Meddling | None = None) -> Meddler:
+        """From now on, ninjasync reaches NinjaOne through this; a second time by the same address."""
+        if self._scim_meddler is None:
+            self._scim_meddler = Meddler(self.box.scim_url)
+            self.configure("ninjaone", endpoint_url=self._scim_meddler.url)
+        self._scim_meddler.meddle = meddle or untouched
+        self._scim_meddler.hits.clear()
+        return self._scim_meddler
 
     @property
     def path(self) -> Path:
@@ -364,7 +410,7 @@ class Meddler:
                 pass
 
         self._server = Server(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
 
     @property
