@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from world import run, run_process
 
@@ -34,10 +36,13 @@ def test_the_story_has_all_that_happens_in_a_year() -> None:
         assert action in story
 
 
-def test_the_demo_runs_as_a_program_without_any_configuration() -> None:
-    shown = run_process("demo", env={"NINJASYNC_CONFIG": "/no/such/file", "NO_COLOR": "1"})
+def test_the_demo_runs_without_any_configuration_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    env = {"NINJASYNC_CONFIG": "/no/such/file", "NO_COLOR": "1", "HOME": str(tmp_path)}
+    env |= {name: str(tmp_path / name) for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")}
+    shown = run_process("demo", env=env)
     assert shown.code == 0, shown.text
     assert "\x1b" not in shown.out
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_company_too_small_for_the_story_is_a_usage_error() -> None:

@@ -13,6 +13,11 @@ import pytest
 from world import run, spawn
 
 
+@pytest.fixture(autouse=True)
+def _own_state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
 @contextmanager
 def sandbox(into: Path, *arguments: str) -> Iterator[int]:
     """Serve while the block runs; yields the process's id. Ends with SIGTERM if still there."""
