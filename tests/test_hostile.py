@@ -36,7 +36,6 @@ from world import (
     World,
     html_reply,
     json_reply,
-    run_process,
     spawn,
     staff,
 )
@@ -666,7 +665,7 @@ def test_a_resource_that_is_no_record_removes_nobody(settled: World) -> None:
     assert gone(settled) == set()
 
 
-@pytest.mark.parametrize("shown", [None, "x", [None], [{}], [{"value": None}]])
+@pytest.mark.parametrize("shown", [None, "x", [None, {}, {"value": None}]])
 def test_members_that_cannot_be_read_remove_nobody_from_a_group(settled: World, shown: Any) -> None:
     settled.people.enable(settled.duo(LEAVER))
     settled.meddle_scim(in_answers(lambda each: each.update(members=shown), "Groups"))
@@ -1009,15 +1008,20 @@ def test_hostile_names_reach_ninjaone_and_no_terminal(tmp_path: Path, name: str)
         world.people.join(person, group)
         world.people.users[world.duo("user1.two@example.com")]["email"] = name
         world.people.set_attribute(world.duo("user2.two@example.com"), "userType", name)
-        for form in ("text", "json"):
-            for command in (("plan",), ("apply", "--yes"), ("plan", "--strict")):
-                shown = world.run(*command, "--format", form, "--log-level", "info")
-                assert dangerous(shown.text) == set()
-                assert "Traceback" not in shown.text
-                assert shown.text.encode(), "can be encoded"
-                assert not any(line.startswith("  + create     evil") for line in shown.out.splitlines())
-                if form == "json":
-                    assert isinstance(shown.json, dict)
+        for form, *command in (
+            ("text", "plan"),
+            ("json", "apply", "--yes"),
+            ("text", "plan", "--strict"),
+            ("json", "plan", "--strict"),
+        ):
+            shown = world.run(*command, "--format", form, "--log-level", "info")
+            assert dangerous(shown.text) == set()
+            assert "Traceback" not in shown.text
+            assert "unexpected error" not in shown.text
+            assert shown.text.encode(), "can be encoded"
+            assert not any(line.startswith("  + create     evil") for line in shown.out.splitlines())
+            if form == "json":
+                assert isinstance(shown.json, dict)
         account = world.account("user0.two@example.com")
         assert account["name"] == {"givenName": name, "familyName": name}
         assert set(world.groups()) == {TECHS, ENDERS, name}
@@ -1025,24 +1029,14 @@ def test_hostile_names_reach_ninjaone_and_no_terminal(tmp_path: Path, name: str)
         world.stop()
 
 
-def test_hostile_names_come_through_a_pipe_in_an_old_locale(tmp_path: Path) -> None:
-    world = World(tmp_path, staff(0, 1))
-    try:
-        for name in ("Žofie 🎉", "lone\ud800x"):
-            world.people.users[world.duo("user0.two@example.com")]["firstname"] = name
-            for form in ("text", "json"):
-                shown = run_process(
-                    "plan",
-                    "--format",
-                    form,
-                    "--config",
-                    world.write(),
-                    env={"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": ""},
-                )
-                assert shown.code in (0, 3)
-                assert "rror" not in shown.err
-    finally:
-        world.stop()
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_hostile_names_come_through_a_pipe_in_an_old_locale(world: World, form: str) -> None:
+    for number, name in enumerate(("Žofie 🎉", "lone\ud800x")):
+        world.people.users[world.duo(f"user{number}.two@example.com")]["firstname"] = name
+    old = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": ""}
+    shown = world.process("plan", "--format", form, env=old)
+    assert shown.code == 0
+    assert shown.err == ""
 
 
 def test_what_a_server_says_in_an_error_cannot_attack_the_terminal(settled: World) -> None:
