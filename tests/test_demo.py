@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from world import run, run_process
+
+from tests.world import run, run_process
 
 EMPTY = "Plan: 0 to create, 0 to adopt, 0 to update, 0 to deactivate, 0 to delete, "
 

@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
-from world import (
+
+from ninjasync.sandbox.scim_schema import USER
+from tests.world import (
     CORE_USER,
     ENDERS,
     EXTENSION,
@@ -39,8 +41,6 @@ from world import (
     spawn,
     staff,
 )
-
-from ninjasync.sandbox.scim_schema import USER
 
 Edit: TypeAlias = Callable[[Json], Any]
 LEAVER = "user0.two@example.com"

@@ -16,7 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from world import (
+
+from ninjasync.sandbox import Company, NinjaOne, Sandbox, company, existing_accounts
+from ninjasync.sandbox.scim_schema import GROUP, USER
+from tests.world import (
     CORE_USER,
     ENDERS,
     EXTENSION,
@@ -31,9 +34,6 @@ from world import (
     spawn,
     staff,
 )
-
-from ninjasync.sandbox import Company, NinjaOne, Sandbox, company, existing_accounts
-from ninjasync.sandbox.scim_schema import GROUP, USER
 
 EMPTY_PLAN = "Plan: 0 to create, 0 to adopt, 0 to update, 0 to deactivate, 0 to delete, 0 held."
 HELPDESK = 'Helpdesk (from AD sync "corp.example.com")'

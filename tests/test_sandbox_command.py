@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from world import run, spawn
+
+from tests.world import run, spawn
 
 
 @pytest.fixture(autouse=True)
