@@ -74,7 +74,7 @@ def _secret(value: Any) -> Any:
 Secret = Annotated[SecretStr | SecretReference, BeforeValidator(_secret)]
 
 
-_HOST = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?|[0-9a-f:.]+")
+_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f:.]+")
 
 
 def is_loopback(host: str) -> bool:
@@ -313,13 +313,17 @@ class Config(Section):
     monitor: Monitor = Monitor()
     base: Path = Field(default=Path(), exclude=True)
 
-    @field_validator("attributes")
+    @field_validator("attributes", mode="before")
     @classmethod
-    def _maps(cls, given: dict[str, str]) -> dict[str, str]:
+    def _maps(cls, given: Any) -> Any:
         """Lay the given lines over the default ones; an empty expression maps nothing."""
+        if not isinstance(given, dict):
+            return given
         merged, mistakes = dict(DEFAULT_ATTRIBUTES), []
         for path, text in given.items():
             try:
+                if not isinstance(text, str):
+                    raise ValueError(f"found {text!r}; allowed: an expression in quotes, also for a constant: \"'x'\"")
                 merged[attribute.canonical(path)] = text.strip()
                 if text.strip():
                     compile_expression(text)

@@ -278,7 +278,7 @@ class Ledger:
                 "resource": resource,
                 "external_id": duo_id,
                 "id": id_,
-                "name": name,
+                "name": _storable(name),
                 "since": _stamp(now),
             }
             for duo_id, id_, name in found
@@ -333,12 +333,27 @@ class Ledger:
 
     def contest(self, resource: Resource, name: str, now: datetime) -> None:
         """Remember that NinjaOne refused a name as taken."""
-        row = {"tenant": self.tenant.id, "resource": resource, "name": name.casefold(), "at": _stamp(now)}
+        held = _storable(name.casefold())
+        row = {"tenant": self.tenant.id, "resource": resource, "name": held, "at": _stamp(now)}
         with self._write() as connection:
             statement = insert(_contested).values(row)
             connection.execute(
                 statement.on_conflict_do_update(index_elements=["tenant", "resource", "name"], set_={"at": row["at"]})
             )
+
+    def uncontest(self, names: Iterable[tuple[Resource, str]]) -> None:
+        """Forget refused names whose holders have been seen since: what is seen needs no memory."""
+        rows = [{"kind": resource, "held": name} for resource, name in names]
+        if rows:
+            with self._write() as connection:
+                connection.execute(
+                    sa.delete(_contested).where(
+                        _contested.c.tenant == self.tenant.id,
+                        _contested.c.resource == sa.bindparam("kind"),
+                        _contested.c.name == sa.bindparam("held"),
+                    ),
+                    rows,
+                )
 
     def contested(self, now: datetime) -> frozenset[tuple[Resource, str]]:
         """Return the folded names that were refused as taken lately; each is tried again after a day."""
@@ -370,7 +385,7 @@ class Ledger:
 
         ``operation`` has resource, action, key, external_id, id, and diff as JSON.
         """
-        values = {**operation, "run": run, "intended_at": _stamp(now)}
+        values = {**operation, "key": _storable(operation["key"]), "run": run, "intended_at": _stamp(now)}
         with self._write() as connection:
             done = connection.execute(sa.insert(_operations).values(status=PENDING, **values))
             number = done.inserted_primary_key
@@ -390,7 +405,7 @@ class Ledger:
             connection.execute(
                 sa.update(_operations)
                 .where(_operations.c.number == number)
-                .values(status=status, error=error, ended_at=_stamp(now))
+                .values(status=status, error=_storable(error), ended_at=_stamp(now))
             )
             if owned is not None:
                 self._own(connection, owned, now)
@@ -427,7 +442,7 @@ class Ledger:
             "resource": owned["resource"],
             "external_id": owned["external_id"],
             "id": owned["id"],
-            "name": owned["name"],
+            "name": _storable(owned["name"]),
             "since": before.since if before else _stamp(now),
             "deactivated_at": None if owned["deactivated"] is False else stopped,
             "applied": json.dumps(applied),
@@ -647,6 +662,11 @@ def _damaged(path: Path, why: str) -> LedgerError:
         "Put a backup in its place. Without one, move it away: the next plan then adopts what it can prove to be ours, "
         "removes nobody whom Duo still has, and says what it cannot judge.",
     )
+
+
+def _storable(text: str) -> str:
+    """Return ``text`` as a database can keep it: lone surrogates, which JSON may carry, as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _stamp(when: datetime) -> str:

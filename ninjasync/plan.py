@@ -116,6 +116,11 @@ class Leaver:
     due: date
     deferred: bool
 
+    @property
+    def turn(self) -> str:
+        """When the account is deleted, in words."""
+        return "due, and deferred by the removal limit" if self.deferred else f"deleted on {self.due}"
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -295,20 +300,11 @@ def document(plan: Plan) -> dict[str, Any]:
                 "name": guard.name,
                 "tripped": guard.tripped,
                 "message": guard.message,
-                "approve": guard.approve or None,
+                "approve": guard.approve,
             }
             for guard in plan.guards
         ],
-        "warnings": list(plan.warnings),
-        "leavers": [
-            {
-                "key": leaver.key,
-                "external_id": leaver.external_id,
-                "due": leaver.due.isoformat(),
-                "deferred": leaver.deferred,
-            }
-            for leaver in plan.leavers
-        ],
+        "warnings": [*plan.warnings, *(f"{leaver.key} is inactive: {leaver.turn}." for leaver in plan.leavers)],
     }
 
 

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from fnmatch import fnmatchcase
 from typing import Any, Protocol, TypeVar
 
 from ninjasync import guards
@@ -136,8 +137,22 @@ def read_source(config: Config, duo: SourceReader, owned: Ownership) -> Source:
         scoped=scope.included,
         missing=scope.missing,
         unreadable=tuple(unreadable),
-        warnings=(*scope.warnings, *_empty_attributes(config, mapping, users)),
+        warnings=(
+            *scope.warnings,
+            *_unknown_people(config.scope.users, users),
+            *_empty_attributes(config, mapping, users),
+        ),
     )
+
+
+def _unknown_people(named: tuple[str, ...], users: Mapping[str, SourceUser]) -> list[str]:
+    """Name entries of [scope] users that match nobody."""
+    names = {name for user in users.values() for name in (*_names(user), user.id.casefold())}
+    return [
+        f'[scope] users: "{pattern}" matches nobody in Duo{nearest(pattern, names)}'
+        for pattern in named
+        if pattern.casefold() not in names and not any(fnmatchcase(name, pattern.casefold()) for name in names)
+    ]
 
 
 def _empty_attributes(config: Config, mapping: AttributeMapping, users: Mapping[str, SourceUser]) -> list[str]:

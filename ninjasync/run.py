@@ -16,7 +16,7 @@ import platformdirs
 from ninjasync import guards, lock, saved, secrets
 from ninjasync.apply import apply_plan
 from ninjasync.config import Config
-from ninjasync.directory import Baseline
+from ninjasync.directory import Baseline, Resource
 from ninjasync.duo import DuoReader
 from ninjasync.errors import (
     CommandLineError,
@@ -72,8 +72,10 @@ def plan_run(config: Config, approvals: Approvals, only: tuple[str, ...], stop: 
         planning = _read_and_plan(config, reader, moment, stop)
         # An approval is for what is applied with it; a mere plan must not make it the new normal.
         baseline = _baseline(config, planning, moment) if approvals.source is None else None
-        if ledger is not None and ledger.writable and baseline is not None:
-            ledger.set_baseline(baseline)
+        if ledger is not None and ledger.writable:
+            ledger.uncontest(_seen(planning, moment))
+            if baseline is not None:
+                ledger.set_baseline(baseline)
         key = ledger.redaction_key() if ledger is not None and ledger.writable else None
 
     def file() -> bytes:
@@ -143,6 +145,12 @@ def _exact(config: Config, planning: Planning, moment: Moment) -> saved.Exact:
         dict(baseline.groups),
         whole_scope=not moment.only,
     )
+
+
+def _seen(planning: Planning, moment: Moment) -> list[tuple[Resource, str]]:
+    """List the names that were refused as taken and whose holders this plan has seen."""
+    contested = moment.owned.contested - planning.actual.hidden
+    return sorted(contested)
 
 
 def _unclocked(planning: Planning) -> list[str]:
@@ -259,6 +267,7 @@ def applying(
         planning = _read_and_plan(config, writer, moment, stop)
         ours, our_groups = _ours(planning)
         ledger.forget(planning.actual.vanished)
+        ledger.uncontest(_seen(planning, moment))
         _record(ledger, ours, our_groups, _unclocked(planning), _clocks_to_stop(planning, moment), at)
         baseline = _baseline(config, planning, moment)
         yield Applying(config, ledger, writer, run, stop, planning.plan, baseline)

@@ -181,4 +181,10 @@ def _pushed(
         chosen |= hits
         if not hits and pattern != "*":
             warnings.append(f'[groups] push: "{pattern}" matches no group.')
+    known = {name for full in groups.values() for name in (full, _SYNC_SUFFIX.sub("", full))}
+    warnings += [
+        f'[groups] rename: Duo has no group "{name}"{nearest(name, known)}'
+        for name in pushing.rename
+        if name not in known
+    ]
     return {id_: display_name(pushing, name) for id_, name in chosen.items()}, tuple(warnings)

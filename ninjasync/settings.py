@@ -26,8 +26,9 @@ from ninjasync.errors import ConfigurationError
 PREFIX = "NINJASYNC_"
 # Variables with our prefix that are not keys of the configuration.
 NOT_KEYS = {"NINJASYNC_CONFIG", "NINJASYNC_REDACT_KEY"}
-_PASSWORD = re.compile(r"//[^/]*@")
-_SECRET_KEYS = {"secret_key", "secret_token", "integration_key"}
+# What of a URL may be a secret: what stands before the host, and what follows a question mark.
+_PASSWORD = re.compile(r"//[^/]*@|[?#][^']*")
+_SECRET_KEYS = {"secret_key", "secret_token", "integration_key", "notify"}
 _REQUIRED_SECTIONS = ("duo", "ninjaone", "scope")
 
 
@@ -163,7 +164,7 @@ def _sentences(detail: ErrorDetails) -> Iterator[str]:
             yield f"{label}: is missing"
         case _:
             hidden = key in _SECRET_KEYS or isinstance(detail["input"], dict | BaseModel)
-            found = "" if hidden else f"found {_PASSWORD.sub('//***@', repr(detail['input']))}; "
+            found = "" if hidden else f"found {_PASSWORD.sub('***', repr(detail['input']))}; "
             yield f"{label}: {found}{_reason(detail)}"
 
 

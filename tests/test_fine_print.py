@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from office import CORE_GROUP, END_USERS, TECHNICIANS, Office, Ran, Serve, account_of, only_gets, staff, user
 
 from ninjasync import lock
 from ninjasync.config import Config
@@ -24,6 +23,7 @@ from ninjasync.sandbox.exchange import HttpRequest, HttpResponse
 from ninjasync.sandbox.scim_schema import GROUP, USER
 from ninjasync.settings import load
 from ninjasync.tenant import tenant_of
+from tests.office import CORE_GROUP, END_USERS, TECHNICIANS, Office, Ran, Serve, account_of, only_gets, staff, user
 
 
 @pytest.fixture

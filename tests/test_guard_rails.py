@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from office import END_USERS, EXTENSION, TECHNICIANS, Json, Office, Ran, Serve, only_gets, populate, staff, user
 
 from ninjasync.sandbox import Company, NinjaOne
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse
+from tests.office import END_USERS, EXTENSION, TECHNICIANS, Json, Office, Ran, Serve, only_gets, populate, staff, user
 
 SIZES = [5, 5000]
 # Duo's pages hold 300 users: these are one page and three.

@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from office import END_USERS, TECHNICIANS, Office, populate, staff, user
 
 from ninjasync.sandbox import Company, NinjaOne
 from ninjasync.sandbox.exchange import HttpResponse
 from ninjasync.sandbox.scim_schema import USER
+from tests.office import END_USERS, TECHNICIANS, Office, populate, staff, user
 
 
 @pytest.fixture

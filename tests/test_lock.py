@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from office import Office, Serve, user
 
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse
+from tests.office import Office, Serve, user
 
 WAIT = 30  # seconds, before a test that hangs is given up
 

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from office import END_USERS, TECHNICIANS, Office, Ran, only_gets, staff, user
 
 from ninjasync import saved
 from ninjasync.errors import RefusedForSafetyError
+from tests.office import END_USERS, TECHNICIANS, Office, Ran, only_gets, staff, user
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import typer
 
 from ninjasync import __version__
 from ninjasync.cli import apply, demo, history, plan, sandbox
-from ninjasync.cli.options import Format, Invocation, with_globals
+from ninjasync.cli.options import Format, Invocation, LogFormat, with_globals
 
 app = typer.Typer(
     name="ninjasync",
@@ -64,6 +64,7 @@ def run(arguments: list[str]) -> int:
     except TyperException as error:
         return _usage(error)
     except (Abort, KeyboardInterrupt):
+        typer.echo("Interrupted before anything was written; the next run starts anew.", err=True)
         return 130
     except Exception as error:  # the one place: whatever it is, the user gets one sentence
         return _failed(error, invocation)
@@ -96,12 +97,16 @@ def _failed(error: Exception, invocation: Invocation) -> int:
             "Please report it, with what --log-level debug shows.",
         )
     logging.getLogger("ninjasync").debug("where it happened", exc_info=error)
-    if isinstance(told, ConfigurationError):
-        for mistake in told.mistakes:
+    mistakes = told.mistakes if isinstance(told, ConfigurationError) else ()
+    if invocation.log_format is LogFormat.JSON:
+        for line in (*mistakes, f"{told.message} {told.hint}".strip()):
+            logging.getLogger("ninjasync").error(line)
+    else:
+        for mistake in mistakes:
             typer.echo(f"  - {visible(mistake)}", err=True)
-    typer.echo(f"Error: {visible(told.message)}", err=True)
-    if told.hint:
-        typer.echo(visible(told.hint), err=True)
+        typer.echo(f"Error: {visible(told.message)}", err=True)
+        if told.hint:
+            typer.echo(visible(told.hint), err=True)
     _deliver_failure(told, invocation)
     return told.exit_code
 

@@ -86,7 +86,8 @@ def apply(
         run.finish(result, code)
     steps = left_to_do(result)
     if format is Format.JSON:
-        invocation.deliver(json.render(plan, now(), result, code, steps))
+        invocation.deliver(json.render(plan, now(), result, code))
+        typer.echo(text.render_steps(steps), nl=False, err=True)
     else:
         told = text.render_result(result, plan, steps, color=invocation.color())
         invocation.deliver(told if as_it_goes else text.render_plan(plan, color=False) + told)

@@ -9,13 +9,7 @@ from ninjasync.errors import ConfigurationError, NinjasyncError
 from ninjasync.plan import FORMAT_VERSION, Plan, Result, digest, document
 
 
-def render(
-    plan: Plan,
-    created_at: datetime,
-    result: Result | None = None,
-    exit_code: int = 0,
-    steps: tuple[str, ...] = (),
-) -> str:
+def render(plan: Plan, created_at: datetime, result: Result | None = None, exit_code: int = 0) -> str:
     """Return the document of a plan; with ``result`` that of a run, which ended with ``exit_code``."""
     body = document(plan)
     head = _head(created_at) | {"digest": digest(body)}
@@ -30,7 +24,7 @@ def render(
                     for one in outcome.observed
                 ]
         counts = {status: result.count(status) for status in ("applied", "failed", "skipped")}
-        body |= {"result": counts | {"exit_code": exit_code}, "next_steps": list(steps)}
+        body |= {"result": counts | {"exit_code": exit_code}}
     return _dump(head | body)
 
 

@@ -50,10 +50,13 @@ def render_result(result: Result, plan: Plan, steps: tuple[str, ...], *, color: 
     lines += ["", paint(f"Applied: {', '.join(counts)}.", "1")]
     if plan.withheld:
         lines.append(f"{len(plan.withheld)} changes were withheld; see the guards.")
-    if steps:
-        lines += ["", "Left for a person:"]
-        lines += [line for step in steps for line in _wrapped(visible(step), "  - ")]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + render_steps(steps)
+
+
+def render_steps(steps: tuple[str, ...]) -> str:
+    """Return what only a person can do after a run, nothing where there is nothing."""
+    lines = ["", "Left for a person:", *(line for step in steps for line in _wrapped(visible(step), "  - "))]
+    return "\n".join(lines) + "\n" if steps else ""
 
 
 def render_outcome(outcome: Outcome) -> str:
@@ -98,8 +101,7 @@ def _plan_lines(plan: Plan, paint: Paint) -> Iterator[str]:
     if plan.leavers:
         yield from ("", paint("Leavers, inactive until they are deleted", "1"))
         for leaver in plan.leavers:
-            when = "due, deferred by the removal limit" if leaver.deferred else f"deleted on {leaver.due}"
-            yield f"  . {visible(leaver.key)}: {when}"
+            yield f"  . {visible(leaver.key)}: {leaver.turn}"
     if plan.warnings:
         yield from ("", paint("Warnings", "1"))
         for warning in plan.warnings:
