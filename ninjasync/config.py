@@ -74,7 +74,7 @@ def _secret(value: Any) -> Any:
 Secret = Annotated[SecretStr | SecretReference, BeforeValidator(_secret)]
 
 
-_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f:.]+")
+_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f:.]*:[0-9a-f:.]*")
 
 
 def is_loopback(host: str) -> bool:

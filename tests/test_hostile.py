@@ -121,7 +121,7 @@ def in_users(edit: Edit) -> Meddling:
 
     def meddle(hit: Hit, forward: Forward) -> Reply:
         reply = forward()
-        if hit.path != "/admin/v1/users":
+        if hit.path != "/admin/v1/users" or "user_id_list" in hit.query:
             return reply
         document = reply.document
         edit(document)

@@ -64,7 +64,6 @@ def run(arguments: list[str]) -> int:
     except TyperException as error:
         return _usage(error)
     except (Abort, KeyboardInterrupt):
-        typer.echo("Interrupted before anything was written; the next run starts anew.", err=True)
         return 130
     except Exception as error:  # the one place: whatever it is, the user gets one sentence
         return _failed(error, invocation)

@@ -134,7 +134,14 @@ def with_globals(command: Callable[..., Any]) -> Callable[..., Any]:
         for name in _GLOBALS:
             if (value := values.pop(name)) is not None:
                 setattr(invocation, name, value)
-        return command(invocation, **values)
+        try:
+            return command(invocation, **values)
+        except KeyboardInterrupt:
+            from ninjasync.errors import InterruptedRunError
+
+            raise InterruptedRunError(
+                "Interrupted.", "What was applied by then is recorded; the next run goes on from there."
+            ) from None
 
     shared = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)

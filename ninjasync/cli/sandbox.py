@@ -1,6 +1,7 @@
 """``sandbox``: serve a local Duo and a local NinjaOne until interrupted."""
 
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -31,5 +32,6 @@ def sandbox(
         typer.echo(f"Duo at {box.duo_url}, NinjaOne at {box.scim_url}; Ctrl-C ends both.", err=True)
         if write_config is not None:
             typer.echo(f"Try: ninjasync plan --config {write_config}", err=True)
-        threading.Event().wait()
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()
     return 0
