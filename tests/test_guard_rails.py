@@ -422,7 +422,7 @@ def test_a_malformed_row_is_held_and_withholds_every_removal(office: Office, col
     done = office.apply()
 
     assert done.code == 3
-    assert done.actions() == {"new.comer@example.com": "create"}
+    assert done.applied() == {"new.comer@example.com": "create"}
     assert "unreadable-record" in {one["code"] for one in done.json["problems"]}
     assert "never taken for gone" in done.tripped()["unreadable-records"]["message"]
     assert office.account(user(0)) == account
