@@ -78,7 +78,9 @@ class World:
         self.mode = rng.choice(["deactivate", "deactivate", "delete", "keep"])
         for _ in range(rng.randint(4, 9)):
             self.hire()
-        self.accounts["n-boss"] = Account(BOSS, values=native_values())
+        # A protected account is nobody's, or was somebody's before it was protected.
+        owner = rng.choice([None, rng.choice(list(self.people))]) if keeps_external_id else None
+        self.accounts["n-boss"] = Account(BOSS, duo=owner, values=native_values())
         self.accounts["n-stranger"] = Account("stranger@example.com", values=native_values())
         for address in rng.sample(ADDRESSES, rng.randint(0, 3)):
             self.accounts[self.new("n")] = Account(address.title(), rng.random() < 0.8, values=native_values())
@@ -358,8 +360,12 @@ class Judge:
 
     def __init__(self, world: World, before: Before) -> None:
         self.world, self.before, self.after = world, before, Before.of(world)
+        # Whose account is protected has no wish: whatever Duo says of him, nothing changes.
+        settled = {account.duo for account in before.accounts.values() if account.name.casefold().startswith("boss")}
         wishes = [
-            row["email"].casefold() for id_, row in world.people.items() if world.in_scope(id_) and world.valid(id_)
+            row["email"].casefold()
+            for id_, row in world.people.items()
+            if id_ not in settled and world.in_scope(id_) and world.valid(id_)
         ]
         self.wishes = Counter(wishes)
 
