@@ -58,6 +58,11 @@ class Ran:
         """Each change's action by key."""
         return {one["key"]: one["action"] for one in self.json["changes"] if one["resource"] == resource}
 
+    def applied(self) -> dict[str, str]:
+        """Each change of a user that was carried out: its action by key."""
+        done = [one for one in self.json["changes"] if one["outcome"] == "applied" and one["resource"] == "user"]
+        return {one["key"]: one["action"] for one in done}
+
     def change(self, key: str) -> Json:
         """The one change of that key."""
         (found,) = (one for one in self.json["changes"] if one["key"] == key)

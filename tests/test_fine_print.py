@@ -380,7 +380,10 @@ def test_04_withheld_are_deactivations_deletions_of_users_and_groups_and_removal
     done = office.apply()
 
     assert done.code == 3
-    assert done.actions() == others
+    # They are shown all the same; but what is merely due stays within the limit, which leaves room for nothing here.
+    shown = removals if why != "limit" else {user(1): "deactivate"}
+    assert done.actions() == shown | others
+    assert done.applied() == others
     assert office.user_names() == accounts | {"new.comer@example.com"}
     assert office.account(user(1))["active"] is True
     assert office.members(END_USERS) == members | {"new.comer@example.com"}
@@ -596,8 +599,7 @@ def test_07_the_leavers_clock_starts_when_the_ledger_recorded_our_deactivation(o
     office.days_pass(20)
     assert office.apply().actions() == {}  # being seen again does not start it anew
     assert office.ask_ledger("select deactivated_at from resources where name = ?", user(0)) == [before]
-    (waiting,) = office.plan().json["leavers"]
-    assert (waiting["key"], waiting["deferred"]) == (user(0), False)
+    assert re.search(rf"{re.escape(user(0))}: deleted on \d{{4}}-\d\d-\d\d", office.run("plan").out)
 
     office.days_pass(11)
     assert office.apply().actions() == {user(0): "delete"}
@@ -684,8 +686,6 @@ def test_07_due_deletions_beyond_the_removal_limit_are_deferred_oldest_first_and
         # One deactivation leaves room for one deletion, that of who left first.
         assert (done.code, done.actions()) == (0, {user(6): "deactivate", user(3): "delete"})
         assert "2 deletions are due" in warnings(done)
-        deferred = [one["key"] for one in done.json["leavers"] if one["deferred"]]
-        assert deferred == [user(1), user(4)]
         assert office.apply().actions() == {user(1): "delete", user(4): "delete"}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -255,7 +256,7 @@ def test_a_scoped_group_given_by_name_that_duo_does_not_have_is_a_refusal_that_n
 
     assert (done.code, list(done.tripped())) == (3, ["scoped-groups"])
     assert "NinjaOne Tecnicians" in done.tripped()["scoped-groups"]["message"]
-    assert done.tripped()["scoped-groups"]["approve"] is None
+    assert not done.tripped()["scoped-groups"]["approve"]
     assert only_gets(office)
     assert "Nowhere*" in " ".join(done.json["warnings"])  # a glob is a warning only
 
@@ -356,7 +357,7 @@ def repeated_page(document: Json, offset: int) -> None:
 INCOMPLETE = {
     "empty but the total": (empty_but_the_total, "partial read"),
     "short": (short, "partial read"),
-    "shrinking total": (shrinking_total, "partial read"),
+    "shrinking total": (shrinking_total, "partial read|while they were read"),
     "standing offset": (standing_offset, "stands still"),
     "without a total": (no_total, "cannot be proven complete"),
     "the same row again": (repeated_page, "partial read"),
@@ -383,7 +384,7 @@ def test_a_read_of_duo_that_is_not_complete_is_exit_1_and_writes_nothing(
     done = office.run("apply", "--yes")
 
     assert done.code == 1
-    assert sentence in done.said
+    assert re.search(sentence, done.said)
     assert "Traceback" not in done.err
     assert_nobody_was_removed(office, before)
 
@@ -422,7 +423,7 @@ def test_a_malformed_row_is_held_and_withholds_every_removal(office: Office, col
     done = office.apply()
 
     assert done.code == 3
-    assert done.actions() == {"new.comer@example.com": "create"}
+    assert done.applied() == {"new.comer@example.com": "create"}
     assert "unreadable-record" in {one["code"] for one in done.json["problems"]}
     assert "never taken for gone" in done.tripped()["unreadable-records"]["message"]
     assert office.account(user(0)) == account

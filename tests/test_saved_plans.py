@@ -369,7 +369,8 @@ def test_a_plan_that_withholds_says_so_again_when_it_is_applied(office: Office, 
     done = office.run("apply", file, "--format", "json")
 
     assert done.code == 3
-    assert user(2) not in done.actions()
+    assert user(2) not in done.applied()
+    assert user(0) in done.applied()
     assert office.account(user(2))["active"] is True
     assert "new.comer@example.com" in office.user_names()
 

@@ -26,7 +26,7 @@ from ninjasync import journal
 from ninjasync import run as product
 from ninjasync.attribute import ORGANIZATION_ID, USER_TYPE
 from ninjasync.config import Config
-from ninjasync.directory import Directory, Group, Resource, User
+from ninjasync.directory import Directory, Group, Observation, Resource, User
 from ninjasync.errors import RefusedRequestError
 from ninjasync.guards import Approvals
 from ninjasync.plan import Change, Delta, Plan, Result
@@ -78,7 +78,9 @@ class World:
         self.mode = rng.choice(["deactivate", "deactivate", "delete", "keep"])
         for _ in range(rng.randint(4, 9)):
             self.hire()
-        self.accounts["n-boss"] = Account(BOSS, values=native_values())
+        # A protected account is nobody's, or was somebody's before it was protected.
+        owner = rng.choice([None, rng.choice(list(self.people))]) if keeps_external_id else None
+        self.accounts["n-boss"] = Account(BOSS, duo=owner, values=native_values())
         self.accounts["n-stranger"] = Account("stranger@example.com", values=native_values())
         for address in rng.sample(ADDRESSES, rng.randint(0, 3)):
             self.accounts[self.new("n")] = Account(address.title(), rng.random() < 0.8, values=native_values())
@@ -240,6 +242,10 @@ class MemoryDuo:
             for row in self.world.people.values()
         ]
 
+    def users_by_id(self, ids: list[str], convert: Callable[[Any], Any]) -> list[Any]:
+        assert not set(ids) & self.world.people.keys(), "only of those who were not among the pages"
+        return []
+
     def close(self) -> None:
         pass
 
@@ -265,7 +271,7 @@ class MemoryNinjaOne:
         team = self.world.teams[id_]
         return Group(team.name, team.duo if self.world.keeps_external_id else None, frozenset(team.members), id_)
 
-    def directory(self, paths: tuple[str, ...]) -> Directory:
+    def directory(self, paths: tuple[str, ...], wanted: object) -> Directory:
         users = tuple(self._user(id_, paths) for id_ in self.world.accounts)
         return Directory(paths, users, tuple(map(self._group, self.world.teams)))
 
@@ -279,25 +285,25 @@ class MemoryNinjaOne:
         everybody = self.world.accounts if resource == "user" else self.world.teams
         for id_, one in everybody.items():
             if id_ != but and one.name.casefold() == name.casefold():
-                raise RefusedRequestError(f"{name} is taken", status=409, scim_type="uniqueness")
+                raise RefusedRequestError(f"{name} is taken", status=409)
 
-    def create_user(self, change: Change) -> str:
+    def create_user(self, change: Change) -> tuple[str, tuple[Observation, ...]]:
         self._unique("user", change.key)
         id_ = self.world.new("a")
         values = {delta.path: delta.after for delta in change.diff if delta.path != "userName"}
         assert all(value is None or isinstance(value, str) for value in values.values())
         self.world.accounts[id_] = Account(change.key, True, change.external_id, values)  # type: ignore[arg-type]
         self.world.written.add(id_)
-        return id_
+        return id_, ()
 
-    def create_group(self, change: Change, members: list[str]) -> str:
+    def create_group(self, change: Change, members: list[str]) -> tuple[str, tuple[Observation, ...]]:
         self._unique("group", change.key)
         id_ = self.world.new("g")
         self.world.teams[id_] = Team(change.key, change.external_id, set(members))
         self.world.written.add(id_)
-        return id_
+        return id_, ()
 
-    def patch(self, resource: Resource, id_: str, diff: tuple[Delta, ...]) -> None:
+    def patch(self, resource: Resource, id_: str, diff: tuple[Delta, ...], whole: object) -> tuple[Observation, ...]:
         if diff:
             self.world.written.add(id_)
         for delta in diff:
@@ -312,6 +318,7 @@ class MemoryNinjaOne:
             elif isinstance(one, Account):
                 assert not isinstance(delta.after, bool)
                 one.values[delta.path] = delta.after
+        return ()
 
     def change_members(self, id_: str, added: list[str], removed: list[str]) -> None:
         if added or removed:
@@ -353,8 +360,12 @@ class Judge:
 
     def __init__(self, world: World, before: Before) -> None:
         self.world, self.before, self.after = world, before, Before.of(world)
+        # Whose account is protected has no wish: whatever Duo says of him, nothing changes.
+        settled = {account.duo for account in before.accounts.values() if account.name.casefold().startswith("boss")}
         wishes = [
-            row["email"].casefold() for id_, row in world.people.items() if world.in_scope(id_) and world.valid(id_)
+            row["email"].casefold()
+            for id_, row in world.people.items()
+            if id_ not in settled and world.in_scope(id_) and world.valid(id_)
         ]
         self.wishes = Counter(wishes)
 
