@@ -78,7 +78,7 @@ class Owned:
 
     ``applied`` has the values last sent, by path; ``shown`` what NinjaOne then showed
     instead, for those where that was something else (None: nothing). ``members`` are the
-    Duo ids that we put into a group.
+    Duo ids that we put into a group. ``deleted`` says that NinjaOne accepted its deletion.
     """
 
     id: str
@@ -87,6 +87,7 @@ class Owned:
     applied: Mapping[str, str | None] = field(default_factory=dict)
     shown: Mapping[str, str | None] = field(default_factory=dict)
     members: frozenset[str] = frozenset()
+    deleted: bool = False
 
     def settled(self, path: str, desired: str | None, actual: str | None) -> bool:
         """Whether ``desired`` was sent before and NinjaOne still shows what it showed then (CONTRACT 5.2)."""

@@ -23,7 +23,7 @@ class Approvals:
 
     def with_more(self, other: "Approvals") -> "Approvals":
         """Return these with those of ``other`` laid over them."""
-        given = {name: value for name, value in asdict(other).items() if value not in (None, False)}
+        given = {name: value for name, value in asdict(other).items() if value is not None and value is not False}
         return replace(self, **given)
 
 

@@ -51,6 +51,7 @@ _resources = sa.Table(
     sa.Column("applied", sa.Text, nullable=False, server_default="{}"),
     sa.Column("shown", sa.Text, nullable=False, server_default="{}"),
     sa.Column("members", sa.Text, nullable=False, server_default="[]"),
+    sa.Column("deleted_at", sa.Text),
 )
 _runs = sa.Table(
     "runs",
@@ -240,6 +241,7 @@ class Ledger:
             table.applied,
             table.shown,
             table.members,
+            table.deleted_at,
         )
         query = sa.select(*columns).where(table.tenant == self.tenant.id, table.resource == resource)
         with self._read() as connection:
@@ -252,8 +254,9 @@ class Ledger:
                 json.loads(applied),
                 json.loads(shown),
                 frozenset(json.loads(members)),
+                deleted is not None,
             )
-            for duo_id, id_, name, at, applied, shown, members in rows
+            for duo_id, id_, name, at, applied, shown, members, deleted in rows
         }
 
     def foreign(self, resource: Resource) -> dict[str, str]:
@@ -418,7 +421,8 @@ class Ledger:
             table.external_id == owned["external_id"],
         )
         if owned.get("gone"):
-            connection.execute(sa.delete(_resources).where(*mine))
+            # Kept until a list lacks it: with some servers a deleted account stays, inactive.
+            connection.execute(sa.update(_resources).where(*mine).values(deleted_at=_stamp(now)))
             return
         # An account has one owner: who is re-keyed loses his old line.
         connection.execute(
@@ -448,6 +452,7 @@ class Ledger:
             "applied": json.dumps(applied),
             "shown": json.dumps(shown),
             "members": json.dumps(sorted(members)),
+            "deleted_at": None,
         }
         statement = insert(_resources).values(row)
         connection.execute(

@@ -14,6 +14,8 @@ import filelock
 from ninjasync.errors import LedgerError, LockedError
 from ninjasync.tenant import Tenant
 
+_MOMENT = 0.3  # seconds
+
 
 def actor() -> str:
     """Say who runs this process, and where."""
@@ -34,7 +36,8 @@ def held(ledger: Path, tenant: Tenant, timeout: float, now: datetime) -> Iterato
     lock = filelock.FileLock(path, mode=0o600)
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock.acquire(timeout=timeout)
+        # A plan that looks whether the lock is held holds it for a moment.
+        lock.acquire(timeout=max(timeout, _MOMENT))
     except filelock.Timeout as error:
         raise LockedError(
             f"Another run holds the lock of this tenant: {holder(ledger, tenant) or 'it does not say who'}.",

@@ -153,7 +153,9 @@ class Reader:
                 except scim.UnreadableResourceError as error:
                     problems.append(_unreadable(resource, row, error))
             seen += len(page.resources)
-            if not _goes_on(resource, page, seen, fresh=len(found) + len(problems) > before):
+            # A first page that is full and says that it is all may count itself alone: one more tells.
+            alone = seen == len(page.resources) == page.total == self._dialect.page_size
+            if not alone and not _goes_on(resource, page, seen, fresh=len(found) + len(problems) > before):
                 return list(found.values())
 
     def _with_members(self, group: Group) -> Group:
@@ -204,8 +206,14 @@ class Reader:
                 "each account is looked up instead."
             )
             return self._looked_up(paths, wanted, (why,))
-        groups = wanted.group_ids - {group.id for group in found.groups if group.id}
-        gone |= {id_ for id_ in groups if self.raw("group", id_) is None}
+        for id_ in sorted(wanted.group_ids - {group.id for group in found.groups if group.id}):
+            if self.raw("group", id_) is not None:
+                why = (
+                    f"NinjaOne's list lacks the group {id_}, which can still be read: the list is not trusted, "
+                    "everything is looked up instead."
+                )
+                return self._looked_up(paths, wanted, (why,))
+            gone.add(id_)
         return replace(found, vanished=frozenset(gone), unreadable=tuple(problems))
 
     # --- one by one --------------------------------------------------------------------------
@@ -326,7 +334,7 @@ def _goes_on(resource: Resource, page: scim.Page, seen: int, *, fresh: bool) -> 
     if not fresh:
         raise IncompleteReadError(
             f"NinjaOne sends the same {resource}s again for each page, so the rest cannot be read.",
-            "Set [ninjaone.dialect] page_size to at least the number of accounts.",
+            'Set [ninjaone.dialect] discovery = "lookup", or page_size to at least the number of accounts.',
         )
     return True
 

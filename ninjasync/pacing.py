@@ -76,9 +76,16 @@ class Pacer:
 
     def call(self, attempt: Callable[[], T]) -> T:
         """Return what ``attempt`` returns; it is called again while it raises TransientError."""
+        times_500 = 0
+
+        def gives_up(state: tenacity.RetryCallState) -> bool:
+            nonlocal times_500
+            times_500 += _error(state).status == 500
+            return times_500 > _MOST_RETRIES_OF_500 or state.attempt_number > self._retries
+
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(TransientError),
-            stop=self._gives_up,
+            stop=gives_up,
             wait=self._wait,
             sleep=self._sleep,
             before=self._await_turn,
@@ -88,12 +95,6 @@ class Pacer:
         with self._lock:
             self._tempo.accepted(time.monotonic())
         return done
-
-    def _gives_up(self, state: tenacity.RetryCallState) -> bool:
-        most = self._retries
-        if _error(state).status == 500:
-            most = min(most, _MOST_RETRIES_OF_500)
-        return state.attempt_number > most
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
         """Return how long this call alone waits; a pause that all must keep is awaited with the turn."""

@@ -96,8 +96,8 @@ def make_plan(config: Config, duo: SourceReader, ninjaone: TargetReader, moment:
 
 def _wanted(source: Source, owned: Ownership) -> Wanted:
     return Wanted(
-        user_ids=frozenset(entry.id for entry in owned.users.values()),
-        group_ids=frozenset(entry.id for entry in owned.groups.values()),
+        user_ids=frozenset(entry.id for entry in owned.users.values() if not entry.deleted),
+        group_ids=frozenset(entry.id for entry in owned.groups.values() if not entry.deleted),
         user_names={user.id: user.desired.user_name for user in source.users.values() if user.desired},
         group_names=source.pushed,
         contested=owned.contested,
@@ -121,7 +121,8 @@ def read_source(config: Config, duo: SourceReader, owned: Ownership) -> Source:
 
     def all_users() -> Iterator[SourceUser | Problem]:
         yield from duo.users(convert)
-        if absent := sorted(set(owned.users) - set(users)):
+        there = {duo_id for duo_id, entry in owned.users.items() if not entry.deleted}
+        if absent := sorted(there - set(users)):
             yield from duo.users_by_id(absent, convert)
 
     for found in all_users():

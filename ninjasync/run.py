@@ -153,6 +153,13 @@ def _seen(planning: Planning, moment: Moment) -> list[tuple[Resource, str]]:
     return sorted(contested)
 
 
+def _deleted(planning: Planning, moment: Moment) -> frozenset[str]:
+    """List the resources whose deletion NinjaOne accepted and that it no longer lists."""
+    there = {user.id for user in planning.actual.users} | {group.id for group in planning.actual.groups}
+    entries = [*moment.owned.users.values(), *moment.owned.groups.values()]
+    return frozenset(entry.id for entry in entries if entry.deleted and entry.id not in there)
+
+
 def _unclocked(planning: Planning) -> list[str]:
     """List the leavers whose accounts are inactive without a known date."""
     return [account.external_id for account in planning.difference.ladder.unclocked]
@@ -266,7 +273,7 @@ def applying(
         moment = _moment(ledger, at, approvals, only, warnings)
         planning = _read_and_plan(config, writer, moment, stop)
         ours, our_groups = _ours(planning)
-        ledger.forget(planning.actual.vanished)
+        ledger.forget(planning.actual.vanished | _deleted(planning, moment))
         ledger.uncontest(_seen(planning, moment))
         _record(ledger, ours, our_groups, _unclocked(planning), _clocks_to_stop(planning, moment), at)
         baseline = _baseline(config, planning, moment)

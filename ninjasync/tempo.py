@@ -17,6 +17,7 @@ _SLOW_START = 2.0  # growth in a second as long as only one refusal has come
 # How much the last window weighs against the time since the last refusal, at the first refusal, at the
 # second (the time before it was the slow start's, which says little), and from then on.
 _WEIGHTS = (0.5, 0.9, 0.5)
+_TELLING = 5  # accepted requests in a window; a refusal after fewer says nothing about a rate
 _SLOWEST = 2.0  # requests a second; less is a matter of pauses, which the server sets
 
 
@@ -67,6 +68,8 @@ class Tempo:
         """Lower the rate after a 429 upon which all halt for ``pause`` seconds."""
         while self._done and self._done[0] < now - _WINDOW:
             self._done.popleft()
+        if len(self._done) < _TELLING:
+            return
         # What came through lately is too much: a bucket may have paid for it. What came through
         # since the last halt, counted over this one too, is too little. The truth lies between.
         lately = _BACK_OFF * len(self._done) / _WINDOW

@@ -282,14 +282,18 @@ class UserDiff:
             case "keep":
                 return []
             case "delete":
-                return [self._delete(duo_id, self.user(duo_id).reason) for duo_id in self.leavers]
+                return [
+                    self._delete(duo_id, self.user(duo_id).reason)
+                    for duo_id in self.leavers
+                    if not self._is_deleted(duo_id)
+                ]
         days = self.policy.deprovision.delete_after_days
         then = f"deleted {days} days later, unless he comes back" if days > 0 else "kept inactive"
         stopped = [self._deactivate(duo_id, then) for duo_id in self.leavers if self.account[duo_id].active]
         inactive = [
             Inactive(duo_id, account.user_name, entry.deactivated_at if entry else None)
             for duo_id in self.leavers
-            if not (account := self.account[duo_id]).active
+            if not (account := self.account[duo_id]).active and not self._is_deleted(duo_id)
             for entry in (self.owned.users.get(duo_id),)
         ]
         room = int(self.policy.removal_limit(self.active)) - len(stopped)
@@ -306,6 +310,11 @@ class UserDiff:
             for turn in self.ladder.due
         ]
         return stopped + due
+
+    def _is_deleted(self, duo_id: str) -> bool:
+        """Whether NinjaOne accepted the deletion of an account and keeps it, inactive, all the same."""
+        account, entry = self.account[duo_id], self.owned.users.get(duo_id)
+        return not account.active and entry is not None and entry.deleted and entry.id == account.id
 
     def _delete(self, duo_id: str, reason: str) -> Change:
         account = self.account[duo_id]
