@@ -214,7 +214,7 @@ class DuoReader:
             following = metadata.get("next_offset")
             if following is None:
                 return
-            if not isinstance(following, int) or following <= offset:
+            if not isinstance(following, int) or following <= offset or not rows:
                 raise IncompleteReadError(
                     f"Duo's paging of {what} stands still: after offset {offset} comes {following!r}.",
                     "Run again; if it stays so, ask Duo's support.",
