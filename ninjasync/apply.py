@@ -90,7 +90,9 @@ def left_to_do(result: Result) -> tuple[str, ...]:
     new = [
         outcome.change
         for outcome in result.outcomes
-        if outcome.change.resource == "group" and outcome.change.action == "create" and outcome.status == "applied"
+        if outcome.change.resource == "group"
+        and outcome.change.action == "create"
+        and (outcome.status == "applied" or outcome.there)
     ]
     if not new:
         return ()
@@ -197,7 +199,7 @@ class _Run:
         else:
             message = f"unexpected error: {error!r}. Please report it; run plan again to go on."
             log.debug("unexpected error on %s", change.name, exc_info=error)
-        self._settle(Outcome(change, "failed", message))
+        self._settle(Outcome(change, "failed", message, there=isinstance(error, NotKeptError)))
         if isinstance(error, CredentialsError):
             self._fatal = error
         elif isinstance(error, UnreachableError):

@@ -12,12 +12,13 @@ import pytest
 from ninjasync.apply import Step, apply_plan, left_to_do
 from ninjasync.attribute import USER_TYPE
 from ninjasync.config import Deprovision, Groups
-from ninjasync.directory import Group, Resource, User
+from ninjasync.directory import Group, Observation, Resource, User
 from ninjasync.errors import (
     CredentialsError,
     InterruptedRunError,
     LedgerError,
     NinjasyncError,
+    NotKeptError,
     RefusedRequestError,
     UnreachableError,
 )
@@ -55,6 +56,8 @@ class Memory:
         self.attributes: dict[str, dict[str, Any]] = {}
         self.members: dict[str, set[str]] = {}
         self.calls: list[str] = []
+        self.whole: list[tuple[tuple[str, str], ...]] = []
+        self.observed: tuple[Observation, ...] = ()
         self.fails = {key.replace("__", " "): error for key, error in fails.items()}
         self._lock = threading.Lock()
 
@@ -70,29 +73,33 @@ class Memory:
         self.names = {known: holder for known, holder in self.names.items() if holder != id_}
         self.names[name.casefold()] = id_
 
-    def create_user(self, change: Change) -> str:
+    def create_user(self, change: Change) -> tuple[str, tuple[Observation, ...]]:
         with self._lock:
             self._note(f"create {change.key}")
             id_ = f"new-{change.external_id}"
             self._take_name(id_, change.key)
             self.attributes[id_] = {delta.path: delta.after for delta in change.diff} | {"active": True}
-            return id_
+            return id_, self.observed
 
-    def create_group(self, change: Change, members: list[str]) -> str:
+    def create_group(self, change: Change, members: list[str]) -> tuple[str, tuple[Observation, ...]]:
         with self._lock:
             self._note(f"create {change.key}")
             id_ = f"new-{change.external_id}"
             self._take_name(id_, change.key)
             self.members[id_] = set(members)
-            return id_
+            return id_, self.observed
 
-    def patch(self, resource: Resource, id_: str, diff: tuple[Delta, ...]) -> None:
+    def patch(
+        self, resource: Resource, id_: str, diff: tuple[Delta, ...], whole: tuple[tuple[str, str], ...]
+    ) -> tuple[Observation, ...]:
         with self._lock:
             self._note(f"patch {id_} {' '.join(str(delta.after) for delta in diff)}".strip())
             for delta in diff:
                 if delta.path in ("userName", "displayName"):
                     self._take_name(id_, str(delta.after))
                 self.attributes.setdefault(id_, {})[delta.path] = delta.after
+            self.whole.append(whole)
+            return self.observed
 
     def change_members(self, id_: str, added: list[str], removed: list[str]) -> None:
         with self._lock:
@@ -120,10 +127,19 @@ class Notebook:
             self.lines.append(("intend", change.key, step, ""))
             return len(self.lines)
 
-    def conclude(self, number: int, change: Change, step: Step, id_: str | None, error: BaseException | None) -> None:
+    def conclude(
+        self,
+        number: int,
+        change: Change,
+        step: Step,
+        id_: str | None,
+        observed: tuple[Observation, ...],
+        error: BaseException | None,
+    ) -> None:
         with self._lock:
             assert self.lines[number - 1] == ("intend", change.key, step, "")
-            self.lines.append(("conclude", change.key, step, id_ or type(error).__name__))
+            words = [id_ or "", type(error).__name__ if error else "", *(one.path for one in observed)]
+            self.lines.append(("conclude", change.key, step, " ".join(filter(None, words))))
 
 
 def applied(
@@ -258,6 +274,32 @@ def test_every_write_is_journaled_before_it_is_sent_and_after_with_its_id_or_its
     )
 
 
+def test_what_ninjaone_shows_otherwise_is_in_the_outcome_and_in_the_journal() -> None:
+    writer, notes = Memory(), Notebook()
+    writer.observed = (Observation("title", "Boss", None),)
+    result = applied(plan_of(create("a"), rename("b", "c")), writer, journal=notes)
+    assert [outcome.observed for outcome in result.outcomes] == [writer.observed, writer.observed]
+    assert [line[3] for line in notes.lines if line[0] == "conclude"] == ["new-DU-a title", "n-b title"]
+
+
+def test_an_account_that_was_created_otherwise_than_sent_is_failed_but_there_and_joins_its_groups() -> None:
+    writer, notes = Memory(create__jane=NotKeptError("made an end user of it", id_="n-jane")), Notebook()
+    group = Change("group", "update", "staff", "g", "DG", added=(Member("jane", "DU-jane", None),))
+    result = applied(plan_of(create("jane"), group), writer, journal=notes)
+    assert statuses(result) == {"jane": "failed", "staff": "applied"}
+    assert writer.members == {"g": {"n-jane"}}
+    assert ("conclude", "jane", "whole", "n-jane NotKeptError") in notes.lines
+
+
+def test_a_server_that_replaces_gets_the_whole_user_but_not_for_the_temporary_name() -> None:
+    writer = Memory()
+    writer.names = {"a": "n-a", "b": "n-b"}
+    everything = (("userName", "a"), ("title", "Boss"))
+    first = replace(rename("b", "a", needs=("user:n-a",), via="tmp"), whole=everything)
+    applied(plan_of(first, rename("a", "b", needs=("user:n-b",))), writer)
+    assert writer.whole == [(), (), everything]
+
+
 def test_what_cannot_be_journaled_is_not_sent() -> None:
     writer = Memory()
     result = applied(plan_of(create("a")), writer, journal=Notebook(LedgerError("disk full", "make room")))
@@ -373,7 +415,7 @@ def test_a_stop_lets_the_call_under_way_finish_and_skips_the_rest() -> None:
     stop = threading.Event()
 
     class Stopping(Memory):
-        def create_user(self, change: Change) -> str:
+        def create_user(self, change: Change) -> tuple[str, tuple[Observation, ...]]:
             stop.set()
             return super().create_user(change)
 
@@ -399,7 +441,7 @@ def test_no_more_calls_are_under_way_than_allowed(parallelism: int) -> None:
     full = threading.Barrier(parallelism)
 
     class Watching(Memory):
-        def create_user(self, change: Change) -> str:
+        def create_user(self, change: Change) -> tuple[str, tuple[Observation, ...]]:
             nonlocal under_way, most
             with lock:
                 under_way += 1
@@ -428,20 +470,22 @@ class Store(Memory):
         self.names = {account.user_name.casefold(): id_ for id_, account in self.users.items()}
         self.names |= {f"group {group.display_name}".casefold(): id_ for id_, group in self.groups.items()}
 
-    def create_user(self, change: Change) -> str:
-        id_ = super().create_user(change)
+    def create_user(self, change: Change) -> tuple[str, tuple[Observation, ...]]:
+        id_, observed = super().create_user(change)
         given = self.attributes[id_]
         self.users[id_] = User(change.key, change.external_id, True, tuple(map(given.get, self.paths)), id_)
-        return id_
+        return id_, observed
 
-    def create_group(self, change: Change, members: list[str]) -> str:
+    def create_group(self, change: Change, members: list[str]) -> tuple[str, tuple[Observation, ...]]:
         with self._lock:
             id_ = f"new-{change.external_id}"
             self._take_name(id_, f"group {change.key}")
             self.groups[id_] = Group(change.key, change.external_id, frozenset(members), id_)
-            return id_
+            return id_, ()
 
-    def patch(self, resource: Resource, id_: str, diff: tuple[Delta, ...]) -> None:
+    def patch(
+        self, resource: Resource, id_: str, diff: tuple[Delta, ...], whole: tuple[tuple[str, str], ...]
+    ) -> tuple[Observation, ...]:
         with self._lock:
             new: dict[str, Any] = {delta.path: delta.after for delta in diff}
             if resource == "group":
@@ -449,7 +493,7 @@ class Store(Memory):
                 name = new.get("displayName", group.display_name)
                 self._take_name(id_, f"group {name}")
                 self.groups[id_] = Group(name, new.get("externalId", group.external_id), group.members, id_)
-                return
+                return ()
             user = self.users[id_]
             name = new.get("userName", user.user_name)
             self._take_name(id_, name)
@@ -457,6 +501,7 @@ class Store(Memory):
             self.users[id_] = User(
                 name, new.get("externalId", user.external_id), new.get("active", user.active), values, id_
             )
+            return ()
 
     def change_members(self, id_: str, added: list[str], removed: list[str]) -> None:
         with self._lock:

@@ -524,7 +524,7 @@ def test_an_account_that_could_not_be_read_is_held_with_its_user_and_its_name(wo
         (None, "unreadable-record"),
         ("B", "name-taken"),
     }
-    assert any("an account that could not be read" in problem.message for problem in found.problems)
+    assert any("an account that NinjaOne does not show" in problem.message for problem in found.problems)
 
 
 def test_every_record_without_an_id_counts_as_held(world: World) -> None:

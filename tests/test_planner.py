@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import pytest
 
 from ninjasync.config import Config
-from ninjasync.directory import Baseline, Directory, Group, Ownership, Problem, SourceUser, Standing, User
+from ninjasync.directory import Baseline, Directory, Group, Ownership, Problem, SourceUser, Standing, User, Wanted
 from ninjasync.errors import CommandLineError
 from ninjasync.guards import Approvals
 from ninjasync.mapping import compile_mapping
@@ -39,7 +39,8 @@ class NinjaOne:
     def __init__(self, *users: User, groups: tuple[Group, ...] = (), unreadable: tuple[Problem, ...] = ()) -> None:
         self._users, self._groups, self._unreadable = users, groups, unreadable
 
-    def directory(self, paths: tuple[str, ...]) -> Directory:
+    def directory(self, paths: tuple[str, ...], wanted: Wanted) -> Directory:
+        self.wanted = wanted
         return Directory(paths, self._users, self._groups, self._unreadable)
 
 

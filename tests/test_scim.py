@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -109,26 +110,78 @@ def test_a_patch_has_one_operation_for_each_attribute_by_its_full_path(case: Any
     }
 
 
-def test_members_are_added_and_removed_in_chunks_and_never_replaced() -> None:
-    bodies = scim.member_patches(["1", "2", "3"], ["4", "5", "6"], Dialect(members_per_call=2))
-    assert [body["Operations"] for body in bodies] == [
-        [{"op": "add", "path": "members", "value": [{"value": "1"}, {"value": "2"}]}],
-        [{"op": "add", "path": "members", "value": [{"value": "3"}]}],
-        [
-            {"op": "remove", "path": 'members[value eq "4"]'},
-            {"op": "remove", "path": 'members[value eq "5"]'},
-        ],
-        [{"op": "remove", "path": 'members[value eq "6"]'}],
+def test_members_are_changed_in_batches_additions_first() -> None:
+    assert list(scim.member_batches(["1", "2", "3"], ["4", "5", "6"], 2)) == [
+        (["1", "2"], ()),
+        (["3"], ()),
+        ((), ["4", "5"]),
+        ((), ["6"]),
+    ]
+    assert list(scim.member_batches([], [], 2)) == []
+
+
+def test_members_are_added_and_removed_by_name_and_the_list_is_never_replaced() -> None:
+    assert scim.member_patch(["1", "2"], [], DIALECT)["Operations"] == [
+        {"op": "add", "path": "members", "value": [{"value": "1"}, {"value": "2"}]}
+    ]
+    assert scim.member_patch([], ["4", "5"], DIALECT)["Operations"] == [
+        {"op": "remove", "path": 'members[value eq "4"]'},
+        {"op": "remove", "path": 'members[value eq "5"]'},
     ]
 
 
 def test_members_can_be_removed_by_a_list_of_values() -> None:
-    (body,) = scim.member_patches([], ["4", "5"], Dialect(member_removal="list", patch_op_case="title"))
+    body = scim.member_patch([], ["4", "5"], Dialect(member_removal="list", patch_op_case="title"))
     assert body["Operations"] == [{"op": "Remove", "path": "members", "value": [{"value": "4"}, {"value": "5"}]}]
 
 
-def test_nothing_to_add_or_remove_is_no_request() -> None:
-    assert scim.member_patches([], [], DIALECT) == []
+def test_a_put_has_everything_that_was_read_changed_and_what_is_not_shown() -> None:
+    row = {
+        "schemas": [CORE_USER],
+        "id": "1",
+        "USERNAME": "old@example.com",
+        "nickName": "JD",
+        "title": "Boss",
+        "name": {"GivenName": "J"},
+        "meta": {"version": "1"},
+        "groups": [{"value": "g"}],
+    }
+    diff = (Delta("userName", "old@example.com", "new@example.com"), Delta("title", "Boss", None))
+    whole = (("userName", "new@example.com"), ("name.givenName", "Jane"), (USER_TYPE, "technician"))
+    assert scim.replaced(row, diff, whole, Dialect(technician_value="Technician")) == {
+        "schemas": [CORE_USER, NINJAONE],
+        "id": "1",
+        "USERNAME": "new@example.com",
+        "nickName": "JD",
+        "name": {"GivenName": "Jane"},
+        NINJAONE: {"userType": "Technician"},
+    }
+
+
+def test_a_put_survives_what_is_no_object_where_one_should_be() -> None:
+    body = scim.replaced({"name": None, NINJAONE: [], "schemas": "x"}, JANE, (), DIALECT)
+    assert body["name"] == {"givenName": "Jane", "familyName": "Doe"}
+    assert body[NINJAONE] == {"userType": "technician", "organizationId": "All"}
+    assert body["schemas"] == "x"
+
+
+def test_a_put_of_a_group_keeps_the_members_that_are_there() -> None:
+    row = {"id": "g", "displayName": "Staff", "Members": [{"value": "1", "display": "x"}, {"value": "2"}], "meta": {}}
+    assert scim.with_members(row, ["3"], ["1"]) == {
+        "id": "g",
+        "displayName": "Staff",
+        "members": [{"value": "2"}, {"value": "3"}],
+    }
+
+
+@pytest.mark.parametrize("meta", [None, {}, {"created": None}, {"created": "yesterday"}, {"created": 7}, "x"])
+def test_when_a_resource_was_created_is_unknown_where_it_is_not_said(meta: Any) -> None:
+    assert scim.read_created({"meta": meta}) is None
+
+
+@pytest.mark.parametrize("text", ["2027-01-02T03:04:05Z", "2027-01-02T03:04:05", "2027-01-02T04:04:05+01:00"])
+def test_when_a_resource_was_created_is_read_with_or_without_a_zone(text: str) -> None:
+    assert scim.read_created({"META": {"Created": text}}) == datetime(2027, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
