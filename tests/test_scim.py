@@ -174,6 +174,12 @@ def test_a_put_of_a_group_keeps_the_members_that_are_there() -> None:
     }
 
 
+@pytest.mark.parametrize("members", [None, "1"])
+def test_a_group_that_does_not_show_its_members_cannot_be_put_as_they_would_be_lost(members: Any) -> None:
+    with pytest.raises(UnreadableResourceError, match="does not show its members"):
+        scim.with_members({"id": "g", "displayName": "Staff", "members": members}, ["3"], [])
+
+
 @pytest.mark.parametrize("meta", [None, {}, {"created": None}, {"created": "yesterday"}, {"created": 7}, "x"])
 def test_when_a_resource_was_created_is_unknown_where_it_is_not_said(meta: Any) -> None:
     assert scim.read_created({"meta": meta}) is None
