@@ -14,7 +14,18 @@ from hypothesis import settings
 from ninjasync.attribute import ORGANIZATION_ID, USER_TYPE
 from ninjasync.config import Config, Deprovision, Groups
 from ninjasync.diff import Difference, Policy, diff
-from ninjasync.directory import Directory, Group, Owned, Ownership, Problem, Source, SourceUser, Standing, User
+from ninjasync.directory import (
+    Directory,
+    Group,
+    Owned,
+    Ownership,
+    Problem,
+    Resource,
+    Source,
+    SourceUser,
+    Standing,
+    User,
+)
 
 settings.register_profile("same-every-time", derandomize=True, deadline=None, database=None)
 settings.load_profile("same-every-time")
@@ -62,6 +73,8 @@ class World:
         self.now = datetime(2027, 6, 1, tzinfo=UTC)
         self.removal_limit = 3.0
         self.known = True
+        self.complete = True
+        self.hidden: frozenset[tuple[Resource, str]] = frozenset()
         self.owned_users: dict[str, Owned] = {}
         self.owned_groups: dict[str, Owned] = {}
         self.foreign_users: dict[str, str] = {}
@@ -141,7 +154,14 @@ class World:
     @property
     def actual(self) -> Directory:
         """NinjaOne's side."""
-        return Directory(PATHS, tuple(self.accounts), tuple(self.groups), tuple(self.unreadable_in_ninjaone))
+        return Directory(
+            PATHS,
+            tuple(self.accounts),
+            tuple(self.groups),
+            tuple(self.unreadable_in_ninjaone),
+            complete=self.complete,
+            hidden=self.hidden,
+        )
 
     def diff(self) -> Difference:
         """Lay one over the other."""

@@ -25,7 +25,7 @@ from ninjasync.errors import (
 from ninjasync.plan import Change, Counts, Delta, Evidence, Member, Outcome, Plan, Result, count
 
 if TYPE_CHECKING:
-    from conftest import World
+    from tests.conftest import World
 
 PATHS = ("name.familyName", "name.givenName", "organizationId", "userType")
 

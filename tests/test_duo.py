@@ -22,7 +22,7 @@ from ninjasync.errors import ConfigurationError, CredentialsError, IncompleteRea
 from ninjasync.sandbox import NinjaOne, Sandbox, company
 
 if TYPE_CHECKING:
-    from conftest import Clock
+    from tests.conftest import Clock
 
 MakeConfig = Callable[..., Config]
 Answer = tuple[int, Any]
@@ -219,6 +219,29 @@ def test_offsets_that_grow_over_empty_pages_are_an_error_and_no_loop(script: Scr
     script.answer = endless
     with pytest.raises(IncompleteReadError):
         ids(reader)
+
+
+def test_a_number_of_users_that_changes_between_pages_is_read_once_more(script: Script, reader: DuoReader) -> None:
+    answers = [page(users("A", "B"), 3, 2), page(users("C"), 4), page(users("A", "B", "C", "D"), 4)]
+    script.answer = lambda path, params: answers.pop(0)
+    assert ids(reader) == ["A", "B", "C", "D"]
+    script.answer = lambda path, params: page(users("A"), len(script.requests), 2 if params["offset"] == "0" else None)
+    with pytest.raises(IncompleteReadError, match="changed from"):
+        ids(reader)
+
+
+def test_users_are_asked_for_by_id_a_hundred_at_a_time_and_nobody_else_is_believed(
+    script: Script, reader: DuoReader
+) -> None:
+    def answer(path: str, params: dict[str, str]) -> Answer:
+        asked = json.loads(params["user_id_list"])
+        return page([*users(asked[0], "STRANGER"), "nonsense"], 2)
+
+    script.answer = answer
+    wanted = [f"DU{number:03}" for number in range(150)]
+    assert reader.users_by_id(wanted, lambda row: row["user_id"]) == ["DU000", "DU100"]
+    assert [len(json.loads(params["user_id_list"])) for _, params, _ in script.requests] == [100, 50]
+    assert reader.users_by_id([], lambda row: row) == []
 
 
 def test_a_record_without_an_id_does_not_lose_the_page(script: Script, reader: DuoReader) -> None:

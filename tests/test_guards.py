@@ -113,7 +113,7 @@ def test_removals_are_approved_up_to_the_number_given(approved: int | None, trip
 def test_a_source_may_shrink_to_four_fifths_and_not_below(now: int, before: int, trips: bool) -> None:
     result = verdict("source", in_scope=now, last_good=before)
     assert result.tripped is trips
-    assert f"{now} are in scope, {before} there were at the last good run" in result.message
+    assert f"{now} are in scope, {before} were at the last good run" in result.message
     assert "([safety] min_source_percent)" in result.message
     assert result.approve == f"--approve-source {now}"
 
@@ -121,7 +121,7 @@ def test_a_source_may_shrink_to_four_fifths_and_not_below(now: int, before: int,
 def test_without_a_last_good_run_the_active_managed_accounts_stand_in() -> None:
     result = verdict("source", in_scope=7, last_good=None, active=10)
     assert result.tripped
-    assert "7 are in scope, 10 there are active managed accounts" in result.message
+    assert "7 are in scope, 10 accounts are managed and active" in result.message
     assert not verdict("source", in_scope=8, last_good=None, active=10).tripped
 
 

@@ -22,7 +22,7 @@ from ninjasync.errors import CredentialsError, IncompleteReadError, UnreachableE
 from ninjasync.ninjaone import Reader
 
 if TYPE_CHECKING:
-    from conftest import Clock
+    from tests.conftest import Clock
 
 MakeConfig = Callable[..., Config]
 URL = "https://ninjaone.test/scim/v2"

@@ -21,7 +21,7 @@ from ninjasync.ninjaone_writer import Writer
 from ninjasync.plan import Change, Delta
 
 if TYPE_CHECKING:
-    from conftest import Clock
+    from tests.conftest import Clock
 
 MakeConfig = Callable[..., Config]
 URL = "https://ninjaone.test/scim/v2"

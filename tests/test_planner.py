@@ -10,11 +10,22 @@ from typing import Any, TypeVar
 import pytest
 
 from ninjasync.config import Config
-from ninjasync.directory import Baseline, Directory, Group, Ownership, Problem, SourceUser, Standing, User, Wanted
+from ninjasync.directory import (
+    Baseline,
+    Directory,
+    Group,
+    Owned,
+    Ownership,
+    Problem,
+    SourceUser,
+    Standing,
+    User,
+    Wanted,
+)
 from ninjasync.errors import CommandLineError
 from ninjasync.guards import Approvals
 from ninjasync.mapping import compile_mapping
-from ninjasync.plan import Evidence, Plan, exit_code
+from ninjasync.plan import Evidence, Plan, exit_code, journal_diff
 from ninjasync.planner import Moment, baseline_of, make_plan, scope_digest, source_user
 from ninjasync.scope import resolve
 
@@ -27,12 +38,20 @@ GROUPS = {"DG1": "Staff"}
 class Duo:
     def __init__(self, *rows: Any, groups: dict[str, str] | None = None) -> None:
         self._rows, self._groups = rows, GROUPS if groups is None else groups
+        self.passed_over: set[str] = set()
+        self.asked_for: list[str] = []
 
     def groups(self) -> dict[str, str]:
         return self._groups
 
     def users(self, convert: Callable[[Any], T]) -> list[T]:
-        return [convert(row) for row in self._rows]
+        return [
+            convert(row) for row in self._rows if isinstance(row, str) or row.get("user_id") not in self.passed_over
+        ]
+
+    def users_by_id(self, ids: list[str], convert: Callable[[Any], T]) -> list[T]:
+        self.asked_for = ids
+        return [convert(row) for row in self._rows if isinstance(row, dict) and row.get("user_id") in ids]
 
 
 class NinjaOne:
@@ -360,3 +379,48 @@ def test_who_is_nowhere_is_a_mistake_on_the_command_line_that_names_the_nearest(
     with pytest.raises(CommandLineError, match=r'called "a@exmple.com"; did you mean "a@example.com"') as caught:
         plan(make_config(), *busy(), only=("a@exmple.com",))
     assert caught.value.exit_code == 64
+
+
+# --- what the ledger knows -------------------------------------------------------------------
+
+
+def test_a_user_whom_paging_passed_over_is_asked_for_by_id_and_is_no_leaver(make_config: MakeConfig) -> None:
+    duo = Duo(row("A"), row("B"))
+    duo.passed_over = {"B"}
+    owned = Ownership(known=True, users={id_: Owned(f"n-{id_}", id_) for id_ in ("A", "B", "GONE")})
+    accounts = (account("A"), account("B"), account("GONE"))
+    made = plan(make_config(groups={"push": []}), duo, NinjaOne(*accounts), owned=owned)
+    assert [(change.action, change.external_id) for change in made.changes] == [("deactivate", "GONE")]
+    assert duo.asked_for == ["B", "GONE"]
+
+
+def test_ninjaone_is_asked_for_everybody_in_the_ledger_and_every_wanted_name(make_config: MakeConfig) -> None:
+    owned = Ownership(
+        known=True,
+        users={"A": Owned("n-A", "a")},
+        groups={"DG1": Owned("g", "Staff")},
+        contested=frozenset({("user", "x@example.com")}),
+    )
+    target = NinjaOne(account("A"))
+    plan(make_config(), Duo(row("A"), row("H", email="nonsense")), target, owned=owned)
+    assert target.wanted == Wanted(
+        frozenset({"n-A"}), frozenset({"g"}), {"A": "a@example.com"}, {"DG1": "Staff"}, owned.contested
+    )
+
+
+def test_a_change_that_the_last_two_runs_made_already_is_warned_of(make_config: MakeConfig) -> None:
+    config, duo, target = make_config(groups={"push": []}), Duo(row("A")), NinjaOne(account("A", active=False))
+    (change,) = plan(config, duo, target).changes
+    again = plan(config, duo, target, repeated=frozenset({("user", "A", journal_diff(change))}))
+    assert any("NinjaOne does not keep them: a@example.com" in warning for warning in again.warnings)
+    other = plan(config, duo, target, repeated=frozenset({("user", "B", journal_diff(change))}))
+    assert not any("does not keep them" in warning for warning in other.warnings)
+
+
+def test_an_attribute_that_nobody_has_is_warned_of_as_its_name_may_be_misspelt(make_config: MakeConfig) -> None:
+    config = make_config(attributes={"title": "titel", "nickName": "alias1"}, groups={"push": []})
+    made = plan(config, Duo(row("A", alias1="J"), row("B")), NinjaOne())
+    assert [warning for warning in made.warnings if "nobody in scope" in warning] == [
+        "[attributes] title = titel: nobody in scope has a value for it; is the name right?"
+    ]
+    assert not [w for w in plan(config, Duo(), NinjaOne()).warnings if "nobody in scope has" in w]

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ninjasync import __version__
+from ninjasync.directory import Observation
 from ninjasync.errors import ConfigurationError, CredentialsError, NinjasyncError
 from ninjasync.plan import Change, Counts, Delta, Evidence, Outcome, Plan, Result, count, digest, document
 from ninjasync.report.json import render, render_error
 
 if TYPE_CHECKING:
-    from conftest import World
+    from tests.conftest import World
 
 NOW = datetime(2027, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
 JANE = Change("user", "create", "jane@example.com", None, "DU1", (Delta("userName", None, "jane@example.com"),))
@@ -75,6 +76,12 @@ def test_a_run_has_an_outcome_for_every_change_and_the_counts() -> None:
     assert body["result"] == {"applied": 1, "failed": 1, "skipped": 0, "exit_code": 4}
     assert body["next_steps"] == ["Map the role."]
     assert body["digest"] == digest(document(plan)), "the digest is that of the plan"
+
+
+def test_what_ninjaone_shows_otherwise_stands_with_its_change() -> None:
+    result = Result((Outcome(JANE, "applied", observed=(Observation("title", "Boss", None),)),))
+    (change,) = json.loads(render(plan_of(JANE), NOW, result))["changes"]
+    assert change["observed"] == [{"path": "title", "sent": "Boss", "shown": None}]
 
 
 def test_outcomes_that_do_not_belong_to_the_plan_are_not_shown_as_if_they_did() -> None:

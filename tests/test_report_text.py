@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ninjasync.attribute import USER_TYPE
-from ninjasync.directory import Problem
+from ninjasync.directory import Observation, Problem
 from ninjasync.plan import Change, Counts, Delta, Evidence, GuardResult, Leaver, Member, Outcome, Plan, Result, count
 from ninjasync.report.escape import in_quotes, visible
 from ninjasync.report.text import heading, render_outcome, render_plan, render_result, summary_line
@@ -74,6 +74,26 @@ def test_a_plan_without_changes_says_so_and_counts_both_sides() -> None:
         "",
         "Plan: 0 to create, 0 to adopt, 0 to update, 0 to deactivate, 0 to delete, 2 held.",
     ]
+
+
+def test_a_plan_that_only_holds_records_does_not_say_that_all_is_well() -> None:
+    shown = lines(problems=(Problem("user", "bob", "DU2", "invalid-user-type", "wrong"),))
+    assert "No changes. NinjaOne is what Duo implies but for those held." in shown
+
+
+def test_where_nothing_was_tried_one_line_says_so_for_all() -> None:
+    plan = plan_of(JANE, replace(JANE, external_id="DU2"))
+    shown = render_result(Result.skipped(plan, "the operator said no"), plan, (), color=False).splitlines()
+    assert shown[:3] == ["", "Not applied:", "  all 2 changes skipped: not tried: the operator said no"]
+
+
+def test_what_ninjaone_did_not_keep_is_named_and_what_it_hides_is_told_once() -> None:
+    hidden = Outcome(JANE, "applied", observed=(Observation(USER_TYPE, "technician", None),))
+    other = Outcome(JANE, "applied", observed=(Observation("title", "Boss", "Chief"), Observation("title", "x", "X")))
+    shown = render_result(Result((hidden, hidden, other)), plan_of(), (), color=False)
+    assert "NinjaOne does not show userType after writing it (accounts: 2)" in shown
+    assert 'jane@example.com: NinjaOne made "Chief" of title "Boss"; it is not sent again unchanged.' in shown
+    assert '"x"' not in shown
 
 
 def test_a_creation_shows_its_attributes_by_short_name_and_why() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 from collections.abc import Callable
@@ -60,8 +61,25 @@ def test_a_variable_that_is_not_set_is_named(
 
 def test_a_secret_is_read_from_a_file_next_to_the_configuration(make_config: MakeConfig, tmp_path: Path) -> None:
     (tmp_path / "token").write_text("abc\n\n", "utf-8")
+    (tmp_path / "token").chmod(0o600)
     assert token(make_config, {"file": "token"}, tmp_path) == "abc"
     assert token(make_config, {"file": str(tmp_path / "token")}) == "abc"
+
+
+@pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o400, False), (0o640, True), (0o604, True)])
+def test_a_secrets_file_that_others_may_read_is_warned_of_without_showing_it(
+    make_config: MakeConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture, mode: int, warned: bool
+) -> None:
+    (tmp_path / "token").write_text("abc", "utf-8")
+    (tmp_path / "token").chmod(mode)
+    logger = logging.getLogger("ninjasync")
+    logger.addHandler(caplog.handler)  # the command line keeps these lines to itself
+    try:
+        assert token(make_config, {"file": "token"}, tmp_path) == "abc"
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert ("may be read by others" in caplog.text) is warned
+    assert "abc" not in caplog.text
 
 
 @pytest.mark.parametrize(
