@@ -212,9 +212,9 @@ class DuoReader:
                 )
             yield rows, total
             following = metadata.get("next_offset")
-            if following is None:
+            if following is None or not rows:
                 return
-            if not isinstance(following, int) or following <= offset or not rows:
+            if not isinstance(following, int) or following <= offset:
                 raise IncompleteReadError(
                     f"Duo's paging of {what} stands still: after offset {offset} comes {following!r}.",
                     "Run again; if it stays so, ask Duo's support.",
