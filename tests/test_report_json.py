@@ -69,12 +69,11 @@ def test_the_same_plan_at_another_time_differs_in_the_time_alone() -> None:
 def test_a_run_has_an_outcome_for_every_change_and_the_counts() -> None:
     plan = plan_of(JANE, BOB)
     result = Result((Outcome(JANE, "applied"), Outcome(BOB, "failed", "HTTP 500")))
-    body = json.loads(render(plan, NOW, result, 4, ("Map the role.",)))
+    body = json.loads(render(plan, NOW, result, 4))
     assert [change["outcome"] for change in body["changes"]] == ["applied", "failed"]
     assert [change.get("error") for change in body["changes"]] == [None, "HTTP 500"]
     assert "error" not in body["changes"][0]
     assert body["result"] == {"applied": 1, "failed": 1, "skipped": 0, "exit_code": 4}
-    assert body["next_steps"] == ["Map the role."]
     assert body["digest"] == digest(document(plan)), "the digest is that of the plan"
 
 

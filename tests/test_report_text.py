@@ -259,7 +259,7 @@ def test_leavers_are_shown_with_the_day_on_which_they_are_deleted() -> None:
     shown = lines(leavers=leavers)
     at = shown.index("Leavers, inactive until they are deleted")
     assert shown[at + 1] == "  . a@x.yz: deleted on 2027-01-31"
-    assert shown[at + 2].startswith("  . b\\nx: due, deferred")
+    assert shown[at + 2].startswith("  . b\\nx: due, and deferred")
 
 
 # --- hostile text ----------------------------------------------------------------------------
