@@ -90,7 +90,9 @@ def left_to_do(result: Result) -> tuple[str, ...]:
     new = [
         outcome.change
         for outcome in result.outcomes
-        if outcome.change.resource == "group" and outcome.change.action == "create" and outcome.status == "applied"
+        if outcome.change.resource == "group"
+        and outcome.change.action == "create"
+        and (outcome.status == "applied" or outcome.there)
     ]
     if not new:
         return ()
@@ -103,7 +105,9 @@ def left_to_do(result: Result) -> tuple[str, ...]:
     technicians = sorted(
         outcome.change.key
         for outcome in result.outcomes
-        if outcome.change.key in members and any(delta.after == TECHNICIAN for delta in outcome.change.diff)
+        if outcome.change.key in members
+        and outcome.status == "applied"
+        and any(delta.after == TECHNICIAN for delta in outcome.change.diff)
     )
     if technicians:
         steps.append(f"Until then these new technicians can do nothing: {', '.join(technicians)}.")
@@ -125,6 +129,8 @@ class _Run:
         self._outcomes: dict[str, Outcome] = {}
         # Duo id -> NinjaOne id, of accounts that this run created.
         self._created: dict[str, str] = {}
+        # Changes that have given up their name, for a temporary one.
+        self._freed: set[str] = set()
         self._in_a_row = 0
         self._fatal: NinjasyncError | None = None
 
@@ -147,6 +153,8 @@ class _Run:
                 node = ready.popleft()
                 change = by_name[node[0]]
                 if why := self._hindrance(change):
+                    if change.name in self._freed:
+                        why += f"; until the next run it has the temporary name {change.via}"
                     self._settle(Outcome(change, "skipped", why))
                     sorter.done(node)
                     ready.extend(sorter.get_ready())
@@ -180,6 +188,8 @@ class _Run:
             self._in_a_row = 0
             if step == "whole":
                 self._settle(Outcome(change, "applied", observed=observed))
+            else:
+                self._freed.add(change.name)
             return
         if isinstance(error, InterruptedRunError):
             self._settle(Outcome(change, "skipped", "interrupted while it waited to try again"))
@@ -189,7 +199,7 @@ class _Run:
         else:
             message = f"unexpected error: {error!r}. Please report it; run plan again to go on."
             log.debug("unexpected error on %s", change.name, exc_info=error)
-        self._settle(Outcome(change, "failed", message))
+        self._settle(Outcome(change, "failed", message, there=isinstance(error, NotKeptError)))
         if isinstance(error, CredentialsError):
             self._fatal = error
         elif isinstance(error, UnreachableError):

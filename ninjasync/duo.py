@@ -212,7 +212,7 @@ class DuoReader:
                 )
             yield rows, total
             following = metadata.get("next_offset")
-            if following is None:
+            if following is None or not rows:
                 return
             if not isinstance(following, int) or following <= offset:
                 raise IncompleteReadError(

@@ -40,7 +40,7 @@ def compile_expression(text: str) -> Expression:
     def evaluate(record: Mapping[str, Any]) -> Any:
         try:
             return compiled.search(record)
-        except JMESPathError as error:
+        except (JMESPathError, ArithmeticError, ValueError) as error:  # ceil(to_number('inf')) overflows
             raise ExpressionError(str(error)) from error
 
     return evaluate

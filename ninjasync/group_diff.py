@@ -66,7 +66,8 @@ class GroupDiff:
             return False
         if group_id in self._gone_groups:
             return True
-        if self.owned.known and is_duo_id(self._by_id[group_id].external_id):
+        carried = self._by_id[group_id].external_id
+        if carried in self.source.groups or (self.owned.known and is_duo_id(carried)):
             return False
         return self.policy.deprovision.adopt
 

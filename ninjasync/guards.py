@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
 from ninjasync import config
-from ninjasync.plan import REMOVALS, Change, Evidence, GuardResult
+from ninjasync.plan import REMOVALS, Change, Evidence, GuardResult, Member
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +73,22 @@ def withhold(changes: tuple[Change, ...], *, privileges: bool) -> tuple[Change, 
     a name that a withheld change would have freed goes with it.
     """
     kept = [change for change in changes if change.action not in REMOVALS and not (privileges and change.privilege)]
-    kept = [replace(change, removed=()) if change.removed else change for change in kept]
-    kept = [change for change in kept if change.action != "update" or change.diff or change.added]
-    return with_their_needs(kept)
+    return with_their_needs([replace(change, removed=()) if change.removed else change for change in kept])
 
 
 def with_their_needs(changes: list[Change]) -> tuple[Change, ...]:
-    """Return those of ``changes`` whose needs are among them too."""
+    """Return those of ``changes`` whose needs are among them too, without members whom nobody creates then."""
     names = {change.name for change in changes}
     while len(kept := [change for change in changes if names.issuperset(change.needs)]) < len(changes):
         changes, names = kept, {change.name for change in kept}
-    return tuple(changes)
+
+    def there(members: tuple[Member, ...]) -> tuple[Member, ...]:
+        return tuple(member for member in members if member.id or f"user:{member.external_id}" in names)
+
+    changes = [replace(change, added=there(change.added)) if change.added else change for change in changes]
+    return tuple(
+        change for change in changes if change.action != "update" or change.diff or change.added or change.removed
+    )
 
 
 def _scoped_groups(case: _Case) -> GuardResult:
@@ -99,7 +104,7 @@ def _source(case: _Case) -> GuardResult:
         before, since = case.seen.active, "accounts are managed and active"
     else:
         before, since = case.seen.last_good, "were at the last good run"
-    shrunk = now * 100 < before * least
+    shrunk = now < config.share(least, before)
     message = f"{now} are in scope, {before} {since}; the least is {least:g} % of them ([safety] min_source_percent)."
     if now == 0:
         message = f"Nobody is in scope, {before} {since}. An empty source is never taken for an empty company."
@@ -129,7 +134,7 @@ def _member_removals(case: _Case) -> GuardResult:
         case.safety.max_member_removals_percent,
     )
     approved = case.approvals.member_removals is not None and number <= case.approvals.member_removals
-    over = every >= _FEWEST_MEMBERSHIPS and number * 100 > percent * every
+    over = every >= _FEWEST_MEMBERSHIPS and number > config.share(percent, every)
     message = (
         f"{number} of {every} group memberships would be removed; the limit is {percent:g} % "
         f"([safety] max_member_removals_percent), from {_FEWEST_MEMBERSHIPS} memberships on."

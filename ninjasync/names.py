@@ -74,8 +74,10 @@ def settle_names(
         mine = own.get(waiting.pop())
         if mine is None:
             continue
-        for blocked in wishers.get(names.get(mine, ""), ()):
-            if blocked not in taken and blocked not in duplicates and own.get(blocked) != mine:
+        name = names.get(mine, "")
+        for blocked in wishers.get(name, ()):
+            has_it = names.get(own.get(blocked, "")) == name
+            if blocked not in taken and blocked not in duplicates and not has_it:
                 taken[blocked] = (mine,)
                 adopted.pop(blocked, None)
                 waiting.append(blocked)

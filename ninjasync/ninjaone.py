@@ -133,7 +133,8 @@ class Reader:
     def _list(self, resource: Resource, convert: Callable[[Any], R], problems: list[Problem]) -> list[R]:
         """Page by what came, not by what was asked for (RFC 7644 §3.4.2.4)."""
         found: dict[str, R] = {}
-        seen = 0
+        held, seen, different = len(problems), 0, 0
+        last: tuple[Any, ...] = ()
         while True:
             params = {"startIndex": str(seen + 1), "count": str(self._dialect.page_size)}
             answer = self._transport.call("GET", PATHS[resource], params)
@@ -145,7 +146,7 @@ class Reader:
             page = scim.read_page(answer.body)
             if page is None:
                 raise UnreachableError(f"{self._transport.url} answered with no SCIM list.", CHECK_URL)
-            before = len(found) + len(problems)
+            before = different
             for row in page.resources:
                 try:
                     item = convert(row)
@@ -153,10 +154,13 @@ class Reader:
                 except scim.UnreadableResourceError as error:
                     problems.append(_unreadable(resource, row, error))
             seen += len(page.resources)
+            different = len(found) + len(problems) - held
+            fresh = different > before and page.resources != last
             # A first page that is full and says that it is all may count itself alone: one more tells.
             alone = seen == len(page.resources) == page.total == self._dialect.page_size
-            if not alone and not _goes_on(resource, page, seen, fresh=len(found) + len(problems) > before):
+            if not alone and not _goes_on(resource, page, seen, different, fresh=fresh):
                 return list(found.values())
+            last = page.resources
 
     def _with_members(self, group: Group) -> Group:
         """Read a group by id where lists do not carry members; they stay None if it does not show them either."""
@@ -320,23 +324,24 @@ class Reader:
             return list(pool.map(work, items))
 
 
-def _goes_on(resource: Resource, page: scim.Page, seen: int, *, fresh: bool) -> bool:
-    """Whether there is another page; raises IncompleteReadError where it cannot be had."""
-    if page.total is not None and seen >= page.total:
-        return False
-    if not page.resources:
-        if page.total is None:
-            return False
-        raise IncompleteReadError(
-            f"NinjaOne says that it has {page.total} {resource}s, but sent {seen}.",
-            "Run again; if it stays so, set [ninjaone.dialect] page_size to what one page held.",
-        )
-    if not fresh:
+def _goes_on(resource: Resource, page: scim.Page, seen: int, different: int, *, fresh: bool) -> bool:
+    """Whether there is another page; raises IncompleteReadError where it cannot be had.
+
+    ``seen`` counts what came, ``different`` leaves out what came again.
+    """
+    if page.resources and not fresh:
         raise IncompleteReadError(
             f"NinjaOne sends the same {resource}s again for each page, so the rest cannot be read.",
             'Set [ninjaone.dialect] discovery = "lookup", or page_size to at least the number of accounts.',
         )
-    return True
+    if page.resources and (page.total is None or seen < page.total):
+        return True
+    if page.total is not None and different < page.total:
+        raise IncompleteReadError(
+            f"NinjaOne says that it has {page.total} {resource}s, but sent {different}.",
+            "Run again; if it stays so, set [ninjaone.dialect] page_size to what one page held.",
+        )
+    return False
 
 
 def _name(resource: User | Group) -> str:

@@ -118,7 +118,12 @@ class Writer(Reader):
         row = self.raw(resource, id_)
         if row is None:
             _expect_success("GET", Answer(404, None))
-        answer = self._transport.call("PUT", _place(resource, id_), None, replace(row))
+        try:
+            body = replace(row)
+        except scim.UnreadableResourceError as error:
+            hint = 'If NinjaOne can patch after all, set [ninjaone.dialect] patch = "patch".'
+            raise RefusedRequestError(f"NinjaOne's {resource} {id_} {error}.", hint, status=200) from error
+        answer = self._transport.call("PUT", _place(resource, id_), None, body)
         _expect_success("PUT", answer)
         return answer.body
 

@@ -180,12 +180,13 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one change."""
+    """What became of one change. ``there`` says of one that failed that the resource exists all the same."""
 
     change: Change
     status: Literal["applied", "failed", "skipped"]
     error: str = ""
     observed: tuple[Observation, ...] = ()
+    there: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,9 +106,14 @@ def replaced(row: Json, diff: Iterable[Delta], whole: Iterable[tuple[str, str]],
 
 
 def with_members(row: Json, added: Iterable[str], removed: Iterable[str]) -> Json:
-    """Return the body of a PUT that changes a group's members."""
+    """Return the body of a PUT that changes a group's members.
+
+    Raises UnreadableResourceError where the group does not show them: they would be lost.
+    """
     body: Json = {key: value for key, value in row.items() if key.casefold() not in ("meta", MEMBERS)}
-    there = read_group(row).members or frozenset()
+    there = read_group(row).members
+    if there is None:
+        raise UnreadableResourceError("does not show its members, whom a PUT would remove")
     body[MEMBERS] = _member_values(sorted(there.union(added).difference(removed)))
     return body
 

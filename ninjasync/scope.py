@@ -141,19 +141,29 @@ def _find(
 ) -> tuple[dict[str, str], tuple[str, ...], tuple[str, ...]]:
     """Return the groups that ``patterns`` name, what is missing, and warnings.
 
-    An id or an exact name (in full or without its sync suffix) goes before a glob, so
-    that a group called ``[x]`` can be named.
+    See ``_named`` for how a pattern is read.
     """
     found: dict[str, str] = {}
     missing, warnings = [], []
     for pattern in patterns:
-        hits = _exact(pattern, groups) or (_globbed(pattern, groups) if _is_glob(pattern) else {})
+        hits = _named(pattern, groups, groups)
         found |= hits
         if not hits and _is_glob(pattern):
             warnings.append(f'{key}: "{pattern}" matches no group in Duo.')
         elif not hits:
             missing.append(f'{key}: Duo has no group "{pattern}"{nearest(pattern, groups.values())}')
     return found, tuple(missing), tuple(warnings)
+
+
+def _named(pattern: str, groups: Mapping[str, str], globbed: Mapping[str, str]) -> dict[str, str]:
+    """Return the ``groups`` of that id or exact name (in full or without sync suffix), else the ``globbed`` that fit.
+
+    So a group called ``[x]`` can be named. A glob that fits its own text stays a glob: else
+    whoever makes a group called ``NinjaOne*`` would take all the others out of scope.
+    """
+    if _is_glob(pattern) and fnmatchcase(pattern, pattern):
+        return _globbed(pattern, globbed)
+    return _exact(pattern, groups) or (_globbed(pattern, globbed) if _is_glob(pattern) else {})
 
 
 def _exact(pattern: str, groups: Mapping[str, str]) -> dict[str, str]:
@@ -177,7 +187,7 @@ def _pushed(
     chosen: dict[str, str] = {}
     warnings = []
     for pattern in pushing.push:
-        hits = _exact(pattern, groups) or (_globbed(pattern, scoped) if _is_glob(pattern) else {})
+        hits = _named(pattern, groups, scoped)
         chosen |= hits
         if not hits and pattern != "*":
             warnings.append(f'[groups] push: "{pattern}" matches no group.')

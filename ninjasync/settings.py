@@ -28,7 +28,10 @@ PREFIX = "NINJASYNC_"
 NOT_KEYS = {"NINJASYNC_CONFIG", "NINJASYNC_REDACT_KEY"}
 # What of a URL may be a secret: what stands before the host, and what follows a question mark.
 _PASSWORD = re.compile(r"//[^/]*@|[?#][^']*")
-_SECRET_KEYS = {"secret_key", "secret_token", "integration_key", "notify"}
+# Whoever knows a ping's or a notification's address can use it.
+_SECRET_KEYS = {"secret_key", "secret_token", "integration_key", "ping_url", "notify"}
+# Their value may hold a user name and a password, with or without a scheme before them.
+_URL_KEYS = {"api_hostname", "endpoint_url", "proxy"}
 _REQUIRED_SECTIONS = ("duo", "ninjaone", "scope")
 
 
@@ -123,7 +126,9 @@ def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(under)
     for key, value in over.items():
         below = merged.get(key)
-        merged[key] = _merge(below, value) if isinstance(value, dict) and isinstance(below, dict) else value
+        # Where a secret is kept is one value, though written as a table.
+        mergeable = isinstance(value, dict) and key not in _SECRET_KEYS
+        merged[key] = _merge(below, value) if mergeable and isinstance(below, dict) else value
     return merged
 
 
@@ -163,9 +168,16 @@ def _sentences(detail: ErrorDetails) -> Iterator[str]:
         case "missing":
             yield f"{label}: is missing"
         case _:
-            hidden = key in _SECRET_KEYS or isinstance(detail["input"], dict | BaseModel)
-            found = "" if hidden else f"found {_PASSWORD.sub('***', repr(detail['input']))}; "
+            shown = _PASSWORD.sub("***", repr(detail["input"]))
+            found = "" if _hidden(table, key, detail["input"]) else f"found {shown}; "
             yield f"{label}: {found}{_reason(detail)}"
+
+
+def _hidden(table: list[Any], key: int | str, found: Any) -> bool:
+    """Whether what was found may hold a secret: a whole table (that did not parse, say) may, too."""
+    table_like = not table or isinstance(found, dict | BaseModel)
+    bare_password = key in _URL_KEYS and "@" in _PASSWORD.sub("", str(found))
+    return table_like or key in _SECRET_KEYS or bare_password
 
 
 def _reason(detail: ErrorDetails) -> str:

@@ -5,6 +5,7 @@ something that HTTP libraries take; knows neither service.
 """
 
 import ssl
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -46,18 +47,23 @@ def proxy_for(url: str, configured: str) -> str | None:
 
 def network_failure(error: BaseException) -> str:
     """Say in a few words what went wrong below HTTP."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, ssl.SSLCertVerificationError):
-            return f"its certificate cannot be verified ({seen.verify_message})"
-        text = type(seen).__name__ + str(seen)
+    causes = list(_causes(error))
+    for cause in causes:  # the innermost, within an SSLError or two
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"its certificate cannot be verified ({cause.verify_message})"
+    for cause in causes:
+        text = type(cause).__name__ + str(cause)
         for mark, words in _FAILURES:
             if mark in text:
                 return words
-        seen = getattr(seen, "reason", None) or seen.__cause__ or seen.__context__
-        if not isinstance(seen, BaseException):
-            break
     return f"the connection failed ({type(error).__name__})"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: object = error
+    while isinstance(seen, BaseException):
+        yield seen
+        seen = getattr(seen, "reason", None) or seen.__cause__ or seen.__context__
 
 
 _FAILURES = (

@@ -158,8 +158,13 @@ class UserDiff:
             return f"the account {account_id} of the tenant {tenant}"
         if self._protects(account.user_name):
             return f"the protected account {account_id}"
+        owned = account.external_id is not None or account_id in self._gone_accounts
+        if owned and not all(problem.external_id for problem in self.source.unreadable):
+            return f"the account {account_id}, whose user may be one whose record in Duo could not be read"
         if account_id in self._gone_accounts:
             return ""
+        if account.external_id in self.source.users:
+            return f"the account {account_id}, which carries the Duo id of another user ({account.external_id})"
         if self.owned.known and is_duo_id(account.external_id):
             return f"the account {account_id}, which carries the Duo id of another account ({account.external_id})"
         if not self.policy.deprovision.adopt:
@@ -344,7 +349,7 @@ class UserDiff:
 
 def _protection(patterns: Iterable[str]) -> Callable[[str], bool]:
     folded = [pattern.casefold() for pattern in patterns]
-    return lambda name: any(fnmatchcase(name.casefold(), pattern) for pattern in folded)
+    return lambda name: any(name.casefold() == glob or fnmatchcase(name.casefold(), glob) for glob in folded)
 
 
 def _temporary_name(change: Change, wanted: str) -> str:

@@ -7,6 +7,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from ninjasync.attribute import DISPLAY_NAME, USER_NAME
 from ninjasync.mapping import differs
 from ninjasync.plan import Change, Member, Outcome, Plan, Result, totals
 from ninjasync.report.escape import in_quotes, visible
@@ -120,7 +121,7 @@ def _change_lines(change: Change, shown: Mapping[str, str], paint: Paint) -> Ite
     for delta in change.diff:
         name = visible(shown.get(delta.path, delta.path))
         if change.action == "create":
-            if delta.after != change.key:
+            if delta.path != (USER_NAME if change.resource == "user" else DISPLAY_NAME):
                 yield f"      {name} = {in_quotes(delta.after)}"
             continue
         via = f", by way of {in_quotes(delta.via)}" if delta.via else ""
