@@ -172,6 +172,7 @@ class Source:
     """One complete read of Duo. ``users`` and ``groups`` are keyed by Duo id; ``groups`` gives names.
 
     ``pushed`` maps the ids of the groups that NinjaOne is to have to their displayNames.
+    ``passed_over`` are users whom the pages lacked and who were found by their ids.
     ``scoped`` are the groups that [scope] names, by id; ``missing`` says which of them
     Duo does not have; ``unreadable`` holds records without even an id.
     """
@@ -181,6 +182,7 @@ class Source:
     groups: Mapping[str, str]
     pushed: Mapping[str, str]
     scoped: Mapping[str, str] = field(default_factory=dict)
+    passed_over: frozenset[str] = frozenset()
     missing: tuple[str, ...] = ()
     unreadable: tuple[Problem, ...] = ()
     warnings: tuple[str, ...] = field(default=())

@@ -5,7 +5,7 @@ here; ``apply`` goes on with what comes out.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from fnmatch import fnmatchcase
@@ -119,31 +119,42 @@ def read_source(config: Config, duo: SourceReader, owned: Ownership) -> Source:
     def convert(row: Any) -> SourceUser | Problem:
         return source_user(row, scope, mapping)
 
-    def all_users() -> Iterator[SourceUser | Problem]:
-        yield from duo.users(convert)
-        there = {duo_id for duo_id, entry in owned.users.items() if not entry.deleted}
-        if absent := sorted(there - set(users)):
-            yield from duo.users_by_id(absent, convert)
-
-    for found in all_users():
+    def keep(found: SourceUser | Problem) -> None:
         if isinstance(found, Problem):
             unreadable.append(found)
         else:
             users[found.id] = found
+
+    for found in duo.users(convert):
+        keep(found)
+    listed = set(users)
+    there = {duo_id for duo_id, entry in owned.users.items() if not entry.deleted}
+    if absent := sorted(there - listed):
+        for found in duo.users_by_id(absent, convert):
+            keep(found)
+    passed_over = frozenset(users) - listed
     return Source(
         paths=mapping.paths,
         users=users,
         groups=groups,
         pushed=scope.pushed,
         scoped=scope.included,
+        passed_over=passed_over,
         missing=scope.missing,
         unreadable=tuple(unreadable),
         warnings=(
             *scope.warnings,
+            *_passed_over(passed_over),
             *_unknown_people(config.scope.users, users),
             *_empty_attributes(config, mapping, users),
         ),
     )
+
+
+def _passed_over(ids: frozenset[str]) -> list[str]:
+    if not ids:
+        return []
+    return [f"Duo's list of users lacks {len(ids)} whom Duo still has when asked by id; they count as there."]
 
 
 def _unknown_people(named: tuple[str, ...], users: Mapping[str, SourceUser]) -> list[str]:
@@ -245,7 +256,10 @@ def _evidence(config: Config, source: Source, difference: Difference, baseline: 
     changes = difference.changes
     return Evidence(
         missing=(*source.missing, *_lost_groups(config, source, baseline)),
-        in_scope=sum(user.standing is not Standing.OUT for user in source.users.values()),
+        # Who was found by his id alone does not count: a list that lacks many is to be noticed.
+        in_scope=sum(
+            user.standing is not Standing.OUT and user.id not in source.passed_over for user in source.users.values()
+        ),
         last_good=baseline.in_scope if baseline else None,
         active=difference.active,
         memberships=difference.memberships,

@@ -174,10 +174,10 @@ def test_an_unreadable_record_is_held_and_does_not_lose_the_page(
         user("d"),
     ]
     server.get(USERS, json=listed(*rows))
-    server.get(GROUPS, json=listed(group("g"), {"id": "h"}))
+    server.get(GROUPS, json=listed(group("g"), {"id": "h"}, group("i")))
     found = reader.directory((), NOBODY)
     assert [one.id for one in found.users] == ["a", "d"]
-    assert [one.id for one in found.groups] == ["g"]
+    assert [one.id for one in found.groups] == ["g", "i"]
     assert [(one.resource, one.key, one.external_id, one.code) for one in found.unreadable] == [
         ("user", "b", "DU2", "unreadable-record"),
         ("user", "c@example.com", None, "unreadable-record"),
