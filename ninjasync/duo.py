@@ -10,6 +10,7 @@ import json
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -22,7 +23,7 @@ from ninjasync import __version__
 from ninjasync.config import Config
 from ninjasync.errors import CredentialsError, IncompleteReadError, UnreachableError
 from ninjasync.pacing import TRANSIENT, Pacer, TransientError
-from ninjasync.transport import authorities, network_failure, proxy_for
+from ninjasync.transport import authorities, network_failure, proxy_for, stated_time
 
 T = TypeVar("T")
 
@@ -59,6 +60,7 @@ class _Transport(duo_client.Admin):  # type: ignore[misc]  # duo_client ships no
             timeout=config.duo.timeout,
         )
         self._pacer = pacer
+        self.skew: timedelta | None = None
         self._pool, self._origin = _pool(config)
 
     def _make_request(
@@ -73,6 +75,8 @@ class _Transport(duo_client.Admin):  # type: ignore[misc]  # duo_client ships no
             raise TransientError(
                 f"Duo at {self.host} cannot be reached: {network_failure(error)}.", _REACH_HINT
             ) from error
+        if (theirs := stated_time(answer.headers.get("Date"))) is not None:
+            self.skew = theirs - datetime.now(UTC)
         if answer.status in TRANSIENT:
             raise TransientError(
                 f"Duo answered with HTTP {answer.status} {answer.reason or ''}".rstrip() + ", again and again.",
@@ -122,6 +126,11 @@ class DuoReader:
         rate = config.duo.rate_limit
         pacer = Pacer(config.run.retries, rate=rate / 60, burst=rate, stop=stop)
         self._transport = _Transport(config, secret, pacer)
+
+    @property
+    def skew(self) -> timedelta | None:
+        """How far Duo's clock is ahead of ours; None as long as no answer said."""
+        return self._transport.skew
 
     def close(self) -> None:
         """Close the connections."""

@@ -244,7 +244,7 @@ def _judged(config: Config, source: Source, actual: Directory, difference: Diffe
 def _evidence(config: Config, source: Source, difference: Difference, baseline: Baseline | None) -> Evidence:
     changes = difference.changes
     return Evidence(
-        missing=(*source.missing, *_lost_groups(config, source, baseline)),
+        missing=(*source.missing, *lost_groups(config, source, baseline)),
         in_scope=sum(user.standing is not Standing.OUT for user in source.users.values()),
         last_good=baseline.in_scope if baseline else None,
         active=difference.active,
@@ -259,7 +259,7 @@ def _evidence(config: Config, source: Source, difference: Difference, baseline: 
     )
 
 
-def _lost_groups(config: Config, source: Source, baseline: Baseline | None) -> list[str]:
+def lost_groups(config: Config, source: Source, baseline: Baseline | None) -> list[str]:
     """Name the groups that were in scope at the last good run and that the unchanged [scope] no longer reaches."""
     if baseline is None or baseline.scope_digest != scope_digest(config):
         return []

@@ -7,7 +7,6 @@ import json
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
@@ -17,7 +16,7 @@ from ninjasync import __version__, scim
 from ninjasync.config import Config
 from ninjasync.errors import CredentialsError, NinjasyncError, UnreachableError
 from ninjasync.pacing import TRANSIENT, Pacer, TransientError, retry_after
-from ninjasync.transport import authorities, network_failure, proxy_for
+from ninjasync.transport import authorities, network_failure, proxy_for, stated_time
 
 _MEDIA_TYPE = "application/scim+json"
 
@@ -50,6 +49,7 @@ class ScimTransport:
         self._verify: str | bool = str(bundle) if bundle else _environment_bundle(self.url)
         # How far the server's clock is ahead of ours, as far as its Date headers tell.
         self.skew = timedelta(0)
+        self.dated = False
         self._local = threading.local()
         self._sessions: list[requests.Session] = []
 
@@ -94,6 +94,7 @@ class ScimTransport:
 
     def _checked(self, answer: requests.Response) -> Answer:
         status = answer.status_code
+        self.dated = self.dated or stated_time(answer.headers.get("Date")) is not None
         self.skew = _server_time(answer) - datetime.now(UTC)
         if status in TRANSIENT:
             raise TransientError(
@@ -154,8 +155,4 @@ def _environment_bundle(url: str) -> str | bool:
 
 def _server_time(answer: requests.Response) -> datetime:
     """Return the server's own time: a Retry-After that is a date is meant by its clock, not by ours."""
-    try:
-        stated = parsedate_to_datetime(answer.headers.get("Date", ""))
-    except ValueError:
-        return datetime.now(UTC)
-    return stated if stated.tzinfo else stated.replace(tzinfo=UTC)
+    return stated_time(answer.headers.get("Date")) or datetime.now(UTC)

@@ -5,6 +5,8 @@ something that HTTP libraries take; knows neither service.
 """
 
 import ssl
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -42,6 +44,15 @@ def proxy_for(url: str, configured: str) -> str | None:
     if configured:
         return configured
     return requests.utils.get_environ_proxies(url).get(parts.scheme)
+
+
+def stated_time(date: str | None) -> datetime | None:
+    """Return the server's own time, as a Date header tells it; None where it tells none."""
+    try:
+        stated = parsedate_to_datetime(date or "")
+    except ValueError:
+        return None
+    return stated if stated.tzinfo else stated.replace(tzinfo=UTC)
 
 
 def network_failure(error: BaseException) -> str:
