@@ -127,7 +127,7 @@ def _months_on(day: date, months: int) -> date:
 
 def _kept(ask: Asker, what: str, variable: str, folder: Path, answers: Answers) -> tuple[str, SecretStr | None]:
     """Ask where a secret is kept; return that as TOML, and the secret if it is to be had now."""
-    place = _asked(ask, f"{what}: kept in env (a variable), file, or literal (in this file)", _place, "env")
+    place = _asked(ask, f"{what} is kept in: env, file or literal", _place, "env")
     if place == "env":
         name = _asked(ask, "Name of the environment variable", _variable, variable)
         found = os.environ.get(name, "").strip()
@@ -137,11 +137,14 @@ def _kept(ask: Asker, what: str, variable: str, folder: Path, answers: Answers) 
     if place == "literal":
         secret = _typed(ask, what)
         return example.toml(secret.get_secret_value()), secret
-    file = _asked(ask, "File", _file, variable.lower().replace("_", "-") + ".secret")
+    file = _asked(ask, "File", _file, f"{variable.partition('_')[0].lower()}.secret")
     path = folder / Path(file).expanduser()
     if path.exists():
-        found = path.read_text("utf-8", errors="replace").strip()
-        return example.toml({"file": file}), SecretStr(found) if found else None
+        try:
+            return example.toml({"file": file}), secrets.expect_sendable(what, path.read_text("utf-8").strip())
+        except (OSError, UnicodeDecodeError, NinjasyncError) as error:
+            ask.say(f"  {path} cannot be used now ({type(error).__name__}); put the secret there, alone.")
+            return example.toml({"file": file}), None
     ask.say(f"  {path} is not there yet; it will be written, for your eyes only.")
     secret = answers.files[path] = _typed(ask, what)
     return example.toml({"file": file}), secret
@@ -207,7 +210,9 @@ def _meant(answer: str, names: list[str]) -> list[str]:
     numbers = answer.replace(",", " ").split()
     if all(number.isdecimal() and 1 <= int(number) <= len(names) for number in numbers):
         return [names[int(number) - 1] for number in numbers]
-    raise ValueError(f"Duo has no such group{nearest(answer, names)}")
+    alike = [name for name in names if answer.casefold() in name.casefold()]
+    near = f'; did you mean "{alike[0]}"?' if alike else nearest(answer, names)
+    raise ValueError(f"Duo has no such group{near or '.'}")
 
 
 def _groups_of_duo(host: str, key: str, secret: SecretStr | None) -> tuple[list[str], str]:

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from ninjasync import run, secrets, settings
 from ninjasync.config import Config
-from ninjasync.directory import Source
+from ninjasync.directory import Ownership, Source
 from ninjasync.duo import DuoReader, clean
 from ninjasync.errors import LedgerError
 from ninjasync.ledger import Ledger
@@ -109,7 +109,7 @@ class Sight:
     @cached_property
     def source(self) -> Source:
         """All of Duo, judged by scope and mapping; on the way ``seen`` is filled."""
-        return read_source(self.config, _Watched(self))
+        return read_source(self.config, _Watched(self), Ownership())
 
     # --- NinjaOne ----------------------------------------------------------------------------
 
@@ -169,8 +169,14 @@ class _Watched:
         return self._sight.groups
 
     def users(self, convert: Callable[[Any], T]) -> list[T]:
+        return self._sight.duo.users(self._noted(convert))
+
+    def users_by_id(self, ids: list[str], convert: Callable[[Any], T]) -> list[T]:
+        return self._sight.duo.users_by_id(ids, self._noted(convert))
+
+    def _noted(self, convert: Callable[[Any], T]) -> Callable[[Any], T]:
         def noted(row: Any) -> T:
             self._sight.seen.note(row)
             return convert(row)
 
-        return self._sight.duo.users(noted)
+        return noted

@@ -14,9 +14,13 @@ class _Terminal:
     """Asks on the terminal; questions go to standard error."""
 
     def say(self, text: str) -> None:
+        import textwrap
+
         from ninjasync.report.escape import visible
 
-        typer.echo(visible(text), err=True)
+        indent = " " * (len(text) - len(text.lstrip()))
+        lines = textwrap.wrap(visible(text), 80, subsequent_indent=indent, break_long_words=False)
+        typer.echo("\n".join(lines), err=True)
 
     def text(self, question: str, default: str = "") -> str:
         return str(typer.prompt(question, default=default, show_default=bool(default), err=True))
