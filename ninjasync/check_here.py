@@ -42,12 +42,7 @@ def duo_secret(sight: Sight) -> Finding:
 
 def token(sight: Sight) -> Finding:
     """Whether the SCIM token is to be had."""
-    found = sight.token.get_secret_value()
-    if found.casefold().startswith("bearer"):
-        return red(
-            '[ninjaone] secret_token begins with "Bearer".',
-            "Keep the token alone, as the NinjaOne console shows it; ninjasync adds the word.",
-        )
+    assert sight.token
     return _kept(sight, sight.config.ninjaone.secret_token, "NINJAONE__SECRET_TOKEN")
 
 

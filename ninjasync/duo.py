@@ -23,7 +23,7 @@ from ninjasync import __version__
 from ninjasync.config import Config
 from ninjasync.errors import CredentialsError, IncompleteReadError, UnreachableError
 from ninjasync.pacing import TRANSIENT, Pacer, TransientError
-from ninjasync.transport import authorities, network_failure, proxy_for, stated_time
+from ninjasync.transport import authorities, certificate_hint, network_failure, proxy_for, stated_time
 
 T = TypeVar("T")
 
@@ -73,7 +73,8 @@ class _Transport(duo_client.Admin):  # type: ignore[misc]  # duo_client ships no
             )
         except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
             raise TransientError(
-                f"Duo at {self.host} cannot be reached: {network_failure(error)}.", _REACH_HINT
+                f"Duo at {self.host} cannot be reached: {network_failure(error)}.",
+                certificate_hint(error, "duo") or _REACH_HINT,
             ) from error
         if (theirs := stated_time(answer.headers.get("Date"))) is not None:
             self.skew = theirs - datetime.now(UTC)
@@ -257,7 +258,7 @@ def _no_answer(host: str) -> UnreachableError:
 def _refused(host: str, error: RuntimeError) -> Exception:
     """Turn duo_client's error (``.status`` and ``.data``, a dict or text) into ours."""
     status, data = getattr(error, "status", None), getattr(error, "data", None)
-    if not isinstance(data, dict):
+    if not isinstance(data, dict) or not isinstance(data.get("code"), int):
         return _no_answer(host)
     code, text = data.get("code"), data.get("message")
     detail = f" ({data['message_detail']})" if data.get("message_detail") else ""

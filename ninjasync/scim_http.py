@@ -16,13 +16,14 @@ from ninjasync import __version__, scim
 from ninjasync.config import Config
 from ninjasync.errors import CredentialsError, NinjasyncError, UnreachableError
 from ninjasync.pacing import TRANSIENT, Pacer, TransientError, retry_after
-from ninjasync.transport import authorities, network_failure, proxy_for, stated_time
+from ninjasync.transport import authorities, certificate_hint, network_failure, proxy_for, stated_time
 
 _MEDIA_TYPE = "application/scim+json"
 
 _RENEW = (
     "Make a new token in the NinjaOne console (Administration, Accounts, Identity Providers, your provider, SCIM) "
-    "and put it where [ninjaone] secret_token is kept; a token lasts six months."
+    "and put it where [ninjaone] secret_token is kept; a token lasts six months and fits its own provider's endpoint "
+    "alone."
 )
 CHECK_URL = "Check [ninjaone] endpoint_url: it is the SCIM URL that the NinjaOne console shows, unchanged."
 
@@ -80,7 +81,8 @@ class ScimTransport:
         except requests.RequestException as error:
             raise TransientError(
                 f"NinjaOne at {self.url} cannot be reached: {network_failure(error)}.",
-                f"{CHECK_URL} Check the network and a proxy in the way ([ninjaone] proxy, HTTPS_PROXY).",
+                certificate_hint(error, "ninjaone")
+                or f"{CHECK_URL} Check the network and a proxy in the way ([ninjaone] proxy, HTTPS_PROXY).",
             ) from error
         return self._checked(answer)
 

@@ -46,6 +46,10 @@ def expect_sendable(key: str, found: str) -> SecretStr:
     """Return ``found`` as a secret; raises ConfigurationError where it cannot be a key or a token."""
     if not found:
         raise ConfigurationError(f"{key}: the secret is empty where it is kept.", "Put the secret there.")
+    if found.casefold().startswith("bearer "):
+        raise ConfigurationError(
+            f'{key}: the token begins with the word "Bearer".', "Keep the token alone; ninjasync adds that word."
+        )
     # It travels in an HTTP header; a stray quote or line break from copying would fail there without a cause.
     if not (found.isascii() and found.isprintable()) or " " in found:
         raise ConfigurationError(

@@ -5,6 +5,7 @@ something that HTTP libraries take; knows neither service.
 """
 
 import ssl
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -55,20 +56,34 @@ def stated_time(date: str | None) -> datetime | None:
     return stated if stated.tzinfo else stated.replace(tzinfo=UTC)
 
 
+def certificate_hint(error: BaseException, section: str) -> str:
+    """Return what to do where a certificate could not be verified; empty where that was not what failed."""
+    if not any(isinstance(one, ssl.SSLCertVerificationError) for one in _causes(error)):
+        return ""
+    return (
+        f"If a proxy or firewall here inspects TLS, give its certificate authority by [{section}] ca_file (a PEM file, "
+        'or "system"); else somebody may be listening in.'
+    )
+
+
 def network_failure(error: BaseException) -> str:
     """Say in a few words what went wrong below HTTP."""
-    seen: BaseException | None = error
-    while seen is not None:
+    for seen in _causes(error):
         if isinstance(seen, ssl.SSLCertVerificationError):
             return f"its certificate cannot be verified ({seen.verify_message})"
         text = type(seen).__name__ + str(seen)
         for mark, words in _FAILURES:
             if mark in text:
                 return words
-        seen = getattr(seen, "reason", None) or seen.__cause__ or seen.__context__
-        if not isinstance(seen, BaseException):
-            break
     return f"the connection failed ({type(error).__name__})"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what it came from, the libraries' own wrapping included."""
+    seen: object = error
+    while isinstance(seen, BaseException):
+        yield seen
+        seen = getattr(seen, "reason", None) or seen.__cause__ or seen.__context__
 
 
 _FAILURES = (
