@@ -61,9 +61,7 @@ def _duration(seconds: int) -> str:
 def scoped_groups(sight: Sight) -> Finding:
     """Whether every group that the configuration names is there."""
     source = sight.source
-    ledger = sight.sound_ledger
-    baseline = ledger.baseline() if ledger else None
-    missing = (*source.missing, *lost_groups(sight.config, source, baseline))
+    missing = (*source.missing, *lost_groups(sight.config, source, sight.memory.baseline))
     if missing:
         return red(
             _some(missing),

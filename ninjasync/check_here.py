@@ -85,8 +85,8 @@ def token_expiry(sight: Sight) -> Finding:
 def ledger(sight: Sight) -> Finding:
     """Whether the ledger is there, sound, and can be written."""
     path = sight.ledger_path
-    if sight.ledger is not None:
-        known = len(sight.ledger.owned("user"))
+    if sight.remembered is not None:
+        known = len(sight.remembered.owned)
         if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
             return red(
                 f"The ledger {path} can be read, but not written.",
@@ -113,11 +113,9 @@ def lock_free(sight: Sight) -> Finding:
     if path.parent.is_dir() and lock.is_held(path, tenant):
         who = lock.holder(path, tenant) or "somebody who does not say who"
         return yellow(f"It is held by {who}.", "Wait until that run has ended; apply --lock-timeout SECONDS does so.")
-    if (known := sight.sound_ledger) is not None:
-        runs, _ = known.unfinished()
-        if runs:
-            return yellow(
-                f"The run {runs[-1].id} of {runs[-1].actor} was cut short.",
-                "Nothing to do: the next apply settles what it left. ninjasync history shows it.",
-            )
+    if runs := sight.memory.unfinished:
+        return yellow(
+            f"The run {runs[-1].id} of {runs[-1].actor} was cut short.",
+            "Nothing to do: the next apply settles what it left. ninjasync history shows it.",
+        )
     return green("No other run is under way, and none was cut short.")

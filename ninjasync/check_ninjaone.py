@@ -127,8 +127,7 @@ def extension(sight: Sight) -> Finding:
     rows = sight.first_page.resources
     names = {path: path.rpartition(":")[2] for path in mapped}
     shown = [names[path] for path in mapped if any(_value(row, path) for row in rows)]
-    ledger = sight.sound_ledger
-    owned = list(ledger.owned("user").values()) if ledger else []
+    owned = sight.memory.owned.values()
     hidden = [names[path] for path in mapped if any(one.shown.get(path, "") is None for one in owned)]
     hidden = [name for name in hidden if name not in shown]
     lacking = [name for path, name in names.items() if name not in shown and _written(sight, _gave(path))]
@@ -150,8 +149,7 @@ def _gave(path: str) -> Callable[[Any], bool]:
 
 def _written(sight: Sight, chosen: Callable[[Any], bool]) -> list[Any]:
     """Return those rows of the first page that the ledger knows as ours, if ``chosen``."""
-    ledger = sight.sound_ledger
-    ours = {one.id for one in ledger.owned("user").values() if chosen(one)} if ledger else set()
+    ours = {one.id for one in sight.memory.owned.values() if chosen(one)}
     return [row for row in sight.first_page.resources if _text(row, "id") in ours]
 
 

@@ -6,7 +6,8 @@ the checks to say.
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -17,10 +18,10 @@ from pydantic import SecretStr
 
 from ninjasync import run, secrets, settings
 from ninjasync.config import Config
-from ninjasync.directory import Ownership, Source
+from ninjasync.directory import Baseline, Owned, Ownership, Source
 from ninjasync.duo import DuoReader, clean
 from ninjasync.errors import LedgerError
-from ninjasync.ledger import Ledger
+from ninjasync.ledger import Ledger, Run
 from ninjasync.pacing import Pacer
 from ninjasync.planner import read_source
 from ninjasync.scim import Page, read_page
@@ -56,6 +57,15 @@ def _count(into: Counter[str], values: dict[str, Any]) -> None:
         into[name] += value is not None
 
 
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What the ledger knows: our accounts by Duo id, the last good run, the runs that never ended."""
+
+    owned: Mapping[str, Owned] = field(default_factory=dict)
+    baseline: Baseline | None = None
+    unfinished: Sequence[Run] = ()
+
+
 class Sight:
     """Everything that a check may look at. A property raises a NinjasyncError where it cannot be had."""
 
@@ -68,7 +78,7 @@ class Sight:
 
     def close(self) -> None:
         """Close what was opened."""
-        for name in ("duo", "scim", "ledger"):
+        for name in ("duo", "scim"):
             if (opened := self.__dict__.get(name)) is not None:
                 opened.close()
 
@@ -146,17 +156,21 @@ class Sight:
         return run.ledger_path(self.config)
 
     @cached_property
-    def ledger(self) -> Ledger | None:
-        """The ledger, for reading; None where there is none that can be read."""
-        return Ledger.open_to_read(self.ledger_path, tenant_of(self.config))
+    def remembered(self) -> Remembered | None:
+        """What the ledger knows; None where there is none that can be read."""
+        found = Ledger.open_to_read(self.ledger_path, tenant_of(self.config))
+        if found is None:
+            return None
+        with closing(found) as ledger:
+            return Remembered(ledger.owned("user"), ledger.baseline(), ledger.unfinished()[0])
 
     @property
-    def sound_ledger(self) -> Ledger | None:
-        """The ledger; None also where it is not sound, which is for one check alone to say."""
+    def memory(self) -> Remembered:
+        """What the ledger knows; nothing where it is not sound, which is for one check alone to say."""
         try:
-            return self.ledger
+            return self.remembered or Remembered()
         except LedgerError:
-            return None
+            return Remembered()
 
 
 class _Watched:

@@ -1,5 +1,6 @@
 """``init``: a first configuration from a few questions; the example; the schema for editors."""
 
+import getpass
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -26,7 +27,11 @@ class _Terminal:
         return str(typer.prompt(question, default=default, show_default=bool(default), err=True))
 
     def secret(self, question: str) -> str:
-        return str(typer.prompt(f"{question} (not shown)", default="", show_default=False, hide_input=True, err=True))
+        # typer.prompt asks first and stops the echo then, so that what is pasted at once would be shown.
+        try:
+            return getpass.getpass(f"{question} (not shown): ")
+        except EOFError as error:
+            raise typer.Abort from error
 
 
 def init(
