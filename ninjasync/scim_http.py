@@ -110,7 +110,9 @@ class ScimTransport:
                 f"{self.url} redirects elsewhere (HTTP {status}); the token is not sent after a redirect.", CHECK_URL
             )
         try:
-            body = json.loads(answer.content) if answer.content.strip() else None
+            # A server may repeat in an error what it was sent; the token must not come through to a message.
+            content = answer.content.replace(self._token.get_secret_value().encode(), b"***")
+            body = json.loads(content) if content.strip() else None
         except (ValueError, RecursionError):
             body = None
             if status < 300:

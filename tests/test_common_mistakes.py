@@ -486,9 +486,12 @@ def test_no_configuration_at_all_leads_to_init(tmp_path: Path, monkeypatch: pyte
 
 def test_a_service_that_repeats_the_token_does_not_make_it_show(bench: Bench) -> None:
     def repeat(hit: Hit, forward: Forward) -> Reply:
-        return json_reply({"detail": f"no such token: {hit.headers['authorization']}"}, 400)
+        return json_reply({"detail": f"no such token: {hit.headers['authorization']}"}, 422)
 
     bench.world.configure("ninjaone.dialect", discovery="list")
     bench.world.meddle_scim(repeat)
-    for arguments in (("check",), ("check", "--format", "json")):
-        assert bench.world.box.token not in bench.world.run(*arguments).text
+    for arguments in (("check",), ("check", "--format", "json"), ("plan",), ("apply", "--yes")):
+        done = bench.world.run(*arguments)
+        assert done.code == 1
+        assert "no such token: Bearer ***" in words(done.text)
+        assert bench.world.box.token not in done.text

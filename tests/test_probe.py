@@ -291,7 +291,7 @@ def test_the_operator_is_asked_with_the_name_of_the_account(
     monkeypatch.setattr("sys.stdin", Terminal())
     done = world.run("check", "--probe")
     assert done.code == code
-    assert "Create, change and delete the throw-away account ninjasync-probe-" in done.err
+    assert "Create, change and delete a throw-away account in NinjaOne?\n  ninjasync-probe-" in done.err
     assert bool(world.writes()) == (code == 0)
 
 

@@ -63,6 +63,7 @@ def _probed(sight: "Sight", lines: "tuple[Line, ...]", *, yes: bool) -> "tuple[P
     """Ask and probe; return what was found, and the exit code where nothing was tried."""
     from ninjasync.check import obstacle
     from ninjasync.probe import probe as tried
+    from ninjasync.report.escape import visible
     from ninjasync.throwaway import subject_for
 
     why_not = obstacle(lines)
@@ -70,7 +71,10 @@ def _probed(sight: "Sight", lines: "tuple[Line, ...]", *, yes: bool) -> "tuple[P
     if subject is None:
         typer.echo(f"Not probed: {why_not or 'nobody in scope has a valid account to go by'}.", err=True)
         return None, 1
-    question = f"\nCreate, change and delete the throw-away account {subject.user_name},\nan end user of {subject.why}?"
+    question = (
+        f"\nCreate, change and delete a throw-away account in NinjaOne?\n  {visible(subject.user_name)}\n"
+        f"  an end user of {visible(subject.why)}\nGo on?"
+    )
     if not yes and not _confirmed(question):
         return None, 3
     stop = threading.Event()
