@@ -10,6 +10,7 @@ import json
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -22,7 +23,7 @@ from ninjasync import __version__
 from ninjasync.config import Config
 from ninjasync.errors import CredentialsError, IncompleteReadError, UnreachableError
 from ninjasync.pacing import TRANSIENT, Pacer, TransientError
-from ninjasync.transport import authorities, network_failure, proxy_for
+from ninjasync.transport import authorities, certificate_hint, network_failure, proxy_for, stated_time
 
 T = TypeVar("T")
 
@@ -59,6 +60,7 @@ class _Transport(duo_client.Admin):  # type: ignore[misc]  # duo_client ships no
             timeout=config.duo.timeout,
         )
         self._pacer = pacer
+        self.skew: timedelta | None = None
         self._pool, self._origin = _pool(config)
 
     def _make_request(
@@ -71,8 +73,11 @@ class _Transport(duo_client.Admin):  # type: ignore[misc]  # duo_client ships no
             )
         except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
             raise TransientError(
-                f"Duo at {self.host} cannot be reached: {network_failure(error)}.", _REACH_HINT
+                f"Duo at {self.host} cannot be reached: {network_failure(error)}.",
+                certificate_hint(error, "duo") or _REACH_HINT,
             ) from error
+        if (theirs := stated_time(answer.headers.get("Date"))) is not None:
+            self.skew = theirs - datetime.now(UTC)
         if answer.status in TRANSIENT:
             raise TransientError(
                 f"Duo answered with HTTP {answer.status} {answer.reason or ''}".rstrip() + ", again and again.",
@@ -122,6 +127,11 @@ class DuoReader:
         rate = config.duo.rate_limit
         pacer = Pacer(config.run.retries, rate=rate / 60, burst=rate, stop=stop)
         self._transport = _Transport(config, secret, pacer)
+
+    @property
+    def skew(self) -> timedelta | None:
+        """How far Duo's clock is ahead of ours; None as long as no answer said."""
+        return self._transport.skew
 
     def close(self) -> None:
         """Close the connections."""
@@ -248,7 +258,7 @@ def _no_answer(host: str) -> UnreachableError:
 def _refused(host: str, error: RuntimeError) -> Exception:
     """Turn duo_client's error (``.status`` and ``.data``, a dict or text) into ours."""
     status, data = getattr(error, "status", None), getattr(error, "data", None)
-    if not isinstance(data, dict):
+    if not isinstance(data, dict) or not isinstance(data.get("code"), int):
         return _no_answer(host)
     code, text = data.get("code"), data.get("message")
     detail = f" ({data['message_detail']})" if data.get("message_detail") else ""

@@ -71,3 +71,34 @@ def _check_functions(node: Any) -> None:
     for child in node["children"]:
         if isinstance(child, dict):
             _check_functions(child)
+
+
+def fields_of(text: str) -> frozenset[tuple[str, ...]]:
+    """Return the fields of the record that an expression reads, as ``("email",)`` or ``("custom_attributes", "x")``.
+
+    What is read within a field, as behind a projection, is left out but for one level.
+    """
+    found: set[tuple[str, ...]] = set()
+    _note_fields(jmespath.compile(text).parsed, found)
+    return frozenset(found)
+
+
+def _note_fields(node: Any, found: set[tuple[str, ...]]) -> None:
+    """Walk what is evaluated on the record itself; what comes behind a pipe or a dot is evaluated on something else."""
+    match node["type"]:
+        case "field":
+            found.add((node["value"],))
+        case "subexpression":
+            first, second, *_ = node["children"]
+            if first["type"] == second["type"] == "field":
+                found.add((first["value"], second["value"]))
+            else:
+                _note_fields(first, found)
+        case "pipe" | "index_expression" | "projection" | "filter_projection" | "value_projection" | "flatten":
+            _note_fields(node["children"][0], found)
+        case "expref":
+            pass
+        case _:
+            for child in node["children"]:
+                if isinstance(child, dict):
+                    _note_fields(child, found)

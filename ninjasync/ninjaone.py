@@ -33,7 +33,7 @@ PATHS: dict[Resource, str] = {"user": "/Users", "group": "/Groups"}
 _NAMING: dict[Resource, str] = {"user": USER_NAME, "group": DISPLAY_NAME}
 
 # Answers that say that a service has no list (RFC 7644 §3.4.2.2 has tooMany for one that is too long).
-_NO_LIST = (400, 405, 501)
+NO_LIST = (400, 405, 501)
 
 
 class _NoListError(Exception):
@@ -138,7 +138,7 @@ class Reader:
         while True:
             params = {"startIndex": str(seen + 1), "count": str(self._dialect.page_size)}
             answer = self._transport.call("GET", PATHS[resource], params)
-            if answer.status in _NO_LIST and seen == 0:
+            if answer.status in NO_LIST and seen == 0:
                 detail, _ = scim.read_error(answer.body)
                 raise _NoListError(f"NinjaOne does not list its {resource}s (HTTP {answer.status} {detail}).")
             if answer.status != 200:

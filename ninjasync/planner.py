@@ -255,7 +255,7 @@ def _judged(config: Config, source: Source, actual: Directory, difference: Diffe
 def _evidence(config: Config, source: Source, difference: Difference, baseline: Baseline | None) -> Evidence:
     changes = difference.changes
     return Evidence(
-        missing=(*source.missing, *_lost_groups(config, source, baseline)),
+        missing=(*source.missing, *lost_groups(config, source, baseline)),
         # Who was found by his id alone does not count: a list that lacks many is to be noticed.
         in_scope=sum(
             user.standing is not Standing.OUT and user.id not in source.passed_over for user in source.users.values()
@@ -273,7 +273,7 @@ def _evidence(config: Config, source: Source, difference: Difference, baseline: 
     )
 
 
-def _lost_groups(config: Config, source: Source, baseline: Baseline | None) -> list[str]:
+def lost_groups(config: Config, source: Source, baseline: Baseline | None) -> list[str]:
     """Name the groups that were in scope at the last good run and that the unchanged [scope] no longer reaches."""
     if baseline is None or baseline.scope_digest != scope_digest(config):
         return []

@@ -7,7 +7,6 @@ import json
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
@@ -17,13 +16,14 @@ from ninjasync import __version__, scim
 from ninjasync.config import Config
 from ninjasync.errors import CredentialsError, NinjasyncError, UnreachableError
 from ninjasync.pacing import TRANSIENT, Pacer, TransientError, retry_after
-from ninjasync.transport import authorities, network_failure, proxy_for
+from ninjasync.transport import authorities, certificate_hint, network_failure, proxy_for, stated_time
 
 _MEDIA_TYPE = "application/scim+json"
 
 _RENEW = (
     "Make a new token in the NinjaOne console (Administration, Accounts, Identity Providers, your provider, SCIM) "
-    "and put it where [ninjaone] secret_token is kept; a token lasts six months."
+    "and put it where [ninjaone] secret_token is kept; a token lasts six months and fits its own provider's endpoint "
+    "alone."
 )
 CHECK_URL = "Check [ninjaone] endpoint_url: it is the SCIM URL that the NinjaOne console shows, unchanged."
 
@@ -50,6 +50,7 @@ class ScimTransport:
         self._verify: str | bool = str(bundle) if bundle else _environment_bundle(self.url)
         # How far the server's clock is ahead of ours, as far as its Date headers tell.
         self.skew = timedelta(0)
+        self.dated = False
         self._local = threading.local()
         self._sessions: list[requests.Session] = []
 
@@ -80,7 +81,8 @@ class ScimTransport:
         except requests.RequestException as error:
             raise TransientError(
                 f"NinjaOne at {self.url} cannot be reached: {network_failure(error)}.",
-                f"{CHECK_URL} Check the network and a proxy in the way ([ninjaone] proxy, HTTPS_PROXY).",
+                certificate_hint(error, "ninjaone")
+                or f"{CHECK_URL} Check the network and a proxy in the way ([ninjaone] proxy, HTTPS_PROXY).",
             ) from error
         return self._checked(answer)
 
@@ -94,6 +96,7 @@ class ScimTransport:
 
     def _checked(self, answer: requests.Response) -> Answer:
         status = answer.status_code
+        self.dated = self.dated or stated_time(answer.headers.get("Date")) is not None
         self.skew = _server_time(answer) - datetime.now(UTC)
         if status in TRANSIENT:
             raise TransientError(
@@ -107,7 +110,9 @@ class ScimTransport:
                 f"{self.url} redirects elsewhere (HTTP {status}); the token is not sent after a redirect.", CHECK_URL
             )
         try:
-            body = json.loads(answer.content) if answer.content.strip() else None
+            # A server may repeat in an error what it was sent; the token must not come through to a message.
+            content = answer.content.replace(self._token.get_secret_value().encode(), b"***")
+            body = json.loads(content) if content.strip() else None
         except (ValueError, RecursionError):
             body = None
             if status < 300:
@@ -154,8 +159,4 @@ def _environment_bundle(url: str) -> str | bool:
 
 def _server_time(answer: requests.Response) -> datetime:
     """Return the server's own time: a Retry-After that is a date is meant by its clock, not by ours."""
-    try:
-        stated = parsedate_to_datetime(answer.headers.get("Date", ""))
-    except ValueError:
-        return datetime.now(UTC)
-    return stated if stated.tzinfo else stated.replace(tzinfo=UTC)
+    return stated_time(answer.headers.get("Date")) or datetime.now(UTC)

@@ -39,9 +39,17 @@ def _read(key: str, secret: SecretStr | SecretReference, config: Config) -> Secr
         found = _from_keyring(key, secret.keyring)
     else:
         found = _from_command(key, secret.command)
-    found = found.strip()
+    return expect_sendable(key, found.strip())
+
+
+def expect_sendable(key: str, found: str) -> SecretStr:
+    """Return ``found`` as a secret; raises ConfigurationError where it cannot be a key or a token."""
     if not found:
         raise ConfigurationError(f"{key}: the secret is empty where it is kept.", "Put the secret there.")
+    if found.casefold().startswith("bearer "):
+        raise ConfigurationError(
+            f'{key}: the token begins with the word "Bearer".', "Keep the token alone; ninjasync adds that word."
+        )
     # It travels in an HTTP header; a stray quote or line break from copying would fail there without a cause.
     if not (found.isascii() and found.isprintable()) or " " in found:
         raise ConfigurationError(

@@ -40,7 +40,7 @@ def load(path: Path | None = None) -> Config:
 
     Raises ConfigurationError with a sentence for each mistake.
     """
-    found = path or _find()
+    found = path or find()
     in_file = _read(found) if found else {}
     mistakes = [f"{name} in the environment: no such key{_nearest_variable(name)}" for name in _unknown_variables()]
     merged = _merge(in_file, _from_environment())
@@ -54,14 +54,14 @@ def load(path: Path | None = None) -> Config:
         where = str(found) if found else "the environment"
         raise ConfigurationError(
             f"The configuration in {where} has {len(mistakes)} mistake{'s' * (len(mistakes) > 1)}.",
-            "Mend the keys named above; config.example.toml shows every key.",
+            "Mend the keys named above; ninjasync init --example shows every key.",
             mistakes=tuple(mistakes),
         )
     base = found.resolve().parent if found else Path.cwd()
     return config.model_copy(update={"base": base})
 
 
-def _find() -> Path | None:
+def find() -> Path | None:
     """Return the first configuration file that exists; None if the environment alone is to do."""
     if named := os.environ.get("NINJASYNC_CONFIG"):
         return Path(named)
@@ -77,7 +77,7 @@ def _find() -> Path | None:
     looked = ", ".join(str(place.absolute()) for place in places)
     raise ConfigurationError(
         f"No configuration found; looked at $NINJASYNC_CONFIG, {looked}.",
-        "Name one with --config FILE, or copy config.example.toml to config.toml and fill it in.",
+        "Name one with --config FILE, or write one with: ninjasync init.",
     )
 
 

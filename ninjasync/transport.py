@@ -6,6 +6,8 @@ something that HTTP libraries take; knows neither service.
 
 import ssl
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -45,6 +47,25 @@ def proxy_for(url: str, configured: str) -> str | None:
     return requests.utils.get_environ_proxies(url).get(parts.scheme)
 
 
+def stated_time(date: str | None) -> datetime | None:
+    """Return the server's own time, as a Date header tells it; None where it tells none."""
+    try:
+        stated = parsedate_to_datetime(date or "")
+    except ValueError:
+        return None
+    return stated if stated.tzinfo else stated.replace(tzinfo=UTC)
+
+
+def certificate_hint(error: BaseException, section: str) -> str:
+    """Return what to do where a certificate could not be verified; empty where that was not what failed."""
+    if not any(isinstance(one, ssl.SSLCertVerificationError) for one in _causes(error)):
+        return ""
+    return (
+        f"If a proxy or firewall here inspects TLS, give its certificate authority by [{section}] ca_file (a PEM file, "
+        'or "system"); else somebody may be listening in.'
+    )
+
+
 def network_failure(error: BaseException) -> str:
     """Say in a few words what went wrong below HTTP."""
     causes = list(_causes(error))
@@ -60,6 +81,7 @@ def network_failure(error: BaseException) -> str:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what it came from, the libraries' own wrapping included."""
     seen: object = error
     while isinstance(seen, BaseException):
         yield seen

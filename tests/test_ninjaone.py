@@ -205,8 +205,9 @@ def test_a_group_alone_without_members_in_a_list_that_shows_members_has_none(
     reader: Reader, server: responses.RequestsMock
 ) -> None:
     server.get(USERS, json=NO_GROUPS)
-    server.get(GROUPS, json=listed(group("g", members=[{"value": "a"}]), {"id": "h", "displayName": "h"}))
-    assert [one.members for one in reader.directory((), NOBODY).groups] == [frozenset({"a"}), None]
+    rows = [group("g", members=[{"value": "a"}]), {"id": "h", "displayName": "h"}, group("i", members=[])]
+    server.get(GROUPS, json=listed(*rows))
+    assert [one.members for one in reader.directory((), NOBODY).groups] == [frozenset({"a"}), None, frozenset()]
 
 
 @pytest.mark.parametrize(

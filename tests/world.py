@@ -436,7 +436,9 @@ class Meddler:
             connection.endheaders(hit.body)
             response = connection.getresponse()
             kept = {
-                name: value for name, value in response.getheaders() if name in ("Content-Type", "ETag", "Location")
+                name: value
+                for name, value in response.getheaders()
+                if name in ("Content-Type", "Date", "ETag", "Location")
             }
             return Reply(response.status, response.read(), kept)
         finally:

@@ -1,0 +1,104 @@
+"""``check``: is everything in place, line by line; and ``--probe``, which tries writing."""
+
+import secrets
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ninjasync.cli.options import Format, Invocation
+from ninjasync.cli.start import reading
+
+if TYPE_CHECKING:
+    from ninjasync.finding import Line, Probe
+    from ninjasync.sight import Sight
+
+
+def check(
+    invocation: Invocation,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Then try writing, with one throw-away account (asks first).")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Probe without a question; needed without a terminal.")
+    ] = False,
+    as_: Annotated[Format, typer.Option("--format", help="How the result is rendered.")] = Format.TEXT,
+) -> int:
+    """Check configuration, secrets, clocks, Duo, NinjaOne, ledger and lock: a line each, with the cure."""
+    invocation.result_goes(as_, None)
+    from ninjasync.check import check as checked
+    from ninjasync.cli.logs import start_logging
+    from ninjasync.errors import CommandLineError
+    from ninjasync.finding import overall
+    from ninjasync.report import check as report
+    from ninjasync.run import now
+    from ninjasync.sight import Sight
+
+    if probe and not yes and not sys.stdin.isatty():
+        raise CommandLineError("There is no terminal to ask on.", "Give --yes to probe without a question.")
+    start_logging(invocation)
+    at = now()
+    as_json, found, not_probed = as_ is Format.JSON, None, 0
+    with closing(Sight(invocation.config, at)) as sight:
+        with reading(invocation):
+            lines = checked(sight)
+        if not as_json:
+            invocation.deliver(report.render_text(lines, color=invocation.color()))
+        if probe:
+            found, not_probed = _probed(sight, lines, yes=yes)
+    code = overall(lines, found, not_probed)
+    if as_json:
+        invocation.deliver(report.render_json(lines, found, at, code))
+    elif found is not None:
+        invocation.deliver(report.render_probe(found, color=invocation.color()))
+    return code
+
+
+def _probed(sight: "Sight", lines: "tuple[Line, ...]", *, yes: bool) -> "tuple[Probe | None, int]":
+    """Ask and probe; return what was found, and the exit code where nothing was tried."""
+    from ninjasync.check import obstacle
+    from ninjasync.probe import probe as tried
+    from ninjasync.report.escape import visible
+    from ninjasync.throwaway import subject_for
+
+    why_not = obstacle(lines)
+    subject = None if why_not else subject_for(sight.source, secrets.token_hex(4))
+    if subject is None:
+        typer.echo(f"Not probed: {why_not or 'nobody in scope has a valid account to go by'}.", err=True)
+        return None, 1
+    question = (
+        f"\nCreate, change and delete a throw-away account in NinjaOne?\n  {visible(subject.user_name)}\n"
+        f"  an end user of {visible(subject.why)}\nGo on?"
+    )
+    if not yes and not _confirmed(question):
+        return None, 3
+    stop = threading.Event()
+    with _stopping(stop):
+        return tried(sight.config, sight.token, subject, stop), 0
+
+
+def _confirmed(question: str) -> bool:
+    typer.echo(f"{question} [y/N] ", nl=False, err=True)
+    return sys.stdin.readline().strip().casefold() in ("y", "yes")
+
+
+@contextmanager
+def _stopping(stop: threading.Event) -> Iterator[None]:
+    """Let SIGINT and SIGTERM set ``stop``: what was made is removed before the end, however often they come."""
+
+    def request(number: int, frame: FrameType | None) -> None:
+        if not stop.is_set():
+            typer.echo("Stopping: what the probe made is removed first.", err=True)
+        stop.set()
+
+    before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,196 @@
+"""What the checks look at: each thing is read when first asked for, once, and kept.
+
+Sends nothing but GET. Knows how to come by things; what is good or bad about them is for
+the checks to say.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import SecretStr
+
+from ninjasync import run, secrets, settings
+from ninjasync.config import Config
+from ninjasync.directory import Baseline, Owned, Ownership, Source
+from ninjasync.duo import DuoReader, clean
+from ninjasync.errors import LedgerError
+from ninjasync.ledger import Ledger, Run
+from ninjasync.pacing import Pacer
+from ninjasync.planner import read_source
+from ninjasync.scim import Page, read_page
+from ninjasync.scim_http import Answer, ScimTransport
+from ninjasync.tenant import tenant_of
+
+T = TypeVar("T")
+
+# A check is to answer soon; a plan or an apply is more patient.
+_MOST_RETRIES = 1
+
+
+@dataclass(slots=True)
+class Seen:
+    """Which fields and custom attributes Duo's records have, and how many of them have a value there."""
+
+    fields: Counter[str] = field(default_factory=Counter)
+    custom: Counter[str] = field(default_factory=Counter)
+
+    def note(self, row: Any) -> None:
+        """Take one record into account."""
+        if not isinstance(row, dict):
+            return
+        record = clean(row)
+        _count(self.fields, record)
+        custom = record.get("custom_attributes")
+        if isinstance(custom, dict):
+            _count(self.custom, custom)
+
+
+def _count(into: Counter[str], values: dict[str, Any]) -> None:
+    for name, value in values.items():
+        into[name] += value is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What the ledger knows: our accounts by Duo id, the last good run, the runs that never ended."""
+
+    owned: Mapping[str, Owned] = field(default_factory=dict)
+    baseline: Baseline | None = None
+    unfinished: Sequence[Run] = ()
+
+
+class Sight:
+    """Everything that a check may look at. A property raises a NinjasyncError where it cannot be had."""
+
+    def __init__(self, path: Path | None, now: datetime) -> None:
+        self.now = now
+        self._path = path
+        self._stop = threading.Event()
+        self._groups: dict[str, str] = {}
+        self.seen = Seen()
+
+    def close(self) -> None:
+        """Close what was opened."""
+        for name in ("duo", "scim"):
+            if (opened := self.__dict__.get(name)) is not None:
+                opened.close()
+
+    @cached_property
+    def config_file(self) -> Path | None:
+        """Where the configuration is; None where the environment alone has it."""
+        return self._path or settings.find()
+
+    @cached_property
+    def config(self) -> Config:
+        """The configuration, but with fewer retries."""
+        config = settings.load(self.config_file)
+        retries = min(config.run.retries, _MOST_RETRIES)
+        return config.model_copy(update={"run": config.run.model_copy(update={"retries": retries})})
+
+    @cached_property
+    def duo_secret(self) -> SecretStr:
+        """Duo's secret key."""
+        return secrets.duo_secret_key(self.config)
+
+    @cached_property
+    def token(self) -> SecretStr:
+        """NinjaOne's SCIM token."""
+        return secrets.ninjaone_token(self.config)
+
+    # --- Duo ---------------------------------------------------------------------------------
+
+    @cached_property
+    def duo(self) -> DuoReader:
+        """A reader of Duo."""
+        return DuoReader(self.config, self.duo_secret, self._stop)
+
+    @cached_property
+    def groups(self) -> dict[str, str]:
+        """Duo's groups, id to name."""
+        return self.duo.groups()
+
+    @cached_property
+    def source(self) -> Source:
+        """All of Duo, judged by scope and mapping; on the way ``seen`` is filled."""
+        return read_source(self.config, _Watched(self), Ownership())
+
+    # --- NinjaOne ----------------------------------------------------------------------------
+
+    @cached_property
+    def scim(self) -> ScimTransport:
+        """The SCIM endpoint; see ``get``."""
+        pacer = Pacer(self.config.run.retries, rate=self.config.ninjaone.rate_limit, stop=self._stop)
+        return ScimTransport(self.config, self.token, pacer)
+
+    def get(self, path: str, **params: str) -> Answer:
+        """Ask the SCIM endpoint."""
+        return self.scim.call("GET", path, params)
+
+    @cached_property
+    def accounts(self) -> Answer:
+        """The answer to a request for the first page of accounts."""
+        return self.get("/Users", startIndex="1", count=str(self.config.ninjaone.dialect.page_size))
+
+    @property
+    def first_page(self) -> Page:
+        """The first page of accounts; empty where NinjaOne does not list any."""
+        page = read_page(self.accounts.body) if self.accounts.status == 200 else None
+        return page or Page((), None)
+
+    def ninjaone_skew(self) -> timedelta | None:
+        """How far NinjaOne's clock is ahead of ours; None where no answer said."""
+        return self.scim.skew if self.scim.dated else None
+
+    # --- here --------------------------------------------------------------------------------
+
+    @cached_property
+    def ledger_path(self) -> Path:
+        """Where the ledger is, or would be."""
+        return run.ledger_path(self.config)
+
+    @cached_property
+    def remembered(self) -> Remembered | None:
+        """What the ledger knows; None where there is none that can be read."""
+        found = Ledger.open_to_read(self.ledger_path, tenant_of(self.config))
+        if found is None:
+            return None
+        with closing(found) as ledger:
+            return Remembered(ledger.owned("user"), ledger.baseline(), ledger.unfinished()[0])
+
+    @property
+    def memory(self) -> Remembered:
+        """What the ledger knows; nothing where it is not sound, which is for one check alone to say."""
+        try:
+            return self.remembered or Remembered()
+        except LedgerError:
+            return Remembered()
+
+
+class _Watched:
+    """Duo's reader, with an eye on the records that pass."""
+
+    def __init__(self, sight: Sight) -> None:
+        self._sight = sight
+
+    def groups(self) -> dict[str, str]:
+        return self._sight.groups
+
+    def users(self, convert: Callable[[Any], T]) -> list[T]:
+        return self._sight.duo.users(self._noted(convert))
+
+    def users_by_id(self, ids: list[str], convert: Callable[[Any], T]) -> list[T]:
+        return self._sight.duo.users_by_id(ids, self._noted(convert))
+
+    def _noted(self, convert: Callable[[Any], T]) -> Callable[[Any], T]:
+        def noted(row: Any) -> T:
+            self._sight.seen.note(row)
+            return convert(row)
+
+        return noted

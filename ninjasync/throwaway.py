@@ -1,0 +1,133 @@
+"""What a probe makes, chosen with the least rights, and how it is removed again, by name and by id.
+
+Knows how to find out what is there; what is tried, and what it means, is ``probe``'s affair.
+"""
+
+import threading
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from pydantic import SecretStr
+
+from ninjasync import scim
+from ninjasync.attribute import DISPLAY_NAME, ORGANIZATION_ID, USER_NAME
+from ninjasync.config import Config
+from ninjasync.directory import Resource, Source
+from ninjasync.errors import NinjasyncError
+from ninjasync.mapping import ALL_ORGANIZATIONS
+from ninjasync.ninjaone import PATHS
+from ninjasync.pacing import Pacer
+from ninjasync.scim_http import Answer, ScimTransport
+
+_NAMING: dict[Resource, str] = {"user": USER_NAME, "group": DISPLAY_NAME}
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The throw-away account to be: its name, an organization's number or "All", and how that was chosen."""
+
+    user_name: str
+    organization: str
+    why: str
+
+
+def subject_for(source: Source, token: str) -> Subject | None:
+    """Choose a throw-away account in the domain of the first desired user; None where nobody is desired."""
+    desired = sorted((user.desired for user in source.users.values() if user.desired), key=lambda user: user.user_name)
+    if not desired:
+        return None
+    name = f"ninjasync-probe-{token}@{desired[0].user_name.rpartition('@')[2]}"
+    if ORGANIZATION_ID in source.paths:
+        column = source.paths.index(ORGANIZATION_ID)
+        for user in desired:
+            if (organization := user.values[column]) not in (None, ALL_ORGANIZATIONS):
+                return Subject(name, organization or "", f"organization {organization}, as {user.user_name} has")
+    return Subject(name, ALL_ORGANIZATIONS, "all organizations, as nobody in scope has just one")
+
+
+@dataclass(slots=True)
+class Made:
+    """Something that was made, or may have been: its id is empty until it is known."""
+
+    resource: Resource
+    name: str
+    id: str = ""
+
+
+class Endpoint:
+    """Requests to the endpoint, and looking at what is there."""
+
+    def __init__(self, config: Config, token: SecretStr, stop: threading.Event) -> None:
+        pacer = Pacer(config.run.retries, rate=config.ninjaone.rate_limit, stop=stop)
+        self._transport = ScimTransport(config, token, pacer)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def send(self, method: str, path: str, body: Any = None) -> Answer:
+        """Send one request."""
+        return self._transport.call(method, path, None, body)
+
+    def look(self, resource: Resource, id_: str) -> dict[str, Any] | None:
+        """Return a resource as NinjaOne shows it; None where it shows none."""
+        answer = self.send("GET", place(resource, id_))
+        if answer.status == 404:
+            return None
+        if answer.status != 200 or not isinstance(answer.body, dict):
+            raise self._transport.unexpected("look-up", answer)
+        return answer.body
+
+    def find(self, made: Made) -> str:
+        """Return the id of what bears that name; empty where nothing does."""
+        query = {"filter": f"{_NAMING[made.resource]} eq {scim.quoted(made.name)}"}
+        answer = self._transport.call("GET", PATHS[made.resource], query)
+        if answer.status == 404:
+            return ""
+        page = scim.read_page(answer.body) if answer.status == 200 else None
+        if page is None:
+            raise self._transport.unexpected("look-up", answer)
+        for row in page.resources:
+            name = scim.get(row, _NAMING[made.resource]) if isinstance(row, dict) else None
+            if isinstance(name, str) and name.casefold() == made.name.casefold():
+                return scim.read_id(row)
+        return ""
+
+
+class Broom:
+    """Removes what a probe made. Cannot be interrupted by what interrupted the probe."""
+
+    def __init__(self, config: Config, token: SecretStr) -> None:
+        self._endpoint = Endpoint(config, token, threading.Event())
+
+    def sweep(self, made: list[Made]) -> tuple[str, ...]:
+        """Remove groups, then users; return what could not be removed."""
+        left = [said for one in reversed(made) if (said := self._removed(one))]
+        self._endpoint.close()
+        return tuple(left)
+
+    def _removed(self, one: Made) -> str:
+        try:
+            one.id = one.id or self._endpoint.find(one)
+            if not one.id:
+                return ""
+            answer = self._endpoint.send("DELETE", place(one.resource, one.id))
+        except (NinjasyncError, scim.UnreadableResourceError) as error:
+            sure = "the" if one.id else "perhaps the"
+            return f"{sure} {one.resource} {one.name} (id {one.id or 'unknown'}): {error}"
+        if answer.status == 404 or 200 <= answer.status < 300:
+            return ""
+        return f"the {one.resource} {one.name} (id {one.id}): NinjaOne refused to delete it ({said_of(answer)})."
+
+
+def place(resource: Resource, id_: str) -> str:
+    """Return where a resource is, below the endpoint."""
+    return f"{PATHS[resource]}/{quote(id_, safe='')}"
+
+
+def said_of(answer: Answer) -> str:
+    """Return what NinjaOne answered, in a few words."""
+    detail, kind = scim.read_error(answer.body)
+    words = " ".join(part for part in (f"HTTP {answer.status}", kind) if part)
+    return f"{words}: {detail.rstrip('.')}" if detail else words
