@@ -111,7 +111,9 @@ class ScimTransport:
             )
         try:
             # A server may repeat in an error what it was sent; the token must not come through to a message.
-            content = answer.content.replace(self._token.get_secret_value().encode(), b"***")
+            content = answer.content
+            if status >= 400:  # what an error says is shown, and some servers repeat the token in it
+                content = content.replace(self._token.get_secret_value().encode(), b"***")
             body = json.loads(content) if content.strip() else None
         except (ValueError, RecursionError):
             body = None
