@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.benchmarks.world import Pages, pages
+from tests.benchmarks.world import Pages, account_id, number_of, pages
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,13 @@ class Served:
     scim_url: str
     process: subprocess.Popen[str]
 
-    def counts(self) -> dict[str, int]:
-        """Return requests, connections and refusals since the last call."""
+    def counts(self) -> dict[str, float]:
+        """Return what each service counted since the last call (``_Counters.seen``)."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write("counts\n")
         self.process.stdin.flush()
-        found: dict[str, int] = json.loads(self.process.stdout.readline())
+        found: dict[str, float] = json.loads(self.process.stdout.readline())
         return found
 
 
@@ -53,7 +53,22 @@ def serving(**settings: Any) -> Iterator[Served]:
 class _Counters:
     def __init__(self, rate: float) -> None:
         self.rate, self.tokens, self.at = rate, rate, time.monotonic()
-        self.seen = {"requests": 0, "connections": 0, "refused": 0}
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin again; ``writing`` counts what was accepted from the first write on, until ``seconds`` later."""
+        self.seen = {"requests": 0, "connections": 0, "refused": 0, "writes": 0, "writing": 0, "seconds": 0.0}
+        self.began: float | None = None
+
+    def count(self, method: str) -> None:
+        """Count a request that was accepted."""
+        now = time.monotonic()
+        if method != "GET":
+            self.seen["writes"] += 1
+            self.began = self.began or now
+        if self.began is not None:
+            self.seen["writing"] += 1
+            self.seen["seconds"] = now - self.began
 
     def admits(self) -> bool:
         if not self.rate:
@@ -105,6 +120,9 @@ class _Connection(asyncio.Protocol):
         self._counters.seen["requests"] += 1
         if not self._counters.admits():
             return b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"
+        self._counters.count(method)
+        if method == "GET" and "filter=" in target:
+            return _ok(200, self._looked_up(target))
         if method == "GET":
             found = self._bodies.get(_key(target))
             if found is None:
@@ -116,6 +134,12 @@ class _Connection(asyncio.Protocol):
             made = json.loads(body) | {"id": f"new-{self._counters.seen['requests']}"}
             return _ok(201, json.dumps(made).encode())
         return _ok(200, self._patched(urlsplit(target).path, json.loads(body)))
+
+    def _looked_up(self, target: str) -> bytes:
+        """Answer a look-up of a user by userName."""
+        name = parse_qs(urlsplit(target).query)["filter"][0].split('"')[1]
+        found = self._bodies.get(f"/scim/Users/{account_id(number_of(name))}")
+        return b'{"totalResults": %d, "Resources": [%b]}' % (bool(found), found or b"")
 
     def _patched(self, path: str, patch: dict[str, Any]) -> bytes:
         """Carry out the few kinds of PATCH that a benchmark sends."""
@@ -164,10 +188,10 @@ async def _main(world: Pages, latency: float, rate: float) -> None:
     while await loop.run_in_executor(None, sys.stdin.readline):
         _say({f"{name}_{key}": value for name, one in counters.items() for key, value in one.seen.items()})
         for one in counters.values():
-            one.seen = dict.fromkeys(one.seen, 0)
+            one.reset()
 
 
-def _say(document: dict[str, int]) -> None:
+def _say(document: dict[str, float]) -> None:
     sys.stdout.write(json.dumps(document) + "\n")
     sys.stdout.flush()
 

@@ -29,6 +29,16 @@ def address(number: int) -> str:
     return f"person.{number:06d}@example.com"
 
 
+def number_of(address: str) -> int:
+    """Return which person an address is of."""
+    return int(address.partition("@")[0].removeprefix("person."))
+
+
+def account_id(number: int) -> str:
+    """Return NinjaOne's id of the n-th person."""
+    return f"{number:08d}-0000-4000-8000-000000000000"
+
+
 def is_technician(number: int) -> bool:
     """Every fifth person is one."""
     return number % 5 == 0
@@ -96,7 +106,7 @@ def _account(number: int, *, family: str | None) -> dict[str, Any]:
     extension = {"userType": "technician"} if is_technician(number) else {"userType": "endUser", "organizationId": "7"}
     return {
         "schemas": [CORE, EXTENSION],
-        "id": f"{number:08d}-0000-4000-8000-000000000000",
+        "id": account_id(number),
         "externalId": duo_id(number),
         "userName": address(number),
         "name": {"givenName": f"Given{number % 977}", "familyName": family or f"Family{number % 1999}"},
@@ -119,7 +129,7 @@ def _groups(users: int, missing: int) -> list[dict[str, Any]]:
             "externalId": duo_group,
             "displayName": name,
             "members": [
-                {"value": f"{number:08d}-0000-4000-8000-000000000000"}
+                {"value": account_id(number)}
                 for number in range(missing, users)
                 if is_technician(number) == (duo_group == TECHNICIANS)
             ],
