@@ -8,12 +8,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import Literal
+from typing import Literal, TypeVar, dataclass_transform
 
 Resource = Literal["user", "group"]
 
+R = TypeVar("R")
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass_transform(frozen_default=True)
+def _row(noun: type[R]) -> type[R]:
+    """Make a dataclass of which there are as many as people: frozen for mypy, not at run time.
+
+    A frozen one sets each of its fields by way of ``object.__setattr__``: 1.4 µs for a
+    SourceUser instead of 0.5 µs.
+    """
+    return dataclass(slots=True, unsafe_hash=True)(noun)
+
+
+@_row
 class User:
     """A SCIM User as one side has it (actual) or wants it (desired).
 
@@ -72,7 +84,7 @@ class Problem:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@_row
 class Owned:
     """A resource that the ledger says is ours: NinjaOne's id, its name, when we deactivated it.
 
@@ -149,7 +161,7 @@ class Standing(Enum):
     HELD = "held"  # cannot be judged, nothing changes
 
 
-@dataclass(frozen=True, slots=True)
+@_row
 class SourceUser:
     """A Duo user after scope and mapping: all that the diff needs of him.
 

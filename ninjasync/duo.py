@@ -290,7 +290,10 @@ def group_ids(row: Mapping[str, Any]) -> tuple[str, ...] | None:
     groups = row.get("groups")
     if not isinstance(groups, list):
         return None
-    ids = tuple(group.get("group_id") if isinstance(group, dict) else None for group in groups)
-    if not all(isinstance(id_, str) and id_ for id_ in ids):
-        return None
-    return tuple(sys.intern(id_) for id_ in ids if id_)
+    ids = []
+    for group in groups:
+        id_ = group.get("group_id") if isinstance(group, dict) else None
+        if not isinstance(id_, str) or not id_:
+            return None
+        ids.append(sys.intern(id_))
+    return tuple(ids)

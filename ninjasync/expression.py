@@ -27,7 +27,7 @@ def compile_expression(text: str) -> Expression:
     Raises ExpressionError when ``text`` does not parse or calls an unknown function;
     the function raises it when the evaluation fails (a wrong type, say).
     """
-    if _BARE.fullmatch(text):
+    if is_bare(text):
         return _bare_path(text)
     try:
         compiled = jmespath.compile(text)
@@ -46,6 +46,11 @@ def compile_expression(text: str) -> Expression:
     return evaluate
 
 
+def is_bare(text: str) -> bool:
+    """Whether the expression is nothing but names joined by dots."""
+    return _BARE.fullmatch(text) is not None
+
+
 def is_true(value: Any) -> bool:
     """Truth as JMESPath has it: null, false and everything empty are false, any number is true."""
     return value is not None and value is not False and not (hasattr(value, "__len__") and len(value) == 0)
@@ -54,6 +59,8 @@ def is_true(value: Any) -> bool:
 def _bare_path(text: str) -> Expression:
     """Evaluate ``a.b.c`` by dict look-ups: most mappings are such, and a record has several."""
     first, *rest = text.split(".")
+    if not rest:
+        return lambda record: record.get(first)
 
     def evaluate(record: Mapping[str, Any]) -> Any:
         value = record.get(first)

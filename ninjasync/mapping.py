@@ -8,12 +8,13 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from sys import intern
 from typing import Any
 
 from ninjasync import config
 from ninjasync.attribute import FAMILY_NAME, GIVEN_NAME, ORGANIZATION_ID, USER_NAME, USER_TYPE, nearest
 from ninjasync.directory import Problem, User
-from ninjasync.expression import Expression, ExpressionError, compile_expression
+from ninjasync.expression import Expression, ExpressionError, compile_expression, is_bare
 
 ALL_ORGANIZATIONS = "All"
 TECHNICIAN = "technician"
@@ -37,6 +38,11 @@ class AttributeMapping:
     texts: Mapping[str, str]
     allow_missing_user_type: bool
     allow_missing_organization: bool
+    # Whether each expression is nothing but names, to which an empty string and null are the same.
+    bare: bool
+    # For each of ``paths``: expression, rule, and the valid form of each text that came before. There
+    # are far fewer first names than people, so a rule is mostly a look-up (0.1 µs instead of 0.6 µs).
+    steps: tuple[tuple[Expression, "_Rule", dict[str, str]], ...]
 
 
 class _InvalidValueError(ValueError):
@@ -47,20 +53,54 @@ class _InvalidValueError(ValueError):
 
 def compile_mapping(attributes: Mapping[str, str], safety: config.Safety) -> AttributeMapping:
     """Compile ``attributes`` (canonical path to JMESPath text, as ``Config`` holds them)."""
+    paths = tuple(sorted(path for path in attributes if path != USER_NAME))
+    expressions = {path: compile_expression(text) for path, text in attributes.items()}
     return AttributeMapping(
-        paths=tuple(sorted(path for path in attributes if path != USER_NAME)),
-        expressions={path: compile_expression(text) for path, text in attributes.items()},
+        paths=paths,
+        expressions=expressions,
         texts=attributes,
         allow_missing_user_type=safety.allow_missing_user_type,
         allow_missing_organization=safety.allow_missing_organization,
+        bare=all(map(is_bare, attributes.values())),
+        steps=tuple((expressions[path], _RULES.get(path, _plain), {}) for path in paths),
     )
 
 
 def map_user(mapping: AttributeMapping, row: Mapping[str, Any]) -> tuple[User | None, tuple[Problem, ...]]:
     """Return the desired user for a Duo record, or None with every problem that holds him.
 
-    ``row`` is a Duo user with empty strings already turned into null.
+    ``row`` is a Duo user with empty strings already turned into null, unless
+    ``mapping.bare``.
     """
+    if desired := _valid_user(mapping, row):
+        return desired, ()
+    return _judged_user(mapping, row)
+
+
+def _valid_user(mapping: AttributeMapping, row: Mapping[str, Any]) -> User | None:
+    """Return the desired user where nothing is wrong with the record; why it is wrong is told elsewhere."""
+    values: list[str | None] = []
+    try:
+        for expression, rule, known in mapping.steps:
+            given = expression(row)
+            value = known.get(given) if type(given) is str else None
+            if value is None and (value := rule(_text(given))) is not None and type(given) is str:
+                value = known[given] = intern(value)
+            values.append(value)
+        user_name = _user_name(_text(mapping.expressions[USER_NAME](row)))
+    except (_InvalidValueError, ExpressionError):
+        return None
+    if user_name is None:
+        return None
+    if None in values:
+        by_path = dict(zip(mapping.paths, values, strict=True)) | {USER_NAME: user_name}
+        if _missing(mapping, by_path, set()):
+            return None
+    return User(intern(user_name), intern(row["user_id"]), True, tuple(values))
+
+
+def _judged_user(mapping: AttributeMapping, row: Mapping[str, Any]) -> tuple[User | None, tuple[Problem, ...]]:
+    """Return what ``map_user`` does, with every rule and every problem in turn."""
     problems: list[Problem] = []
     values: dict[str, str | None] = {}
     key = label(row)
@@ -114,7 +154,7 @@ def _origin(mapping: AttributeMapping, path: str) -> str:
 
 def label(row: Mapping[str, Any]) -> str:
     """Return what people call this Duo user: e-mail, else username, else user id."""
-    return next(str(row[name]) for name in ("email", "username", "user_id") if row.get(name))
+    return str(row.get("email") or row.get("username") or row["user_id"])
 
 
 def _missing(
@@ -150,13 +190,13 @@ def _missing(
 
 def _text(value: Any) -> str | None:
     """Return an expression's result as text; empty, blank and null are the same."""
+    if type(value) is str:
+        return value.strip() or None
     match value:
         case None:
             return None
         case bool():
             return "true" if value else "false"
-        case str():
-            return value.strip() or None
         case int():
             return str(value)
         case float() if math.isfinite(value):
@@ -211,7 +251,8 @@ def _organization(value: str | None) -> str | None:
 
 
 # A validation rule for an attribute is a function from its text to the valid form, and a row here.
-_RULES: dict[str, Callable[[str | None], str | None]] = {
+_Rule = Callable[[str | None], str | None]
+_RULES: dict[str, _Rule] = {
     USER_NAME: _user_name,
     GIVEN_NAME: _name,
     FAMILY_NAME: _name,

@@ -122,7 +122,7 @@ class Reader:
 
     def _listed(self, paths: tuple[str, ...]) -> Directory:
         problems: list[Problem] = []
-        users = self._list("user", lambda row: scim.read_user(row, paths), problems)
+        users = self._list("user", scim.user_reader(paths), problems)
         groups = self._list("group", scim.read_group, problems)
         # Where one group of a list has members, one without has none: null and empty are the same
         # (RFC 7643 §2.5). Where no group has any, lists may leave them out.

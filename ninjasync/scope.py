@@ -6,7 +6,7 @@ speak of; knows nothing of SCIM attributes (``mapping``) or of NinjaOne.
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -44,6 +44,11 @@ class Scope:
     where: Expression | None
     wanted: Callable[[Iterable[Any]], str | None]
     unwanted: Callable[[Iterable[Any]], str | None]
+    # Where neither names nor expressions count, all who are in the same groups and have the same
+    # status stand alike, and are judged once.
+    known: dict[tuple[tuple[str, ...], str], "Verdict"] | None = field(compare=False)
+    # Those who are in the same groups share one tuple of their ids.
+    same_groups: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict, compare=False)
 
 
 def resolve(settings: config.Scope, pushing: config.Groups, groups: Mapping[str, str]) -> Scope:
@@ -61,6 +66,7 @@ def resolve(settings: config.Scope, pushing: config.Groups, groups: Mapping[str,
         where=compile_expression(settings.where) if settings.where else None,
         wanted=_matcher(settings.users),
         unwanted=_matcher(settings.exclude_users),
+        known=None if settings.users or settings.exclude_users or settings.where else {},
     )
 
 
@@ -69,7 +75,16 @@ def judge(scope: Scope, row: Mapping[str, Any], groups: Iterable[str]) -> Verdic
 
     Scope goes before validity: who is out is out however invalid the rest is.
     """
-    mine = list(groups)
+    mine, status = tuple(groups), row.get("status")
+    if scope.known is None or not isinstance(status, str):
+        return _judge(scope, row, mine)
+    verdict = scope.known.get((mine, status))
+    if verdict is None:
+        verdict = scope.known[mine, status] = _judge(scope, row, mine)
+    return verdict
+
+
+def _judge(scope: Scope, row: Mapping[str, Any], mine: tuple[str, ...]) -> Verdict:
     names = (row["user_id"], row.get("username"), row.get("email"))
     reason = _included(scope, mine, names)
     if reason is None:
@@ -79,7 +94,7 @@ def judge(scope: Scope, row: Mapping[str, Any], groups: Iterable[str]) -> Verdic
     for group in mine:
         if group in scope.excluded:
             return Verdict(Standing.OUT, f'excluded as a member of "{scope.excluded[group]}"')
-    status = row.get("status")
+    status = row.get("status") or None
     if status not in config.STATUSES:
         return Verdict(
             Standing.HELD,
@@ -108,7 +123,7 @@ def display_name(pushing: config.Groups, name: str) -> str:
     return (short if pushing.strip_sync_suffix else name).strip()
 
 
-def _included(scope: Scope, groups: list[str], names: Iterable[Any]) -> str | None:
+def _included(scope: Scope, groups: tuple[str, ...], names: Iterable[Any]) -> str | None:
     for group in groups:
         if group in scope.included:
             return f'member of "{scope.included[group]}"'
@@ -123,7 +138,7 @@ def _matcher(patterns: Iterable[str]) -> Callable[[Iterable[Any]], str | None]:
     globs = [(folded, pattern) for folded, pattern in exact.items() if _is_glob(pattern)]
 
     def match(names: Iterable[Any]) -> str | None:
-        folded = [name.casefold() for name in names if isinstance(name, str)]
+        folded = [name.casefold() for name in names if isinstance(name, str) and name] if exact else []
         for name in folded:
             if name in exact:
                 return exact[name]
