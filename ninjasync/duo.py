@@ -20,12 +20,14 @@ import urllib3
 from pydantic import SecretStr
 
 from ninjasync import __version__
+from ninjasync.ahead import Ahead
 from ninjasync.config import Config
 from ninjasync.errors import CredentialsError, IncompleteReadError, UnreachableError
 from ninjasync.pacing import TRANSIENT, Pacer, TransientError
 from ninjasync.transport import authorities, certificate_hint, network_failure, proxy_for, stated_time
 
 T = TypeVar("T")
+_Raw = tuple[urllib3.BaseHTTPResponse, bytes]
 
 _USERS, _USERS_A_PAGE = "/admin/v1/users", 300
 _GROUPS, _GROUPS_A_PAGE = "/admin/v1/groups", 500
@@ -127,6 +129,7 @@ class DuoReader:
         rate = config.duo.rate_limit
         pacer = Pacer(config.run.retries, rate=rate / 60, burst=rate, stop=stop)
         self._transport = _Transport(config, secret, pacer)
+        self._threads = config.run.parallelism
 
     @property
     def skew(self) -> timedelta | None:
@@ -210,9 +213,27 @@ class DuoReader:
         return found
 
     def _pages(self, path: str, size: int, what: str) -> Iterator[tuple[list[Any], object]]:
+        """Yield each page and the stated total. ``next_offset`` decides which page follows.
+
+        After the first page the others are fetched side by side, by arithmetic; where
+        ``next_offset`` says otherwise, it is followed, one page after the other.
+        """
+        offset = 0
+        rows, metadata = self._parsed(self._fetch(path, size, offset))
+        with Ahead(lambda at: self._fetch(path, size, at), _offsets(rows, metadata), self._threads) as ahead:
+            yield from self._following(path, size, what, rows, metadata, ahead)
+
+    def _following(
+        self,
+        path: str,
+        size: int,
+        what: str,
+        rows: list[Any],
+        metadata: Mapping[str, Any],
+        ahead: Ahead[int, _Raw],
+    ) -> Iterator[tuple[list[Any], object]]:
         offset = 0
         while True:
-            rows, metadata = self._page(path, size, offset)
             total = metadata.get("total_objects")
             if isinstance(total, bool) or not isinstance(total, int):
                 raise IncompleteReadError(
@@ -230,13 +251,19 @@ class DuoReader:
                     "Run again; if it stays so, ask Duo's support.",
                 )
             offset = following
+            raw = ahead.take(offset) if offset in ahead else self._fetch(path, size, offset)
+            rows, metadata = self._parsed(raw)
 
-    def _page(self, path: str, size: int, offset: int) -> tuple[list[Any], Mapping[str, Any]]:
-        return self._call(path, {"limit": str(size), "offset": str(offset)})
+    def _fetch(self, path: str, size: int, offset: int) -> _Raw:
+        answer: _Raw = self._transport.api_call("GET", path, {"limit": str(size), "offset": str(offset)})
+        return answer
 
     def _call(self, path: str, params: Mapping[str, str]) -> tuple[list[Any], Mapping[str, Any]]:
+        return self._parsed(self._transport.api_call("GET", path, params))
+
+    def _parsed(self, raw: _Raw) -> tuple[list[Any], Mapping[str, Any]]:
         host = self._transport.host
-        answer, data = self._transport.api_call("GET", path, params)
+        answer, data = raw
         try:
             rows, metadata = self._transport.parse_json_response_and_metadata(answer, data)
         except RuntimeError as error:
@@ -246,6 +273,14 @@ class DuoReader:
         if not isinstance(rows, list) or not isinstance(metadata, dict):
             raise _no_answer(host)
         return rows, metadata
+
+
+def _offsets(rows: list[Any], metadata: Mapping[str, Any]) -> range:
+    """Return where the pages after the first begin, if its size and Duo's own word agree on it."""
+    following, total = metadata.get("next_offset"), metadata.get("total_objects")
+    if not rows or following != len(rows) or not isinstance(total, int):
+        return range(0)
+    return range(len(rows), total, len(rows))
 
 
 def _no_answer(host: str) -> UnreachableError:

@@ -5,8 +5,9 @@ in ``ninjaone_writer``, so that a plan cannot even import it by accident.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -16,6 +17,7 @@ from urllib.parse import quote
 from pydantic import SecretStr
 
 from ninjasync import scim
+from ninjasync.ahead import Ahead, in_background
 from ninjasync.attribute import DISPLAY_NAME, EXTERNAL_ID, USER_NAME
 from ninjasync.config import Config
 from ninjasync.directory import Directory, Group, Problem, Resource, User, Wanted
@@ -48,6 +50,7 @@ class Reader:
         self._transport = ScimTransport(config, token, pacer)
         self._dialect = config.ninjaone.dialect
         self._parallelism = config.run.parallelism
+        self._begun: Future[Directory] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -57,6 +60,11 @@ class Reader:
     ) -> None:
         self._transport.close()
 
+    def begin(self, paths: tuple[str, ...]) -> None:
+        """Start to list in the background; ``directory`` goes on from there, and raises what went wrong."""
+        if self._dialect.discovery != "lookup":
+            self._begun = in_background(lambda: self._listed(paths))
+
     def directory(self, paths: tuple[str, ...], wanted: Wanted) -> Directory:
         """Read users and groups as the dialect says: by lists, one by one, or as proves right.
 
@@ -65,8 +73,9 @@ class Reader:
         """
         if self._dialect.discovery == "lookup":
             return self._looked_up(paths, wanted, ())
+        listing, self._begun = self._begun, None
         try:
-            found = self._listed(paths)
+            found = listing.result() if listing else self._listed(paths)
         except _NoListError as error:
             if self._dialect.discovery == "list":
                 raise UnreachableError(str(error), 'Set [ninjaone.dialect] discovery = "lookup".') from error
@@ -131,36 +140,57 @@ class Reader:
         return Directory(paths, tuple(users), tuple(groups), tuple(problems))
 
     def _list(self, resource: Resource, convert: Callable[[Any], R], problems: list[Problem]) -> list[R]:
-        """Page by what came, not by what was asked for (RFC 7644 §3.4.2.4)."""
         found: dict[str, R] = {}
         held, seen, different = len(problems), 0, 0
         last: tuple[Any, ...] = ()
-        while True:
-            params = {"startIndex": str(seen + 1), "count": str(self._dialect.page_size)}
-            answer = self._transport.call("GET", PATHS[resource], params)
-            if answer.status in NO_LIST and seen == 0:
-                detail, _ = scim.read_error(answer.body)
-                raise _NoListError(f"NinjaOne does not list its {resource}s (HTTP {answer.status} {detail}).")
-            if answer.status != 200:
-                raise self._transport.unexpected("list", answer)
-            page = scim.read_page(answer.body)
-            if page is None:
-                raise UnreachableError(f"{self._transport.url} answered with no SCIM list.", CHECK_URL)
-            before = different
-            for row in page.resources:
-                try:
-                    item = convert(row)
-                    found.setdefault(item.id or "", item)
-                except scim.UnreadableResourceError as error:
-                    problems.append(_unreadable(resource, row, error))
-            seen += len(page.resources)
-            different = len(found) + len(problems) - held
-            fresh = different > before and page.resources != last
-            # A first page that is full and says that it is all may count itself alone: one more tells.
-            alone = seen == len(page.resources) == page.total == self._dialect.page_size
-            if not alone and not _goes_on(resource, page, seen, different, fresh=fresh):
-                return list(found.values())
-            last = page.resources
+        with closing(self._pages(resource)) as pages:
+            for page in pages:
+                before = different
+                for row in page.resources:
+                    try:
+                        item = convert(row)
+                        found.setdefault(item.id or "", item)
+                    except scim.UnreadableResourceError as error:
+                        problems.append(_unreadable(resource, row, error))
+                seen += len(page.resources)
+                different = len(found) + len(problems) - held
+                fresh = different > before and page.resources != last
+                # A first page that is full and says that it is all may count itself alone: one more tells.
+                alone = seen == len(page.resources) == page.total == self._dialect.page_size
+                if not alone and not _goes_on(resource, page, seen, different, fresh=fresh):
+                    break
+                last = page.resources
+        return list(found.values())
+
+    def _pages(self, resource: Resource) -> Generator[scim.Page, None, None]:
+        """Yield page after page; whoever reads them sees which is the last.
+
+        Pages go by what came, not by what was asked for (RFC 7644 §3.4.2.4). Those after
+        the first are fetched side by side, as if they were of its size; where one is not,
+        the next begin where it ended.
+        """
+        first = self._page(resource, 0)
+        size, seen = len(first.resources), len(first.resources)
+        starts = range(size, first.total or 0, size) if size else ()
+        with Ahead(lambda start: self._page(resource, start), starts, self._parallelism) as ahead:
+            yield first
+            while True:
+                page = ahead.take(seen) if seen in ahead else self._page(resource, seen)
+                seen += len(page.resources)
+                yield page
+
+    def _page(self, resource: Resource, seen: int) -> scim.Page:
+        params = {"startIndex": str(seen + 1), "count": str(self._dialect.page_size)}
+        answer = self._transport.call("GET", PATHS[resource], params)
+        if answer.status in NO_LIST and seen == 0:
+            detail, _ = scim.read_error(answer.body)
+            raise _NoListError(f"NinjaOne does not list its {resource}s (HTTP {answer.status} {detail}).")
+        if answer.status != 200:
+            raise self._transport.unexpected("list", answer)
+        page = scim.read_page(answer.body)
+        if page is None:
+            raise UnreachableError(f"{self._transport.url} answered with no SCIM list.", CHECK_URL)
+        return page
 
     def _with_members(self, group: Group) -> Group:
         """Read a group by id where lists do not carry members; they stay None if it does not show them either."""

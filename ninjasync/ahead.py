@@ -1,0 +1,69 @@
+"""Answers fetched ahead of time by a few threads, taken in any order, a bounded number of them at once.
+
+Knows threads; knows nothing of what is fetched. A thread that hangs in a request holds up
+nobody: it is a daemon, which ends with the process.
+"""
+
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from typing import Generic, Self, TypeVar
+
+K = TypeVar("K")
+T = TypeVar("T")
+
+
+def in_background(work: Callable[[], T]) -> Future[T]:
+    """Do ``work`` in a thread of its own; the future has what it returns or raises."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="read", daemon=True).start()
+    return future
+
+
+class Ahead(Generic[K, T]):
+    """Fetches ``keys`` in their order, ``threads`` at a time; no more than that wait to be taken."""
+
+    def __init__(self, fetch: Callable[[K], T], keys: Iterable[K], threads: int) -> None:
+        self._fetch = fetch
+        self._futures: dict[K, Future[T]] = {key: Future() for key in keys}
+        self._left = iter(list(self._futures.items()))
+        self._lock = threading.Lock()
+        self._room = threading.Semaphore(threads)
+        self._closed = False
+        for _ in range(min(threads, len(self._futures))):
+            threading.Thread(target=self._work, name="read", daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closed = True
+        self._futures.clear()
+        self._room.release(1_000)  # wakes all who wait, so that they see that it is over
+
+    def __contains__(self, key: K) -> bool:
+        return key in self._futures
+
+    def take(self, key: K) -> T:
+        """Return, or raise, what came of fetching ``key``; each can be taken once, the first of them first."""
+        found = self._futures.pop(key).result()
+        self._room.release()
+        return found
+
+    def _work(self) -> None:
+        while self._room.acquire() and not self._closed:
+            with self._lock:
+                key, future = next(self._left, (None, None))
+            if key is None or future is None:
+                return
+            try:
+                future.set_result(self._fetch(key))
+            except BaseException as error:
+                future.set_exception(error)
