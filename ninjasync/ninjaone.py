@@ -166,12 +166,12 @@ class Reader:
         """Yield page after page; whoever reads them sees which is the last.
 
         Pages go by what came, not by what was asked for (RFC 7644 §3.4.2.4). Those after
-        the first are fetched side by side, as if they were of its size; where one is not,
-        the next begin where it ended.
+        the first are fetched side by side if that one was full; where one is not, the next
+        begin where it ended.
         """
         first = self._page(resource, 0)
         size, seen = len(first.resources), len(first.resources)
-        starts = range(size, first.total or 0, size) if size else ()
+        starts = range(size, first.total or 0, size) if size == self._dialect.page_size else ()
         with Ahead(lambda start: self._page(resource, start), starts, self._parallelism) as ahead:
             yield first
             while True:
