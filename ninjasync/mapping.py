@@ -8,7 +8,6 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from sys import intern
 from typing import Any
 
 from ninjasync import config
@@ -88,7 +87,7 @@ def _valid_user(mapping: AttributeMapping, row: Mapping[str, Any]) -> User | Non
             given = expression(row)
             value = known.get(given) if type(given) is str else None
             if value is None and (value := rule(_text(given))) is not None and type(given) is str:
-                value = known[given] = intern(value)
+                known[given] = value
             values.append(value)
         user_name = _user_name(_text(mapping.expressions[USER_NAME](row)))
     except (_InvalidValueError, ExpressionError):
@@ -99,7 +98,7 @@ def _valid_user(mapping: AttributeMapping, row: Mapping[str, Any]) -> User | Non
         by_path = dict(zip(mapping.paths, values, strict=True)) | {USER_NAME: user_name}
         if _missing(mapping, by_path, set()):
             return None
-    return User(intern(user_name), intern(row["user_id"]), True, tuple(values))
+    return User(user_name, row["user_id"], True, tuple(values))
 
 
 def _judged_user(mapping: AttributeMapping, row: Mapping[str, Any]) -> tuple[User | None, tuple[Problem, ...]]:
