@@ -164,7 +164,6 @@ INCOMPLETE: dict[str, Edit] = {
     "a number as text, and short": total("15", 14),
     "no metadata": lambda page: page.pop("metadata"),
     "an offset that stands still": lambda page: page["metadata"].update(next_offset=0),
-    "an offset behind the end": lambda page: page["metadata"].update(next_offset=15),
     "an offset that goes back": lambda page: page["metadata"].update(next_offset=-5),
     "an offset that is no number": lambda page: page["metadata"].update(next_offset="soon"),
     "an object for the rows": lambda page: page.update(response={"users": []}),
