@@ -93,10 +93,17 @@ def _failed(error: Exception, invocation: Invocation) -> int:
     if isinstance(error, NinjasyncError):
         told = error
     else:
+        # Whatever it says may name people.
+        detail = type(error).__name__ if invocation.redact else f"{type(error).__name__}: {error}"
         told = NinjasyncError(
-            f"An unexpected error ended the run: {type(error).__name__}: {error}.",
+            f"An unexpected error ended the run: {detail}.",
             "Please report it, with what --log-level debug shows.",
         )
+    if invocation.redact:
+        from ninjasync.cli.plan import redaction_key
+        from ninjasync.redact import redacted_error
+
+        told = redacted_error(told, redaction_key())
     logging.getLogger("ninjasync").debug("where it happened", exc_info=error)
     mistakes = told.mistakes if isinstance(told, ConfigurationError) else ()
     if invocation.log_format is LogFormat.JSON:
@@ -114,14 +121,10 @@ def _failed(error: Exception, invocation: Invocation) -> int:
 
 def _deliver_failure(told: Any, invocation: Invocation) -> None:
     """Write the failure to where the result was to go, so that nobody takes an old file for it."""
-    if invocation.output is None and invocation.format is not Format.JSON:
+    if invocation.output is None and invocation.format is Format.TEXT:
         return
     from datetime import UTC, datetime
 
-    from ninjasync.report import json
+    from ninjasync.cli.rendering import rendered_error
 
-    if invocation.format is Format.JSON:
-        text = json.render_error(told, datetime.now(UTC))
-    else:
-        text = "\n".join([*getattr(told, "mistakes", ()), f"Error: {told.message}", told.hint, ""])
-    invocation.deliver(text)
+    invocation.deliver(rendered_error(told, datetime.now(UTC), invocation.format))

@@ -14,6 +14,7 @@ import typer
 
 from ninjasync.cli import choices
 from ninjasync.cli.options import Format, Invocation
+from ninjasync.cli.rendering import rendered_run
 from ninjasync.cli.start import loaded, reading
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def apply(
     from ninjasync.apply import left_to_do
     from ninjasync.errors import CommandLineError
     from ninjasync.plan import Result, exit_code
-    from ninjasync.report import json, text
+    from ninjasync.report import text
     from ninjasync.run import applying, applying_saved, now
 
     if planfile is not None and only:
@@ -70,7 +71,7 @@ def apply(
         with reading(invocation):
             run = stack.enter_context(begun)
         plan = run.plan
-        shown = text.render_plan(plan, color=invocation.color(error=format is Format.JSON))
+        shown = text.render_plan(plan, color=invocation.color(error=format is not Format.TEXT))
         as_it_goes = format is Format.TEXT and output is None
         if as_it_goes:
             invocation.deliver(shown)
@@ -85,12 +86,12 @@ def apply(
         code = 3 if said_no else exit_code(plan, result)
         run.finish(result, code)
     steps = left_to_do(result)
-    if format is Format.JSON:
-        invocation.deliver(json.render(plan, now(), result, code))
-        typer.echo(text.render_steps(steps), nl=False, err=True)
+    if as_it_goes:
+        invocation.deliver(text.render_result(result, plan, steps, color=invocation.color()))
     else:
-        told = text.render_result(result, plan, steps, color=invocation.color())
-        invocation.deliver(told if as_it_goes else text.render_plan(plan, color=False) + told)
+        invocation.deliver(rendered_run(plan, now(), format, result, code, steps))
+        if format is Format.JSON:
+            typer.echo(text.render_steps(steps), nl=False, err=True)
     if result.fatal:
         typer.echo(f"Error: {result.fatal.message}\n{result.fatal.hint}", err=True)
     return code

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ninjasync.cli.options import Format, Invocation
+from ninjasync.cli import choices
+from ninjasync.cli.options import Format, Invocation, PlainFormat
 from ninjasync.cli.start import reading
 
 if TYPE_CHECKING:
@@ -27,10 +28,10 @@ def check(
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Probe without a question; needed without a terminal.")
     ] = False,
-    as_: Annotated[Format, typer.Option("--format", help="How the result is rendered.")] = Format.TEXT,
+    as_: choices.PlainFormatOption = PlainFormat.TEXT,
 ) -> int:
     """Check configuration, secrets, clocks, Duo, NinjaOne, ledger and lock: a line each, with the cure."""
-    invocation.result_goes(as_, None)
+    invocation.result_goes(Format(as_), None)
     from ninjasync.check import check as checked
     from ninjasync.cli.logs import start_logging
     from ninjasync.errors import CommandLineError
@@ -43,7 +44,7 @@ def check(
         raise CommandLineError("There is no terminal to ask on.", "Give --yes to probe without a question.")
     start_logging(invocation)
     at = now()
-    as_json, found, not_probed = as_ is Format.JSON, None, 0
+    as_json, found, not_probed = as_ is PlainFormat.JSON, None, 0
     with closing(Sight(invocation.config, at)) as sight:
         with reading(invocation):
             lines = checked(sight)

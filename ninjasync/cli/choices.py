@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ninjasync.cli.options import Format
+from ninjasync.cli.options import Format, PlainFormat
 
 if TYPE_CHECKING:
     from ninjasync.guards import Approvals
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _APPROVALS = "Approvals, by number"
 
 FormatOption = Annotated[Format, typer.Option("--format", help="How the result is rendered.")]
+PlainFormatOption = Annotated[PlainFormat, typer.Option("--format", help="How the result is rendered.")]
 OutputOption = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Write the result here, on success, refusal and failure alike.")
 ]

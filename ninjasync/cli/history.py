@@ -5,22 +5,22 @@ from typing import Annotated
 import typer
 
 from ninjasync.cli import choices
-from ninjasync.cli.options import Format, Invocation
+from ninjasync.cli.options import Format, Invocation, PlainFormat
 from ninjasync.cli.start import loaded
 
 
 def history(
     invocation: Invocation,
     run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run's id, or the beginning of it.")] = None,
-    format: choices.FormatOption = Format.TEXT,
+    format: choices.PlainFormatOption = PlainFormat.TEXT,
 ) -> int:
     """Show past runs; for one run every operation with its outcome, before and after."""
-    invocation.format = format
+    invocation.format = Format(format)
     from ninjasync.report import history as report
     from ninjasync.run import past_run, past_runs
 
     config = loaded(invocation)
-    as_json = format is Format.JSON
+    as_json = format is PlainFormat.JSON
     if run is None:
         runs = past_runs(config)
         invocation.deliver(report.runs_as_json(runs) if as_json else report.runs_as_text(runs))

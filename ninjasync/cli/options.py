@@ -32,7 +32,16 @@ class LogFormat(StrEnum):
 
 
 class Format(StrEnum):
-    """How a result is rendered."""
+    """How a plan or a run is rendered."""
+
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "markdown"
+    HTML = "html"
+
+
+class PlainFormat(StrEnum):
+    """How every other result is rendered."""
 
     TEXT = "text"
     JSON = "json"
@@ -79,6 +88,7 @@ class Invocation:
     quiet: bool | None = None
     format: Format = Format.TEXT
     output: Path | None = None
+    redact: bool = False
     begun: list[Callable[["Invocation"], None]] = field(default_factory=list)
 
     def color(self, *, error: bool = False) -> bool:

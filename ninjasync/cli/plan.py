@@ -12,6 +12,7 @@ import typer
 from ninjasync.cli import choices
 from ninjasync.cli.options import Format, Invocation
 from ninjasync.cli.private import write_private
+from ninjasync.cli.rendering import rendered_plan
 from ninjasync.cli.start import loaded, reading
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def plan(
 ) -> int:
     """Show what would change in NinjaOne. Writes nothing there."""
     invocation.result_goes(format, output)
+    invocation.redact = redact
     from ninjasync.plan import exit_code
     from ninjasync.run import now, plan_run
 
@@ -61,29 +63,29 @@ def show(
 ) -> int:
     """Show a saved plan again, also one that is out of date."""
     invocation.result_goes(format, output)
-    from ninjasync.run import read_saved, redaction_key
+    invocation.redact = redact
+    from ninjasync import run
 
-    found = read_saved(planfile)
-    shown = _redacted(found.plan, redaction_key(loaded(invocation))) if redact else found.plan
+    found = run.read_saved(planfile)
+    shown = _redacted(found.plan, run.redaction_key(loaded(invocation))) if redact else found.plan
     _deliver(invocation, shown, found.created_at)
     return 0
 
 
 def _deliver(invocation: Invocation, made: "Plan", created_at: datetime) -> None:
-    from ninjasync.report import json, text
+    invocation.deliver(rendered_plan(made, created_at, invocation.format, color=invocation.color()))
 
-    if invocation.format is Format.JSON:
-        invocation.deliver(json.render(made, created_at))
-    else:
-        invocation.deliver(text.render_plan(made, color=invocation.color()))
+
+def redaction_key(key: bytes | None = None) -> bytes:
+    """Return the key from the environment, else ``key``, else one for this run alone."""
+    if given := os.environ.get("NINJASYNC_REDACT_KEY"):
+        return given.encode()
+    return secrets.token_bytes(32) if key is None else key
 
 
 def _redacted(made: "Plan", key: bytes | None) -> "Plan":
     from ninjasync.redact import redacted
 
-    if given := os.environ.get("NINJASYNC_REDACT_KEY"):
-        key = given.encode()
-    if key is None:
+    if key is None and not os.environ.get("NINJASYNC_REDACT_KEY"):
         typer.echo("warning: no ledger and no NINJASYNC_REDACT_KEY: the tokens will differ in the next run.", err=True)
-        key = secrets.token_bytes(32)
-    return redacted(made, key)
+    return redacted(made, redaction_key(key))

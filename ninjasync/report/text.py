@@ -4,13 +4,11 @@ Text is for people: its layout may change in any version; programs read the JSON
 """
 
 import textwrap
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from ninjasync.attribute import DISPLAY_NAME, USER_NAME
-from ninjasync.mapping import differs
 from ninjasync.plan import Change, Member, Outcome, Plan, Result, totals
 from ninjasync.report.escape import in_quotes, visible
+from ninjasync.report.outline import deltas, no_changes, not_kept
 
 # ANSI's eight colours are the ones that every terminal shows, on dark and on light.
 _SIGNS = {
@@ -46,7 +44,8 @@ def render_result(result: Result, plan: Plan, steps: tuple[str, ...], *, color: 
             lines.append(f"  {mark} {outcome.change.action} {visible(outcome.change.key)}: {visible(outcome.error)}")
     if lines:
         lines = ["", "Not applied:", *lines]
-    lines += _observed_lines(result, plan)
+    if unlike := not_kept(result, plan):
+        lines += ["", "Not kept as sent:", *(f"  {visible(line)}" for line in unlike)]
     counts = [f"{result.count(status)} {status}" for status in ("applied", "failed", "skipped")]
     lines += ["", paint(f"Applied: {', '.join(counts)}.", "1")]
     if plan.withheld:
@@ -109,8 +108,7 @@ def _plan_lines(plan: Plan, paint: Paint) -> Iterator[str]:
             yield from _wrapped(visible(warning), "  - ")
     yield from _guard_lines(plan, paint)
     if not plan.changes:
-        aside = " but for those held" if plan.problems else ""
-        yield from ("", f"No changes. NinjaOne is what Duo implies{aside}.")
+        yield from ("", no_changes(plan))
     yield from ("", paint(summary_line(plan), "1"))
 
 
@@ -118,11 +116,10 @@ def _change_lines(change: Change, shown: Mapping[str, str], paint: Paint) -> Ite
     sign, code = _SIGNS[change.action]
     marked = paint("  ! technician/end-user change", "35") if change.privilege else ""
     yield f"  {paint(f'{sign} {change.action:<10}', code)} {visible(change.key)}{marked}"
-    for delta in change.diff:
+    for delta in deltas(change):
         name = visible(shown.get(delta.path, delta.path))
         if change.action == "create":
-            if delta.path != (USER_NAME if change.resource == "user" else DISPLAY_NAME):
-                yield f"      {name} = {in_quotes(delta.after)}"
+            yield f"      {name} = {in_quotes(delta.after)}"
             continue
         via = f", by way of {in_quotes(delta.via)}" if delta.via else ""
         yield f"      {name}: {in_quotes(delta.before)} -> {in_quotes(delta.after)}{via}"
@@ -130,29 +127,6 @@ def _change_lines(change: Change, shown: Mapping[str, str], paint: Paint) -> Ite
     yield from _member_lines("-", change.removed)
     for reason in change.reasons:
         yield from _wrapped(f"because: {visible(reason)}", "      ")
-
-
-def _observed_lines(result: Result, plan: Plan) -> list[str]:
-    """Name what NinjaOne did not keep as it was sent: an attribute that it hides once, another value each time."""
-    hidden = Counter(
-        plan.shown.get(one.path, one.path)
-        for outcome in result.outcomes
-        for one in outcome.observed
-        if one.shown is None
-    )
-    lines = [
-        f"  NinjaOne does not show {visible(name)} after writing it (account{'s' * (number > 1)}: {number}); "
-        "from now on what was applied counts."
-        for name, number in sorted(hidden.items())
-    ]
-    lines += [
-        f"  {visible(outcome.change.key)}: NinjaOne made {in_quotes(one.shown)} of "
-        f"{visible(plan.shown.get(one.path, one.path))} {in_quotes(one.sent)}; it is not sent again unchanged."
-        for outcome in result.outcomes
-        for one in outcome.observed
-        if one.shown is not None and differs(one.path, one.shown, one.sent)
-    ]
-    return ["", "Not kept as sent:", *lines] if lines else []
 
 
 def _member_lines(sign: str, members: Iterable[Member]) -> Iterator[str]:

@@ -1,0 +1,123 @@
+"""What the long reports (Markdown, HTML) say and in which order; how it looks is theirs.
+
+Pure. What a manager must see comes first: who becomes a technician or ceases to be one,
+then who is removed, then everything else by action. All text is as it came, unescaped.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ninjasync.attribute import DISPLAY_NAME, USER_NAME
+from ninjasync.directory import Problem
+from ninjasync.mapping import differs
+from ninjasync.plan import Change, Delta, Outcome, Plan, Result
+from ninjasync.report.cure import cure
+from ninjasync.report.escape import in_quotes
+
+# The order of the sections after the privilege changes, removals first.
+_TITLES = {
+    "delete": "Deletions",
+    "deactivate": "Deactivations",
+    "create": "Creations",
+    "adopt": "Adoptions",
+    "update": "Updates",
+    "reactivate": "Reactivations",
+}
+PRIVILEGE = "privilege"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One change, with what became of it; ``outcome`` is None where nothing was tried yet."""
+
+    change: Change
+    withheld: bool
+    outcome: Outcome | None
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Changes that are told together. ``kind`` is an action, or ``PRIVILEGE``."""
+
+    kind: str
+    title: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The records that are held for one reason, and how that is mended."""
+
+    code: str
+    cure: str
+    problems: tuple[Problem, ...]
+
+
+def sections(plan: Plan, result: Result | None) -> list[Section]:
+    """Return all changes, each once, in the order in which they are told; empty sections are left out."""
+    outcomes = result.outcomes if result is not None else (None,) * len(plan.changes)
+    by_kind: dict[str, list[Row]] = {kind: [] for kind in (PRIVILEGE, *_TITLES)}
+    for change, outcome in zip(plan.changes, outcomes, strict=True):
+        kind = PRIVILEGE if change.privilege else change.action
+        by_kind[kind].append(Row(change, change.name in plan.withheld, outcome))
+    titles = {PRIVILEGE: "Between technician and end user"} | _TITLES
+    return [Section(kind, titles[kind], tuple(rows)) for kind, rows in by_kind.items() if rows]
+
+
+def deltas(change: Change) -> Iterable[Delta]:
+    """Return the attributes worth telling: a create's own name stands in its heading already."""
+    naming = USER_NAME if change.resource == "user" else DISPLAY_NAME
+    return (delta for delta in change.diff if change.action != "create" or delta.path != naming)
+
+
+def held(plan: Plan) -> list[Held]:
+    """Return the held records by what is wrong with them, in the plan's order."""
+    by_code: dict[str, list[Problem]] = {}
+    for problem in plan.problems:
+        by_code.setdefault(problem.code, []).append(problem)
+    return [Held(code, cure(code), tuple(problems)) for code, problems in by_code.items()]
+
+
+def verdict(plan: Plan) -> str:
+    """Say what the tripped guards mean; empty where none stands in the way of anything."""
+    if plan.refused:
+        return "Refused: nothing is written."
+    number = len(plan.withheld)
+    return f"{number} change{' is' if number == 1 else 's are'} withheld." if number else ""
+
+
+def no_changes(plan: Plan) -> str:
+    """Say that there is nothing to do."""
+    return f"No changes. NinjaOne is what Duo implies{' but for those held' if plan.problems else ''}."
+
+
+def ending(result: Result) -> list[str]:
+    """Say how a run ended: its counts, and what cut it short."""
+    counts = ", ".join(f"{result.count(status)} {status}" for status in ("applied", "failed", "skipped"))
+    said = [f"Applied: {counts}."]
+    if result.interrupted:
+        said.append("The run was interrupted; the next one goes on from here.")
+    if result.fatal is not None:
+        said.append(f"The run was stopped: {result.fatal.message} {result.fatal.hint}".rstrip())
+    return said
+
+
+def not_kept(result: Result, plan: Plan) -> list[str]:
+    """Name what NinjaOne did not keep as it was sent: an attribute that it hides once, another value each time."""
+    shown = plan.shown
+    hidden = Counter(
+        shown.get(one.path, one.path) for outcome in result.outcomes for one in outcome.observed if one.shown is None
+    )
+    said = [
+        f"NinjaOne does not show {name} after writing it (account{'s' * (number > 1)}: {number}); "
+        "from now on what was applied counts."
+        for name, number in sorted(hidden.items())
+    ]
+    return said + [
+        f"{outcome.change.key}: NinjaOne made {in_quotes(one.shown)} of "
+        f"{shown.get(one.path, one.path)} {in_quotes(one.sent)}; it is not sent again unchanged."
+        for outcome in result.outcomes
+        for one in outcome.observed
+        if one.shown is not None and differs(one.path, one.shown, one.sent)
+    ]
