@@ -25,7 +25,7 @@ from ninjasync.sandbox.exchange import HttpRequest, HttpResponse, Request, Servi
 
 HOST = "127.0.0.1"
 _MAX_BODY = 32 * 1024 * 1024
-_PAUSE = 0.02  # between the halves of a slow answer
+_PAUSE = 0.005  # between the halves of a slow answer
 _log = logging.getLogger(__name__)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from tests.scim_client import NINJAONE, There
 
 from ninjasync.sandbox import NinjaOne, Sandbox, company
 from ninjasync.sandbox.exchange import Json
+from tests.scim_client import NINJAONE, There
 
 
 @pytest.fixture

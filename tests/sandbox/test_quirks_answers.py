@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
-from tests.scim_client import NINJAONE, There
 
 from ninjasync.sandbox import NinjaOne, Sandbox, company
 from ninjasync.sandbox.weather import QUIRKS
+from tests.scim_client import NINJAONE, There
 
 
 @pytest.fixture
