@@ -115,7 +115,7 @@ GLOBAL = set.intersection(*({option.name for option in command.params} for comma
 
 
 def option_rows(options: list[Any]) -> list[list[str]]:
-    """Return the README's rows for some options and arguments of the command line."""
+    """Return the README's rows for some options and arguments of the command line: of help, the first paragraph."""
     rows = []
     for option in options:
         given = option.metavar or ""
@@ -126,7 +126,8 @@ def option_rows(options: list[Any]) -> list[list[str]]:
         else:
             names = ", ".join(f"`{name} {given}`".replace(" `", "`") for name in option.opts)
         default = getattr(option.default, "value", option.default)
-        rows.append([names, "" if default is None or default is False else f"`{default}`", option.help])
+        meaning = option.help.partition("\n\n")[0]
+        rows.append([names, "" if default is None or default is False else f"`{default}`", meaning])
     return rows
 
 

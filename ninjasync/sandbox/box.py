@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import count
 from types import TracebackType
 from typing import Self
 
 from ninjasync.sandbox.duo_api import READ_RESOURCE, duo_api
-from ninjasync.sandbox.exchange import Request
+from ninjasync.sandbox.exchange import HttpRequest, HttpResponse, Request, Service
+from ninjasync.sandbox.faults import stormy
 from ninjasync.sandbox.ninjaone import NinjaOne
 from ninjasync.sandbox.people import Company, plain_name
+from ninjasync.sandbox.quirks import quirky_duo, quirky_scim
 from ninjasync.sandbox.scim_api import BASE_PATH, scim_api
 from ninjasync.sandbox.server import HOST, Listener
 from ninjasync.sandbox.staffing import BREAKGLASS, company, existing_accounts
@@ -30,7 +32,8 @@ class Sandbox:
     """A Duo Admin API and a NinjaOne SCIM endpoint on loopback, from ``start`` to ``stop``.
 
     Without a company or a NinjaOne it makes the usual ones. Ports of 0 mean any free one; after a
-    stop, a new start uses the same ports again, with the same people and accounts.
+    stop, a new start uses the same ports again, with the same people and accounts. ``faults``,
+    ``quirks`` and ``fault_seed`` are the weather that it begins with, see ``set_weather``.
     """
 
     def __init__(
@@ -44,6 +47,9 @@ class Sandbox:
         duo_port: int = 0,
         scim_port: int = 0,
         permissions: Iterable[str] = (READ_RESOURCE,),
+        faults: Mapping[str, str] | None = None,
+        quirks: Iterable[str] = (),
+        fault_seed: int = 1,
     ) -> None:
         self.company = company() if people is None else people
         self.ninjaone = existing_accounts(self.company) if ninjaone is None else ninjaone
@@ -56,18 +62,41 @@ class Sandbox:
         self._requests: list[Request] = []
         self._lock = threading.Lock()
         self._connections = count(1)
+        self._services: dict[str, Service] = {}
+        self.set_weather(faults=faults, quirks=quirks, seed=fault_seed)
+
+    def set_weather(
+        self, *, faults: Mapping[str, str] | None = None, quirks: Iterable[str] = (), seed: int = 1
+    ) -> None:
+        """Begin another weather, also while it serves: fair, but for what is given.
+
+        ``faults`` are values by name, such as ``{"429": "0.1"}``, ``quirks`` as on the command line,
+        such as ``page-cap=50``; ``weather`` has them all. ValueError, in a sentence, for a wrong one.
+        """
+        quirks = tuple(quirks)
+        duo = duo_api(self.company, self.integration_key, self.secret_key, permissions=self.permissions)
+        scim = scim_api(self.ninjaone, self.token)
+        duo = quirky_duo(duo, self.company, quirks)
+        scim = quirky_scim(scim, lambda store: scim_api(store, self.token), self.ninjaone, quirks)
+        self._services = {
+            name: stormy(service, name, faults or {}, seed) for name, service in (("duo", duo), ("scim", scim))
+        }
+
+    def _service(self, name: str) -> Service:
+        """Return what serves in whatever weather there is."""
+
+        def answer(request: HttpRequest) -> HttpResponse:
+            return self._services[name](request)
+
+        return answer
 
     def start(self) -> Self:
         """Serve; returns once both ports accept connections. OSError if a port is taken."""
-        services = {
-            "duo": duo_api(self.company, self.integration_key, self.secret_key, permissions=self.permissions),
-            "scim": scim_api(self.ninjaone, self.token),
-        }
         try:
-            for name, service in services.items():
+            for name in ("duo", "scim"):
                 listener = Listener(
                     name,
-                    service,
+                    self._service(name),
                     port=self._ports[name],
                     record=self._record,
                     number=lambda: next(self._connections),

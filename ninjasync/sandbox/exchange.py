@@ -8,21 +8,28 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 from urllib.parse import parse_qsl
 
 Json: TypeAlias = dict[str, Any]
+# How a response leaves: whole; in two halves with a pause between; half of it and then the end of the
+# connection; or not at all, the connection being closed ("lost") or reset.
+Delivery: TypeAlias = Literal["whole", "slow", "cut", "lost", "reset"]
 
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """What came in: path and query as sent (percent-encoded), header names in lower case."""
+    """What came in: path and query as sent (percent-encoded), header names in lower case.
+
+    ``connection`` is a number that no other TCP connection to the same sandbox has.
+    """
 
     method: str
     path: str
     query: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    connection: int = 0
 
     @property
     def host(self) -> str:
@@ -42,6 +49,7 @@ class HttpResponse:
     status: int
     body: bytes = b""
     headers: tuple[tuple[str, str], ...] = ()
+    delivery: Delivery = "whole"
 
 
 Service: TypeAlias = Callable[[HttpRequest], HttpResponse]
@@ -52,7 +60,9 @@ class Request:
     """A request that was served, as the sandbox remembers it.
 
     ``service`` is "duo" or "scim", ``at`` the monotonic time of arrival in seconds,
-    ``connection`` a number that no other TCP connection to the same sandbox has.
+    ``connection`` a number that no other TCP connection to the same sandbox has. ``answered`` is
+    false where the client got no answer, or only half of one; ``status`` is then what it would have
+    been, and 0 for a request that was not carried out.
     """
 
     service: str
@@ -62,6 +72,7 @@ class Request:
     status: int
     at: float
     connection: int
+    answered: bool = True
 
 
 def json_response(

@@ -7,7 +7,9 @@ request and every response passes through ``Listener.exchange``.
 from __future__ import annotations
 
 import logging
+import os
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -16,13 +18,14 @@ from email.utils import formatdate
 from http.client import responses as phrases
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
-from typing import Any
+from typing import Any, assert_never
 
 from ninjasync import __version__
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse, Request, Service
 
 HOST = "127.0.0.1"
 _MAX_BODY = 32 * 1024 * 1024
+_PAUSE = 0.005  # between the halves of a slow answer
 _log = logging.getLogger(__name__)
 
 
@@ -52,7 +55,7 @@ class Listener:
         )
         self._thread.start()
 
-    def exchange(self, request: HttpRequest, connection: int) -> HttpResponse:
+    def exchange(self, request: HttpRequest) -> HttpResponse:
         """Serve one request. The single place that each response passes."""
         arrived = time.monotonic()
         try:
@@ -68,7 +71,8 @@ class Listener:
                 request.params,
                 response.status,
                 arrived,
-                connection,
+                request.connection,
+                answered=response.delivery in ("whole", "slow"),
             )
         )
         return response
@@ -134,8 +138,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         path, _, query = self.path.partition("?")
         headers = {name.lower(): value for name, value in self.headers.items()}
-        request = HttpRequest(self.command, path, query, headers, body)
-        self._send(self.server.listener.exchange(request, self._connection_number))
+        request = HttpRequest(self.command, path, query, headers, body, self._connection_number)
+        self._send(self.server.listener.exchange(request))
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = _serve
 
@@ -157,6 +161,33 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, response: HttpResponse) -> None:
         """Head and body leave in one piece, so that no packet waits for an acknowledgement."""
+        match response.delivery:
+            case "whole":
+                self.wfile.write(self._message(response))
+            case "slow":
+                message = self._message(response)
+                half = len(message) - len(response.body) // 2
+                self.wfile.write(message[:half])
+                time.sleep(_PAUSE)
+                self.wfile.write(message[half:])
+            case "cut":
+                message = self._message(response)
+                self.wfile.write(message[: len(message) - (len(response.body) + 1) // 2])
+                self.close_connection = True
+            case "lost":
+                self.close_connection = True
+            case "reset":
+                self.close_connection = True
+                self._reset()
+            case _:
+                assert_never(response.delivery)
+
+    def _reset(self) -> None:
+        """Close without lingering, which sends a reset; by way of the descriptor, as files hold the socket open."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        os.close(self.connection.detach())
+
+    def _message(self, response: HttpResponse) -> bytes:
         fields = [("Server", f"ninjasync-sandbox/{__version__}"), ("Date", formatdate(usegmt=True))]
         fields += response.headers
         if response.status not in (204, 304):
@@ -167,7 +198,7 @@ class _Handler(BaseHTTPRequestHandler):
         head = f"HTTP/1.1 {response.status} {phrase}\r\n"
         head += "".join(f"{name}: {value}\r\n" for name, value in fields)
         body = b"" if self.command == "HEAD" else response.body
-        self.wfile.write(head.encode("latin-1") + b"\r\n" + body)
+        return head.encode("latin-1") + b"\r\n" + body
 
     def log_message(self, format: str, *args: Any) -> None:
         """Keep quiet: the sandbox's record says more."""
