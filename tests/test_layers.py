@@ -180,7 +180,11 @@ def test_whoever_plans_is_handed_readers_and_imports_no_writer() -> None:
 
 def test_renderers_know_plans_and_no_service() -> None:
     allowed = {"ninjasync", "ninjasync.plan", "ninjasync.errors", "ninjasync.directory", "ninjasync.attribute"}
-    allowed |= {"ninjasync.ledger", "ninjasync.mapping", "ninjasync.finding"}  # the history's nouns; when a value is another
+    allowed |= {
+        "ninjasync.ledger",
+        "ninjasync.mapping",
+        "ninjasync.finding",
+    }  # the history's nouns; when a value is another
     for name in MODULES:
         if within(name, {"ninjasync.report"}):
             assert {module for module in ours(name) if not within(module, {"ninjasync.report"})} <= allowed
