@@ -243,8 +243,14 @@ class DuoReader:
                 )
             yield rows, total
             following = metadata.get("next_offset")
-            if following is None or not rows:
+            if following is None:
                 return
+            if not rows:
+                raise IncompleteReadError(
+                    f"Duo sent an empty page of {what}, and says that more follow; "
+                    "nothing is decided on a partial read.",
+                    "Run again; if it stays so, ask Duo's support.",
+                )
             if not isinstance(following, int) or following <= offset:
                 raise IncompleteReadError(
                     f"Duo's paging of {what} stands still: after offset {offset} comes {following!r}.",

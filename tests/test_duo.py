@@ -219,7 +219,7 @@ def test_offsets_that_grow_over_empty_pages_are_an_error_and_no_loop(script: Scr
         return page([], 5, int(params["offset"]) + 300)
 
     script.answer = endless
-    with pytest.raises(IncompleteReadError):
+    with pytest.raises(IncompleteReadError, match="an empty page of users, and says that more follow"):
         ids(reader)
 
 

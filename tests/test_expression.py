@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ninjasync.expression import ExpressionError, compile_expression, is_true
+from ninjasync.expression import ExpressionError, compile_expression, fields_of, is_true
 
 RECORD: dict[str, Any] = {
     "email": "Jane@Example.com",
@@ -114,3 +114,22 @@ def test_nothing_and_everything_empty_is_false(value: Any) -> None:
 @pytest.mark.parametrize("value", [True, 0, 0.0, "false", " ", [None], {"a": None}])
 def test_every_number_and_everything_with_content_is_true(value: Any) -> None:
     assert is_true(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "fields"),
+    [
+        ("email", {("email",)}),
+        ("custom_attributes.userType", {("custom_attributes", "userType")}),
+        ("email || username", {("email",), ("username",)}),
+        ("custom_attributes.a.b", {("custom_attributes", "a")}),
+        ("join('@', [username, 'example.com'])", {("username",)}),
+        ("groups[*].name | [0]", {("groups",)}),
+        ("groups[?name == 'Ops'].group_id", {("groups",)}),
+        ("sort_by(groups, &name)[0].name", {("groups",)}),
+        ("{a: email}.a", {("email",)}),
+        ("'All'", set()),
+    ],
+)
+def test_it_is_known_which_fields_of_the_record_an_expression_reads(text: str, fields: set[tuple[str, ...]]) -> None:
+    assert fields_of(text) == fields

@@ -577,3 +577,35 @@ def test_an_unreadable_record_found_by_a_look_up_is_held(
     server.get(USERS, json=listed())
     found = lookups("lookup").directory((), Wanted(frozenset(), frozenset(), {"DU2": "b@example.com"}, {}))
     assert [problem.external_id for problem in found.unreadable] == ["DU2"]
+
+
+def test_a_list_that_lacks_a_group_which_can_still_be_read_is_not_trusted_either(
+    lookups: Callable[[str], Reader], server: responses.RequestsMock
+) -> None:
+    server.get(USERS, json=listed())
+    server.get(GROUPS, json=listed())
+    server.get(f"{GROUPS}/g", json=group("g"))
+    server.get(f"{GROUPS}/g", json=group("g"))
+    found = lookups("auto").directory((), Wanted(frozenset(), frozenset({"g"}), {}, {}))
+    assert [one.id for one in found.groups] == ["g"]
+    assert "lacks the group g" in found.warnings[0]
+
+
+def test_an_account_that_the_list_lacks_and_that_cannot_be_understood_is_held_and_not_gone(
+    lookups: Callable[[str], Reader], server: responses.RequestsMock
+) -> None:
+    server.get(USERS, json=listed())
+    server.get(GROUPS, json=listed())
+    server.get(f"{USERS}/a", json={"id": "a"})
+    found = lookups("auto").directory((), Wanted(frozenset({"a"}), frozenset(), {}, {}))
+    assert found.vanished == frozenset()
+    assert [problem.key for problem in found.unreadable] == ["a"]
+
+
+def test_an_account_that_is_looked_up_and_cannot_be_understood_is_held_and_not_gone(
+    lookups: Callable[[str], Reader], server: responses.RequestsMock
+) -> None:
+    server.get(f"{USERS}/a", json={"id": "a"})
+    found = lookups("lookup").directory((), Wanted(frozenset({"a"}), frozenset(), {}, {}))
+    assert found.vanished == frozenset()
+    assert [problem.key for problem in found.unreadable] == ["a"]
