@@ -268,6 +268,9 @@ def _judged(config: Config, source: Source, actual: Directory, difference: Diffe
 
 def _evidence(config: Config, source: Source, difference: Difference, baseline: Baseline | None) -> Evidence:
     changes = difference.changes
+    unreadable = sum(problem.code == _UNREADABLE for problem in difference.problems)
+    # Removals that an unreadable record withholds cannot refuse the rest as well (CONTRACT §6.4).
+    removed = [] if unreadable else changes
     return Evidence(
         missing=(*source.missing, *lost_groups(config, source, baseline)),
         # Who was found by his id alone does not count: a list that lacks many is to be noticed.
@@ -277,13 +280,13 @@ def _evidence(config: Config, source: Source, difference: Difference, baseline: 
         last_good=baseline.in_scope if baseline else None,
         active=difference.active,
         memberships=difference.memberships,
-        removals=sum(change.resource == "user" and change.action in REMOVALS for change in changes),
+        removals=sum(change.resource == "user" and change.action in REMOVALS for change in removed),
         member_removals=sum(
-            member.external_id not in difference.leavers for change in changes for member in change.removed
+            member.external_id not in difference.leavers for change in removed for member in change.removed
         ),
         privilege_changes=sum(change.privilege for change in changes),
         held=difference.users.held + difference.groups.held,
-        unreadable=sum(problem.code == _UNREADABLE for problem in difference.problems),
+        unreadable=unreadable,
     )
 
 

@@ -55,13 +55,13 @@ def resolve(settings: config.Scope, pushing: config.Groups, groups: Mapping[str,
     """Find the configured groups among Duo's (``groups``: id to name)."""
     included, missing, warnings = _find(settings.groups, groups, "[scope] groups")
     excluded, not_excluded, more = _find(settings.exclude_groups, groups, "[scope] exclude_groups")
-    pushed, push_warnings = _pushed(pushing, groups, groups if settings.all_users else included)
+    pushed, push_warnings, not_pushed = _pushed(pushing, groups, groups if settings.all_users else included)
     return Scope(
         settings=settings,
         included=included,
         excluded=excluded,
         pushed=pushed,
-        missing=(*missing, *not_excluded),
+        missing=(*missing, *not_excluded, *not_pushed),
         warnings=(*warnings, *more, *push_warnings),
         where=compile_expression(settings.where) if settings.where else None,
         wanted=_matcher(settings.users),
@@ -197,19 +197,23 @@ def _globbed(pattern: str, groups: Mapping[str, str]) -> dict[str, str]:
 
 def _pushed(
     pushing: config.Groups, groups: Mapping[str, str], scoped: Mapping[str, str]
-) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Map the ids of the groups that NinjaOne gets to their displayNames."""
+) -> tuple[dict[str, str], tuple[str, ...], tuple[str, ...]]:
+    """Map the ids of the groups that NinjaOne gets to their displayNames; return warnings and what is missing."""
     chosen: dict[str, str] = {}
-    warnings = []
+    warnings: list[str] = []
+    missing: list[str] = []
     for pattern in pushing.push:
         hits = _named(pattern, groups, scoped)
         chosen |= hits
         if not hits and pattern != "*":
-            warnings.append(f'[groups] push: "{pattern}" matches no group.')
+            told = f'[groups] push: "{pattern}" matches no group{nearest(pattern, groups.values()) or "."}'
+            # A group renamed in Duo must not be deleted for that, with its role mapping.
+            (missing if pushing.removed == "delete" and not _is_glob(pattern) else warnings).append(told)
     known = {name for full in groups.values() for name in (full, _SYNC_SUFFIX.sub("", full))}
     warnings += [
         f'[groups] rename: Duo has no group "{name}"{nearest(name, known)}'
         for name in pushing.rename
         if name not in known
     ]
-    return {id_: display_name(pushing, name) for id_, name in chosen.items()}, tuple(warnings)
+    names = {id_: display_name(pushing, name) for id_, name in chosen.items()}
+    return names, tuple(warnings), tuple(missing)

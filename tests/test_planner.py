@@ -265,7 +265,6 @@ def test_the_figures_are_counted_from_the_whole_world(make_config: MakeConfig) -
         mistyped,
         row("L", status="disabled"),
         row("OUT", status="disabled"),
-        "nonsense",
     )
     members = frozenset({"n-A", "n-LEFT", "n-L", "n-P"})
     accounts = [account("A"), account("LEFT"), account("P"), account("L"), account("OUT", active=False)]
@@ -279,9 +278,20 @@ def test_the_figures_are_counted_from_the_whole_world(make_config: MakeConfig) -
         removals=1,
         member_removals=1,  # the leaver's does not count
         privilege_changes=1,
-        held=2,
-        unreadable=1,
+        held=1,
+        unreadable=0,
     )
+
+
+def test_removals_that_an_unreadable_record_withholds_are_not_held_against_the_rest(make_config: MakeConfig) -> None:
+    duo = Duo(row("A"), row("LEFT", groups=[]), row("L", status="disabled"), "nonsense")
+    members = frozenset({"n-A", "n-LEFT", "n-L"})
+    accounts = [account("A"), account("LEFT"), account("L")]
+    settings = {"safety": {"max_removals": 0, "max_removals_percent": 0, "min_source_percent": 0}}
+    made = plan(make_config(**settings), duo, NinjaOne(*accounts, groups=(Group("Staff", "DG1", members, "g"),)))
+    assert (made.evidence.removals, made.evidence.member_removals, made.evidence.unreadable) == (0, 0, 1)
+    assert not made.refused
+    assert made.withheld
 
 
 BASELINE = Baseline(TODAY, 10, "", {"DG1": "Staff"})

@@ -184,6 +184,13 @@ def test_a_push_that_matches_nothing_is_a_warning() -> None:
     )
 
 
+def test_a_pushed_group_that_is_gone_is_a_refusal_where_its_twin_would_be_deleted_for_it() -> None:
+    pushing = config.Groups(push=("Gone", "Zz*"), removed="delete")
+    found = resolve(config.Scope(groups=("DG1",)), pushing, GROUPS)
+    assert found.missing == ('[groups] push: "Gone" matches no group.',)
+    assert found.warnings == ('[groups] push: "Zz*" matches no group.',)
+
+
 @pytest.mark.parametrize(
     ("name", "settings", "shown"),
     [

@@ -8,6 +8,10 @@ from ninjasync.errors import NinjasyncError
 
 def write_private(path: Path, content: bytes) -> None:
     """Write a file with mode 0600, all of it or nothing. Raises NinjasyncError."""
+    if path.exists() and not path.is_file():  # a device or a pipe is written to, never replaced
+        with path.open("wb") as stream:
+            stream.write(content)
+        return
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

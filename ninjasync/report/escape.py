@@ -28,4 +28,5 @@ def in_quotes(value: object) -> str:
         case bool():
             return str(value).lower()
         case _:
-            return f'"{visible(str(value))}"'
+            text = visible(str(value)).replace('"', '\\"')
+            return f'"{text}"'
