@@ -202,15 +202,17 @@ def test_a_status_that_duo_does_not_document_holds_one_and_nobody_else(tmp_path:
         for id_, user in list(world.people.users.items()):
             if user["status"] == "active" and id_ not in before:
                 world.people.erase(id_)  # so that the quirk strikes somebody with an account
-        world.people.disable(world.staff()[0])
-        world.left = {world.staff()[0]} if world.staff()[0] != last else set()
+        leaver = next(id_ for id_ in world.staff() if id_ != last)
+        world.people.disable(leaver)
         world.box.set_weather(quirks=["duo.unknown-status"])
         applied = world.apply()
         assert applied.code == 0
         assert [one["key"] for one in applied.document["problems"] if one["code"] == "unknown-status"] == [
             world.people.users[last]["email"]
         ]
-        assert by_duo_id(world)[last] == before[last]
+        after = by_duo_id(world)
+        assert after[last] == before[last]
+        assert (before[leaver]["active"], after[leaver]["active"]) == (True, False)
 
 
 def by_duo_id(world: World) -> dict[str, Json]:
