@@ -157,9 +157,11 @@ class Reader:
                 fresh = different > before and page.resources != last
                 # A first page that is full and says that it is all may count itself alone: one more tells.
                 alone = seen == len(page.resources) == page.total == self._dialect.page_size
+                last = page.resources
+                if page.resources and page.total is not None and seen > page.total:
+                    page = replace(page, total=None)  # it does: then only an empty page is the end
                 if not alone and not _goes_on(resource, page, seen, different, fresh=fresh):
                     break
-                last = page.resources
         return list(found.values())
 
     def _pages(self, resource: Resource) -> Generator[scim.Page, None, None]:
