@@ -1,5 +1,6 @@
 """``sandbox``: serve a local Duo and a local NinjaOne until interrupted."""
 
+import json
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -54,6 +55,8 @@ def sandbox(
         if write_config is None:
             typer.echo(text)
         else:
+            # Beside the configuration, so that training leaves nothing in the user's own ledger.
+            text += f"\n[state]\npath = {json.dumps(f'{write_config.stem}-ledger.sqlite3')}\n"
             write_private(write_config, text.encode())
         typer.echo(f"Duo at {box.duo_url}, NinjaOne at {box.scim_url}; Ctrl-C ends both.", err=True)
         if write_config is not None:
