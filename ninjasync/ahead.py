@@ -5,6 +5,7 @@ nobody: it is a daemon, which ends with the process.
 """
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import Generic, Self, TypeVar
@@ -33,8 +34,8 @@ class Ahead(Generic[K, T]):
     def __init__(self, fetch: Callable[[K], T], keys: Iterable[K], threads: int) -> None:
         self._fetch = fetch
         self._futures: dict[K, Future[T]] = {key: Future() for key in keys}
-        self._left = iter(list(self._futures.items()))
-        self._lock = threading.Lock()
+        # What a thread has taken from here, nobody but ``take`` holds any more: a page must not outlive its reading.
+        self._left = deque(self._futures.items())
         self._room = threading.Semaphore(threads)
         self._closed = False
         for _ in range(min(threads, len(self._futures))):
@@ -59,11 +60,12 @@ class Ahead(Generic[K, T]):
 
     def _work(self) -> None:
         while self._room.acquire() and not self._closed:
-            with self._lock:
-                key, future = next(self._left, (None, None))
-            if key is None or future is None:
+            try:
+                key, future = self._left.popleft()
+            except IndexError:
                 return
             try:
                 future.set_result(self._fetch(key))
             except BaseException as error:
                 future.set_exception(error)
+            del future

@@ -71,8 +71,17 @@ class _Transport(duo_client.Admin):  # type: ignore[misc]  # duo_client ships no
         plain = {name.decode(): value.decode() for name, value in headers.items()}
         try:
             answer = self._pool.urlopen(
-                method, self._origin + uri, body=body, headers=plain, redirect=False, retries=False
+                method,
+                self._origin + uri,
+                body=body,
+                headers=plain,
+                redirect=False,
+                retries=False,
+                preload_content=False,
             )
+            # Read here, for the answer is a cycle that would keep its page until Python looks for cycles.
+            data = answer.read(decode_content=True)
+            answer.release_conn()
         except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
             raise TransientError(
                 f"Duo at {self.host} cannot be reached: {network_failure(error)}.",
@@ -86,7 +95,7 @@ class _Transport(duo_client.Admin):  # type: ignore[misc]  # duo_client ships no
                 "Wait and run again; if it stays so, look at Duo's status page.",
                 status=answer.status,
             )
-        return answer, answer.data
+        return answer, data
 
     def close(self) -> None:
         pool = self._pool

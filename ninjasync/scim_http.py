@@ -81,14 +81,17 @@ class ScimTransport:
                     data=None if body is None else json.dumps(body).encode(),
                     timeout=self._timeout,
                     allow_redirects=False,
+                    stream=True,
                 )
+                # Read here, for the answer is a cycle that would keep its page until Python looks for cycles.
+                content = b"".join(answer.iter_content(1 << 20))
         except requests.RequestException as error:
             raise TransientError(
                 f"NinjaOne at {self.url} cannot be reached: {network_failure(error)}.",
                 certificate_hint(error, "ninjaone")
                 or f"{CHECK_URL} Check the network and a proxy in the way ([ninjaone] proxy, HTTPS_PROXY).",
             ) from error
-        return self._checked(answer)
+        return self._checked(answer, content)
 
     def unexpected(self, what: str, answer: Answer) -> NinjasyncError:
         """Return the error for an answer to ``what`` that cannot be used."""
@@ -98,7 +101,7 @@ class ScimTransport:
             return CredentialsError(f"NinjaOne refused the {what} at {self.url} ({said}).", _RENEW)
         return UnreachableError(f"NinjaOne did not answer the {what} at {self.url} ({said}).", CHECK_URL)
 
-    def _checked(self, answer: requests.Response) -> Answer:
+    def _checked(self, answer: requests.Response, content: bytes) -> Answer:
         status = answer.status_code
         self.dated = self.dated or stated_time(answer.headers.get("Date")) is not None
         self.skew = _server_time(answer) - datetime.now(UTC)
@@ -115,7 +118,6 @@ class ScimTransport:
             )
         try:
             # A server may repeat in an error what it was sent; the token must not come through to a message.
-            content = answer.content
             if status >= 400:  # what an error says is shown, and some servers repeat the token in it
                 content = content.replace(self._token.get_secret_value().encode(), b"***")
             body = json.loads(content) if content.strip() else None
