@@ -6,7 +6,6 @@ import os
 import re
 import socket
 import ssl
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from ninjasync import lock
 from ninjasync.settings import load
@@ -130,12 +130,8 @@ def empty_groups(bench: Bench) -> None:
 
 def intercepted(bench: Bench) -> str:
     """Serve TLS with a certificate of an authority that nobody knows, as an inspecting firewall does."""
-    key, certificate = bench.world.folder / "key.pem", bench.world.folder / "certificate.pem"
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
-    options = ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]
-    subprocess.run([*command.split(), *options], check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    trustme.CA().issue_cert("localhost").configure_cert(context)
 
     class Quiet(HTTPServer):
         def handle_error(self, request: Any, client_address: Any) -> None:

@@ -10,6 +10,8 @@ from ninjasync.report.html import render, render_error
 from tests.browser import Browser, chromium
 from tests.hostile_plan import AT, failing, hostile, made, of_every_kind, person
 
+pytestmark = pytest.mark.browser
+
 _SHOWN = "return [...document.querySelectorAll('.row')].filter(row => row.checkVisibility()).map(row => row.%s)"
 _KEYS = _SHOWN % "querySelector('strong').textContent"
 _TITLES = (
