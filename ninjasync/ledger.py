@@ -8,7 +8,6 @@ does not, the truth. Knows rows; what follows from them is decided elsewhere.
 import json
 import os
 import secrets
-import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,102 +22,15 @@ from typing import Any, Self, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
+from ninjasync import ledger_file
 from ninjasync.directory import Baseline, Owned, Ownership, Resource
-from ninjasync.errors import LedgerError, LedgerNotWritableError
+from ninjasync.errors import LedgerNotWritableError
 from ninjasync.tenant import Tenant
 
 T = TypeVar("T")
 
-SCHEMA_VERSION = 1
-
-_schema = sa.MetaData()
-_meta = sa.Table("meta", _schema, sa.Column("key", sa.Text, primary_key=True), sa.Column("value", sa.Text))
-_tenants = sa.Table(
-    "tenants",
-    _schema,
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("endpoint_url", sa.Text, nullable=False),
-    sa.Column("api_hostname", sa.Text, nullable=False),
-    sa.Column("name", sa.Text, nullable=False),
-    sa.Column("since", sa.Text, nullable=False),
-    sa.Column("recorded_at", sa.Text),
-)
-_resources = sa.Table(
-    "resources",
-    _schema,
-    sa.Column("tenant", sa.Text, sa.ForeignKey("tenants.id"), primary_key=True),
-    sa.Column("resource", sa.Text, primary_key=True),
-    sa.Column("external_id", sa.Text, primary_key=True),
-    sa.Column("id", sa.Text, nullable=False, index=True),
-    sa.Column("name", sa.Text, nullable=False),
-    sa.Column("since", sa.Text, nullable=False),
-    sa.Column("deactivated_at", sa.Text),
-    sa.Column("applied", sa.Text, nullable=False, server_default="{}"),
-    sa.Column("shown", sa.Text, nullable=False, server_default="{}"),
-    sa.Column("members", sa.Text, nullable=False, server_default="[]"),
-    sa.Column("deleted_at", sa.Text),
-)
-_runs = sa.Table(
-    "runs",
-    _schema,
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("tenant", sa.Text, sa.ForeignKey("tenants.id"), index=True, nullable=False),
-    sa.Column("actor", sa.Text, nullable=False),
-    sa.Column("command", sa.Text, nullable=False),
-    sa.Column("started_at", sa.Text, nullable=False),
-    sa.Column("ended_at", sa.Text),
-    sa.Column("exit_code", sa.Integer),
-    sa.Column("counts", sa.Text, nullable=False, server_default="{}"),
-)
-_operations = sa.Table(
-    "operations",
-    _schema,
-    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("run", sa.Text, sa.ForeignKey("runs.id"), index=True, nullable=False),
-    sa.Column("resource", sa.Text, nullable=False),
-    sa.Column("action", sa.Text, nullable=False),
-    sa.Column("key", sa.Text, nullable=False),
-    sa.Column("external_id", sa.Text),
-    sa.Column("id", sa.Text),
-    sa.Column("diff", sa.Text, nullable=False),
-    sa.Column("intended_at", sa.Text, nullable=False),
-    sa.Column("ended_at", sa.Text),
-    sa.Column("status", sa.Text, nullable=False, index=True),
-    sa.Column("error", sa.Text, nullable=False, server_default=""),
-)
-_baselines = sa.Table(
-    "baselines",
-    _schema,
-    sa.Column("tenant", sa.Text, sa.ForeignKey("tenants.id"), primary_key=True),
-    sa.Column("at", sa.Text, nullable=False),
-    sa.Column("in_scope", sa.Integer, nullable=False),
-    sa.Column("scope_digest", sa.Text, nullable=False),
-    sa.Column("groups", sa.Text, nullable=False),
-)
-_contested = sa.Table(
-    "contested",
-    _schema,
-    sa.Column("tenant", sa.Text, sa.ForeignKey("tenants.id"), primary_key=True),
-    sa.Column("resource", sa.Text, primary_key=True),
-    sa.Column("name", sa.Text, primary_key=True),
-    sa.Column("at", sa.Text, nullable=False),
-)
-_used_plans = sa.Table(
-    "used_plans",
-    _schema,
-    sa.Column("file_digest", sa.Text, primary_key=True),
-    sa.Column("run", sa.Text, nullable=False),
-    sa.Column("at", sa.Text, nullable=False),
-)
-
 # A name that was taken by an account that NinjaOne does not show may have become free.
 _CONTESTED_FOR = timedelta(days=1)
-
-# Version n's entry takes a ledger from version n to n + 1; a new one is a row here.
-_MIGRATIONS: Mapping[int, tuple[str, ...]] = {}
-
-# Marks an SQLite file as a ledger (PRAGMA application_id), so that no other program's is taken for one.
-_APPLICATION_ID = 0x4E4A5359
 
 # An operation's status beside those of an outcome: sent and never heard of again, or failed in a way
 # that leaves open whether it was carried out.
@@ -156,34 +68,34 @@ class Run:
 
 
 # Statements of the journal, built once: each write of a run needs up to five of them.
-_INTEND = sa.insert(_operations)
+_INTEND = sa.insert(ledger_file.operations)
 _CONCLUDE = (
-    sa.update(_operations)
-    .where(_operations.c.number == sa.bindparam("done"))
+    sa.update(ledger_file.operations)
+    .where(ledger_file.operations.c.number == sa.bindparam("done"))
     .values({name: sa.bindparam(name) for name in ("status", "error", "ended_at")})
 )
 _OF_RESOURCE = (
-    _resources.c.tenant == sa.bindparam("of_tenant"),
-    _resources.c.resource == sa.bindparam("of_resource"),
+    ledger_file.resources.c.tenant == sa.bindparam("of_tenant"),
+    ledger_file.resources.c.resource == sa.bindparam("of_resource"),
 )
-_MINE = (*_OF_RESOURCE, _resources.c.external_id == sa.bindparam("of_duo"))
-_MARK_DELETED = sa.update(_resources).where(*_MINE).values(deleted_at=sa.bindparam("deleted_at"))
-_DISOWN_OTHERS = sa.delete(_resources).where(
+_MINE = (*_OF_RESOURCE, ledger_file.resources.c.external_id == sa.bindparam("of_duo"))
+_MARK_DELETED = sa.update(ledger_file.resources).where(*_MINE).values(deleted_at=sa.bindparam("deleted_at"))
+_DISOWN_OTHERS = sa.delete(ledger_file.resources).where(
     *_OF_RESOURCE,
-    _resources.c.id == sa.bindparam("of_id"),
-    _resources.c.external_id != sa.bindparam("of_duo"),
+    ledger_file.resources.c.id == sa.bindparam("of_id"),
+    ledger_file.resources.c.external_id != sa.bindparam("of_duo"),
 )
 _BEFORE = sa.select(
-    _resources.c.applied,
-    _resources.c.shown,
-    _resources.c.members,
-    _resources.c.deactivated_at,
-    _resources.c.since,
+    ledger_file.resources.c.applied,
+    ledger_file.resources.c.shown,
+    ledger_file.resources.c.members,
+    ledger_file.resources.c.deactivated_at,
+    ledger_file.resources.c.since,
 ).where(*_MINE)
-_OWN = insert(_resources)
+_OWN = insert(ledger_file.resources)
 _OWN = _OWN.on_conflict_do_update(
     index_elements=["tenant", "resource", "external_id"],
-    set_={column.name: _OWN.excluded[column.name] for column in _resources.c if not column.primary_key},
+    set_={column.name: _OWN.excluded[column.name] for column in ledger_file.resources.c if not column.primary_key},
 )
 
 
@@ -240,18 +152,18 @@ class Ledger:
                 path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
             elif path.stat().st_size == 0:
-                raise _damaged(path, "it is empty")
+                raise ledger_file.damaged(path, "it is empty")
         except OSError as error:
             raise LedgerNotWritableError(
                 f"The ledger {path} cannot be made: {error.strerror or error}.",
                 "Give [state] path a place that may be written to.",
             ) from error
-        ledger = cls(path, tenant, _engine(path, write=True), writable=True)
+        ledger = cls(path, tenant, ledger_file.engine(path, write=True), writable=True)
         with ledger._write() as connection:
             if made:
-                _create(connection)
+                ledger_file.create(connection)
             else:
-                _check(connection, path)
+                ledger_file.check(connection, path)
             values = {
                 "id": tenant.id,
                 "endpoint_url": tenant.endpoint_url,
@@ -259,7 +171,7 @@ class Ledger:
                 "name": tenant.name,
                 "since": _stamp(now),
             }
-            connection.execute(insert(_tenants).values(values).on_conflict_do_nothing())
+            connection.execute(insert(ledger_file.tenants).values(values).on_conflict_do_nothing())
         return ledger
 
     @classmethod
@@ -269,14 +181,14 @@ class Ledger:
             if not path.exists():
                 return None
             if path.stat().st_size == 0:
-                raise _damaged(path, "it is empty")
+                raise ledger_file.damaged(path, "it is empty")
             with path.open("rb"):
                 pass
         except OSError:
             return None
-        ledger = cls(path, tenant, _engine(path, write=False), writable=False)
+        ledger = cls(path, tenant, ledger_file.engine(path, write=False), writable=False)
         with ledger._read() as connection:
-            _check(connection, path)
+            ledger_file.check(connection, path)
         return ledger
 
     def close(self) -> None:
@@ -287,7 +199,7 @@ class Ledger:
 
     def ownership(self, now: datetime) -> Ownership:
         """Return all that is known of who owns what; known it is from the first ``record`` on."""
-        query = sa.select(_tenants.c.recorded_at).where(_tenants.c.id == self.tenant.id)
+        query = sa.select(ledger_file.tenants.c.recorded_at).where(ledger_file.tenants.c.id == self.tenant.id)
         with self._read() as connection:
             known = connection.execute(query).scalar()
         return Ownership(
@@ -301,7 +213,7 @@ class Ledger:
 
     def owned(self, resource: Resource) -> dict[str, Owned]:
         """Return this tenant's resources by Duo id."""
-        table = _resources.c
+        table = ledger_file.resources.c
         columns = (
             table.external_id,
             table.id,
@@ -331,12 +243,12 @@ class Ledger:
     def foreign(self, resource: Resource) -> dict[str, str]:
         """Return NinjaOne ids that belong to other tenants of the same endpoint, with those tenants' names."""
         query = (
-            sa.select(_resources.c.id, _tenants.c.api_hostname, _tenants.c.name)
-            .join(_tenants)
+            sa.select(ledger_file.resources.c.id, ledger_file.tenants.c.api_hostname, ledger_file.tenants.c.name)
+            .join(ledger_file.tenants)
             .where(
-                _tenants.c.endpoint_url == self.tenant.endpoint_url,
-                _tenants.c.id != self.tenant.id,
-                _resources.c.resource == resource,
+                ledger_file.tenants.c.endpoint_url == self.tenant.endpoint_url,
+                ledger_file.tenants.c.id != self.tenant.id,
+                ledger_file.resources.c.resource == resource,
             )
         )
         with self._read() as connection:
@@ -355,11 +267,13 @@ class Ledger:
             }
             for duo_id, id_, name in found
         ]
-        statement = insert(_resources)
+        statement = insert(ledger_file.resources)
         new = statement.excluded
         with self._write() as connection:
             connection.execute(
-                sa.update(_tenants).where(_tenants.c.id == self.tenant.id).values(recorded_at=_stamp(now))
+                sa.update(ledger_file.tenants)
+                .where(ledger_file.tenants.c.id == self.tenant.id)
+                .values(recorded_at=_stamp(now))
             )
             if not rows:
                 return
@@ -376,12 +290,12 @@ class Ledger:
         if ids:
             with self._write() as connection:
                 connection.execute(
-                    sa.update(_resources)
+                    sa.update(ledger_file.resources)
                     .where(
-                        _resources.c.tenant == self.tenant.id,
-                        _resources.c.resource == "user",
-                        _resources.c.external_id == sa.bindparam("duo_id"),
-                        _resources.c.deactivated_at.is_(None),
+                        ledger_file.resources.c.tenant == self.tenant.id,
+                        ledger_file.resources.c.resource == "user",
+                        ledger_file.resources.c.external_id == sa.bindparam("duo_id"),
+                        ledger_file.resources.c.deactivated_at.is_(None),
                     )
                     .values(deactivated_at=_stamp(now)),
                     [{"duo_id": duo_id} for duo_id in ids],
@@ -393,11 +307,11 @@ class Ledger:
         if ids:
             with self._write() as connection:
                 connection.execute(
-                    sa.update(_resources)
+                    sa.update(ledger_file.resources)
                     .where(
-                        _resources.c.tenant == self.tenant.id,
-                        _resources.c.resource == "user",
-                        _resources.c.external_id == sa.bindparam("duo_id"),
+                        ledger_file.resources.c.tenant == self.tenant.id,
+                        ledger_file.resources.c.resource == "user",
+                        ledger_file.resources.c.external_id == sa.bindparam("duo_id"),
                     )
                     .values(deactivated_at=None),
                     [{"duo_id": duo_id} for duo_id in ids],
@@ -408,7 +322,7 @@ class Ledger:
         held = _storable(name.casefold())
         row = {"tenant": self.tenant.id, "resource": resource, "name": held, "at": _stamp(now)}
         with self._write() as connection:
-            statement = insert(_contested).values(row)
+            statement = insert(ledger_file.contested).values(row)
             connection.execute(
                 statement.on_conflict_do_update(index_elements=["tenant", "resource", "name"], set_={"at": row["at"]})
             )
@@ -419,10 +333,10 @@ class Ledger:
         if rows:
             with self._write() as connection:
                 connection.execute(
-                    sa.delete(_contested).where(
-                        _contested.c.tenant == self.tenant.id,
-                        _contested.c.resource == sa.bindparam("kind"),
-                        _contested.c.name == sa.bindparam("held"),
+                    sa.delete(ledger_file.contested).where(
+                        ledger_file.contested.c.tenant == self.tenant.id,
+                        ledger_file.contested.c.resource == sa.bindparam("kind"),
+                        ledger_file.contested.c.name == sa.bindparam("held"),
                     ),
                     rows,
                 )
@@ -430,8 +344,8 @@ class Ledger:
     def contested(self, now: datetime) -> frozenset[tuple[Resource, str]]:
         """Return the folded names that were refused as taken lately; each is tried again after a day."""
         since = _stamp(now - _CONTESTED_FOR)
-        query = sa.select(_contested.c.resource, _contested.c.name).where(
-            _contested.c.tenant == self.tenant.id, _contested.c.at >= since
+        query = sa.select(ledger_file.contested.c.resource, ledger_file.contested.c.name).where(
+            ledger_file.contested.c.tenant == self.tenant.id, ledger_file.contested.c.at >= since
         )
         with self._read() as connection:
             return frozenset((resource, name) for resource, name in connection.execute(query))
@@ -449,7 +363,7 @@ class Ledger:
             "started_at": _stamp(now),
         }
         with self._write() as connection:
-            connection.execute(sa.insert(_runs).values(values))
+            connection.execute(sa.insert(ledger_file.runs).values(values))
         return run
 
     def intend(self, run: str, operation: Mapping[str, Any], now: datetime) -> int:
@@ -521,21 +435,34 @@ class Ledger:
         if rows:
             with self._write() as connection:
                 connection.execute(
-                    sa.delete(_resources).where(
-                        _resources.c.tenant == self.tenant.id, _resources.c.id == sa.bindparam("gone")
+                    sa.delete(ledger_file.resources).where(
+                        ledger_file.resources.c.tenant == self.tenant.id,
+                        ledger_file.resources.c.id == sa.bindparam("gone"),
                     ),
                     rows,
                 )
 
     def repeated(self) -> frozenset[tuple[str, str | None, str]]:
         """Return what the last two runs that wrote anything both applied: resource, Duo id, diff as JSON."""
-        columns = (_operations.c.resource, _operations.c.external_id, _operations.c.diff)
-        applied = (_runs.c.tenant == self.tenant.id, _operations.c.status == "applied")
-        latest = sa.select(_operations.c.run).join(_runs).where(*applied).distinct().order_by(_operations.c.run.desc())
+        columns = (
+            ledger_file.operations.c.resource,
+            ledger_file.operations.c.external_id,
+            ledger_file.operations.c.diff,
+        )
+        applied = (ledger_file.runs.c.tenant == self.tenant.id, ledger_file.operations.c.status == "applied")
+        latest = (
+            sa.select(ledger_file.operations.c.run)
+            .join(ledger_file.runs)
+            .where(*applied)
+            .distinct()
+            .order_by(ledger_file.operations.c.run.desc())
+        )
         found: list[set[tuple[str, str | None, str]]] = []
         with self._read() as connection:
             for run in connection.execute(latest.limit(2)).scalars().all():
-                query = sa.select(*columns).where(_operations.c.run == run, _operations.c.status == "applied")
+                query = sa.select(*columns).where(
+                    ledger_file.operations.c.run == run, ledger_file.operations.c.status == "applied"
+                )
                 found.append({(resource, duo_id, diff) for resource, duo_id, diff in connection.execute(query)})
         return frozenset(found[0] & found[1]) if len(found) == 2 else frozenset()
 
@@ -543,8 +470,8 @@ class Ledger:
         """End a run; ``exit_code`` is None for one that was killed."""
         with self._write() as connection:
             connection.execute(
-                sa.update(_runs)
-                .where(_runs.c.id == run)
+                sa.update(ledger_file.runs)
+                .where(ledger_file.runs.c.id == run)
                 .values(ended_at=_stamp(now), exit_code=exit_code, counts=json.dumps(dict(counts)))
             )
 
@@ -552,15 +479,18 @@ class Ledger:
         """Return runs that never ended, and the writes of which nobody knows whether they were made."""
         with self._read() as connection:
             runs = connection.execute(
-                sa.select(_runs)
-                .where(_runs.c.tenant == self.tenant.id, _runs.c.ended_at.is_(None))
-                .order_by(_runs.c.started_at, _runs.c.id)
+                sa.select(ledger_file.runs)
+                .where(ledger_file.runs.c.tenant == self.tenant.id, ledger_file.runs.c.ended_at.is_(None))
+                .order_by(ledger_file.runs.c.started_at, ledger_file.runs.c.id)
             ).all()
             operations = connection.execute(
-                sa.select(_operations)
-                .join(_runs)
-                .where(_runs.c.tenant == self.tenant.id, _operations.c.status.in_((PENDING, UNCERTAIN)))
-                .order_by(_operations.c.number)
+                sa.select(ledger_file.operations)
+                .join(ledger_file.runs)
+                .where(
+                    ledger_file.runs.c.tenant == self.tenant.id,
+                    ledger_file.operations.c.status.in_((PENDING, UNCERTAIN)),
+                )
+                .order_by(ledger_file.operations.c.number)
             ).all()
         return [_run(row) for row in runs], [_operation(row) for row in operations]
 
@@ -569,7 +499,9 @@ class Ledger:
     def baseline(self) -> Baseline | None:
         """Return what the last good run found, if there was one."""
         with self._read() as connection:
-            row = connection.execute(sa.select(_baselines).where(_baselines.c.tenant == self.tenant.id)).first()
+            row = connection.execute(
+                sa.select(ledger_file.baselines).where(ledger_file.baselines.c.tenant == self.tenant.id)
+            ).first()
         return Baseline(_time(row.at), row.in_scope, row.scope_digest, json.loads(row.groups)) if row else None
 
     def set_baseline(self, baseline: Baseline) -> None:
@@ -583,50 +515,65 @@ class Ledger:
         }
         with self._write() as connection:
             connection.execute(
-                insert(_baselines).values(row).on_conflict_do_update(index_elements=["tenant"], set_=row)
+                insert(ledger_file.baselines).values(row).on_conflict_do_update(index_elements=["tenant"], set_=row)
             )
 
     def plan_used_by(self, file_digest: str) -> str | None:
         """Return the run that applied a saved plan; None if none did."""
         with self._read() as connection:
-            query = sa.select(_used_plans.c.run).where(_used_plans.c.file_digest == file_digest)
+            query = sa.select(ledger_file.used_plans.c.run).where(ledger_file.used_plans.c.file_digest == file_digest)
             return connection.execute(query).scalar()
 
     def use_plan(self, file_digest: str, run: str, now: datetime) -> None:
         """Record that ``run`` applies a saved plan."""
         with self._write() as connection:
             connection.execute(
-                insert(_used_plans).values(file_digest=file_digest, run=run, at=_stamp(now)).on_conflict_do_nothing()
+                insert(ledger_file.used_plans)
+                .values(file_digest=file_digest, run=run, at=_stamp(now))
+                .on_conflict_do_nothing()
             )
 
     def runs(self, limit: int = 100) -> list[Run]:
         """Return this tenant's runs, the latest first."""
-        latest = (_runs.c.started_at.desc(), _runs.c.id.desc())
-        query = sa.select(_runs).where(_runs.c.tenant == self.tenant.id).order_by(*latest).limit(limit)
+        latest = (ledger_file.runs.c.started_at.desc(), ledger_file.runs.c.id.desc())
+        query = (
+            sa.select(ledger_file.runs)
+            .where(ledger_file.runs.c.tenant == self.tenant.id)
+            .order_by(*latest)
+            .limit(limit)
+        )
         with self._read() as connection:
             return [_run(row) for row in connection.execute(query)]
 
     def operations(self, run: str) -> list[Operation]:
         """Return the writes of one run, in the order in which they were sent."""
-        query = sa.select(_operations).where(_operations.c.run == run).order_by(_operations.c.number)
+        query = (
+            sa.select(ledger_file.operations)
+            .where(ledger_file.operations.c.run == run)
+            .order_by(ledger_file.operations.c.number)
+        )
         with self._read() as connection:
             return [_operation(row) for row in connection.execute(query)]
 
     def prune(self, keep_days: int, now: datetime) -> None:
         """Forget runs and before/after values older than ``keep_days``; what is ours is never forgotten."""
         before = _stamp(now - timedelta(days=keep_days))
-        old = sa.select(_runs.c.id).where(_runs.c.tenant == self.tenant.id, _runs.c.started_at < before)
+        old = sa.select(ledger_file.runs.c.id).where(
+            ledger_file.runs.c.tenant == self.tenant.id, ledger_file.runs.c.started_at < before
+        )
         with self._write() as connection:
-            connection.execute(sa.delete(_operations).where(_operations.c.run.in_(old)))
-            connection.execute(sa.delete(_runs).where(_runs.c.id.in_(old)))
+            connection.execute(sa.delete(ledger_file.operations).where(ledger_file.operations.c.run.in_(old)))
+            connection.execute(sa.delete(ledger_file.runs).where(ledger_file.runs.c.id.in_(old)))
 
     def redaction_key(self) -> bytes:
         """Return the random key of the redaction tokens, made on first use."""
         with self._read() as connection:
-            found = connection.execute(sa.select(_meta.c.value).where(_meta.c.key == "redaction_key")).scalar()
+            found = connection.execute(
+                sa.select(ledger_file.meta.c.value).where(ledger_file.meta.c.key == "redaction_key")
+            ).scalar()
         if found is None:
             with self._write() as connection:
-                fresh = insert(_meta).values(key="redaction_key", value=secrets.token_hex(32))
+                fresh = insert(ledger_file.meta).values(key="redaction_key", value=secrets.token_hex(32))
                 connection.execute(fresh.on_conflict_do_nothing())
             return self.redaction_key()
         return bytes.fromhex(found)
@@ -635,7 +582,7 @@ class Ledger:
 
     @contextmanager
     def _read(self) -> Iterator[sa.Connection]:
-        with _told(self.path), self._engine.connect() as connection:
+        with ledger_file.told(self.path), self._engine.connect() as connection:
             yield connection
 
     def _together(self, work: Callable[[sa.Connection], T]) -> T:
@@ -665,89 +612,8 @@ class Ledger:
 
     @contextmanager
     def _write(self) -> Iterator[sa.Connection]:
-        with _told(self.path), self._lock, self._engine.begin() as connection:
+        with ledger_file.told(self.path), self._lock, self._engine.begin() as connection:
             yield connection
-
-
-def _engine(path: Path, *, write: bool) -> sa.Engine:
-    def connect() -> sqlite3.Connection:
-        uri = f"{path.absolute().as_uri()}?mode={'rw' if write else 'ro'}"
-        if not write and not _may_write(path.parent):
-            uri += "&immutable=1"  # SQLite could not make the files beside it that reading in WAL mode takes
-        connection = sqlite3.connect(uri, uri=True, timeout=30, check_same_thread=False)
-        try:
-            (mark,) = connection.execute("PRAGMA application_id").fetchone()
-            # Switching to WAL rewrites the file's header, which must not happen to another program's file.
-            if write and (mark == _APPLICATION_ID or path.stat().st_size == 0):
-                connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA foreign_keys=ON")
-        except sqlite3.DatabaseError:
-            connection.close()
-            raise
-        # A commit survives the death of the process; only a power cut may take the last ones, and
-        # what they said is found again by looking at the server.
-        connection.execute("PRAGMA synchronous=NORMAL")
-        return connection
-
-    return sa.create_engine("sqlite://", creator=connect, poolclass=sa.pool.QueuePool, pool_size=1, max_overflow=16)
-
-
-def _may_write(folder: Path) -> bool:
-    return os.access(folder, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
-
-
-def _create(connection: sa.Connection) -> None:
-    connection.exec_driver_sql(f"PRAGMA application_id={_APPLICATION_ID}")
-    _schema.create_all(connection)
-    connection.execute(sa.insert(_meta).values(key="schema_version", value=str(SCHEMA_VERSION)))
-
-
-def _check(connection: sa.Connection, path: Path) -> None:
-    """Refuse what is no ledger or too new; bring an older one up to date."""
-    if connection.exec_driver_sql("PRAGMA application_id").scalar() != _APPLICATION_ID:
-        raise LedgerError(
-            f"{path} is not a ledger of ninjasync.", "Give [state] path another file; this one is left untouched."
-        )
-    found = connection.execute(sa.select(_meta.c.value).where(_meta.c.key == "schema_version")).scalar()
-    if found is None or not found.isdigit():
-        raise _damaged(path, "it does not say which version it is")
-    version = int(found)
-    if version > SCHEMA_VERSION:
-        raise LedgerError(
-            f"The ledger {path} is of a newer ninjasync (its version is {version}, this one reads {SCHEMA_VERSION}).",
-            "Upgrade ninjasync on this machine.",
-        )
-    found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
-    if found != "ok":
-        raise _damaged(path, str(found))
-    for step in range(version, SCHEMA_VERSION):
-        for statement in _MIGRATIONS[step]:
-            connection.exec_driver_sql(statement)
-    if version < SCHEMA_VERSION:
-        connection.execute(sa.update(_meta).where(_meta.c.key == "schema_version").values(value=str(SCHEMA_VERSION)))
-
-
-@contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Turn the database's errors into one sentence."""
-    try:
-        yield
-    except (sa.exc.DatabaseError, sqlite3.DatabaseError) as error:
-        cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
-        text = str(cause)
-        if isinstance(cause, sqlite3.OperationalError) and "malformed" not in text:
-            raise LedgerNotWritableError(
-                f"The ledger {path} cannot be used: {text}.", "Check that its folder may be written to and is not full."
-            ) from error
-        raise _damaged(path, text) from error
-
-
-def _damaged(path: Path, why: str) -> LedgerError:
-    return LedgerError(
-        f"The ledger {path} is damaged: {why}.",
-        "Put a backup in its place. Without one, move it away: the next plan then adopts what it can prove to be ours, "
-        "removes nobody whom Duo still has, and says what it cannot judge.",
-    )
 
 
 def _storable(text: str) -> str:
