@@ -18,6 +18,7 @@ import pytest
 
 from ninjasync import lock
 from ninjasync.config import Config
+from ninjasync.errors import LockedError
 from ninjasync.sandbox import NinjaOne
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse
 from ninjasync.sandbox.scim_schema import GROUP, USER
@@ -980,9 +981,11 @@ def test_12_the_lock_is_taken_before_the_first_read(office: Office) -> None:
     def meddle(request: HttpRequest, serve: Serve) -> HttpResponse:
         if not held:
             held.append(0)
-            with pytest.raises(Exception, match="Another run holds the lock"):  # noqa: SIM117
-                with lock.held(office.ledger, tenant_of(config_of(office)), 0, office_now()):
-                    pass
+            with (
+                pytest.raises(LockedError, match="Another run holds the lock"),
+                lock.held(office.ledger, tenant_of(config_of(office)), 0, office_now()),
+            ):
+                pass
         return serve(request)
 
     office.meddle("duo", meddle)

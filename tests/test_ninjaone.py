@@ -369,7 +369,7 @@ def test_a_hostile_name_stays_within_its_filter(reader: Reader, server: response
     server.get(USERS, json=listed())
     server.get(USERS, json=listed())
     reader.find_user("DU1", 'x" or id pr or "@example.com')
-    params = server.calls[1].request.params  # type: ignore[attr-defined]
+    params = server.calls[1].request.params  # type: ignore[attr-defined]  # responses adds it
     assert params == {"filter": r'userName eq "x\" or id pr or \"@example.com"'}
 
 

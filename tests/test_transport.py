@@ -118,5 +118,5 @@ def test_a_reason_that_is_mere_text_ends_the_search() -> None:
 
 
 def test_a_name_that_does_not_resolve_is_said() -> None:
-    inner = urllib3.exceptions.NameResolutionError("x.invalid", urllib3.HTTPConnectionPool("x"), OSError("x"))  # type: ignore[arg-type]
+    inner = urllib3.exceptions.NameResolutionError("x.invalid", urllib3.HTTPConnectionPool("x"), OSError("x"))  # type: ignore[arg-type]  # only its name counts
     assert "its name cannot be resolved" in network_failure(chain(OSError("x"), inner))

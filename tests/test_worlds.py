@@ -295,7 +295,7 @@ class MemoryNinjaOne:
         id_ = self.world.new("a")
         values = {delta.path: delta.after for delta in change.diff if delta.path != "userName"}
         assert all(value is None or isinstance(value, str) for value in values.values())
-        self.world.accounts[id_] = Account(change.key, True, change.external_id, values)  # type: ignore[arg-type]
+        self.world.accounts[id_] = Account(change.key, True, change.external_id, values)  # type: ignore[arg-type]  # a create has no booleans
         self.world.written.add(id_)
         return id_, ()
 

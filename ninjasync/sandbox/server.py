@@ -60,7 +60,7 @@ class Listener:
         arrived = time.monotonic()
         try:
             response = self._service(request)
-        except Exception:
+        except Exception:  # a mistake of the sandbox is a 500 to its client, and stands in its log
             _log.exception("the sandbox failed on %s %s", request.method, request.path)
             response = HttpResponse(500, b"the sandbox failed; its log says why\n")
         self._record(
