@@ -9,7 +9,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from graphlib import TopologicalSorter
 from queue import SimpleQueue
 from typing import Literal, Protocol
@@ -287,7 +286,7 @@ def _step_diff(change: Change, step: Step) -> tuple[Delta, ...]:
     """Return what a step patches: all of it, or only the name, to the temporary one."""
     if step == "whole":
         return change.diff
-    return tuple(replace(delta, after=delta.via) for delta in change.diff if delta.via)
+    return change.freeing
 
 
 def _phases(changes: Iterable[Change]) -> list[list[Change]]:

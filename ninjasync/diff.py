@@ -22,7 +22,8 @@ class Difference:
 
     ``ours`` are the accounts, and ``our_groups`` the groups, that were found to be ours
     before any change, by Duo id; ``active`` counts the active ones of the accounts,
-    ``memberships`` the members of the groups. ``leavers`` are Duo ids.
+    ``memberships`` the members of the groups. ``leavers`` are Duo ids, ``protected`` names
+    by Duo id of those who are left alone for them.
     """
 
     changes: tuple[Change, ...]
@@ -36,6 +37,7 @@ class Difference:
     memberships: int
     leavers: frozenset[str]
     ladder: Ladder
+    protected: Mapping[str, str]
 
 
 def diff(source: Source, actual: Directory, policy: Policy, owned: Ownership) -> Difference:
@@ -61,6 +63,7 @@ def diff(source: Source, actual: Directory, policy: Policy, owned: Ownership) ->
         memberships=groups.memberships,
         leavers=frozenset(people.leavers),
         ladder=people.ladder,
+        protected=people.protected,
     )
 
 

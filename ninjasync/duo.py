@@ -178,6 +178,11 @@ class DuoReader:
             found += [convert(row) for row in rows if isinstance(row, dict) and row.get("user_id") in some]
         return found
 
+    def users_called(self, parameter: str, name: str, convert: Callable[[Any], T]) -> list[T]:
+        """Return ``convert`` of those whom Duo finds by ``parameter``: "email", or "username", an alias too."""
+        rows, _ = self._call(_USERS, {parameter: name, "limit": str(_USERS_A_PAGE), "offset": "0"})
+        return [convert(row) for row in rows if isinstance(row, dict) and name.casefold() in names_of(row, parameter)]
+
     def _read_all(self, path: str, size: int, what: str, key: str, convert: Callable[[Any], T]) -> list[T]:
         """Read all pages; once more if the first time proves incomplete, as people change while we read."""
         for last_try in (False, True):
@@ -333,6 +338,17 @@ def clean(row: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(custom, dict):
         record["custom_attributes"] = {name: None if value == "" else value for name, value in custom.items()}
     return record
+
+
+def names_of(row: Mapping[str, Any], parameter: str) -> set[str]:
+    """Return by what a user is found by ``parameter``, case-folded: his e-mail address, or username and aliases."""
+    if parameter == "email":
+        found = [row.get("email")]
+    else:
+        aliases = row.get("aliases")
+        found = [row.get(name) for name in ("username", "alias1", "alias2", "alias3", "alias4")]
+        found += aliases.values() if isinstance(aliases, dict) else []
+    return {name.casefold() for name in found if isinstance(name, str) and name}
 
 
 def group_ids(row: Mapping[str, Any]) -> tuple[str, ...] | None:

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from sys import intern
@@ -25,6 +25,7 @@ from sqlalchemy.dialects.sqlite import insert
 from ninjasync import ledger_file
 from ninjasync.directory import Baseline, Owned, Ownership, Resource
 from ninjasync.errors import LedgerNotWritableError
+from ninjasync.plan import GuardResult, LastPlan
 from ninjasync.tenant import Tenant
 
 T = TypeVar("T")
@@ -518,6 +519,36 @@ class Ledger:
                 insert(ledger_file.baselines).values(row).on_conflict_do_update(index_elements=["tenant"], set_=row)
             )
 
+    def last_plan(self) -> LastPlan | None:
+        """Return what the guards said of the last plan of the whole world, if there was one."""
+        if (found := self._meta(f"last_plan {self.tenant.id}")) is None:
+            return None
+        kept = json.loads(found)
+        return LastPlan(_time(kept["at"]), kept["refused"], tuple(GuardResult(**guard) for guard in kept["guards"]))
+
+    def last_names(self) -> list[str]:
+        """Return what people were called in Duo at the last plan of the whole world; none where there was none."""
+        found = self._meta(f"last_names {self.tenant.id}")
+        return found.split("\n") if found else []
+
+    def set_last_plan(self, plan: LastPlan, names: Iterable[str]) -> None:
+        """Record what the guards said of a plan of the whole world, and what people are called in Duo.
+
+        Names are kept as one text, for there may be 100,000: 20 ms, where a row each
+        would take half a second. Nothing is decided by them.
+        """
+        guards = [asdict(guard) for guard in plan.guards]
+        kept = {"at": _stamp(plan.at), "refused": plan.refused, "guards": guards}
+        rows = [
+            {"key": f"last_plan {self.tenant.id}", "value": json.dumps(kept)},
+            {"key": f"last_names {self.tenant.id}", "value": _storable("\n".join(names))},
+        ]
+        statement = insert(ledger_file.meta)
+        with self._write() as connection:
+            connection.execute(
+                statement.on_conflict_do_update(index_elements=["key"], set_={"value": statement.excluded.value}), rows
+            )
+
     def plan_used_by(self, file_digest: str) -> str | None:
         """Return the run that applied a saved plan; None if none did."""
         with self._read() as connection:
@@ -567,16 +598,16 @@ class Ledger:
 
     def redaction_key(self) -> bytes:
         """Return the random key of the redaction tokens, made on first use."""
-        with self._read() as connection:
-            found = connection.execute(
-                sa.select(ledger_file.meta.c.value).where(ledger_file.meta.c.key == "redaction_key")
-            ).scalar()
-        if found is None:
+        if (found := self._meta("redaction_key")) is None:
             with self._write() as connection:
                 fresh = insert(ledger_file.meta).values(key="redaction_key", value=secrets.token_hex(32))
                 connection.execute(fresh.on_conflict_do_nothing())
             return self.redaction_key()
         return bytes.fromhex(found)
+
+    def _meta(self, key: str) -> str | None:
+        with self._read() as connection:
+            return connection.execute(sa.select(ledger_file.meta.c.value).where(ledger_file.meta.c.key == key)).scalar()
 
     # --- connections -------------------------------------------------------------------------
 

@@ -51,6 +51,7 @@ class Reader:
         self._dialect = config.ninjaone.dialect
         self._parallelism = config.run.parallelism
         self._begun: Future[Directory] | None = None
+        self._unfilterable: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -336,7 +337,10 @@ class Reader:
     ) -> list[T]:
         answer = self._transport.call("GET", PATHS[resource], {"filter": f"{name} eq {scim.quoted(value)}"})
         # A filter on externalId need not be supported, and some servers answer 404 where there is no hit.
-        if answer.status == 404 or (answer.status in (400, 501) and name == EXTERNAL_ID):
+        if answer.status in (400, 501) and name == EXTERNAL_ID:
+            self._unfilterable.add(name)
+            return []
+        if answer.status == 404:
             return []
         page = scim.read_page(answer.body) if answer.status == 200 else None
         if page is None:

@@ -69,11 +69,9 @@ class Writer(Reader):
         """
         if not diff:
             return ()
-        awakening = tuple(delta for delta in diff if delta.path == ACTIVE and delta.after is True)
-        if awakening and len(diff) > 1:
-            # Some servers refuse every change of an inactive account but the one that makes it active.
-            self.patch(resource, id_, awakening, ())
-            diff = tuple(delta for delta in diff if delta not in awakening)
+        *before, diff = scim.patch_rounds(diff)
+        for some in before:
+            self.patch(resource, id_, some, ())
         shown = self._modify(
             resource,
             id_,

@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Literal
 
 from ninjasync.attribute import MEMBERS, short_names
@@ -83,6 +83,11 @@ class Change:
         """The temporary name that this change goes by way of, if any."""
         return next((delta.via for delta in self.diff if delta.via), None)
 
+    @property
+    def freeing(self) -> tuple[Delta, ...]:
+        """What is patched first where the change goes by way of a temporary name: that name."""
+        return tuple(replace(delta, after=delta.via) for delta in self.diff if delta.via)
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:
@@ -105,6 +110,15 @@ class GuardResult:
     tripped: bool
     message: str
     approve: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LastPlan:
+    """What the guards said of the last plan of the whole world, made at ``at``."""
+
+    at: datetime
+    refused: bool
+    guards: tuple[GuardResult, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +299,7 @@ def document(plan: Plan) -> dict[str, Any]:
                 "unmanaged": plan.groups.unmanaged,
             },
         },
-        "changes": [_change(change, shown, change.name in plan.withheld) for change in plan.changes],
+        "changes": [change_document(change, shown, withheld=change.name in plan.withheld) for change in plan.changes],
         "problems": [
             {
                 "resource": problem.resource,
@@ -315,7 +329,8 @@ def digest(body: Mapping[str, Any]) -> str:
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
-def _change(change: Change, shown: Mapping[str, str], withheld: bool) -> dict[str, Any]:
+def change_document(change: Change, shown: Mapping[str, str], *, withheld: bool) -> dict[str, Any]:
+    """Return one change as it stands in a document; ``shown`` gives attributes' names for people."""
     rows: list[dict[str, Any]] = []
     for delta in change.diff:
         row = {"path": shown.get(delta.path, delta.path), "before": delta.before, "after": delta.after}

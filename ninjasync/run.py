@@ -30,7 +30,7 @@ from ninjasync.journal import LedgerJournal, settle
 from ninjasync.ledger import Ledger, Operation, Run
 from ninjasync.ninjaone import Reader
 from ninjasync.ninjaone_writer import Writer
-from ninjasync.plan import Outcome, Plan, Result
+from ninjasync.plan import LastPlan, Outcome, Plan, Result
 from ninjasync.planner import Moment, Planning, baseline_of, make_plan
 from ninjasync.stale import by_name, expect_fresh
 from ninjasync.tenant import Tenant, tenant_of
@@ -75,6 +75,7 @@ def plan_run(config: Config, approvals: Approvals, only: tuple[str, ...], stop: 
         baseline = _baseline(config, planning, moment) if approvals.source is None else None
         if ledger is not None and ledger.writable:
             ledger.uncontest(_seen(planning, moment))
+            _remember(ledger, planning, moment)
             if baseline is not None:
                 ledger.set_baseline(baseline)
         key = ledger.redaction_key() if ledger is not None and ledger.writable else None
@@ -141,6 +142,16 @@ def _baseline(config: Config, planning: Planning, moment: Moment) -> Baseline | 
     if complete and not any(guard.tripped for guard in planning.plan.guards):
         return baseline_of(config, planning, moment.now)
     return None
+
+
+def _remember(ledger: Ledger, planning: Planning, moment: Moment) -> None:
+    """Keep of a plan of the whole world what ``explain`` tells of it: the guards, and what people are called."""
+    if moment.only:
+        return
+    users = planning.source.users.values()
+    # A username that is part of the address is no help in finding it.
+    names = [user.label for user in users] + [user.username for user in users if user.username not in user.label]
+    ledger.set_last_plan(LastPlan(moment.now, planning.plan.refused, planning.plan.guards), names)
 
 
 def _exact(config: Config, planning: Planning, moment: Moment) -> saved.Exact:
@@ -293,6 +304,7 @@ def applying(
         ours, our_groups = _ours(planning)
         ledger.forget(planning.actual.vanished | _deleted(planning, moment))
         ledger.uncontest(_seen(planning, moment))
+        _remember(ledger, planning, moment)
         _record(ledger, ours, our_groups, _unclocked(planning), _clocks_to_stop(planning, moment), at)
         baseline = _baseline(config, planning, moment)
         yield Applying(config, ledger, writer, run, stop, planning.plan, baseline)

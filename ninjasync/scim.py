@@ -67,6 +67,16 @@ def patch(diff: Iterable[Delta], dialect: config.Dialect) -> Json:
     return _patch_op(operations)
 
 
+def patch_rounds(diff: tuple[Delta, ...]) -> tuple[tuple[Delta, ...], ...]:
+    """Split a change of attributes into those that go into one request each.
+
+    Some servers refuse every change of an inactive account but the one that makes it active.
+    """
+    awakening = tuple(delta for delta in diff if delta.path == ACTIVE and delta.after is True)
+    rest = tuple(delta for delta in diff if delta not in awakening)
+    return tuple(some for some in (awakening, rest) if some)
+
+
 def member_batches(
     added: Sequence[str], removed: Sequence[str], size: int
 ) -> Iterator[tuple[Sequence[str], Sequence[str]]]:

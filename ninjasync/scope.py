@@ -24,11 +24,17 @@ _WHY_OUT = {"disabled": "disabled in Duo", "pending deletion": "in Duo's trash"}
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Where a Duo user stands and why; ``code`` is a problem code where he is held."""
+    """Where a Duo user stands and why; ``code`` is a problem code where he is held.
+
+    ``key`` is the key of [scope] that decided it, empty where none did, and ``entry`` its
+    entry that he came under: a pattern, or the id of a group.
+    """
 
     standing: Standing
     reason: str
     code: str = ""
+    key: str = field(default="", compare=False)
+    entry: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +92,15 @@ def judge(scope: Scope, row: Mapping[str, Any], groups: Iterable[str]) -> Verdic
 
 def _judge(scope: Scope, row: Mapping[str, Any], mine: tuple[str, ...]) -> Verdict:
     names = (row["user_id"], row.get("username"), row.get("email"))
-    reason = _included(scope, mine, names)
-    if reason is None:
+    included = _included(scope, mine, names)
+    if included is None:
         return Verdict(Standing.OUT, "in none of the scoped groups")
     if (pattern := scope.unwanted(names)) is not None:
-        return Verdict(Standing.OUT, f'excluded by exclude_users "{pattern}"')
+        return Verdict(Standing.OUT, f'excluded by exclude_users "{pattern}"', key="exclude_users", entry=pattern)
     for group in mine:
         if group in scope.excluded:
-            return Verdict(Standing.OUT, f'excluded as a member of "{scope.excluded[group]}"')
+            why = f'excluded as a member of "{scope.excluded[group]}"'
+            return Verdict(Standing.OUT, why, key="exclude_groups", entry=group)
     status = row.get("status") or None
     if status not in config.STATUSES:
         return Verdict(
@@ -103,15 +110,17 @@ def _judge(scope: Scope, row: Mapping[str, Any], mine: tuple[str, ...]) -> Verdi
         )
     if status not in scope.settings.statuses:
         if status == "locked out":
-            return Verdict(Standing.LEFT_ALONE, "locked out in Duo for now; he stays as he is")
-        return Verdict(Standing.OUT, _WHY_OUT.get(status, f'status "{status}" is not among [scope] statuses'))
+            return Verdict(Standing.LEFT_ALONE, "locked out in Duo for now; he stays as he is", key="statuses")
+        why = _WHY_OUT.get(status, f'status "{status}" is not among [scope] statuses')
+        return Verdict(Standing.OUT, why, key="statuses")
     if scope.where is not None:
         try:
             if not is_true(scope.where(row)):
-                return Verdict(Standing.OUT, f"[scope] where is not true: {scope.settings.where}")
+                return Verdict(Standing.OUT, f"[scope] where is not true: {scope.settings.where}", key="where")
         except ExpressionError as error:
-            return Verdict(Standing.HELD, f"[scope] where failed on his record: {error}", "expression-failed")
-    return Verdict(Standing.IN, reason)
+            why = f"[scope] where failed on his record: {error}"
+            return Verdict(Standing.HELD, why, "expression-failed", "where")
+    return included
 
 
 def display_name(pushing: config.Groups, name: str) -> str:
@@ -123,13 +132,18 @@ def display_name(pushing: config.Groups, name: str) -> str:
     return (short if pushing.strip_sync_suffix else name).strip()
 
 
-def _included(scope: Scope, groups: tuple[str, ...], names: Iterable[Any]) -> str | None:
+def entry_for(patterns: Iterable[str], group: str, groups: Mapping[str, str]) -> str | None:
+    """Return the first of ``patterns`` that names the Duo group with the id ``group``, out of all ``groups``."""
+    return next((pattern for pattern in patterns if group in _named(pattern, groups, groups)), None)
+
+
+def _included(scope: Scope, groups: tuple[str, ...], names: Iterable[Any]) -> Verdict | None:
     for group in groups:
         if group in scope.included:
-            return f'member of "{scope.included[group]}"'
+            return Verdict(Standing.IN, f'member of "{scope.included[group]}"', key="groups", entry=group)
     if (pattern := scope.wanted(names)) is not None:
-        return f'named by users "{pattern}"'
-    return "all_users is set" if scope.settings.all_users else None
+        return Verdict(Standing.IN, f'named by users "{pattern}"', key="users", entry=pattern)
+    return Verdict(Standing.IN, "all_users is set", key="all_users") if scope.settings.all_users else None
 
 
 def _matcher(patterns: Iterable[str]) -> Callable[[Iterable[Any]], str | None]:

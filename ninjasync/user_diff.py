@@ -55,7 +55,7 @@ class UserDiff:
         self._unread |= {duo_id for duo_id, entry in owned.users.items() if entry.id in keys}
         self._unread_names = {problem.key.casefold() for problem in unreadable}
         self._unread_names |= {name for resource, name in actual.hidden if resource == "user"}
-        self._protects = _protection(policy.protected)
+        self._protects = protection(policy.protected)
         self._by_id = {account.id: account for account in actual.users if account.id}
         names = {user.id: user.desired.user_name for user in source.users.values() if user.desired}
         matched = match(actual.users, source.users, owned.users, owned.foreign_users, names)
@@ -347,7 +347,8 @@ class UserDiff:
         )
 
 
-def _protection(patterns: Iterable[str]) -> Callable[[str], bool]:
+def protection(patterns: Iterable[str]) -> Callable[[str], bool]:
+    """Return what says whether a userName is one of [safety] protected_users."""
     folded = [pattern.casefold() for pattern in patterns]
     return lambda name: any(name.casefold() == glob or fnmatchcase(name.casefold(), glob) for glob in folded)
 
