@@ -101,7 +101,7 @@ class Reader:
 
     def raw(self, resource: Resource, id_: str) -> Any:
         """Return a resource's JSON as it is; None where there is none."""
-        answer = self._transport.call("GET", f"{PATHS[resource]}/{quote(id_, safe='')}")
+        answer = self._transport.call("GET", place(resource, id_))
         if answer.status == 404:
             return None
         if answer.status != 200:
@@ -358,6 +358,11 @@ class Reader:
         """Do ``work`` for every item, several at once, and return the results in order."""
         with ThreadPoolExecutor(self._parallelism, "read") as pool:
             return list(pool.map(work, items))
+
+
+def place(resource: Resource, id_: str) -> str:
+    """Return the path of one resource behind the endpoint's URL."""
+    return f"{PATHS[resource]}/{quote(id_, safe='')}"
 
 
 def _goes_on(resource: Resource, page: scim.Page, seen: int, different: int, *, fresh: bool) -> bool:

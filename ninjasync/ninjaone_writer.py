@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote
 
 from pydantic import SecretStr
 
@@ -19,7 +18,7 @@ from ninjasync.config import Config
 from ninjasync.directory import Group, Observation, Resource, User
 from ninjasync.errors import NotKeptError, RefusedRequestError, UnreachableError
 from ninjasync.mapping import differs
-from ninjasync.ninjaone import PATHS, Reader
+from ninjasync.ninjaone import PATHS, Reader, place
 from ninjasync.pacing import TransientError
 from ninjasync.plan import Change, Delta
 from ninjasync.scim_http import Answer
@@ -101,14 +100,14 @@ class Writer(Reader):
 
     def delete(self, resource: Resource, id_: str) -> None:
         """Delete one resource; one that is gone already counts as deleted."""
-        answer = self._transport.call("DELETE", _place(resource, id_))
+        answer = self._transport.call("DELETE", place(resource, id_))
         if answer.status != 404:
             _expect_success("DELETE", answer)
 
     def _modify(self, resource: Resource, id_: str, patch: Any, replace: Callable[[Any], Any]) -> Any:
         """PATCH, or read, change and PUT where the server cannot patch; return the answer's body."""
         if not self._replaces:
-            answer = self._transport.call("PATCH", _place(resource, id_), None, patch)
+            answer = self._transport.call("PATCH", place(resource, id_), None, patch)
             if answer.status not in (405, 501):
                 _expect_success("PATCH", answer)
                 return answer.body
@@ -121,7 +120,7 @@ class Writer(Reader):
         except scim.UnreadableResourceError as error:
             hint = 'If NinjaOne can patch after all, set [ninjaone.dialect] patch = "patch".'
             raise RefusedRequestError(f"NinjaOne's {resource} {id_} {error}.", hint, status=200) from error
-        answer = self._transport.call("PUT", _place(resource, id_), None, body)
+        answer = self._transport.call("PUT", place(resource, id_), None, body)
         _expect_success("PUT", answer)
         return answer.body
 
@@ -221,10 +220,6 @@ class Writer(Reader):
             "Run plan again to see whom.",
             id_=id_,
         )
-
-
-def _place(resource: Resource, id_: str) -> str:
-    return f"{PATHS[resource]}/{quote(id_, safe='')}"
 
 
 def _compare(sent: dict[str, Any], row: dict[str, Any]) -> tuple[Observation, ...]:

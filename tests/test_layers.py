@@ -19,6 +19,7 @@ MODULES = {
 PURE = (
     *("attribute", "expression", "directory", "scope", "mapping", "names", "plan", "guards", "scim"),
     *("match", "ladder", "user_diff", "group_diff", "diff", "tempo"),
+    *("story", "explain_case", "explain_steps", "explain"),
 )
 # Network, clock, environment, randomness, processes.
 IMPURE_LIBRARIES = {
@@ -49,6 +50,7 @@ IMPURE_MODULES = {
     ),
     *(f"ninjasync.{name}" for name in ("journal", "lock", "saved", "stale", "tenant", "redact", "scim_http")),
     *(f"ninjasync.{name}" for name in ("apply", "ledger", "report", "cli", "sandbox")),
+    *(f"ninjasync.{name}" for name in ("explain_run", "seek", "wire", "ninjaone_finder")),
 }
 
 
@@ -184,6 +186,7 @@ def test_renderers_know_plans_and_no_service() -> None:
         "ninjasync.ledger",
         "ninjasync.mapping",
         "ninjasync.finding",
+        "ninjasync.story",
     }  # the history's nouns; when a value is another
     for name in MODULES:
         if within(name, {"ninjasync.report"}):

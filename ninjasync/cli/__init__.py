@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from ninjasync import __version__
-from ninjasync.cli import apply, check, demo, history, init, plan, sandbox
+from ninjasync.cli import apply, check, demo, explain, history, init, plan, sandbox
 from ninjasync.cli.options import Format, Invocation, LogFormat, with_globals
 
 app = typer.Typer(
@@ -44,6 +44,7 @@ def root(
 app.command("plan")(with_globals(plan.plan))
 app.command("apply")(with_globals(apply.apply))
 app.command("show")(with_globals(plan.show))
+app.command("explain")(with_globals(explain.explain))
 app.command("check")(with_globals(check.check))
 app.command("history")(with_globals(history.history))
 app.command("init")(with_globals(init.init))

@@ -26,12 +26,12 @@ Paint = Callable[[str, str], str]
 
 def render_plan(plan: Plan, *, color: bool) -> str:
     """Return the whole plan; the guards come after the changes, the counts last."""
-    return "\n".join(_plan_lines(plan, _painter(color=color))) + "\n"
+    return "\n".join(_plan_lines(plan, painter(color=color))) + "\n"
 
 
 def render_result(result: Result, plan: Plan, steps: tuple[str, ...], *, color: bool) -> str:
     """Return what became of the changes: failures one by one, then the counts, then what is left to a person."""
-    paint = _painter(color=color)
+    paint = painter(color=color)
     lines = []
     # Where nothing was tried, one line says so for all.
     reasons = {(outcome.status, outcome.error) for outcome in result.outcomes}
@@ -55,7 +55,7 @@ def render_result(result: Result, plan: Plan, steps: tuple[str, ...], *, color: 
 
 def render_steps(steps: tuple[str, ...]) -> str:
     """Return what only a person can do after a run, nothing where there is nothing."""
-    lines = ["", "Left for a person:", *(line for step in steps for line in _wrapped(visible(step), "  - "))]
+    lines = ["", "Left for a person:", *(line for step in steps for line in wrapped(visible(step), "  - "))]
     return "\n".join(lines) + "\n" if steps else ""
 
 
@@ -74,10 +74,11 @@ def summary_line(plan: Plan) -> str:
 
 def heading(text: str, *, color: bool) -> str:
     """Return a line that stands out."""
-    return _painter(color=color)(text, "1") if color else f"{text}\n{'=' * len(text)}"
+    return painter(color=color)(text, "1") if color else f"{text}\n{'=' * len(text)}"
 
 
-def _painter(*, color: bool) -> Paint:
+def painter(*, color: bool) -> Paint:
+    """Return what paints a text in one of ANSI's codes; without colour the text as it is."""
     return (lambda text, code: f"\x1b[{code}m{text}\x1b[0m") if color else (lambda text, _: text)
 
 
@@ -97,7 +98,7 @@ def _plan_lines(plan: Plan, paint: Paint) -> Iterator[str]:
         yield from ("", paint("Held, left exactly as they are", "1"))
         for problem in plan.problems:
             yield f"  {paint('!', '35')} {visible(problem.key)}: {problem.code}"
-            yield from _wrapped(visible(problem.message), "      ")
+            yield from wrapped(visible(problem.message), "      ")
     if plan.leavers:
         yield from ("", paint("Leavers, inactive until they are deleted", "1"))
         for leaver in plan.leavers:
@@ -105,7 +106,7 @@ def _plan_lines(plan: Plan, paint: Paint) -> Iterator[str]:
     if plan.warnings:
         yield from ("", paint("Warnings", "1"))
         for warning in plan.warnings:
-            yield from _wrapped(visible(warning), "  - ")
+            yield from wrapped(visible(warning), "  - ")
     yield from _guard_lines(plan, paint)
     if not plan.changes:
         yield from ("", no_changes(plan))
@@ -126,7 +127,7 @@ def _change_lines(change: Change, shown: Mapping[str, str], paint: Paint) -> Ite
     yield from _member_lines("+", change.added)
     yield from _member_lines("-", change.removed)
     for reason in change.reasons:
-        yield from _wrapped(f"because: {visible(reason)}", "      ")
+        yield from wrapped(f"because: {visible(reason)}", "      ")
 
 
 def _member_lines(sign: str, members: Iterable[Member]) -> Iterator[str]:
@@ -151,12 +152,13 @@ def _guard_lines(plan: Plan, paint: Paint) -> Iterator[str]:
     yield from ("", paint(f"Guards: {what}", "1;31"))
     for guard in tripped:
         yield f"  {paint('x', '31')} {guard.name}"
-        yield from _wrapped(visible(guard.message), "      ")
+        yield from wrapped(visible(guard.message), "      ")
         if guard.approve:
             yield f"      If that is meant: {guard.approve}"
 
 
-def _wrapped(text: str, indent: str) -> list[str]:
+def wrapped(text: str, indent: str) -> list[str]:
+    """Return ``text`` in lines of 80 columns; what stands in ``indent`` stands before the first alone."""
     return textwrap.wrap(
         text,
         _WIDTH,

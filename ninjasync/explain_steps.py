@@ -1,0 +1,325 @@
+"""The six steps of a story: read, scope, map, match, diff, decide.
+
+Pure. Puts what was found into words, with the line of the configuration that led to it.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from ninjasync.attribute import USER_NAME
+from ninjasync.config import Config
+from ninjasync.directory import Standing
+from ninjasync.explain_case import Case
+from ninjasync.expression import ExpressionError
+from ninjasync.mapping import same_value
+from ninjasync.scope import entry_for
+from ninjasync.story import Attribute, Fact, Step
+from ninjasync.user_diff import protection
+
+# How many entries of a list are shown before it is cut.
+_MOST_ENTRIES = 8
+
+_WAYS_IN = {
+    "": "To give an account, put the user into one of these groups in Duo.",
+    "exclude_users": "To give an account, take that entry out.",
+    "exclude_groups": "To give an account, take the user out of that group in Duo, or that entry out.",
+    "where": "To give an account, change the record in Duo, or the expression.",
+    "disabled": "To give an account, make the user active in Duo.",
+    "pending deletion": "To give an account, restore the user from Duo's trash.",
+    "statuses": "To give an account, add the status, or change it in Duo.",
+}
+
+
+def steps(case: Case) -> tuple[Step, ...]:
+    """Return the steps in their order."""
+    return (_read(case), _scope(case), _map(case), _match(case), _diff(case), _decide(case))
+
+
+def attributes(case: Case) -> tuple[Attribute, ...]:
+    """Return how each attribute came about; none where nobody asked, for he is not in scope."""
+    user, record = case.user, case.seen.record
+    if user is None or record is None or user.standing is not Standing.IN:
+        return ()
+    values: dict[str, str | None] = {}
+    if user.desired is not None:
+        values = dict(zip(case.seen.mapping.paths, user.desired.values, strict=True))
+        values[USER_NAME] = user.desired.user_name
+    found = []
+    for path, text in case.config.attributes.items():
+        try:
+            given = case.seen.mapping.expressions[path](record)
+        except ExpressionError:
+            given = None
+        found.append(Attribute(path, text, given, values.get(path)))
+    return tuple(found)
+
+
+def _read(case: Case) -> Step:
+    seen, record = case.seen, case.seen.record
+    asked = ("NinjaOne cannot be asked for single accounts, so all of them were read.",) if seen.listed else ()
+    if record is None:
+        where = "only in NinjaOne" if case.account else "only in the ledger"
+        return Step("read", f"{where}, found by {seen.how}; Duo has no such user", _remembered(case), asked)
+    names = seen.source.groups
+    facts = [
+        Fact("username", record.get("username")),
+        Fact("email", record.get("email")),
+        Fact("name", record.get("realname") or _joined(record.get("firstname"), record.get("lastname"))),
+        Fact("status", record.get("status")),
+        Fact("groups", None if seen.groups is None else [names.get(id_, id_) for id_ in seen.groups]),
+    ]
+    return Step("read", f"Duo user {seen.duo_id}, found by {seen.how}", (*facts, *_remembered(case)), asked)
+
+
+def _joined(*names: Any) -> str | None:
+    return " ".join(name for name in names if isinstance(name, str)) or None
+
+
+def _remembered(case: Case) -> tuple[Fact, ...]:
+    """Return what the ledger knows of him."""
+    if case.entry is None:
+        return ()
+    known = [Fact("ledger id", case.entry.id), Fact("ledger name", case.entry.name)]
+    if case.entry.deactivated_at is not None:
+        known.append(Fact("deactivated", _stamp(case.entry.deactivated_at)))
+    if case.entry.deleted:
+        known.append(Fact("deleted", True))
+    return tuple(known)
+
+
+def _scope(case: Case) -> Step:
+    verdict = case.verdict
+    if verdict is None:
+        return Step("scope", "out: no longer in Duo" if case.entry else "not asked: Duo has no such user")
+    told = {Standing.IN: "in", Standing.OUT: "out", Standing.LEFT_ALONE: "neither in nor out", Standing.HELD: "held"}
+    return Step("scope", f"{told[verdict.standing]}: {verdict.reason}", settings=_scope_lines(case))
+
+
+def _scope_lines(case: Case) -> tuple[str, ...]:
+    assert case.verdict is not None
+    scope, verdict, groups = case.config.scope, case.verdict, case.seen.source.groups
+    match verdict.key:
+        case "groups" | "exclude_groups":
+            patterns = getattr(scope, verdict.key)
+            return (_line("scope", verdict.key, patterns, entry_for(patterns, verdict.entry, groups)),)
+        case "users" | "exclude_users":
+            return (_line("scope", verdict.key, getattr(scope, verdict.key), verdict.entry),)
+        case "":
+            lines = [_line("scope", key, getattr(scope, key)) for key in ("groups", "users") if getattr(scope, key)]
+            return tuple(lines) if verdict.standing is Standing.OUT else ()
+        case key:
+            return (_line("scope", key, getattr(scope, key)),)
+
+
+def _map(case: Case) -> Step:
+    if case.user is None or case.user.standing is not Standing.IN:
+        return Step("map", "not mapped, as only who is in scope is")
+    pushed, groups, push = case.seen.source.pushed, case.seen.source.groups, case.config.groups.push
+    his = [id_ for id_ in case.user.groups if id_ in pushed]
+    lines = {_line("groups", "push", push, entry_for(push, id_, groups)) for id_ in his}
+    problems = case.user.problems
+    number = len(problems)
+    text = f"held, by {number} problem{'s' * (number > 1)}" if problems else "every attribute is valid"
+    notes = tuple(f"{problem.code}: {problem.message}" for problem in problems)
+    return Step("map", text, (Fact("groups", sorted(pushed[id_] for id_ in his)),), notes, tuple(sorted(lines)))
+
+
+def _match(case: Case) -> Step:
+    account, seen = case.account, case.seen
+    notes = list(case.warnings)
+    if not seen.owned.known:
+        notes.append("There is no ledger for this tenant yet.")
+    if case.stranger is not None:
+        notes.append(f"NinjaOne has an account {case.stranger.user_name} ({case.stranger.id}) that is not this user's.")
+    if account is None:
+        if case.entry is not None:
+            notes.append(f"The ledger knows the account {case.entry.id}, but NinjaOne has it no more.")
+        if case.stranger is None and seen.looked:
+            notes.insert(0, f"Looked for {_and(seen.looked)}.")
+        return Step("match", "no account in NinjaOne", notes=tuple(notes))
+    groups = seen.actual.groups
+    member = sorted(one.display_name for one in groups if one.members is not None and account.id in one.members)
+    unknown = sorted(one.display_name for one in groups if one.members is None)
+    if unknown:
+        notes.append(f"NinjaOne does not show the members of {_and(unknown)}; those last applied count instead.")
+    facts = (
+        Fact("id", account.id),
+        Fact("userName", account.user_name),
+        Fact("active", account.active),
+        Fact("externalId", account.external_id),
+        Fact("groups", member),
+    )
+    return Step("match", f"account {account.id}: {_evidence(case)}", facts, tuple(notes))
+
+
+def _evidence(case: Case) -> str:
+    assert case.account is not None
+    duo_id = case.seen.duo_id
+    if case.outcome == "adopt":
+        return "his userName, and nobody's account: the name alone is no evidence, so it is taken over openly"
+    proofs = []
+    if case.entry is not None and case.entry.id == case.account.id:
+        proofs.append("the ledger says that it is his")
+    if duo_id is not None and case.account.external_id == duo_id:
+        proofs.append("it carries his Duo id as externalId")
+    return _and(proofs) if proofs else "nothing says that it is anybody's in Duo"
+
+
+def _diff(case: Case) -> Step:
+    change, account = case.change, case.account
+    notes = _settled(case)
+    if change is None and not case.memberships:
+        compared = case.outcome == "unchanged"
+        return Step("diff", "nothing differs" if compared else "not compared", notes=tuple(notes))
+    rows = len(change.diff) if change else 0
+    if change is None or change.action == "delete":
+        text = "memberships differ" if case.memberships else "the whole account goes"
+    elif account is None:
+        text = "all of it is new"
+    else:
+        text = f"{rows} attribute{'s' * (rows != 1)} differ{'s' * (rows == 1)}" if rows else "no attribute differs"
+    if change is not None and change.needs:
+        notes.append("Somebody else gives up the name first.")
+    return Step("diff", text, notes=tuple(notes))
+
+
+def _settled(case: Case) -> list[str]:
+    """Say which differences are NinjaOne's own doing, and not sent again."""
+    user, account = case.user, case.account
+    if user is None or user.desired is None or account is None or case.outcome in ("held", "protected"):
+        return []
+    planned = {row.path for row in case.change.diff} if case.change else set()
+    notes = []
+    for path, shown, wanted in zip(case.seen.mapping.paths, account.values, user.desired.values, strict=True):
+        name = path.rpartition(":")[2]
+        if path in planned or same_value(path, shown, wanted):
+            continue
+        if shown is None:
+            notes.append(f"NinjaOne does not show {name}; what was last applied counts instead.")
+        else:
+            notes.append(f'NinjaOne keeps {name} "{shown}" where "{wanted}" was sent; it is not sent again.')
+    return notes
+
+
+def _decide(case: Case) -> Step:
+    config, verdict = case.config, case.verdict
+    text, settings, notes = "", list[str](), list[str]()
+    ladder = [_line("deprovision", "users", config.deprovision.users)]
+    if config.deprovision.users == "deactivate":
+        ladder.append(_line("deprovision", "delete_after_days", config.deprovision.delete_after_days))
+    match case.outcome:
+        case "create":
+            text = "create an account: in scope, valid, and none there"
+        case "adopt":
+            text, settings = "take the account over", [_line("deprovision", "adopt", config.deprovision.adopt)]
+        case "update":
+            text = "change the account"
+        case "reactivate":
+            text = "make the account active again, as the user is back"
+        case "unchanged":
+            text = "change memberships" if case.memberships else "nothing to do"
+        case "deactivate":
+            text, settings = "deactivate the account", ladder
+        case "delete":
+            text, settings = "delete the account", ladder
+        case "held":
+            stays = "everything stays as it is, memberships too," if case.managed else "no account is made"
+            text, settings = f"hold: {stays} until that is mended", _allowances(case)
+            told = case.user.problems if case.user else ()
+            notes = [f"{problem.code}: {problem.message}" for problem in case.problems if problem not in told]
+        case "left-alone":
+            text = "leave everything as it is"
+        case "protected":
+            text = "leave the account alone, as it is protected"
+            settings = [_protected_line(config, case.protected or "")]
+        case "out-of-scope":
+            text = "nothing to do: not in scope, and no account to remove"
+        case "inactive":
+            text, settings = _waiting(case), ladder
+        case "kept":
+            text, settings = "keep the account, though its user is gone", ladder
+        case "unmanaged":
+            text, notes = "leave the account alone", [_whose(case)]
+        case "gone":
+            text = "nothing to do; the next apply forgets the account"
+    if case.change is not None:
+        notes += [reason for reason in case.change.reasons[1:] if reason != text]
+        if case.change.action == "delete":
+            notes += case.change.reasons[:1]
+    if case.change is not None and case.change.privilege:
+        settings.append(_line("safety", "privilege_changes", config.safety.privilege_changes))
+    if case.outcome in ("out-of-scope", "deactivate", "inactive", "kept") and verdict is not None:
+        status = str(case.seen.record.get("status")) if case.seen.record else ""
+        key = status if verdict.key == "statuses" and status in _WAYS_IN else verdict.key
+        notes.append(_WAYS_IN.get(key, _WAYS_IN[""]))
+    facts = (Fact("due", _stamp(case.turn.due)),) if case.turn else ()
+    return Step("decide", text, facts, tuple(f"{note.rstrip('.')}." for note in notes), tuple(settings))
+
+
+def _waiting(case: Case) -> str:
+    days = case.config.deprovision.delete_after_days
+    if case.turn is not None:
+        return f"wait: the first apply after {_stamp(case.turn.due)} deletes the account"
+    if case.entry is not None and case.entry.deleted:
+        return "nothing to do: NinjaOne took its deletion and keeps it inactive"
+    if days < 0:
+        return "keep it inactive, as nobody is deleted"
+    return f"wait: the next apply notes the date, and {days} days after it the account is deleted"
+
+
+def _whose(case: Case) -> str:
+    assert case.account is not None
+    owned, account = case.seen.owned, case.account
+    if (tenant := owned.foreign_users.get(account.id or "")) is not None:
+        return f"It belongs to the tenant {tenant}, which shares this ledger"
+    if account.external_id is not None:
+        return f"It carries the externalId {account.external_id}, which nobody in Duo has; the ledger does not know it"
+    return "Nobody in Duo who is in scope has its userName, and ninjasync neither made it nor took it over"
+
+
+def _allowances(case: Case) -> list[str]:
+    codes = {problem.code for problem in case.problems}
+    lines = [
+        _line("safety", key, value)
+        for code, key, value in (
+            ("missing-user-type", "allow_missing_user_type", case.config.safety.allow_missing_user_type),
+            ("missing-organization", "allow_missing_organization", case.config.safety.allow_missing_organization),
+        )
+        if code in codes
+    ]
+    if "name-taken" in codes and not case.config.deprovision.adopt:
+        lines.append(_line("deprovision", "adopt", False))
+    return lines
+
+
+def _protected_line(config: Config, name: str) -> str:
+    patterns = config.safety.protected_users
+    return _line(
+        "safety", "protected_users", patterns, next((one for one in patterns if protection([one])(name)), None)
+    )
+
+
+def _line(section: str, key: str, value: Any, entry: str | None = None) -> str:
+    """Return a line of the configuration; of a list, the one ``entry`` that counts, or the first few."""
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        return f"[{section}] {key} = {_toml(value)}"
+    chosen = list(value[:_MOST_ENTRIES]) if entry is None else [entry]
+    shown = [_toml(one) for one in chosen]
+    if len(value) > len(chosen):
+        shown.insert(0 if entry is not None else len(shown), "...")
+    return f"[{section}] {key} = [{', '.join(shown)}]"
+
+
+def _toml(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _stamp(when: datetime) -> str:
+    return f"{when:%Y-%m-%d %H:%M}Z"
+
+
+def _and(words: Iterable[str]) -> str:
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last

@@ -1,0 +1,370 @@
+"""Finds one person in Duo, NinjaOne and the ledger, and everybody on whom his fate depends.
+
+A plan reads both sides whole. Here is read what a diff needs to decide on one person as
+on the whole: his account, who holds the name that he wants, what that one wants in turn.
+Handed readers that cannot write; what follows from it all is ``explain``'s affair.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+from ninjasync.attribute import USER_NAME
+from ninjasync.config import Config
+from ninjasync.directory import Directory, Group, Ownership, Problem, Resource, Source, SourceUser, Standing, User
+from ninjasync.duo import clean, group_ids
+from ninjasync.errors import CommandLineError
+from ninjasync.explain_case import Seen
+from ninjasync.mapping import compile_mapping
+from ninjasync.match import is_duo_id
+from ninjasync.planner import source_user
+from ninjasync.scope import resolve
+
+T = TypeVar("T")
+
+# A chain of people who each want the next one's name has seldom more than two.
+_MOST_PEOPLE = 12
+# Each group is a request, and its answer as long as it has members.
+_MOST_GROUPS = 20
+
+
+class SourceFinder(Protocol):
+    """What is needed of Duo."""
+
+    def groups(self) -> dict[str, str]:
+        """Return every group's name by its id."""
+
+    def users_by_id(self, ids: list[str], convert: Callable[[Any], T]) -> list[T]:
+        """Return ``convert`` of those of these users whom Duo has."""
+
+    def users_called(self, parameter: str, name: str, convert: Callable[[Any], T]) -> list[T]:
+        """Return ``convert`` of those whom Duo finds by "email" or "username"."""
+
+
+class TargetFinder(Protocol):
+    """What is needed of NinjaOne."""
+
+    problems: list[Problem]
+
+    @property
+    def unsure(self) -> tuple[str, ...]:
+        """What could not be asked."""
+
+    @property
+    def listed(self) -> bool:
+        """Whether everything had to be read."""
+
+    @property
+    def finds_external_ids(self) -> bool:
+        """Whether an account can be found by its externalId."""
+
+    def account(self, id_: str) -> User | None:
+        """Return the account with this id."""
+
+    def accounts_named(self, name: str) -> list[User]:
+        """Return the accounts of this userName."""
+
+    def accounts_of(self, duo_id: str) -> list[User]:
+        """Return the accounts that carry this externalId."""
+
+    def some_accounts(self) -> tuple[User, ...]:
+        """Return the first page of accounts."""
+
+    def groups(self, ids: Iterable[str], names: Mapping[str, str]) -> list[Group]:
+        """Return the groups with these ids, and those of these names by Duo id."""
+
+
+def seek(
+    config: Config, who: str, duo: SourceFinder, ninjaone: TargetFinder, owned: Ownership, at: datetime
+) -> Seen | None:
+    """Return everything that decides on ``who``; None where nobody is called so.
+
+    Raises CommandLineError where several are.
+    """
+    search = _Search(config, duo, ninjaone, owned)
+    found = search.subject(who.strip())
+    return search.seen(who.strip(), found, at) if found else None
+
+
+# Duo id, NinjaOne id, and how he was found.
+_Subject = tuple[str | None, str | None, str]
+
+
+class _Search:
+    def __init__(self, config: Config, duo: SourceFinder, ninjaone: TargetFinder, owned: Ownership) -> None:
+        self._config, self._duo, self._ninjaone, self._owned = config, duo, ninjaone, owned
+        self._duo_groups = duo.groups()
+        self._scope = resolve(config.scope, config.groups, self._duo_groups)
+        self._mapping = compile_mapping(config.attributes, config.safety)
+        self._by_account = {entry.id: duo_id for duo_id, entry in owned.users.items()}
+        self._users: dict[str, SourceUser] = {}
+        self._records: dict[str, Mapping[str, Any]] = {}
+        self._accounts: dict[str, User] = {}
+        # Answers by question, so that nothing is asked twice.
+        self._asked_duo: dict[tuple[str, str], list[str]] = {}
+        self._asked_names: dict[str, list[User]] = {}
+        self._pending: deque[str] = deque()
+        self._unsure: list[str] = []
+
+    # --- who is meant ------------------------------------------------------------------------
+
+    def subject(self, who: str) -> _Subject | None:
+        return (self._in_duo(who) or self._in_ledger(who) or self._in_ninjaone(who)) if who else None
+
+    def _in_duo(self, who: str) -> _Subject | None:
+        if is_duo_id(who) and self._by_ids([who]):
+            return who, None, "his Duo user id"
+        by_mail = self._called("email", who) if "@" in who else []
+        by_name = self._called("username", who)
+        for how, ids in (("e-mail address", by_mail), ("username or an alias", by_name)):
+            if not ids:
+                continue
+            # Who was deleted and made anew is there twice for some days.
+            likely = [id_ for id_ in ids if self._users[id_].standing is not Standing.OUT]
+            if len(ids) == 1 or len(likely) == 1:
+                chosen = (likely or ids)[0]
+                others = [id_ for id_ in ids if id_ != chosen]
+                return chosen, None, f"his {how}" + (f", which has also {self._listed(others)}" if others else "")
+            raise CommandLineError(
+                f'"{who}" is what several users in Duo are called: {self._listed(ids)}.',
+                "Give one of these ids.",
+            )
+        return None
+
+    def _listed(self, ids: Iterable[str]) -> str:
+        rows = (self._records[id_] for id_ in ids)
+        return ", ".join(f"{row['user_id']} (username {row.get('username')}, {row.get('status')})" for row in rows)
+
+    def _in_ledger(self, who: str) -> _Subject | None:
+        folded = who.casefold()
+        hits = {
+            duo_id: entry
+            for duo_id, entry in self._owned.users.items()
+            if who in (duo_id, entry.id) or entry.name.casefold() == folded
+        }
+        there = {duo_id: entry for duo_id, entry in hits.items() if not entry.deleted} or hits
+        if len(there) > 1:
+            each = "; ".join(f"{entry.id} (Duo id {duo_id})" for duo_id, entry in sorted(there.items()))
+            raise CommandLineError(
+                f'"{who}" is what the ledger calls several accounts: {each}.', "Give one of the ids."
+            )
+        for duo_id, entry in there.items():
+            self._by_ids([duo_id])
+            account = self._account(entry.id)
+            heir = None if duo_id in self._users or account is None else self._wisher(account)
+            return (heir or duo_id), entry.id, "the ledger"
+        return None
+
+    def _in_ninjaone(self, who: str) -> _Subject | None:
+        accounts = self._named(who) if "@" in who else []
+        how = "the userName of his account in NinjaOne"
+        if not accounts and is_duo_id(who):
+            accounts, how = self._keep(self._ninjaone.accounts_of(who)), "the externalId of his account in NinjaOne"
+        if not accounts and "@" not in who:
+            account = self._account(who)
+            accounts, how = [account] if account else [], "the id of his account in NinjaOne"
+        if not accounts:
+            accounts = self._named(who)
+        for account in accounts:
+            self._by_ids(self._claims(account))
+            owner = next((one for one in self._claims(account) if one in self._users), None)
+            return owner or self._by_account.get(account.id or "") or self._wisher(account), account.id, how
+        return None
+
+    def _wisher(self, account: User) -> str | None:
+        """Return the Duo user in scope who is to have this account's name, if there is one."""
+        name = account.user_name
+        ids = [*self._called("email", name), *self._called("username", name)]
+        return next((one for one in ids if self._wish(one).casefold() == name.casefold()), None)
+
+    # --- on whom it depends ------------------------------------------------------------------
+
+    def seen(self, who: str, subject: _Subject, at: datetime) -> Seen:
+        duo_id, account_id, how = subject
+        if duo_id is not None:
+            self._pending.append(duo_id)
+        if account_id is not None:
+            self._account(account_id)
+        if (
+            duo_id is not None
+            and self._by_ids([duo_id])
+            and not self._wish(duo_id)
+            and "@" in self._users[duo_id].label
+        ):
+            self._named(self._users[duo_id].label)  # to know of an account that is not ours
+        done = self._follow()
+        if self._pending:
+            self._unsure.append(
+                f"More than {_MOST_PEOPLE} people want one another's userNames; who gets which, a plan tells."
+            )
+        record = self._records.get(duo_id or "")
+        user = self._users.get(duo_id or "")
+        groups = self._groups(user, duo_id)
+        users = {id_: one for id_, one in self._users.items() if id_ in done}
+        return Seen(
+            who=who,
+            at=at,
+            how=how,
+            duo_id=duo_id,
+            account_id=account_id,
+            record=record,
+            groups=group_ids(record) if record is not None else None,
+            scope=self._scope,
+            mapping=self._mapping,
+            source=Source(
+                self._mapping.paths,
+                users,
+                self._duo_groups,
+                self._scope.pushed,
+                scoped=self._scope.included,
+                missing=self._scope.missing,
+            ),
+            actual=Directory(
+                self._mapping.paths,
+                (*self._accounts.values(), *self._witnesses(duo_id)),
+                groups,
+                tuple(dict.fromkeys(self._ninjaone.problems)),
+                complete=False,
+                hidden=self._hidden(user),
+            ),
+            owned=self._owned,
+            looked=self._looked(duo_id),
+            listed=self._ninjaone.listed,
+            unsure=(*self._unsure, *self._ninjaone.unsure),
+        )
+
+    def _looked(self, duo_id: str | None) -> tuple[str, ...]:
+        """Say by what his account was looked for in NinjaOne."""
+        user, entry = self._users.get(duo_id or ""), self._owned.users.get(duo_id or "")
+        names = (self._wish(duo_id or ""), user.label if user else "")
+        said = [f'the userName "{name}"' for name in names if name.casefold() in self._asked_names][:1]
+        said += [f"the externalId {duo_id}"] if duo_id and self._ninjaone.finds_external_ids else []
+        return (*said, f"the id {entry.id}, which the ledger has") if entry else tuple(said)
+
+    def _follow(self) -> set[str]:
+        """Look at who is pending, and at everybody to whom that leads; return their Duo ids."""
+        done: set[str] = set()
+        while self._pending and len(done) < _MOST_PEOPLE:
+            duo_id = self._pending.popleft()
+            if duo_id in done:
+                continue
+            done.add(duo_id)
+            self._by_ids([duo_id])
+            entry = self._owned.users.get(duo_id)
+            his = self._account(entry.id) if entry else None
+            if his is None or his.external_id != duo_id:
+                self._keep(self._ninjaone.accounts_of(duo_id))
+            if wish := self._wish(duo_id):
+                self._named(wish)
+                self._pending += self._rivals(wish)
+        return done
+
+    def _rivals(self, wish: str) -> list[str]:
+        """Return the Duo ids of all who want this userName."""
+        expression = self._config.attributes[USER_NAME]
+        parameters = (expression,) if expression in ("email", "username") else ("email", "username")
+        if len(parameters) > 1:
+            unsure = f"Whether somebody else in Duo gets the same userName by {expression}, only a full plan tells."
+            self._unsure += [unsure] if unsure not in self._unsure else []
+        ids = [one for parameter in parameters for one in self._called(parameter, wish)]
+        return [one for one in ids if self._wish(one).casefold() == wish.casefold()]
+
+    def _witnesses(self, duo_id: str | None) -> tuple[User, ...]:
+        """Return nameless accounts by which is seen whether NinjaOne shows an attribute at all, where it counts.
+
+        A value that was applied and is not there was taken away, unless NinjaOne shows it of nobody.
+        """
+        entry, user = self._owned.users.get(duo_id or ""), self._users.get(duo_id or "")
+        account = self._accounts.get(entry.id) if entry else None
+        if entry is None or account is None or user is None or user.desired is None:
+            return ()
+        columns = zip(self._mapping.paths, account.values, user.desired.values, strict=True)
+        if not any(old is None and new is not None and entry.applied.get(path) == new for path, old, new in columns):
+            return ()
+        return tuple(replace(one, user_name="", external_id=None, id=None) for one in self._ninjaone.some_accounts())
+
+    def _hidden(self, user: SourceUser | None) -> frozenset[tuple[Resource, str]]:
+        """Return his userName if NinjaOne lately refused it as taken and shows nobody who has it."""
+        if user is None or user.desired is None or self._config.ninjaone.dialect.discovery == "lookup":
+            return frozenset()
+        name: tuple[Resource, str] = ("user", user.desired.user_name.casefold())
+        return frozenset({name} if name in self._owned.contested and not self._named(name[1]) else ())
+
+    def _groups(self, user: SourceUser | None, duo_id: str | None) -> tuple[Group, ...]:
+        """Return the pushed groups as far as he is in question: of the members, those whose accounts are known."""
+        pushed, entries = self._scope.pushed, self._owned.groups
+        if duo_id is None:
+            return ()
+        wanted = dict(pushed)
+        if len(wanted) > _MOST_GROUPS:
+            his = set(user.groups if user else ()) | {id_ for id_, one in entries.items() if duo_id in one.members}
+            wanted = {id_: name for id_, name in wanted.items() if id_ in his}
+            self._unsure.append(
+                f"{len(pushed)} groups are pushed; looked at were those that he is in by Duo or by the ledger."
+            )
+        ids = [entries[id_].id for id_ in wanted if id_ in entries and not entries[id_].deleted]
+        names = {id_: name for id_, name in wanted.items() if id_ not in entries or entries[id_].deleted}
+        known = self._accounts.keys()
+        return tuple(
+            replace(group, members=None if group.members is None else group.members & known)
+            for group in self._ninjaone.groups(ids, names)
+        )
+
+    # --- asking, each thing once -------------------------------------------------------------
+
+    def _wish(self, duo_id: str) -> str:
+        user = self._users.get(duo_id)
+        return user.desired.user_name if user and user.desired else ""
+
+    def _called(self, parameter: str, name: str) -> list[str]:
+        asked = (parameter, name.casefold())
+        if asked not in self._asked_duo:
+            ids = self._duo.users_called(parameter, name, self._take)
+            self._asked_duo[asked] = sorted({id_ for id_ in ids if id_})
+        return self._asked_duo[asked]
+
+    def _by_ids(self, ids: Iterable[str]) -> bool:
+        """Read these users, if they are not known; return whether Duo has any of them."""
+        every = [*ids]
+        unknown = [id_ for id_ in every if id_ not in self._users and ("id", id_) not in self._asked_duo]
+        if unknown:
+            self._duo.users_by_id(unknown, self._take)
+            self._asked_duo |= {("id", id_): [] for id_ in unknown}
+        return any(id_ in self._users for id_ in every)
+
+    def _take(self, row: Any) -> str:
+        """Keep one record of Duo; return his id, empty where it has none."""
+        user = source_user(row, self._scope, self._mapping)
+        if isinstance(user, Problem):
+            return ""
+        self._users[user.id], self._records[user.id] = user, clean(row)
+        return user.id
+
+    def _named(self, name: str) -> list[User]:
+        folded = name.casefold()
+        if folded not in self._asked_names:
+            self._asked_names[folded] = self._keep(self._ninjaone.accounts_named(name))
+        return self._asked_names[folded]
+
+    def _account(self, id_: str) -> User | None:
+        if id_ not in self._accounts:
+            account = self._ninjaone.account(id_)
+            self._keep([account] if account else [])
+        return self._accounts.get(id_)
+
+    def _keep(self, accounts: list[User]) -> list[User]:
+        """Keep accounts, and note whose they may be."""
+        for account in accounts:
+            if account.id and account.id not in self._accounts:
+                self._accounts[account.id] = account
+                self._pending += self._claims(account)
+        return accounts
+
+    def _claims(self, account: User) -> list[str]:
+        """Return the Duo ids whose account this may be."""
+        claims = (account.external_id, self._by_account.get(account.id or ""))
+        return [
+            one for one in dict.fromkeys(claims) if one is not None and (is_duo_id(one) or one in self._owned.users)
+        ]

@@ -1,0 +1,71 @@
+"""Which requests the Writer would send for a change, without sending any.
+
+Knows the order of a change's requests and what stands in for what is not known yet; the
+bodies are ``scim``'s, as they are the Writer's.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ninjasync import scim
+from ninjasync.config import Config, Dialect
+from ninjasync.ninjaone import PATHS, place
+from ninjasync.plan import Change, Member
+from ninjasync.story import Request
+
+# An id that NinjaOne has yet to give.
+_NEW_ACCOUNT = "<id of the new account>"
+_HEADERS = {"Authorization": "Bearer ***", "Content-Type": "application/scim+json"}
+
+
+def requests(changes: tuple[Change, ...], config: Config, rows: Mapping[str, Any]) -> tuple[Request, ...]:
+    """Return what would be sent for ``changes``, in order, with the token masked.
+
+    ``rows`` are accounts and groups as NinjaOne shows them, by id; needed where it
+    replaces instead of patching.
+    """
+    sent = (one for change in changes for one in _sent(change, config.ninjaone.dialect, rows))
+    return tuple(Request(method, config.ninjaone.endpoint_url + path, _HEADERS, body) for method, path, body in sent)
+
+
+def _sent(change: Change, dialect: Dialect, rows: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    at = place(change.resource, change.id) if change.id else ""
+    match change.action, change.resource:
+        case "create", "user":
+            assert change.external_id is not None
+            yield "POST", PATHS["user"], scim.new_user(change.external_id, change.diff, dialect)
+        case "create", "group":
+            assert change.external_id is not None
+            members = list(map(_id, change.added))
+            yield "POST", PATHS["group"], scim.new_group(change.external_id, change.key, members, dialect)
+        case "delete", _:
+            yield "DELETE", at, None
+        case _:
+            yield from _patches(change, at, dialect, rows.get(change.id or ""))
+            yield from _memberships(change, at, dialect, rows.get(change.id or ""))
+
+
+def _patches(change: Change, at: str, dialect: Dialect, row: Any) -> Iterator[tuple[str, str, Any]]:
+    *before, last = (change.freeing, *scim.patch_rounds(change.diff)) if change.diff else ((),)
+    for diff, whole in [*((some, ()) for some in before), (last, change.whole)]:
+        if not diff:
+            continue
+        if dialect.patch == "put" and isinstance(row, dict):
+            row = scim.replaced(row, diff, whole, dialect)
+            yield "PUT", at, row
+        else:
+            yield "PATCH", at, scim.patch(diff, dialect)
+
+
+def _memberships(change: Change, at: str, dialect: Dialect, row: Any) -> Iterator[tuple[str, str, Any]]:
+    added, removed = list(map(_id, change.added)), list(map(_id, change.removed))
+    for some, others in scim.member_batches(added, removed, dialect.members_per_call):
+        if dialect.patch == "put" and isinstance(row, dict) and scim.read_group(row).members is not None:
+            row = scim.with_members(row, some, others)
+            yield "PUT", at, row
+        else:
+            yield "PATCH", at, scim.member_patch(some, others, dialect)
+
+
+def _id(member: Member) -> str:
+    return member.id or _NEW_ACCOUNT
