@@ -102,7 +102,7 @@ def _answer(case: Case) -> str:
 def _in_short(message: str) -> str:
     """Return what is wrong with a record without what to do about it, which follows below."""
     said = message.partition("; ")[0].partition(" (NinjaOne would")[0]
-    return f"the record {said}" if said.startswith("has ") else said
+    return f"the user {said}" if said.startswith(("has ", "wants ")) else said
 
 
 def _what(case: Case) -> str:

@@ -54,8 +54,9 @@ class Case:
     """What a plan would say of one person.
 
     ``user`` is None where Duo has none, ``account`` where NinjaOne has none that is his or
-    would be. ``stranger`` is an account of his name that is not his. ``memberships`` are
-    the changes of groups, narrowed to him; ``turn`` says when his account is deleted.
+    would be. ``stranger`` is an account of his name that is not his; ``heir`` is the Duo id
+    of whoever takes his account over. ``memberships`` are the changes of groups, narrowed
+    to him; ``turn`` says when his account is deleted.
     """
 
     def __init__(self, config: Config, seen: Seen) -> None:
@@ -77,6 +78,8 @@ class Case:
         self.problems = self.problems if duo_id else ()
         mine = (one for one in found.changes if one.resource == "user" and one.external_id == duo_id)
         self.change = next(mine, None) if duo_id else None
+        taken = (one for one in found.changes if one.action == "adopt" and one.id == seen.account_id)
+        self.heir = next((one.external_id for one in taken if one.external_id != duo_id), None)
         narrowed = (_narrowed(one, duo_id) for one in found.changes if one.resource == "group")
         self.memberships = tuple(one for one in narrowed if one is not None)
         self.warnings = tuple(warning for warning in found.warnings if duo_id and f"Duo id {duo_id};" in warning)

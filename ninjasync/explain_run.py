@@ -14,6 +14,7 @@ from ninjasync.directory import Ownership
 from ninjasync.duo import DuoReader
 from ninjasync.errors import CommandLineError
 from ninjasync.explain import nearest, tell
+from ninjasync.explain_case import Case
 from ninjasync.ledger import Ledger
 from ninjasync.mapping import compile_mapping
 from ninjasync.ninjaone_finder import Finder
@@ -39,6 +40,11 @@ def explain(config: Config, who: str, stop: threading.Event) -> Story:
         if seen is None:
             names = [*(ledger.last_names() if ledger else ()), *(entry.name for entry in owned.users.values())]
             raise _unknown(who, names, last_plan.at if last_plan else None)
+        if heir := Case(config, seen).heir:
+            # Deleted and made anew in Duo: the account's story is that of who has it from now on.
+            found = seek(config, heir, duo, ninjaone, owned, at)
+            assert found is not None
+            seen = replace(found, who=seen.who, how="the account that he takes over")
         story = tell(config, seen, last_plan)
         return replace(story, requests=wire.requests(story.changes, config, _rows(config, story, ninjaone)))
 

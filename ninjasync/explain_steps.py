@@ -81,7 +81,9 @@ def _remembered(case: Case) -> tuple[Fact, ...]:
     """Return what the ledger knows of him."""
     if case.entry is None:
         return ()
-    known = [Fact("ledger id", case.entry.id), Fact("ledger name", case.entry.name)]
+    known = [Fact("ledger id", case.entry.id)]
+    if case.account is None or case.account.user_name != case.entry.name:
+        known.append(Fact("ledger name", case.entry.name))
     if case.entry.deactivated_at is not None:
         known.append(Fact("deactivated", _stamp(case.entry.deactivated_at)))
     if case.entry.deleted:

@@ -152,9 +152,7 @@ class _Search:
             )
         for duo_id, entry in there.items():
             self._by_ids([duo_id])
-            account = self._account(entry.id)
-            heir = None if duo_id in self._users or account is None else self._wisher(account)
-            return (heir or duo_id), entry.id, "the ledger"
+            return duo_id, entry.id, "the ledger"
         return None
 
     def _in_ninjaone(self, who: str) -> _Subject | None:
@@ -183,17 +181,13 @@ class _Search:
 
     def seen(self, who: str, subject: _Subject, at: datetime) -> Seen:
         duo_id, account_id, how = subject
-        if duo_id is not None:
-            self._pending.append(duo_id)
-        if account_id is not None:
-            self._account(account_id)
-        if (
-            duo_id is not None
-            and self._by_ids([duo_id])
-            and not self._wish(duo_id)
-            and "@" in self._users[duo_id].label
-        ):
-            self._named(self._users[duo_id].label)  # to know of an account that is not ours
+        account = self._account(account_id) if account_id is not None else None
+        there = duo_id is not None and self._by_ids([duo_id])
+        self._pending += filter(None, [duo_id])
+        if not there and account is not None:
+            self._pending += filter(None, [self._wisher(account)])  # he may take it over
+        if there and not self._wish(duo_id or "") and "@" in self._users[duo_id or ""].label:
+            self._named(self._users[duo_id or ""].label)  # to know of an account that is not ours
         done = self._follow()
         if self._pending:
             self._unsure.append(

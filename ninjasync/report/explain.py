@@ -146,12 +146,10 @@ def _fact_lines(fact: Fact) -> Iterator[str]:
 
 def _attribute_lines(story: Story) -> Iterator[str]:
     shown = [(story.shown.get(one.path, one.path), _value(one), visible(one.expression)) for one in story.attributes]
-    beside = all(len(value) + len(text) + 4 <= _WIDTH - len(_INDENT) - _FACT for _, value, text in shown)
     widest = max((len(value) for _, value, _ in shown), default=0)
+    room = _WIDTH - len(_INDENT) - _FACT - len("  <- ") - max((len(text) for *_, text in shown), default=0)
     for name, value, text in shown:
-        if beside:
-            value = value.ljust(widest)
-        yield from _columns(name, f"{value}  <- {text}")
+        yield from _columns(name, f"{value.ljust(widest if widest <= room else 0)}  <- {text}")
 
 
 def _value(one: Attribute) -> str:
@@ -178,19 +176,24 @@ def _change_lines(change: Change, story: Story, paint: Paint) -> Iterator[str]:
         new = " (a new group)" if change.action == "create" else ""
         sign, code, word = ("-", "31", "from") if change.removed else ("+", "32", "to")
         what = "remove" if change.removed else "add"
-        first, *more = wrapped(f"{what} {word} the group {in_quotes(change.key)}{new}", f"{_INDENT}  ")
-        yield f"{_INDENT}{paint(sign, code)} {first.lstrip()}"
-        yield from more
+        yield from _marked(paint(sign, code), f"{what} {word} the group {in_quotes(change.key)}{new}")
         return
     for delta in change.diff:
         name = visible(story.shown.get(delta.path, delta.path))
         if change.action == "create":
-            yield f"{_INDENT}{paint('+', '32')} {name} = {in_quotes(delta.after)}"
+            yield from _marked(paint("+", "32"), f"{name} = {in_quotes(delta.after)}")
             continue
         via = f", by way of {in_quotes(delta.via)}" if delta.via else ""
-        yield f"{_INDENT}{paint('~', '33')} {name}: {in_quotes(delta.before)} -> {in_quotes(delta.after)}{via}"
+        yield from _marked(paint("~", "33"), f"{name}: {in_quotes(delta.before)} -> {in_quotes(delta.after)}{via}")
     if change.privilege:
         yield f"{_INDENT}{paint('! between technician and end user', '35')}"
+
+
+def _marked(sign: str, text: str) -> Iterator[str]:
+    """Yield ``text``, whose names are escaped already, after a sign that may be painted."""
+    first, *more = wrapped(text, f"{_INDENT}  ")
+    yield f"{_INDENT}{sign} {first.lstrip()}"
+    yield from more
 
 
 def _ending(story: Story, paint: Paint) -> Iterator[str]:
