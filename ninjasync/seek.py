@@ -168,7 +168,7 @@ class _Search:
         for account in accounts:
             self._by_ids(self._claims(account))
             owner = next((one for one in self._claims(account) if one in self._users), None)
-            return owner or self._by_account.get(account.id or "") or self._wisher(account), account.id, how
+            return owner or self._by_account.get(account.id or ""), account.id, how
         return None
 
     def _wisher(self, account: User) -> str | None:
