@@ -3,24 +3,33 @@
 Pure. Puts what was found into words, with the line of the configuration that led to it.
 """
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from ninjasync.attribute import USER_NAME
-from ninjasync.config import Config
 from ninjasync.directory import Standing
 from ninjasync.explain_case import Case
+from ninjasync.explain_settings import decision_lines, push_lines, scope_lines
 from ninjasync.expression import ExpressionError
 from ninjasync.mapping import same_value
-from ninjasync.scope import entry_for
-from ninjasync.story import Attribute, Fact, Step
-from ninjasync.user_diff import protection
+from ninjasync.story import Attribute, Fact, Outcome, Step
 
-# How many entries of a list are shown before it is cut.
-_MOST_ENTRIES = 8
-
+_DECISIONS: dict[Outcome, str] = {
+    "create": "create an account: in scope, valid, and none there",
+    "adopt": "take the account over",
+    "update": "change the account",
+    "reactivate": "make the account active again, as the user is back",
+    "deactivate": "deactivate the account",
+    "delete": "delete the account",
+    "unchanged": "nothing to do",
+    "left-alone": "leave everything as it is",
+    "protected": "leave the account alone, as it is protected",
+    "out-of-scope": "nothing to do: not in scope, and no account to remove",
+    "kept": "keep the account, though its user is gone",
+    "unmanaged": "leave the account alone",
+    "gone": "nothing to do; the next apply forgets the account",
+}
 _WAYS_IN = {
     "": "To give an account, put the user into one of these groups in Duo.",
     "exclude_users": "To give an account, take that entry out.",
@@ -96,36 +105,18 @@ def _scope(case: Case) -> Step:
     if verdict is None:
         return Step("scope", "out: no longer in Duo" if case.entry else "not asked: Duo has no such user")
     told = {Standing.IN: "in", Standing.OUT: "out", Standing.LEFT_ALONE: "neither in nor out", Standing.HELD: "held"}
-    return Step("scope", f"{told[verdict.standing]}: {verdict.reason}", settings=_scope_lines(case))
-
-
-def _scope_lines(case: Case) -> tuple[str, ...]:
-    assert case.verdict is not None
-    scope, verdict, groups = case.config.scope, case.verdict, case.seen.source.groups
-    match verdict.key:
-        case "groups" | "exclude_groups":
-            patterns = getattr(scope, verdict.key)
-            return (_line("scope", verdict.key, patterns, entry_for(patterns, verdict.entry, groups)),)
-        case "users" | "exclude_users":
-            return (_line("scope", verdict.key, getattr(scope, verdict.key), verdict.entry),)
-        case "":
-            lines = [_line("scope", key, getattr(scope, key)) for key in ("groups", "users") if getattr(scope, key)]
-            return tuple(lines) if verdict.standing is Standing.OUT else ()
-        case key:
-            return (_line("scope", key, getattr(scope, key)),)
+    return Step("scope", f"{told[verdict.standing]}: {verdict.reason}", settings=scope_lines(case))
 
 
 def _map(case: Case) -> Step:
     if case.user is None or case.user.standing is not Standing.IN:
         return Step("map", "not mapped, as only who is in scope is")
-    pushed, groups, push = case.seen.source.pushed, case.seen.source.groups, case.config.groups.push
+    pushed, problems = case.seen.source.pushed, case.user.problems
     his = [id_ for id_ in case.user.groups if id_ in pushed]
-    lines = {_line("groups", "push", push, entry_for(push, id_, groups)) for id_ in his}
-    problems = case.user.problems
     number = len(problems)
     text = f"held, by {number} problem{'s' * (number > 1)}" if problems else "every attribute is valid"
     notes = tuple(f"{problem.code}: {problem.message}" for problem in problems)
-    return Step("map", text, (Fact("groups", sorted(pushed[id_] for id_ in his)),), notes, tuple(sorted(lines)))
+    return Step("map", text, (Fact("groups", sorted(pushed[id_] for id_ in his)),), notes, push_lines(case, his))
 
 
 def _match(case: Case) -> Step:
@@ -206,58 +197,33 @@ def _settled(case: Case) -> list[str]:
 
 
 def _decide(case: Case) -> Step:
-    config, verdict = case.config, case.verdict
-    text, settings, notes = "", list[str](), list[str]()
-    ladder = [_line("deprovision", "users", config.deprovision.users)]
-    if config.deprovision.users == "deactivate":
-        ladder.append(_line("deprovision", "delete_after_days", config.deprovision.delete_after_days))
+    known = case.user.problems if case.user else ()
+    notes = [f"{problem.code}: {problem.message}" for problem in case.problems if problem not in known]
+    if case.outcome == "unmanaged":
+        notes.append(_whose(case))
+    if case.change is not None:
+        # The first reason is the scope's, which was told, but for a deletion that is due.
+        notes += case.change.reasons if case.change.action == "delete" else case.change.reasons[1:]
+    if case.outcome in ("out-of-scope", "deactivate", "inactive", "kept") and case.verdict is not None:
+        status = str(case.seen.record.get("status")) if case.seen.record else ""
+        key = status if case.verdict.key == "statuses" and status in _WAYS_IN else case.verdict.key
+        notes.append(_WAYS_IN[key])
+    facts = (Fact("due", _stamp(case.turn.due)),) if case.turn else ()
+    sentences = tuple(f"{note.rstrip('.')}." for note in notes)
+    return Step("decide", _decision(case), facts, sentences, decision_lines(case))
+
+
+def _decision(case: Case) -> str:
     match case.outcome:
-        case "create":
-            text = "create an account: in scope, valid, and none there"
-        case "adopt":
-            text, settings = "take the account over", [_line("deprovision", "adopt", config.deprovision.adopt)]
-        case "update":
-            text = "change the account"
-        case "reactivate":
-            text = "make the account active again, as the user is back"
-        case "unchanged":
-            text = "change memberships" if case.memberships else "nothing to do"
-        case "deactivate":
-            text, settings = "deactivate the account", ladder
-        case "delete":
-            text, settings = "delete the account", ladder
         case "held":
             stays = "everything stays as it is, memberships too," if case.managed else "no account is made"
-            text, settings = f"hold: {stays} until that is mended", _allowances(case)
-            told = case.user.problems if case.user else ()
-            notes = [f"{problem.code}: {problem.message}" for problem in case.problems if problem not in told]
-        case "left-alone":
-            text = "leave everything as it is"
-        case "protected":
-            text = "leave the account alone, as it is protected"
-            settings = [_protected_line(config, case.protected or "")]
-        case "out-of-scope":
-            text = "nothing to do: not in scope, and no account to remove"
+            return f"hold: {stays} until that is mended"
         case "inactive":
-            text, settings = _waiting(case), ladder
-        case "kept":
-            text, settings = "keep the account, though its user is gone", ladder
-        case "unmanaged":
-            text, notes = "leave the account alone", [_whose(case)]
-        case "gone":
-            text = "nothing to do; the next apply forgets the account"
-    if case.change is not None:
-        notes += [reason for reason in case.change.reasons[1:] if reason != text]
-        if case.change.action == "delete":
-            notes += case.change.reasons[:1]
-    if case.change is not None and case.change.privilege:
-        settings.append(_line("safety", "privilege_changes", config.safety.privilege_changes))
-    if case.outcome in ("out-of-scope", "deactivate", "inactive", "kept") and verdict is not None:
-        status = str(case.seen.record.get("status")) if case.seen.record else ""
-        key = status if verdict.key == "statuses" and status in _WAYS_IN else verdict.key
-        notes.append(_WAYS_IN.get(key, _WAYS_IN[""]))
-    facts = (Fact("due", _stamp(case.turn.due)),) if case.turn else ()
-    return Step("decide", text, facts, tuple(f"{note.rstrip('.')}." for note in notes), tuple(settings))
+            return _waiting(case)
+        case "unchanged" if case.memberships:
+            return "change memberships"
+        case outcome:
+            return _DECISIONS[outcome]
 
 
 def _waiting(case: Case) -> str:
@@ -279,43 +245,6 @@ def _whose(case: Case) -> str:
     if account.external_id is not None:
         return f"It carries the externalId {account.external_id}, which nobody in Duo has; the ledger does not know it"
     return "Nobody in Duo who is in scope has its userName, and ninjasync neither made it nor took it over"
-
-
-def _allowances(case: Case) -> list[str]:
-    codes = {problem.code for problem in case.problems}
-    lines = [
-        _line("safety", key, value)
-        for code, key, value in (
-            ("missing-user-type", "allow_missing_user_type", case.config.safety.allow_missing_user_type),
-            ("missing-organization", "allow_missing_organization", case.config.safety.allow_missing_organization),
-        )
-        if code in codes
-    ]
-    if "name-taken" in codes and not case.config.deprovision.adopt:
-        lines.append(_line("deprovision", "adopt", False))
-    return lines
-
-
-def _protected_line(config: Config, name: str) -> str:
-    patterns = config.safety.protected_users
-    return _line(
-        "safety", "protected_users", patterns, next((one for one in patterns if protection([one])(name)), None)
-    )
-
-
-def _line(section: str, key: str, value: Any, entry: str | None = None) -> str:
-    """Return a line of the configuration; of a list, the one ``entry`` that counts, or the first few."""
-    if not isinstance(value, Sequence) or isinstance(value, str):
-        return f"[{section}] {key} = {_toml(value)}"
-    chosen = list(value[:_MOST_ENTRIES]) if entry is None else [entry]
-    shown = [_toml(one) for one in chosen]
-    if len(value) > len(chosen):
-        shown.insert(0 if entry is not None else len(shown), "...")
-    return f"[{section}] {key} = [{', '.join(shown)}]"
-
-
-def _toml(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _stamp(when: datetime) -> str:

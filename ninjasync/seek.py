@@ -6,23 +6,22 @@ Handed readers that cannot write; what follows from it all is ``explain``'s affa
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from ninjasync.attribute import USER_NAME
 from ninjasync.config import Config
 from ninjasync.directory import Directory, Group, Ownership, Problem, Resource, Source, SourceUser, Standing, User
-from ninjasync.duo import clean, group_ids
+from ninjasync.duo import DuoReader, clean, group_ids
 from ninjasync.errors import CommandLineError
 from ninjasync.explain_case import Seen
 from ninjasync.mapping import compile_mapping
 from ninjasync.match import is_duo_id
+from ninjasync.ninjaone_finder import Finder
 from ninjasync.planner import source_user
 from ninjasync.scope import resolve
-
-T = TypeVar("T")
 
 # A chain of people who each want the next one's name has seldom more than two.
 _MOST_PEOPLE = 12
@@ -30,55 +29,7 @@ _MOST_PEOPLE = 12
 _MOST_GROUPS = 20
 
 
-class SourceFinder(Protocol):
-    """What is needed of Duo."""
-
-    def groups(self) -> dict[str, str]:
-        """Return every group's name by its id."""
-
-    def users_by_id(self, ids: list[str], convert: Callable[[Any], T]) -> list[T]:
-        """Return ``convert`` of those of these users whom Duo has."""
-
-    def users_called(self, parameter: str, name: str, convert: Callable[[Any], T]) -> list[T]:
-        """Return ``convert`` of those whom Duo finds by "email" or "username"."""
-
-
-class TargetFinder(Protocol):
-    """What is needed of NinjaOne."""
-
-    problems: list[Problem]
-
-    @property
-    def unsure(self) -> tuple[str, ...]:
-        """What could not be asked."""
-
-    @property
-    def listed(self) -> bool:
-        """Whether everything had to be read."""
-
-    @property
-    def finds_external_ids(self) -> bool:
-        """Whether an account can be found by its externalId."""
-
-    def account(self, id_: str) -> User | None:
-        """Return the account with this id."""
-
-    def accounts_named(self, name: str) -> list[User]:
-        """Return the accounts of this userName."""
-
-    def accounts_of(self, duo_id: str) -> list[User]:
-        """Return the accounts that carry this externalId."""
-
-    def some_accounts(self) -> tuple[User, ...]:
-        """Return the first page of accounts."""
-
-    def groups(self, ids: Iterable[str], names: Mapping[str, str]) -> list[Group]:
-        """Return the groups with these ids, and those of these names by Duo id."""
-
-
-def seek(
-    config: Config, who: str, duo: SourceFinder, ninjaone: TargetFinder, owned: Ownership, at: datetime
-) -> Seen | None:
+def seek(config: Config, who: str, duo: DuoReader, ninjaone: Finder, owned: Ownership, at: datetime) -> Seen | None:
     """Return everything that decides on ``who``; None where nobody is called so.
 
     Raises CommandLineError where several are.
@@ -93,7 +44,7 @@ _Subject = tuple[str | None, str | None, str]
 
 
 class _Search:
-    def __init__(self, config: Config, duo: SourceFinder, ninjaone: TargetFinder, owned: Ownership) -> None:
+    def __init__(self, config: Config, duo: DuoReader, ninjaone: Finder, owned: Ownership) -> None:
         self._config, self._duo, self._ninjaone, self._owned = config, duo, ninjaone, owned
         self._duo_groups = duo.groups()
         self._scope = resolve(config.scope, config.groups, self._duo_groups)

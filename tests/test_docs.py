@@ -317,6 +317,21 @@ def test_the_plan_in_the_readme_is_what_the_demo_prints() -> None:
         assert at >= 0, f"the demo no longer prints, or not here:\n{piece}"
 
 
+def test_the_story_in_the_readme_is_what_explain_prints(tmp_path: Path) -> None:
+    (shown,) = re.findall(r"^```console\n\$ ninjasync (explain .*\n(?:.*\n)*?)```", README, re.MULTILINE)
+    command, _, told = shown.partition("\n")
+    people = company(60)
+    path = tmp_path / "config.toml"
+    with Sandbox(people, existing_accounts(people)) as box:
+        path.write_text(box.config_toml(), "utf-8")
+        ledger = {"NINJASYNC_STATE__PATH": str(tmp_path / "ledger.sqlite3")}
+        printed = ninjasync_prints(*command.split(), "--config", str(path), **ledger)
+    pieces = told.split("[…]\n")
+    assert len(pieces) > 1
+    for piece in pieces:
+        assert piece in printed, piece
+
+
 def test_the_readme_holds_exactly_two_commands_that_start_from_nothing_each_on_one_line() -> None:
     demo, tests = commands()
     assert demo.endswith("&& .venv/bin/ninjasync demo")

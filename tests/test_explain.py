@@ -646,6 +646,26 @@ def test_every_story_is_the_plan_s_also_before_servers_of_other_ways(settled: Wo
     assert disagreements(settled, list(people.users)) == []
 
 
+def test_a_name_that_an_account_holds_whom_ninjaone_shows_to_nobody_is_told_as_taken(world: World) -> None:
+    native(world, "hidden@example.com")
+    newcomer = world.people.hire("New", "Comer", groups=[ENDERS], user_type="endUser", organization="1")
+    world.people.set_email(newcomer, "hidden@example.com")
+    world.box.set_weather(quirks=["hidden-holder"])
+    assert world.apply().code == 4
+
+    assert disagreements(world, [newcomer]) == []
+    assert told(world, newcomer)["problems"][0]["code"] == "name-taken"
+
+
+def test_members_that_only_a_group_itself_shows_are_seen_without_a_ledger_too(settled: World) -> None:
+    for path in settled.folder.glob("ledger*"):
+        path.unlink()
+    settled.box.set_weather(quirks=["members-absent"])
+
+    assert told(settled, user(0))["outcome"] == "unchanged"
+    assert told(settled, user(0))["changes"] == []
+
+
 def test_what_cannot_be_asked_is_said(settled: World) -> None:
     settled.box.set_weather(quirks=["no-external-id-filter"])
     blind = told(settled, settled.people.hire("New", "Comer", groups=[ENDERS], user_type="endUser", organization="1"))

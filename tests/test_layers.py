@@ -19,7 +19,7 @@ MODULES = {
 PURE = (
     *("attribute", "expression", "directory", "scope", "mapping", "names", "plan", "guards", "scim"),
     *("match", "ladder", "user_diff", "group_diff", "diff", "tempo"),
-    *("story", "explain_case", "explain_steps", "explain"),
+    *("story", "explain_case", "explain_settings", "explain_steps", "explain"),
 )
 # Network, clock, environment, randomness, processes.
 IMPURE_LIBRARIES = {

@@ -149,7 +149,7 @@ def _attribute_lines(story: Story) -> Iterator[str]:
     widest = max((len(value) for _, value, _ in shown), default=0)
     room = _WIDTH - len(_INDENT) - _FACT - len("  <- ") - max((len(text) for *_, text in shown), default=0)
     for name, value, text in shown:
-        yield from _columns(name, f"{value.ljust(widest if widest <= room else 0)}  <- {text}")
+        yield from _columns(name, f"{value.ljust(min(widest, room))}  <- {text}")
 
 
 def _value(one: Attribute) -> str:
