@@ -4,6 +4,7 @@ Pure. Says what ``explain_case`` found; decides nothing about people.
 """
 
 import difflib
+import re
 from collections.abc import Iterable
 
 from ninjasync import explain_steps
@@ -12,6 +13,9 @@ from ninjasync.config import Config
 from ninjasync.explain_case import Case, Seen
 from ninjasync.plan import REMOVALS, Change, GuardResult, LastPlan
 from ninjasync.story import Story
+
+# What ``mapping`` puts behind a problem: the line of [attributes].
+_ORIGIN = re.compile(r" \([\w.:]+ (= .*|is not mapped)\)$", re.DOTALL)
 
 
 def tell(config: Config, seen: Seen, last_plan: LastPlan | None) -> Story:
@@ -101,7 +105,7 @@ def _answer(case: Case) -> str:
 
 def _in_short(message: str) -> str:
     """Return what is wrong with a record without what to do about it, which follows below."""
-    said = message.partition("; ")[0].partition(" (NinjaOne would")[0]
+    said = _ORIGIN.sub("", message).partition("; ")[0].partition(" (NinjaOne would")[0]
     return f"the user {said}" if said.startswith(("has ", "wants ")) else said
 
 

@@ -44,7 +44,7 @@ def explain(config: Config, who: str, stop: threading.Event) -> Story:
             # Deleted and made anew in Duo: the account's story is that of who has it from now on.
             found = seek(config, heir, duo, ninjaone, owned, at)
             assert found is not None
-            seen = replace(found, who=seen.who, how="the account that he takes over")
+            seen = replace(found, who=seen.who, how="the account that is taken over")
         story = tell(config, seen, last_plan)
         return replace(story, requests=wire.requests(story.changes, config, _rows(config, story, ninjaone)))
 

@@ -144,20 +144,20 @@ def _match(case: Case) -> Step:
         Fact("externalId", account.external_id),
         Fact("groups", member),
     )
-    return Step("match", f"account {account.id}: {_evidence(case)}", facts, tuple(notes))
+    return Step("match", f"account {account.id}, {_evidence(case)}", facts, tuple(notes))
 
 
 def _evidence(case: Case) -> str:
     assert case.account is not None
     duo_id = case.seen.duo_id
     if case.outcome == "adopt":
-        return "his userName, and nobody's account: the name alone is no evidence, so it is taken over openly"
+        return "nobody's so far, which has the right userName: the name alone is no proof, so it is taken over openly"
     proofs = []
     if case.entry is not None and case.entry.id == case.account.id:
-        proofs.append("the ledger says that it is his")
+        proofs.append("the ledger")
     if duo_id is not None and case.account.external_id == duo_id:
-        proofs.append("it carries his Duo id as externalId")
-    return _and(proofs) if proofs else "nothing says that it is anybody's in Duo"
+        proofs.append("its externalId, which is the Duo user id")
+    return f"proven by {_and(proofs)}" if proofs else "which nothing links to anybody in Duo"
 
 
 def _diff(case: Case) -> Step:
@@ -229,7 +229,7 @@ def _decision(case: Case) -> str:
 def _waiting(case: Case) -> str:
     days = case.config.deprovision.delete_after_days
     if case.turn is not None:
-        return f"wait: the first apply after {_stamp(case.turn.due)} deletes the account"
+        return "wait: the first apply after the time that it is due deletes the account"
     if case.entry is not None and case.entry.deleted:
         return "nothing to do: NinjaOne took its deletion and keeps it inactive"
     if days < 0:

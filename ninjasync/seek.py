@@ -66,7 +66,7 @@ class _Search:
 
     def _in_duo(self, who: str) -> _Subject | None:
         if is_duo_id(who) and self._by_ids([who]):
-            return who, None, "his Duo user id"
+            return who, None, "Duo user id"
         by_mail = self._called("email", who) if "@" in who else []
         by_name = self._called("username", who)
         for how, ids in (("e-mail address", by_mail), ("username or an alias", by_name)):
@@ -77,7 +77,7 @@ class _Search:
             if len(ids) == 1 or len(likely) == 1:
                 chosen = (likely or ids)[0]
                 others = [id_ for id_ in ids if id_ != chosen]
-                return chosen, None, f"his {how}" + (f", which has also {self._listed(others)}" if others else "")
+                return chosen, None, how + (f", which {self._listed(others)} has too" if others else "")
             raise CommandLineError(
                 f'"{who}" is what several users in Duo are called: {self._listed(ids)}.',
                 "Give one of these ids.",
@@ -108,12 +108,12 @@ class _Search:
 
     def _in_ninjaone(self, who: str) -> _Subject | None:
         accounts = self._named(who) if "@" in who else []
-        how = "the userName of his account in NinjaOne"
+        how = "the userName of an account in NinjaOne"
         if not accounts and is_duo_id(who):
-            accounts, how = self._keep(self._ninjaone.accounts_of(who)), "the externalId of his account in NinjaOne"
+            accounts, how = self._keep(self._ninjaone.accounts_of(who)), "the externalId of an account in NinjaOne"
         if not accounts and "@" not in who:
             account = self._account(who)
-            accounts, how = [account] if account else [], "the id of his account in NinjaOne"
+            accounts, how = [account] if account else [], "the id of an account in NinjaOne"
         if not accounts:
             accounts = self._named(who)
         for account in accounts:

@@ -15,7 +15,7 @@ from ninjasync import __version__
 from ninjasync.errors import ConfigurationError
 
 ROOT = Path(__file__).resolve().parent.parent
-COMMANDS = ("plan", "apply", "show", "check", "history", "init", "sandbox", "demo")
+COMMANDS = ("plan", "apply", "show", "explain", "check", "history", "init", "sandbox", "demo")
 HEAVY = {"requests", "pydantic", "duo_client", "sqlalchemy", "jmespath", "rich", "tenacity"}
 # What a developer's shell or a CI service may hold that changes how help is drawn.
 _TELLTALE = {"COLUMNS", "FORCE_COLOR", "GITHUB_ACTIONS", "NO_COLOR", "PY_COLORS", "TERMINAL_WIDTH"}

@@ -111,9 +111,7 @@ def test_who_is_in_step_has_his_account_and_nothing_would_be_sent(settled: World
     assert [one["step"] for one in story["steps"]] == ["read", "scope", "map", "match", "diff", "decide"]
     assert step(story, "scope")["settings"] == [f'[scope] groups = [..., "{ENDERS}"]']
     assert step(story, "match")["facts"]["groups"] == [ENDERS]
-    assert step(story, "match")["text"].endswith(
-        "the ledger says that it is his and it carries his Duo id as externalId"
-    )
+    assert step(story, "match")["text"].endswith("proven by the ledger and its externalId, which is the Duo user id")
     assert (story["id"], story["external_id"]) == (settled.id_of(user(0)), settled.duo(user(0)))
     assert (story["changes"], story["requests"]) == ([], [])
     assert "Requests nothing would be sent" in text(settled, user(0))
@@ -172,7 +170,7 @@ def test_who_has_an_account_made_by_hand_is_shown_as_taken_over(world: World) ->
 
     assert (story["outcome"], story["id"]) == ("adopt", id_)
     assert "[deprovision] adopt = true" in step(story, "decide")["settings"]
-    assert "the name alone is no evidence" in step(story, "match")["text"]
+    assert "the name alone is no proof" in step(story, "match")["text"]
 
 
 def test_who_has_a_bad_value_is_held_and_the_problem_comes_with_its_cure(settled: World) -> None:
@@ -184,6 +182,7 @@ def test_who_has_a_bad_value_is_held_and_the_problem_comes_with_its_cure(settled
 
     assert story["outcome"] == other["outcome"] == "held"
     assert story["answer"].startswith(f"The NinjaOne account of {user(0)} stays as it is: the user type 'Technican'")
+    assert "(userType" not in story["answer"]
     assert [one["code"] for one in story["problems"]] == ["invalid-user-type"]
     assert story["problems"][0]["cure"].startswith('Write "technician" or "endUser" in Duo')
     assert other["answer"] == "new.comer@example.com gets no NinjaOne account: the user has no organization."
@@ -666,6 +665,14 @@ def test_members_that_only_a_group_itself_shows_are_seen_without_a_ledger_too(se
     assert told(settled, user(0))["changes"] == []
 
 
+def test_every_story_is_the_plan_s_also_where_accounts_are_looked_up(settled: World) -> None:
+    settled.configure("ninjaone.dialect", discovery="lookup", external_id=False)
+    settled.people.disable(settled.duo(user(0)))
+    settled.people.set_email(settled.duo(user(1)), "other@example.com")
+
+    assert disagreements(settled, list(settled.people.users)) == []
+
+
 def test_what_cannot_be_asked_is_said(settled: World) -> None:
     settled.box.set_weather(quirks=["no-external-id-filter"])
     blind = told(settled, settled.people.hire("New", "Comer", groups=[ENDERS], user_type="endUser", organization="1"))
@@ -716,3 +723,4 @@ def test_the_text_is_coloured_only_when_asked(settled: World) -> None:
     assert "\x1b[" not in render_text(story, color=False)
     assert render_text(story, color=True).startswith("\x1b[1;32m")
     assert render_text(replace(story, outcome="delete"), color=True).startswith("\x1b[1;31m")
+    assert render_text(replace(story, refused_now=("x",)), color=True).startswith("\x1b[1;33m")

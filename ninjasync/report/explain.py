@@ -97,8 +97,9 @@ def _guard(guard: GuardResult, *, stops: bool) -> dict[str, Any]:
 
 
 def _lines(story: Story, paint: Paint) -> Iterator[str]:
+    in_the_way = story.stopped_by or story.refused_now
     for line in _wrap(story.answer, ""):
-        yield paint(line, _CODES.get(story.outcome, "1;33"))
+        yield paint(line, "1;33" if in_the_way else _CODES.get(story.outcome, "1;33"))
     for step in story.steps:
         yield ""
         yield from _head(step.name, step.text, paint)
