@@ -18,7 +18,7 @@ MODULES = {
 }
 PURE = (
     *("attribute", "expression", "directory", "scope", "mapping", "names", "plan", "guards", "scim"),
-    *("match", "ladder", "user_diff", "group_diff", "diff", "tempo"),
+    *("match", "ladder", "user_diff", "group_diff", "diff", "tempo", "progress"),
 )
 # Network, clock, environment, randomness, processes.
 IMPURE_LIBRARIES = {
