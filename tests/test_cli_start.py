@@ -13,6 +13,7 @@ import pytest
 
 from ninjasync import __version__
 from ninjasync.errors import ConfigurationError
+from ninjasync.sandbox.weather import FAULTS, QUIRKS
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = ("plan", "apply", "show", "check", "history", "init", "sandbox", "demo")
@@ -64,14 +65,30 @@ def test_the_help_has_a_short_option_too() -> None:
 
 
 def test_the_help_lists_every_command() -> None:
-    _, _, listed = start("--help").stdout.partition("─ Commands ─")
-    assert tuple(re.findall(r"^│ (\w+) ", listed, re.MULTILINE)) == COMMANDS
+    listed, _, _ = start("--help").stdout.partition("Shell completion:")
+    assert sorted(re.findall(r"^  (\w+)  ", listed, re.MULTILINE)) == sorted(COMMANDS)
+
+
+def test_the_help_is_grouped_says_nothing_of_types_and_ends_with_what_every_command_has() -> None:
+    shown = {command: start(command, "--help").stdout for command in COMMANDS}
+    assert all(text.rstrip().endswith("Show this message and exit.") or "sandbox" in text for text in shown.values())
+    headings = re.findall(r"^(\S.*):$", shown["apply"], re.MULTILINE)
+    last = "Global options, before or after the command"
+    assert headings == ["Arguments", "Options", "Result", "Approvals, by number", last]
+    assert not any("<" in text or ">=" in text or "\x1b" in text for text in shown.values())
+
+
+def test_the_sandboxes_help_has_a_line_for_each_fault_and_quirk() -> None:
+    shown = start("sandbox", "--help").stdout
+    for name, entry in (*FAULTS.items(), *QUIRKS.items()):
+        assert re.search(rf"^  {re.escape(name)}{'=' if entry.form else ' '}", shown, re.MULTILINE), name
 
 
 def test_without_a_command_the_help_is_shown_and_the_exit_code_says_that_the_command_line_is_wrong() -> None:
     done = start()
     assert done.returncode == 64
-    assert "Commands" in done.stdout + done.stderr
+    assert done.stdout == ""
+    assert done.stderr == start("--help").stdout
 
 
 @pytest.mark.parametrize("arguments", [("--config", "nowhere.toml", "plan"), ("plan", "-c", "nowhere.toml")])

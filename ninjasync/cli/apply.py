@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def apply(
     invocation: Invocation,
     planfile: Annotated[
-        Path | None, typer.Argument(metavar="[PLANFILE]", help="Apply exactly this saved plan, and ask nothing.")
+        Path | None, typer.Argument(metavar="PLANFILE", help="Apply exactly this saved plan, and ask nothing.")
     ] = None,
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Ask nothing; needed without a terminal. Lifts no guard.")

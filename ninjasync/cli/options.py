@@ -14,6 +14,8 @@ from typing import Annotated, Any
 
 import typer
 
+from ninjasync.cli.help import GLOBAL_PANEL as _PANEL
+
 
 class LogLevel(StrEnum):
     """How much is told on standard error."""
@@ -47,8 +49,6 @@ class PlainFormat(StrEnum):
     JSON = "json"
 
 
-_PANEL = "Global options, before or after the command"
-
 _GLOBALS: dict[str, Any] = {
     "config": Annotated[
         Path | None,
@@ -61,9 +61,16 @@ _GLOBALS: dict[str, Any] = {
         ),
     ],
     "log_level": Annotated[
-        LogLevel | None, typer.Option(help="Default: warning; debug shows tracebacks.", rich_help_panel=_PANEL)
+        LogLevel | None,
+        typer.Option(
+            metavar="LEVEL",
+            help="debug, info, warning (default) or error; debug shows tracebacks.",
+            rich_help_panel=_PANEL,
+        ),
     ],
-    "log_format": Annotated[LogFormat | None, typer.Option(help="Default: text.", rich_help_panel=_PANEL)],
+    "log_format": Annotated[
+        LogFormat | None, typer.Option(metavar="FORMAT", help="text (default) or json.", rich_help_panel=_PANEL)
+    ],
     "log_file": Annotated[
         Path | None, typer.Option(metavar="FILE", help="Append log lines here too.", rich_help_panel=_PANEL)
     ],
