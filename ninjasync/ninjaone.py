@@ -48,7 +48,7 @@ class Reader:
 
     def __init__(self, config: Config, token: SecretStr, stop: threading.Event, tell: Tell = untold) -> None:
         pacer = Pacer(config.run.retries, rate=config.ninjaone.rate_limit, stop=stop, tell=tell)
-        self._tell = tell
+        self._stop, self._tell = stop, tell
         self._transport = ScimTransport(config, token, pacer)
         self._dialect = config.ninjaone.dialect
         self._parallelism = config.run.parallelism
@@ -364,9 +364,13 @@ class Reader:
         """Do ``work`` for every item, several at once, and return the results in order; tell how many there are."""
         results: list[T] = []
         with ThreadPoolExecutor(self._parallelism, "read") as pool:
-            for result in pool.map(work, items):
-                results.append(result)
-                told(len(results))
+            try:
+                for result in pool.map(work, items):
+                    results.append(result)
+                    told(len(results))
+            except KeyboardInterrupt:
+                self._stop.set()  # the pool awaits its threads, and they may be waiting to try again
+                raise
         return results
 
 

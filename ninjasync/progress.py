@@ -42,7 +42,15 @@ class Wait:
     status: int | None = None
 
 
-Told = Read | Wait
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """Another run holds the lock; this one waits for it, ``seconds`` at most."""
+
+    holder: str
+    seconds: float
+
+
+Told = Read | Wait | Locked
 Tell = Callable[[Told], None]
 
 

@@ -4,6 +4,7 @@ Importing this must stay cheap: commands import what they need when they run.
 """
 
 import logging
+import os
 import signal
 import sys
 from types import FrameType
@@ -68,8 +69,11 @@ def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code. The only place where errors are caught."""
     from typer.exceptions import Abort, TyperException
 
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed, or a Windows program without a console
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  # until the end of the process
+        elif hasattr(stream, "reconfigure"):
             # A name with a character that the terminal's encoding lacks must not end the run.
             stream.reconfigure(errors="backslashreplace")
     signal.signal(signal.SIGTERM, _interrupt)

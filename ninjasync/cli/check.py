@@ -13,7 +13,6 @@ import typer
 
 from ninjasync.cli import choices
 from ninjasync.cli.options import Format, Invocation, PlainFormat
-from ninjasync.cli.start import reading
 
 if TYPE_CHECKING:
     from ninjasync.finding import Line, Probe
@@ -34,6 +33,7 @@ def check(
     invocation.result_goes(Format(as_), None)
     from ninjasync.check import check as checked
     from ninjasync.cli.logs import start_logging
+    from ninjasync.cli.progress import Progress
     from ninjasync.errors import CommandLineError
     from ninjasync.finding import overall
     from ninjasync.report import check as report
@@ -45,8 +45,9 @@ def check(
     start_logging(invocation)
     at = now()
     as_json, found, not_probed = as_ is PlainFormat.JSON, None, 0
-    with closing(Sight(invocation.config, at)) as sight:
-        with reading(invocation):
+    progress = Progress(invocation)
+    with closing(Sight(invocation.config, at, progress.tell)) as sight:
+        with progress.reading():
             lines = checked(sight)
         if not as_json:
             invocation.deliver(report.render_text(lines, color=invocation.color()))

@@ -28,7 +28,7 @@ def demo(
     stop, color = threading.Event(), invocation.color()
 
     def say(*lines: str) -> None:
-        typer.echo("\n".join(lines))
+        invocation.deliver("\n".join([*lines, ""]))
 
     people = company(users=users, seed=seed)
     with Sandbox(people, existing_accounts(people, seed=seed)) as box, TemporaryDirectory() as folder:

@@ -123,7 +123,24 @@ class Invocation:
                 typer.echo(f"warning: {self.output} could not be written: {error.strerror or error}.", err=True)
             else:
                 return
+        say(text)
+
+
+def say(text: str) -> None:
+    """Write to standard output. A reader that has seen enough, such as ``head``, does not end the run."""
+    import errno
+    import os
+
+    from ninjasync.errors import NinjasyncError
+
+    try:
         typer.echo(text, nl=False)
+    except OSError as error:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # until the end of the process
+        if error.errno not in (errno.EPIPE, errno.EINVAL):  # the second is how Windows says it
+            raise NinjasyncError(
+                f"Standard output cannot be written: {error.strerror}.", "Direct it elsewhere."
+            ) from error
 
 
 def expect_writable(path: Path, option: str) -> None:
@@ -156,9 +173,8 @@ def with_globals(command: Callable[..., Any]) -> Callable[..., Any]:
         except KeyboardInterrupt:
             from ninjasync.errors import InterruptedRunError
 
-            raise InterruptedRunError(
-                "Interrupted.", "What was applied by then is recorded; the next run goes on from there."
-            ) from None
+            left = "What was applied by then is recorded; the next run goes on from there."
+            raise InterruptedRunError("Interrupted.", left if ctx.info_name == "apply" else "") from None
 
     shared = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)

@@ -49,8 +49,8 @@ def plan(
         approve_removals, approve_member_removals, approve_source, approve_privilege_changes, strict=strict
     )
     config = loaded(invocation)
-    with reading(invocation):
-        planned = plan_run(config, approvals, tuple(only or ()), threading.Event())
+    with reading(invocation) as tell:
+        planned = plan_run(config, approvals, tuple(only or ()), threading.Event(), tell)
     if out is not None:
         write_private(out, planned.file())
     shown = _redacted(planned.plan, planned.redaction_key) if redact else planned.plan
