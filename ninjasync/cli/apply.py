@@ -14,7 +14,7 @@ import typer
 from ninjasync.cli import choices
 from ninjasync.cli.options import Format, Invocation
 from ninjasync.cli.rendering import rendered_run
-from ninjasync.cli.start import loaded
+from ninjasync.cli.start import confirmed, loaded
 
 if TYPE_CHECKING:
     from ninjasync.run import Applying
@@ -76,7 +76,7 @@ def apply(
             invocation.deliver(shown)
         elif asks:
             typer.echo(shown, nl=False, err=True)
-        said_no = asks and bool(plan.changes) and not plan.refused and not _confirmed(len(plan.changes))
+        said_no = asks and bool(plan.changes) and not plan.refused and not confirmed(_question(len(plan.changes)))
         if plan.refused or said_no:
             result = Result.skipped(plan, "refused by a guard" if plan.refused else "the operator said no")
         else:
@@ -96,9 +96,8 @@ def apply(
     return code
 
 
-def _confirmed(number: int) -> bool:
-    typer.echo(f"\nApply {'this change' if number == 1 else f'these {number} changes'}? [y/N] ", nl=False, err=True)
-    return sys.stdin.readline().strip().casefold() in ("y", "yes")
+def _question(number: int) -> str:
+    return f"\nApply {'this change' if number == 1 else f'these {number} changes'}?"
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import typer
 
 from ninjasync.cli import choices
 from ninjasync.cli.options import Format, Invocation, PlainFormat
+from ninjasync.cli.start import confirmed
 
 if TYPE_CHECKING:
     from ninjasync.finding import Line, Probe
@@ -77,16 +78,11 @@ def _probed(sight: "Sight", lines: "tuple[Line, ...]", *, yes: bool) -> "tuple[P
         f"\nCreate, change and delete a throw-away account in NinjaOne?\n  {visible(subject.user_name)}\n"
         f"  an end user of {visible(subject.why)}\nGo on?"
     )
-    if not yes and not _confirmed(question):
+    if not yes and not confirmed(question):
         return None, 3
     stop = threading.Event()
     with _stopping(stop):
         return tried(sight.config, sight.token, subject, stop), 0
-
-
-def _confirmed(question: str) -> bool:
-    typer.echo(f"{question} [y/N] ", nl=False, err=True)
-    return sys.stdin.readline().strip().casefold() in ("y", "yes")
 
 
 @contextmanager

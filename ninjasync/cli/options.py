@@ -143,12 +143,17 @@ def say(text: str) -> None:
             ) from error
 
 
+def quoted(path: Path) -> str:
+    """Return a path as it can be pasted into a command line, of any shell."""
+    return f'"{path}"' if " " in str(path) else str(path)
+
+
 def expect_writable(path: Path, option: str) -> None:
     """Find out now, not after the work, that a file cannot be written. Raises CommandLineError."""
     from ninjasync.errors import CommandLineError
 
     try:
-        with path.open("a"):
+        with path.open("ab"):
             pass
     except OSError as error:
         raise CommandLineError(

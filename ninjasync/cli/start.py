@@ -1,8 +1,11 @@
-"""What a command begins with: logging, the configuration, and how reading gets on."""
+"""What a command begins with: logging, the configuration, how reading gets on, and a question."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+import typer
 
 from ninjasync.cli.options import Invocation
 
@@ -28,3 +31,13 @@ def reading(invocation: Invocation) -> "Iterator[Tell]":
     progress = Progress(invocation)
     with progress.reading():
         yield progress.tell
+
+
+def confirmed(question: str) -> bool:
+    """Ask on the terminal; no is what anything but yes means, and no answer."""
+    try:
+        typer.echo(f"{question} [y/N] ", nl=False, err=True)
+        return sys.stdin.readline().strip().casefold() in ("y", "yes")
+    except KeyboardInterrupt:
+        typer.echo(err=True)  # what follows stands on a line of its own
+        raise
