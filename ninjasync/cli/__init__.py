@@ -3,8 +3,8 @@
 Importing this must stay cheap: commands import what they need when they run.
 """
 
+import io
 import logging
-import os
 import signal
 import sys
 from types import FrameType
@@ -72,7 +72,7 @@ def run(arguments: list[str]) -> int:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # closed, or a Windows program without a console
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  # until the end of the process
+            setattr(sys, name, io.StringIO())
         elif hasattr(stream, "reconfigure"):
             # A name with a character that the terminal's encoding lacks must not end the run.
             stream.reconfigure(errors="backslashreplace")

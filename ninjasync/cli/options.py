@@ -129,14 +129,14 @@ class Invocation:
 def say(text: str) -> None:
     """Write to standard output. A reader that has seen enough, such as ``head``, does not end the run."""
     import errno
-    import os
+    import io
 
     from ninjasync.errors import NinjasyncError
 
     try:
         typer.echo(text, nl=False)
     except OSError as error:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # until the end of the process
+        sys.stdout = io.StringIO()  # whatever follows, the end of the process included, finds nothing to fail at
         if error.errno not in (errno.EPIPE, errno.EINVAL):  # the second is how Windows says it
             raise NinjasyncError(
                 f"Standard output cannot be written: {error.strerror}.", "Direct it elsewhere."
