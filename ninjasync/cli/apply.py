@@ -67,7 +67,7 @@ def apply(
     else:
         begun = applying(config, approvals, tuple(only or ()), "apply", stop, lock_timeout, progress.tell)
     with ExitStack() as stack:
-        with progress.reading():
+        with progress.reading("Duo and NinjaOne" if planfile is None else "NinjaOne"):
             run = stack.enter_context(begun)
         plan = run.plan
         shown = text.render_plan(plan, color=invocation.color(error=format is not Format.TEXT))

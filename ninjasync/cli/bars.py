@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.progress import Progress, Task, TaskID
 
-_LATELY, _TELLING = 20.0, 1.0  # seconds: what a rate is taken over, at most and at least
+# Seconds: what a rate is taken over, at most and at least. Duo's first 50 calls go at once, the rest
+# one by one, which is not to be hidden for long.
+_LATELY, _TELLING = 6.0, 1.0
 
 
 class Bars:
@@ -37,11 +39,15 @@ class Bars:
             id_ = self._progress.add_task(label, completed=done, total=total, note=note, rate=rate)
             self._drawn[label] = id_, rate
 
-    def wait(self, seconds: float, why: str) -> None:
-        """Show for that long what is waited for; the longest of several waits."""
+    def wait(self, seconds: float, words: str) -> None:
+        """Show ``words`` for that long, with the seconds left in place of ``{}``; of several waits the longest."""
         until = time.monotonic() + seconds
         if until > self._pause.until:
-            self._pause.why, self._pause.until = why, until
+            self._pause.said, self._pause.until = words, until
+
+    def go_on(self) -> None:
+        """Show no wait any more."""
+        self._pause.until = 0.0
 
 
 class _Rate:
@@ -67,12 +73,12 @@ class _Rate:
 class _Pause:
     """What is waited for, and until when by the monotonic clock."""
 
-    why: str = ""
+    said: str = ""
     until: float = 0.0
 
     def words(self) -> str:
         left = math.ceil(self.until - time.monotonic())
-        return f"Waiting {left} s: {self.why}" if left > 0 else ""
+        return self.said.format(left) if left > 0 else ""
 
 
 @contextmanager

@@ -37,14 +37,15 @@ class Progress:
         self._read: dict[tuple[str, str], Read] = {}
         self._next_line = 0.0
         self._warned: set[str] = set()
+        self._locked = False
         self._lock = threading.Lock()
 
     @contextmanager
-    def reading(self) -> Iterator[None]:
-        """Show what is told of reading."""
+    def reading(self, what: str = "Duo and NinjaOne") -> Iterator[None]:
+        """Show what is told of reading ``what``."""
         began = self._clock()
         self._next_line = began + _FIRST_LINE_AFTER
-        with self._showing("Reading Duo and NinjaOne"):
+        with self._showing(f"Reading {what}"):
             yield
         if found := self._found():
             log.info("Read %s in %.0f s.", found, self._clock() - began)
@@ -79,7 +80,8 @@ class Progress:
                 case Locked():
                     log.info("Another run holds the lock, for which this one waits: %s.", told.holder)
                     if self._bars:
-                        self._bars.wait(told.seconds, "another run holds the lock")
+                        self._bars.wait(told.seconds, "Waiting for another run to end, {} s at most")
+                        self._locked = True
                 case _:
                     assert_never(told)
 
@@ -96,6 +98,9 @@ class Progress:
     def _take(self, read: Read) -> None:
         self._read[read.service, read.resource] = read
         if self._bars:
+            if self._locked:
+                self._bars.go_on()
+                self._locked = False
             self._bars.show(f"{read.service} {read.resource}s", read.done, read.total)
         if self._clock() >= self._next_line:
             self._next_line = self._clock() + _NEXT_LINE_AFTER
@@ -103,7 +108,8 @@ class Progress:
 
     def _wait(self, wait: Wait) -> None:
         if self._bars and wait.seconds >= _WORTH_A_BAR:
-            self._bars.wait(wait.seconds, _reason(wait))
+            words = _reason(wait) if wait.why == "limit" else f"Waiting {{}} s: {_reason(wait)}"
+            self._bars.wait(wait.seconds, words)
         if wait.why == "asked" and wait.seconds >= _WORTH_A_WARNING and wait.service not in self._warned:
             self._warned.add(wait.service)
             log.warning("The run waits %.0f s: %s.", wait.seconds, _reason(wait))
@@ -123,7 +129,7 @@ def _reason(wait: Wait) -> str:
         case "asked":
             return f"{wait.service} asked for a pause{status}"
         case "limit":
-            return f"{wait.service}'s rate limit"
+            return f"{wait.service}'s rate limit sets the pace"
         case "failed":
             return f"{wait.service} {'failed' if wait.status else 'was not reached'}{status}, to be tried again"
     assert_never(wait.why)
