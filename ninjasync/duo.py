@@ -22,8 +22,10 @@ from pydantic import SecretStr
 from ninjasync import __version__
 from ninjasync.ahead import Ahead
 from ninjasync.config import Config
+from ninjasync.directory import Resource
 from ninjasync.errors import CredentialsError, IncompleteReadError, UnreachableError
 from ninjasync.pacing import TRANSIENT, Pacer, TransientError
+from ninjasync.progress import Read, Tell, untold
 from ninjasync.transport import authorities, certificate_hint, network_failure, proxy_for, stated_time
 
 T = TypeVar("T")
@@ -33,6 +35,7 @@ _USERS, _USERS_A_PAGE = "/admin/v1/users", 300
 _GROUPS, _GROUPS_A_PAGE = "/admin/v1/groups", 500
 _IDS_A_CALL = 100  # the most that user_id_list takes is not documented
 _TRASHED = "pending deletion"
+_RESOURCES: dict[str, Resource] = {"users": "user", "groups": "group"}
 
 # Duo's error codes and their cures (Duo Admin API, "Response format"). Its text for 40103 is vague on purpose.
 _CREDENTIALS = {
@@ -134,9 +137,10 @@ def _pool(config: Config) -> tuple[urllib3.HTTPConnectionPool | urllib3.PoolMana
 class DuoReader:
     """Reads one Duo account. Every method raises CredentialsError, UnreachableError or IncompleteReadError."""
 
-    def __init__(self, config: Config, secret: SecretStr, stop: threading.Event) -> None:
+    def __init__(self, config: Config, secret: SecretStr, stop: threading.Event, tell: Tell = untold) -> None:
         rate = config.duo.rate_limit
-        pacer = Pacer(config.run.retries, rate=rate / 60, burst=rate, stop=stop)
+        pacer = Pacer(config.run.retries, rate=rate / 60, burst=rate, stop=stop, service="Duo", tell=tell)
+        self._tell = tell
         self._transport = _Transport(config, secret, pacer)
         self._threads = config.run.parallelism
 
@@ -217,6 +221,7 @@ class DuoReader:
                     ids.add(id_)
                     trashed += row.get("status") == _TRASHED
                 found.append(convert(row))
+            self._tell(Read("Duo", _RESOURCES[what], len(found), stated if isinstance(stated, int) else None))
         count = len(ids) + nameless
         # Whether Duo counts the users in its trash is not documented; it lists them.
         if total not in (count, count - trashed):

@@ -12,6 +12,7 @@ from pathlib import Path
 import filelock
 
 from ninjasync.errors import LedgerError, LockedError
+from ninjasync.progress import Locked, Tell, untold
 from ninjasync.tenant import Tenant
 
 _MOMENT = 0.3  # seconds
@@ -27,7 +28,7 @@ def actor() -> str:
 
 
 @contextmanager
-def held(ledger: Path, tenant: Tenant, timeout: float, now: datetime) -> Iterator[None]:
+def held(ledger: Path, tenant: Tenant, timeout: float, now: datetime, tell: Tell = untold) -> Iterator[None]:
     """Hold the tenant's lock, which lies beside the ledger.
 
     Raises LockedError, naming the holder, when it is not free within ``timeout`` seconds.
@@ -36,8 +37,14 @@ def held(ledger: Path, tenant: Tenant, timeout: float, now: datetime) -> Iterato
     lock = filelock.FileLock(path, mode=0o600)
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # A plan that looks whether the lock is held holds it for a moment.
-        lock.acquire(timeout=max(timeout, _MOMENT))
+        try:
+            # A plan that looks whether the lock is held holds it for a moment.
+            lock.acquire(timeout=_MOMENT)
+        except filelock.Timeout:
+            if timeout <= _MOMENT:
+                raise
+            tell(Locked(holder(ledger, tenant) or "it does not say who", timeout))
+            lock.acquire(timeout=timeout - _MOMENT)
     except filelock.Timeout as error:
         raise LockedError(
             f"Another run holds the lock of this tenant: {holder(ledger, tenant) or 'it does not say who'}.",

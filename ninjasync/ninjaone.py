@@ -23,6 +23,7 @@ from ninjasync.config import Config
 from ninjasync.directory import Directory, Group, Problem, Resource, User, Wanted
 from ninjasync.errors import IncompleteReadError, UnreachableError
 from ninjasync.pacing import Pacer
+from ninjasync.progress import Read, Tell, untold
 from ninjasync.scim_http import CHECK_URL, ScimTransport
 
 R = TypeVar("R", User, Group)
@@ -45,8 +46,9 @@ class _NoListError(Exception):
 class Reader:
     """Reads one endpoint. Methods raise CredentialsError, UnreachableError or IncompleteReadError."""
 
-    def __init__(self, config: Config, token: SecretStr, stop: threading.Event) -> None:
-        pacer = Pacer(config.run.retries, rate=config.ninjaone.rate_limit, stop=stop)
+    def __init__(self, config: Config, token: SecretStr, stop: threading.Event, tell: Tell = untold) -> None:
+        pacer = Pacer(config.run.retries, rate=config.ninjaone.rate_limit, stop=stop, tell=tell)
+        self._stop, self._tell = stop, tell
         self._transport = ScimTransport(config, token, pacer)
         self._dialect = config.ninjaone.dialect
         self._parallelism = config.run.parallelism
@@ -154,6 +156,7 @@ class Reader:
                     except scim.UnreadableResourceError as error:
                         problems.append(_unreadable(resource, row, error))
                 seen += len(page.resources)
+                self._tell(Read("NinjaOne", resource, seen, page.total))
                 different = len(found) + len(problems) - held
                 fresh = different > before and page.resources != last
                 # A first page that is full and says that it is all may count itself alone: one more tells.
@@ -287,8 +290,13 @@ class Reader:
                 problems.append(_unreadable(resource, {"id": id_}, error))
                 return None
 
+        ids = sorted(ids)
+
+        def told(done: int) -> None:
+            self._tell(Read("NinjaOne", resource, done, len(ids) + len(names)))
+
         found: dict[str, R] = {}
-        for one in self._each(read, sorted(ids)):
+        for one in self._each(read, ids, told):
             if one is not None:
                 found[one.id or ""] = one
         known = {one.external_id for one in found.values() if one.external_id}
@@ -303,7 +311,7 @@ class Reader:
                 hits = [one for one in hits if one.external_id == duo_id]
             return hits
 
-        for hits in self._each(look, sorted(names.items())):
+        for hits in self._each(look, sorted(names.items()), lambda done: told(len(ids) + done)):
             for one in hits:
                 found.setdefault(one.id or "", one)
         return [found[id_] for id_ in sorted(found)]
@@ -354,10 +362,20 @@ class Reader:
                     problems.append(_unreadable(resource, row, error))
         return found
 
-    def _each(self, work: Callable[[S], T], items: Iterable[S]) -> list[T]:
-        """Do ``work`` for every item, several at once, and return the results in order."""
+    def _each(
+        self, work: Callable[[S], T], items: Iterable[S], told: Callable[[int], None] = lambda done: None
+    ) -> list[T]:
+        """Do ``work`` for every item, several at once, and return the results in order; tell how many there are."""
+        results: list[T] = []
         with ThreadPoolExecutor(self._parallelism, "read") as pool:
-            return list(pool.map(work, items))
+            try:
+                for result in pool.map(work, items):
+                    results.append(result)
+                    told(len(results))
+            except KeyboardInterrupt:
+                self._stop.set()  # the pool awaits its threads, and they may be waiting to try again
+                raise
+        return results
 
 
 def place(resource: Resource, id_: str) -> str:

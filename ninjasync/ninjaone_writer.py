@@ -21,6 +21,7 @@ from ninjasync.mapping import differs
 from ninjasync.ninjaone import PATHS, Reader, place
 from ninjasync.pacing import TransientError
 from ninjasync.plan import Change, Delta
+from ninjasync.progress import Tell, untold
 from ninjasync.scim_http import Answer
 
 _HINTS = {
@@ -36,8 +37,8 @@ _LOOKS_AGAIN_AFTER = (0.0, 0.2, 0.6)
 class Writer(Reader):
     """Writes one endpoint. Every method raises a NinjasyncError that says what failed."""
 
-    def __init__(self, config: Config, token: SecretStr, stop: threading.Event) -> None:
-        super().__init__(config, token, stop)
+    def __init__(self, config: Config, token: SecretStr, stop: threading.Event, tell: Tell = untold) -> None:
+        super().__init__(config, token, stop, tell)
         self._replaces = self._dialect.patch == "put"
 
     def create_user(self, change: Change) -> tuple[str, tuple[Observation, ...]]:

@@ -14,6 +14,7 @@ from typing import TypeVar
 import tenacity
 
 from ninjasync.errors import InterruptedRunError, UnreachableError
+from ninjasync.progress import Reason, Service, Tell, Wait, untold
 from ninjasync.tempo import Tempo
 
 T = TypeVar("T")
@@ -64,15 +65,27 @@ class Pacer:
     One for each service, shared by all threads: what one of them is told by a 429, all
     obey. ``rate`` is in calls a second from a bucket of ``burst`` calls; 0 is no limit
     but the one that the server's refusals show. ``retries`` is how often one call is
-    tried again. Setting ``stop`` ends every wait by an InterruptedRunError.
+    tried again. Setting ``stop`` ends every wait by an InterruptedRunError. ``tell`` hears
+    of every wait, as one of ``service``.
     """
 
-    def __init__(self, retries: int, *, rate: float = 0, burst: float = 1, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        retries: int,
+        *,
+        rate: float = 0,
+        burst: float = 1,
+        stop: threading.Event,
+        service: Service = "NinjaOne",
+        tell: Tell = untold,
+    ) -> None:
         self._retries = retries
         self._tempo = Tempo(rate, burst, time.monotonic())
         self._halted_until = 0.0
+        self._halted_by: int | None = None
         self._lock = threading.Lock()
         self._stop = stop
+        self._service, self._tell = service, tell
 
     def call(self, attempt: Callable[[], T]) -> T:
         """Return what ``attempt`` returns; it is called again while it raises TransientError."""
@@ -87,11 +100,12 @@ class Pacer:
 
     def _again(self, attempt: Callable[[], T], first: TransientError) -> T:
         """Go on after a first try that failed; most calls need no second, and are spared this (0.1 ms)."""
-        times_500 = 0
+        times_500, status = 0, first.status
 
         def gives_up(state: tenacity.RetryCallState) -> bool:
-            nonlocal times_500
-            times_500 += _error(state).status == 500
+            nonlocal times_500, status
+            status = _error(state).status
+            times_500 += status == 500
             return times_500 > _MOST_RETRIES_OF_500 or state.attempt_number > self._retries
 
         def retried() -> T:
@@ -104,7 +118,7 @@ class Pacer:
             retry=tenacity.retry_if_exception_type(TransientError),
             stop=gives_up,
             wait=self._wait,
-            sleep=self._sleep,
+            sleep=lambda seconds: self._sleep(seconds, "failed", status),
             reraise=True,
         )
         return retrying(retried)
@@ -121,6 +135,7 @@ class Pacer:
             if error.status == 429 and pause > 0 and now >= self._halted_until:
                 self._tempo.refused(now, pause)
             self._halted_until = max(self._halted_until, now + pause)
+            self._halted_by = error.status
         return 0.0
 
     def _await_turn(self) -> None:
@@ -131,14 +146,16 @@ class Pacer:
                 halt = self._halted_until - now
                 wait = halt if halt > 0 else self._tempo.reserve(now) - now
             if wait > 0:
-                self._sleep(wait)
+                self._sleep(wait, "asked", self._halted_by) if halt > 0 else self._sleep(wait, "limit")
             if halt > 0:
                 continue
             with self._lock:
                 if self._halted_until <= time.monotonic():
                     return
 
-    def _sleep(self, seconds: float) -> None:
+    def _sleep(self, seconds: float, why: Reason, status: int | None = None) -> None:
+        if seconds:  # after a 429 there is none here: its pause is awaited with the turn
+            self._tell(Wait(self._service, seconds, why, status))
         if self._stop.wait(seconds):
             raise InterruptedRunError("The run was interrupted while it waited to try again.")
 

@@ -32,6 +32,7 @@ from ninjasync.ninjaone import Reader
 from ninjasync.ninjaone_writer import Writer
 from ninjasync.plan import LastPlan, Outcome, Plan, Result
 from ninjasync.planner import Moment, Planning, baseline_of, make_plan
+from ninjasync.progress import Tell, untold
 from ninjasync.stale import by_name, expect_fresh
 from ninjasync.tenant import Tenant, tenant_of
 
@@ -60,7 +61,9 @@ class Planned:
     redaction_key: bytes | None
 
 
-def plan_run(config: Config, approvals: Approvals, only: tuple[str, ...], stop: threading.Event) -> Planned:
+def plan_run(
+    config: Config, approvals: Approvals, only: tuple[str, ...], stop: threading.Event, tell: Tell = untold
+) -> Planned:
     """Make a plan. Needs no lock, and does with a ledger that cannot be written, or with none."""
     at, tenant = now(), tenant_of(config)
     with ExitStack() as stack:
@@ -68,9 +71,9 @@ def plan_run(config: Config, approvals: Approvals, only: tuple[str, ...], stop: 
         if ledger is not None:
             stack.callback(ledger.close)
             warnings += _under_way(ledger, tenant)
-        reader = stack.enter_context(Reader(config, secrets.ninjaone_token(config), stop))
+        reader = stack.enter_context(Reader(config, secrets.ninjaone_token(config), stop, tell))
         moment = _moment(ledger, at, approvals, only, tuple(warnings))
-        planning = _read_and_plan(config, reader, moment, stop)
+        planning = _read_and_plan(config, reader, moment, stop, tell)
         # An approval is for what is applied with it; a mere plan must not make it the new normal.
         baseline = _baseline(config, planning, moment) if approvals.source is None else None
         if ledger is not None and ledger.writable:
@@ -114,8 +117,8 @@ def _moment(
     return Moment(at, ledger.ownership(at), ledger.baseline(), approvals, only, warnings, ledger.repeated())
 
 
-def _read_and_plan(config: Config, reader: Reader, moment: Moment, stop: threading.Event) -> Planning:
-    with _no_collection(), closing(DuoReader(config, secrets.duo_secret_key(config), stop)) as duo:
+def _read_and_plan(config: Config, reader: Reader, moment: Moment, stop: threading.Event, tell: Tell) -> Planning:
+    with _no_collection(), closing(DuoReader(config, secrets.duo_secret_key(config), stop, tell)) as duo:
         return make_plan(config, duo, reader, moment)
 
 
@@ -294,13 +297,17 @@ def applying(
     command: str,
     stop: threading.Event,
     lock_timeout: float,
+    tell: Tell = untold,
 ) -> Iterator[Applying]:
     """Hold the lock, settle what a killed run left, read both sides and plan."""
     token = secrets.ninjaone_token(config)
-    with _begun(config, command, lock_timeout) as (ledger, run, at), Writer(config, token, stop) as writer:
+    with (
+        _begun(config, command, lock_timeout, tell) as (ledger, run, at),
+        Writer(config, token, stop, tell) as writer,
+    ):
         warnings = tuple(settle(ledger, run, writer, now()))
         moment = _moment(ledger, at, approvals, only, warnings)
-        planning = _read_and_plan(config, writer, moment, stop)
+        planning = _read_and_plan(config, writer, moment, stop, tell)
         ours, our_groups = _ours(planning)
         ledger.forget(planning.actual.vanished | _deleted(planning, moment))
         ledger.uncontest(_seen(planning, moment))
@@ -318,6 +325,7 @@ def applying_saved(
     command: str,
     stop: threading.Event,
     lock_timeout: float,
+    tell: Tell = untold,
 ) -> Iterator[Applying]:
     """Hold the lock and prove that a saved plan still stands: ours, unused, and nothing it touches has moved.
 
@@ -335,7 +343,10 @@ def applying_saved(
             f"The saved plan {path} was made with another configuration.", "Make a new one with plan --out FILE."
         )
     token = secrets.ninjaone_token(config)
-    with _begun(config, command, lock_timeout) as (ledger, run, at), Writer(config, token, stop) as writer:
+    with (
+        _begun(config, command, lock_timeout, tell) as (ledger, run, at),
+        Writer(config, token, stop, tell) as writer,
+    ):
         if used := ledger.plan_used_by(plan_file.file_digest):
             raise RefusedForSafetyError(
                 f"The saved plan {path} was applied already, by the run {used}.",
@@ -363,10 +374,10 @@ def read_saved(path: Path) -> saved.SavedPlan:
 
 
 @contextmanager
-def _begun(config: Config, command: str, timeout: float) -> Iterator[tuple[Ledger, str, datetime]]:
+def _begun(config: Config, command: str, timeout: float, tell: Tell) -> Iterator[tuple[Ledger, str, datetime]]:
     """Hold the lock and begin a run; one that ends by an error is not taken for one that was killed."""
     tenant, path = tenant_of(config), ledger_path(config)
-    with lock.held(path, tenant, timeout, now()), closing(Ledger.open(path, tenant, now())) as ledger:
+    with lock.held(path, tenant, timeout, now(), tell), closing(Ledger.open(path, tenant, now())) as ledger:
         at = now()
         ledger.prune(config.state.keep_history_days, at)
         run = ledger.begin(lock.actor(), command, at)

@@ -24,6 +24,7 @@ from ninjasync.errors import LedgerError
 from ninjasync.ledger import Ledger, Run
 from ninjasync.pacing import Pacer
 from ninjasync.planner import read_source
+from ninjasync.progress import Tell, untold
 from ninjasync.scim import Page, read_page
 from ninjasync.scim_http import Answer, ScimTransport
 from ninjasync.tenant import tenant_of
@@ -69,8 +70,9 @@ class Remembered:
 class Sight:
     """Everything that a check may look at. A property raises a NinjasyncError where it cannot be had."""
 
-    def __init__(self, path: Path | None, now: datetime) -> None:
+    def __init__(self, path: Path | None, now: datetime, tell: Tell = untold) -> None:
         self.now = now
+        self._tell = tell
         self._path = path
         self._stop = threading.Event()
         self._groups: dict[str, str] = {}
@@ -109,7 +111,7 @@ class Sight:
     @cached_property
     def duo(self) -> DuoReader:
         """A reader of Duo."""
-        return DuoReader(self.config, self.duo_secret, self._stop)
+        return DuoReader(self.config, self.duo_secret, self._stop, self._tell)
 
     @cached_property
     def groups(self) -> dict[str, str]:
@@ -126,7 +128,8 @@ class Sight:
     @cached_property
     def scim(self) -> ScimTransport:
         """The SCIM endpoint; see ``get``."""
-        pacer = Pacer(self.config.run.retries, rate=self.config.ninjaone.rate_limit, stop=self._stop)
+        rate = self.config.ninjaone.rate_limit
+        pacer = Pacer(self.config.run.retries, rate=rate, stop=self._stop, tell=self._tell)
         return ScimTransport(self.config, self.token, pacer)
 
     def get(self, path: str, **params: str) -> Answer:

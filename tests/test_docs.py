@@ -119,8 +119,6 @@ def option_rows(options: list[Any]) -> list[list[str]]:
     rows = []
     for option in options:
         given = option.metavar or ""
-        if not given and not option.is_flag:
-            given = "|".join(one.value for one in option.type_descriptor.annotation)
         if option.param_type_name == "argument":
             names = f"`{given}`"
         else:

@@ -18,7 +18,7 @@ MODULES = {
 }
 PURE = (
     *("attribute", "expression", "directory", "scope", "mapping", "names", "plan", "guards", "scim"),
-    *("match", "ladder", "user_diff", "group_diff", "diff", "tempo"),
+    *("match", "ladder", "user_diff", "group_diff", "diff", "tempo", "progress"),
     *("story", "explain_case", "explain_settings", "explain_steps", "explain"),
 )
 # Network, clock, environment, randomness, processes.

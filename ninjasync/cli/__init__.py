@@ -3,6 +3,7 @@
 Importing this must stay cheap: commands import what they need when they run.
 """
 
+import io
 import logging
 import signal
 import sys
@@ -13,11 +14,15 @@ import typer
 
 from ninjasync import __version__
 from ninjasync.cli import apply, check, demo, explain, history, init, plan, sandbox
+from ninjasync.cli.help import GLOBAL_PANEL, Command, Group
 from ninjasync.cli.options import Format, Invocation, LogFormat, with_globals
 
 app = typer.Typer(
+    cls=Group,
     name="ninjasync",
-    help="Keeps NinjaOne's accounts in step with Duo: a plan that you can trust, then apply.",
+    help="Keeps NinjaOne's accounts in step with Duo: a plan to trust, then apply.",
+    epilog="To begin: ninjasync demo shows what it does, ninjasync init writes a configuration.",
+    rich_markup_mode=None,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
@@ -35,29 +40,41 @@ def _version(value: bool) -> None:
 def root(
     invocation: Invocation,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+        bool,
+        typer.Option(
+            "--version",
+            callback=_version,
+            is_eager=True,
+            help="Show the version and exit.",
+            rich_help_panel=GLOBAL_PANEL,
+        ),
     ] = False,
 ) -> None:
     """Take the options that stand before the command."""
 
 
-app.command("plan")(with_globals(plan.plan))
-app.command("apply")(with_globals(apply.apply))
-app.command("show")(with_globals(plan.show))
-app.command("explain")(with_globals(explain.explain))
-app.command("check")(with_globals(check.check))
-app.command("history")(with_globals(history.history))
-app.command("init")(with_globals(init.init))
-app.command("sandbox")(with_globals(sandbox.sandbox))
-app.command("demo")(with_globals(demo.demo))
+_SET_UP, _TRY_IT = "Set-up", "To try it"
+
+app.command("plan", cls=Command)(with_globals(plan.plan))
+app.command("apply", cls=Command)(with_globals(apply.apply))
+app.command("show", cls=Command)(with_globals(plan.show))
+app.command("explain", cls=Command)(with_globals(explain.explain))
+app.command("check", cls=Command, rich_help_panel=_SET_UP)(with_globals(check.check))
+app.command("history", cls=Command)(with_globals(history.history))
+app.command("init", cls=Command, rich_help_panel=_SET_UP)(with_globals(init.init))
+app.command("sandbox", cls=Command, rich_help_panel=_TRY_IT)(with_globals(sandbox.sandbox))
+app.command("demo", cls=Command, rich_help_panel=_TRY_IT)(with_globals(demo.demo))
 
 
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code. The only place where errors are caught."""
     from typer.exceptions import Abort, TyperException
 
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed, or a Windows program without a console
+            setattr(sys, name, io.StringIO())
+        elif hasattr(stream, "reconfigure"):
             # A name with a character that the terminal's encoding lacks must not end the run.
             stream.reconfigure(errors="backslashreplace")
     signal.signal(signal.SIGTERM, _interrupt)

@@ -1,11 +1,10 @@
 """``apply``: show, ask, write, report."""
 
-import logging
 import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -15,17 +14,16 @@ import typer
 from ninjasync.cli import choices
 from ninjasync.cli.options import Format, Invocation
 from ninjasync.cli.rendering import rendered_run
-from ninjasync.cli.start import loaded, reading
+from ninjasync.cli.start import confirmed, loaded
 
 if TYPE_CHECKING:
-    from ninjasync.plan import Outcome
     from ninjasync.run import Applying
 
 
 def apply(
     invocation: Invocation,
     planfile: Annotated[
-        Path | None, typer.Argument(metavar="[PLANFILE]", help="Apply exactly this saved plan, and ask nothing.")
+        Path | None, typer.Argument(metavar="PLANFILE", help="Apply exactly this saved plan, and ask nothing.")
     ] = None,
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Ask nothing; needed without a terminal. Lifts no guard.")
@@ -48,6 +46,7 @@ def apply(
     """Plan, ask, and apply to NinjaOne; or apply a saved plan."""
     invocation.result_goes(format, output)
     from ninjasync.apply import left_to_do
+    from ninjasync.cli.progress import Progress
     from ninjasync.errors import CommandLineError
     from ninjasync.plan import Result, exit_code
     from ninjasync.report import text
@@ -61,14 +60,14 @@ def apply(
     approvals = choices.approvals(
         approve_removals, approve_member_removals, approve_source, approve_privilege_changes, strict=strict
     )
-    config, stop = loaded(invocation), threading.Event()
+    config, stop, progress = loaded(invocation), threading.Event(), Progress(invocation)
     begun: AbstractContextManager[Applying]
     if planfile is not None:
-        begun = applying_saved(config, planfile, approvals, f"apply {planfile}", stop, lock_timeout)
+        begun = applying_saved(config, planfile, approvals, f"apply {planfile}", stop, lock_timeout, progress.tell)
     else:
-        begun = applying(config, approvals, tuple(only or ()), "apply", stop, lock_timeout)
+        begun = applying(config, approvals, tuple(only or ()), "apply", stop, lock_timeout, progress.tell)
     with ExitStack() as stack:
-        with reading(invocation):
+        with progress.reading("Duo and NinjaOne" if planfile is None else "NinjaOne"):
             run = stack.enter_context(begun)
         plan = run.plan
         shown = text.render_plan(plan, color=invocation.color(error=format is not Format.TEXT))
@@ -77,12 +76,12 @@ def apply(
             invocation.deliver(shown)
         elif asks:
             typer.echo(shown, nl=False, err=True)
-        said_no = asks and bool(plan.changes) and not plan.refused and not _confirmed(len(plan.changes))
+        said_no = asks and bool(plan.changes) and not plan.refused and not confirmed(_question(len(plan.changes)))
         if plan.refused or said_no:
             result = Result.skipped(plan, "refused by a guard" if plan.refused else "the operator said no")
         else:
-            with _stopping(stop):
-                result = run.apply(parallelism=parallelism, tell=_log_outcome)
+            with _stopping(stop), progress.applying(len(plan.writes)) as count:
+                result = run.apply(parallelism=parallelism, tell=count)
         code = 3 if said_no else exit_code(plan, result)
         run.finish(result, code)
     steps = left_to_do(result)
@@ -97,9 +96,8 @@ def apply(
     return code
 
 
-def _confirmed(number: int) -> bool:
-    typer.echo(f"\nApply {'this change' if number == 1 else f'these {number} changes'}? [y/N] ", nl=False, err=True)
-    return sys.stdin.readline().strip().casefold() in ("y", "yes")
+def _question(number: int) -> str:
+    return f"\nApply {'this change' if number == 1 else f'these {number} changes'}?"
 
 
 @contextmanager
@@ -109,8 +107,9 @@ def _stopping(stop: threading.Event) -> Iterator[None]:
     def request(number: int, frame: FrameType | None) -> None:
         if stop.is_set():
             raise KeyboardInterrupt
-        typer.echo("Stopping: the calls under way finish, the rest is left to the next run.", err=True)
         stop.set()
+        with suppress(RuntimeError):  # where it came amid a write to the same stream
+            sys.stderr.write("Stopping: the calls under way finish, the rest is left to the next run.\n")
 
     before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -118,10 +117,3 @@ def _stopping(stop: threading.Event) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _log_outcome(outcome: "Outcome") -> None:
-    from ninjasync.report.text import render_outcome
-
-    level = logging.INFO if outcome.status == "applied" else logging.ERROR
-    logging.getLogger("ninjasync").log(level, "%s", render_outcome(outcome))

@@ -13,7 +13,7 @@ import typer
 
 from ninjasync.cli import choices
 from ninjasync.cli.options import Format, Invocation, PlainFormat
-from ninjasync.cli.start import reading
+from ninjasync.cli.start import confirmed
 
 if TYPE_CHECKING:
     from ninjasync.finding import Line, Probe
@@ -34,6 +34,7 @@ def check(
     invocation.result_goes(Format(as_), None)
     from ninjasync.check import check as checked
     from ninjasync.cli.logs import start_logging
+    from ninjasync.cli.progress import Progress
     from ninjasync.errors import CommandLineError
     from ninjasync.finding import overall
     from ninjasync.report import check as report
@@ -45,8 +46,9 @@ def check(
     start_logging(invocation)
     at = now()
     as_json, found, not_probed = as_ is PlainFormat.JSON, None, 0
-    with closing(Sight(invocation.config, at)) as sight:
-        with reading(invocation):
+    progress = Progress(invocation)
+    with closing(Sight(invocation.config, at, progress.tell)) as sight:
+        with progress.reading():
             lines = checked(sight)
         if not as_json:
             invocation.deliver(report.render_text(lines, color=invocation.color()))
@@ -76,16 +78,11 @@ def _probed(sight: "Sight", lines: "tuple[Line, ...]", *, yes: bool) -> "tuple[P
         f"\nCreate, change and delete a throw-away account in NinjaOne?\n  {visible(subject.user_name)}\n"
         f"  an end user of {visible(subject.why)}\nGo on?"
     )
-    if not yes and not _confirmed(question):
+    if not yes and not confirmed(question):
         return None, 3
     stop = threading.Event()
     with _stopping(stop):
         return tried(sight.config, sight.token, subject, stop), 0
-
-
-def _confirmed(question: str) -> bool:
-    typer.echo(f"{question} [y/N] ", nl=False, err=True)
-    return sys.stdin.readline().strip().casefold() in ("y", "yes")
 
 
 @contextmanager

@@ -10,36 +10,47 @@ from ninjasync.cli.options import Format, PlainFormat
 if TYPE_CHECKING:
     from ninjasync.guards import Approvals
 
-_APPROVALS = "Approvals, by number"
+APPROVALS, RESULT = "Approvals, by number", "Result"
 
-FormatOption = Annotated[Format, typer.Option("--format", help="How the result is rendered.")]
-PlainFormatOption = Annotated[PlainFormat, typer.Option("--format", help="How the result is rendered.")]
+FormatOption = Annotated[
+    Format,
+    typer.Option("--format", metavar="FORMAT", help="text, json, markdown or html.", rich_help_panel=RESULT),
+]
+PlainFormatOption = Annotated[
+    PlainFormat, typer.Option("--format", metavar="FORMAT", help="text or json.", rich_help_panel=RESULT)
+]
 OutputOption = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Write the result here, on success, refusal and failure alike.")
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Write the result here, on success, refusal and failure alike.", rich_help_panel=RESULT
+    ),
 ]
 OnlyOption = Annotated[
     list[str] | None,
     typer.Option(metavar="WHO", help="Narrow to this user (repeatable): e-mail, Duo username or user id."),
 ]
 StrictOption = Annotated[bool, typer.Option("--strict", help="A held record is a refusal.")]
-RedactOption = Annotated[bool, typer.Option("--redact", help="Tokens in place of people's names and addresses.")]
+RedactOption = Annotated[
+    bool,
+    typer.Option("--redact", help="Tokens in place of people's names and addresses.", rich_help_panel=RESULT),
+]
 RemovalsOption = Annotated[
     int | None,
-    typer.Option(metavar="N", min=0, help="Lift the removal guard for at most N.", rich_help_panel=_APPROVALS),
+    typer.Option(metavar="N", min=0, help="Lift the removal guard for at most N.", rich_help_panel=APPROVALS),
 ]
 MemberRemovalsOption = Annotated[
     int | None,
-    typer.Option(metavar="N", min=0, help="The same for group memberships.", rich_help_panel=_APPROVALS),
+    typer.Option(metavar="N", min=0, help="The same for group memberships.", rich_help_panel=APPROVALS),
 ]
 SourceOption = Annotated[
     int | None,
     typer.Option(
-        metavar="N", min=0, help="Accept a source that shrank to no fewer than N people.", rich_help_panel=_APPROVALS
+        metavar="N", min=0, help="Accept a source that shrank to no fewer than N people.", rich_help_panel=APPROVALS
     ),
 ]
 PrivilegesOption = Annotated[
     int | None,
-    typer.Option(metavar="N", min=0, help="The same for technician/end-user changes.", rich_help_panel=_APPROVALS),
+    typer.Option(metavar="N", min=0, help="The same for technician/end-user changes.", rich_help_panel=APPROVALS),
 ]
 
 

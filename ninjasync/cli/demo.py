@@ -16,6 +16,7 @@ def demo(
     import threading
     from pathlib import Path
     from tempfile import TemporaryDirectory
+    from textwrap import fill
 
     from ninjasync.apply import left_to_do
     from ninjasync.errors import NinjasyncError
@@ -28,7 +29,7 @@ def demo(
     stop, color = threading.Event(), invocation.color()
 
     def say(*lines: str) -> None:
-        typer.echo("\n".join(lines))
+        invocation.deliver("\n".join([*lines, ""]))
 
     people = company(users=users, seed=seed)
     with Sandbox(people, existing_accounts(people, seed=seed)) as box, TemporaryDirectory() as folder:
@@ -55,8 +56,9 @@ def demo(
                 raise NinjasyncError("The plan after the apply is not empty.", f"Please report it, with seed {seed}.")
 
         say(
-            f"A make-believe company of {users} people, in a Duo and a NinjaOne that run on this machine only.",
-            "Duo says who works here. ninjasync brings NinjaOne's accounts into step with it.",
+            f"A make-believe company of {users} people, in a Duo and a NinjaOne that run on this",
+            "machine only. Duo says who works here. ninjasync brings NinjaOne's accounts into",
+            "step with it.",
             "",
             text.heading("Day one: NinjaOne has a few hand-made accounts", color=color),
             "",
@@ -69,7 +71,7 @@ def demo(
         expect_nothing_left()
 
         say("", text.heading("A year goes by in Duo", color=color), "")
-        say(*(f"  * {event}" for event in year_of_life(people, seed=seed)))
+        say(*(fill(f"  * {event}", 80, subsequent_indent="    ") for event in year_of_life(people, seed=seed)))
         say("", "The same command, before anything is written. Each line says why:", "", "$ ninjasync plan", "")
         year = plan_run(config, Approvals(), (), stop).plan
         say(text.render_plan(year, color=color).strip("\n"), "", "$ ninjasync apply")
@@ -77,7 +79,8 @@ def demo(
         expect_nothing_left()
         say(
             "",
-            "The leavers' accounts are inactive, not deleted; the rest kept theirs through every change of name.",
-            "To try it by hand: ninjasync sandbox. For your own Duo and NinjaOne: see config.example.toml.",
+            "The leavers' accounts are inactive, not deleted; the rest kept theirs through",
+            "every change of name. To try it by hand: ninjasync sandbox. For your own Duo and",
+            "NinjaOne: ninjasync init.",
         )
     return 0

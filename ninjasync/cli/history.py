@@ -11,7 +11,7 @@ from ninjasync.cli.start import loaded
 
 def history(
     invocation: Invocation,
-    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run's id, or the beginning of it.")] = None,
+    run: Annotated[str | None, typer.Argument(metavar="RUN", help="A run's id, or the beginning of it.")] = None,
     format: choices.PlainFormatOption = PlainFormat.TEXT,
 ) -> int:
     """Show past runs; for one run every operation with its outcome, before and after."""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ninjasync.cli.options import Invocation
+from ninjasync.cli.options import Invocation, quoted
 from ninjasync.cli.private import write_private
 
 
@@ -77,7 +77,7 @@ def init(
     write_private(output, text.encode())
     typer.echo(f"Written: {output}", err=True)
     if asks:
-        place = "" if output == Path("config.toml") else f" --config {output}"
+        place = "" if output == Path("config.toml") else f" --config {quoted(output)}"
         typer.echo(f"Next: ninjasync check{place}", err=True)
     return 0
 

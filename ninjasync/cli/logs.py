@@ -28,11 +28,21 @@ class _TextFormatter(logging.Formatter):
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
+class _StandardError(logging.Handler):
+    """Writes to what standard error is at the moment: progress lifts lines above its bars."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            sys.stderr.write(f"{self.format(record)}\n")  # typer.echo would go past whoever has taken its place
+        except Exception:
+            self.handleError(record)
+
+
 def start_logging(invocation: Invocation) -> None:
     """Set up logging as the global options ask; the libraries' own lines stay out of it."""
     level = (LogLevel.ERROR if invocation.quiet else None) or invocation.log_level or LogLevel.WARNING
     formatter = _JsonFormatter() if invocation.log_format is LogFormat.JSON else _TextFormatter()
-    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    handlers: list[logging.Handler] = [_StandardError()]
     if invocation.log_file:
         try:
             handlers.append(logging.FileHandler(invocation.log_file, encoding="utf-8", errors="backslashreplace"))

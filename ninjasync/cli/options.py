@@ -14,6 +14,8 @@ from typing import Annotated, Any
 
 import typer
 
+from ninjasync.cli.help import GLOBAL_PANEL as _PANEL
+
 
 class LogLevel(StrEnum):
     """How much is told on standard error."""
@@ -47,8 +49,6 @@ class PlainFormat(StrEnum):
     JSON = "json"
 
 
-_PANEL = "Global options, before or after the command"
-
 _GLOBALS: dict[str, Any] = {
     "config": Annotated[
         Path | None,
@@ -61,9 +61,16 @@ _GLOBALS: dict[str, Any] = {
         ),
     ],
     "log_level": Annotated[
-        LogLevel | None, typer.Option(help="Default: warning; debug shows tracebacks.", rich_help_panel=_PANEL)
+        LogLevel | None,
+        typer.Option(
+            metavar="LEVEL",
+            help="debug, info, warning (default) or error; debug shows tracebacks.",
+            rich_help_panel=_PANEL,
+        ),
     ],
-    "log_format": Annotated[LogFormat | None, typer.Option(help="Default: text.", rich_help_panel=_PANEL)],
+    "log_format": Annotated[
+        LogFormat | None, typer.Option(metavar="FORMAT", help="text (default) or json.", rich_help_panel=_PANEL)
+    ],
     "log_file": Annotated[
         Path | None, typer.Option(metavar="FILE", help="Append log lines here too.", rich_help_panel=_PANEL)
     ],
@@ -116,7 +123,29 @@ class Invocation:
                 typer.echo(f"warning: {self.output} could not be written: {error.strerror or error}.", err=True)
             else:
                 return
+        say(text)
+
+
+def say(text: str) -> None:
+    """Write to standard output. A reader that has seen enough, such as ``head``, does not end the run."""
+    import errno
+    import io
+
+    from ninjasync.errors import NinjasyncError
+
+    try:
         typer.echo(text, nl=False)
+    except OSError as error:
+        sys.stdout = io.StringIO()  # whatever follows, the end of the process included, finds nothing to fail at
+        if error.errno not in (errno.EPIPE, errno.EINVAL):  # the second is how Windows says it
+            raise NinjasyncError(
+                f"Standard output cannot be written: {error.strerror}.", "Direct it elsewhere."
+            ) from error
+
+
+def quoted(path: Path) -> str:
+    """Return a path as it can be pasted into a command line, of any shell."""
+    return f'"{path}"' if " " in str(path) else str(path)
 
 
 def expect_writable(path: Path, option: str) -> None:
@@ -124,7 +153,7 @@ def expect_writable(path: Path, option: str) -> None:
     from ninjasync.errors import CommandLineError
 
     try:
-        with path.open("a"):
+        with path.open("ab"):
             pass
     except OSError as error:
         raise CommandLineError(
@@ -149,9 +178,8 @@ def with_globals(command: Callable[..., Any]) -> Callable[..., Any]:
         except KeyboardInterrupt:
             from ninjasync.errors import InterruptedRunError
 
-            raise InterruptedRunError(
-                "Interrupted.", "What was applied by then is recorded; the next run goes on from there."
-            ) from None
+            left = "What was applied by then is recorded; the next run goes on from there."
+            raise InterruptedRunError("Interrupted.", left if ctx.info_name == "apply" else "") from None
 
     shared = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)

@@ -21,11 +21,15 @@ if TYPE_CHECKING:
 
 def plan(
     invocation: Invocation,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Save the plan, for apply FILE (mode 0600).")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Save the plan, for apply FILE (mode 0600).", rich_help_panel=choices.RESULT),
+    ] = None,
     format: choices.FormatOption = Format.TEXT,
     output: choices.OutputOption = None,
     detailed_exitcode: Annotated[
-        bool, typer.Option("--detailed-exitcode", help="Exit with 2 when there are changes.")
+        bool,
+        typer.Option("--detailed-exitcode", help="Exit with 2 when there are changes.", rich_help_panel=choices.RESULT),
     ] = False,
     only: choices.OnlyOption = None,
     strict: choices.StrictOption = False,
@@ -45,8 +49,8 @@ def plan(
         approve_removals, approve_member_removals, approve_source, approve_privilege_changes, strict=strict
     )
     config = loaded(invocation)
-    with reading(invocation):
-        planned = plan_run(config, approvals, tuple(only or ()), threading.Event())
+    with reading(invocation) as tell:
+        planned = plan_run(config, approvals, tuple(only or ()), threading.Event(), tell)
     if out is not None:
         write_private(out, planned.file())
     shown = _redacted(planned.plan, planned.redaction_key) if redact else planned.plan

@@ -1,7 +1,7 @@
 """``sandbox``: serve a local Duo and a local NinjaOne until interrupted."""
 
 import json
-import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from ninjasync.cli.options import Invocation
+from ninjasync.cli.options import Invocation, quoted
 from ninjasync.cli.private import write_private
 from ninjasync.sandbox.weather import FAULTS, QUIRKS, describe, parse_fault, parse_quirk
 
@@ -60,9 +60,10 @@ def sandbox(
             write_private(write_config, text.encode())
         typer.echo(f"Duo at {box.duo_url}, NinjaOne at {box.scim_url}; Ctrl-C ends both.", err=True)
         if write_config is not None:
-            typer.echo(f"Try: ninjasync plan --config {write_config}", err=True)
+            typer.echo(f"Try: ninjasync plan --config {quoted(write_config)}", err=True)
         with suppress(KeyboardInterrupt):
-            threading.Event().wait()
+            while True:
+                time.sleep(3600)  # on Windows, Ctrl-C wakes from this, and not from waiting for an event
     return 0
 
 

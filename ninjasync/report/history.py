@@ -59,9 +59,9 @@ def _run_line(run: Run) -> str:
         end = "cut short"
     else:
         end = f"exit {run.exit_code}"
-    counts = ", ".join(f"{number} {status}" for status, number in run.counts.items())
+    counts = ", ".join(f"{number} {status}" for status, number in run.counts.items() if number)
     started = f"{run.started_at:%Y-%m-%d %H:%M:%S}Z"
-    return "  ".join(visible(part) for part in (run.id, started, run.actor, run.command, end, counts) if part)
+    return "  ".join(visible(part) for part in (run.id, started, end, counts, run.command, run.actor) if part)
 
 
 def _operation_lines(operation: Operation) -> Iterator[str]:

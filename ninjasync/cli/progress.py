@@ -1,0 +1,139 @@
+"""Shows how a run gets on: as bars on a terminal, else as a few log lines.
+
+The lines are of level info, so that a cron job says nothing; a long pause that a service
+asked for is a warning, once. Counts what is told, and decides nothing.
+"""
+
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, assert_never
+
+from ninjasync.cli.bars import Bars, bars
+from ninjasync.cli.options import Invocation
+from ninjasync.progress import Locked, Read, Told, Wait
+
+if TYPE_CHECKING:
+    from ninjasync.plan import Outcome
+
+_FIRST_LINE_AFTER, _NEXT_LINE_AFTER = 10, 30  # seconds
+_WORTH_A_BAR, _WORTH_A_WARNING = 1, 30  # seconds
+
+log = logging.getLogger("ninjasync")
+
+
+class Progress:
+    """How one command gets on. ``tell`` may be called at any time, by any thread."""
+
+    def __init__(self, invocation: Invocation, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._color = invocation.color(error=True)
+        self._drawn = not invocation.quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self._bars: Bars | None = None
+        self._read: dict[tuple[str, str], Read] = {}
+        self._next_line = 0.0
+        self._warned: set[str] = set()
+        self._locked = False
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def reading(self, what: str = "Duo and NinjaOne") -> Iterator[None]:
+        """Show what is told of reading ``what``."""
+        began = self._clock()
+        self._next_line = began + _FIRST_LINE_AFTER
+        with self._showing(f"Reading {what}"):
+            yield
+        if found := self._found():
+            log.info("Read %s in %.0f s.", found, self._clock() - began)
+
+    @contextmanager
+    def applying(self, total: int) -> "Iterator[Callable[[Outcome], None]]":
+        """Show how many of ``total`` changes have an outcome; give whom to tell of each, who logs it too."""
+        from ninjasync.report.text import render_outcome
+
+        began, counts = self._clock(), dict.fromkeys(("applied", "failed", "skipped"), 0)
+
+        def count(outcome: "Outcome") -> None:
+            counts[outcome.status] += 1
+            log.log(logging.ERROR if outcome.status == "failed" else logging.INFO, "%s", render_outcome(outcome))
+            if self._bars:
+                self._bars.show("Changes", sum(counts.values()), total, _failures(counts["failed"]))
+
+        with self._showing("Applying to NinjaOne"):
+            if self._bars:
+                self._bars.show("Changes", 0, total)
+            yield count
+        log.info("%s in %.0f s.", ", ".join(f"{n} {status}" for status, n in counts.items()), self._clock() - began)
+
+    def tell(self, told: Told) -> None:
+        """Take an event into account."""
+        with self._lock:
+            match told:
+                case Read():
+                    self._take(told)
+                case Wait():
+                    self._wait(told)
+                case Locked():
+                    log.info("Another run holds the lock, for which this one waits: %s.", told.holder)
+                    if self._bars:
+                        self._bars.wait(told.seconds, "Waiting for another run to end, {} s at most")
+                        self._locked = True
+                case _:
+                    assert_never(told)
+
+    @contextmanager
+    def _showing(self, heading: str) -> Iterator[None]:
+        if not self._drawn:
+            yield
+            return
+        with ExitStack() as stack:
+            self._bars = stack.enter_context(bars(heading, color=self._color))
+            stack.callback(setattr, self, "_bars", None)
+            yield
+
+    def _take(self, read: Read) -> None:
+        self._read[read.service, read.resource] = read
+        if self._bars:
+            if self._locked:
+                self._bars.go_on()
+                self._locked = False
+            self._bars.show(f"{read.service} {read.resource}s", read.done, read.total)
+        if self._clock() >= self._next_line:
+            self._next_line = self._clock() + _NEXT_LINE_AFTER
+            log.info("Reading: %s so far.", self._found())
+
+    def _wait(self, wait: Wait) -> None:
+        if self._bars and wait.seconds >= _WORTH_A_BAR:
+            words = _reason(wait) if wait.why == "limit" else f"Waiting {{}} s: {_reason(wait)}"
+            self._bars.wait(wait.seconds, words)
+        if wait.why == "asked" and wait.seconds >= _WORTH_A_WARNING and wait.service not in self._warned:
+            self._warned.add(wait.service)
+            log.warning("The run waits %.0f s: %s.", wait.seconds, _reason(wait))
+
+    def _found(self) -> str:
+        """Say how many are read of what, in the same order each time."""
+        parts = []
+        for (service, resource), read in sorted(self._read.items()):
+            total = f" of {read.total:,}" if read.total is not None and read.total != read.done else ""
+            parts.append(f"{read.done:,}{total} {resource}{'s' * (read.done != 1 or bool(total))} in {service}")
+        return ", ".join(parts)
+
+
+def _reason(wait: Wait) -> str:
+    status = f" (HTTP {wait.status})" if wait.status else ""
+    match wait.why:
+        case "asked":
+            return f"{wait.service} asked for a pause{status}"
+        case "limit":
+            return f"{wait.service}'s rate limit sets the pace"
+        case "failed":
+            return f"{wait.service} {'failed' if wait.status else 'was not reached'}{status}, to be tried again"
+    assert_never(wait.why)
+
+
+def _failures(number: int) -> str:
+    return f", {number:,} failed" if number else ""
