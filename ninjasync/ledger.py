@@ -26,6 +26,7 @@ from ninjasync import ledger_file
 from ninjasync.directory import Baseline, Owned, Ownership, Resource
 from ninjasync.errors import LedgerNotWritableError
 from ninjasync.tenant import Tenant
+from ninjasync.trace import run_id
 
 T = TypeVar("T")
 
@@ -352,9 +353,9 @@ class Ledger:
 
     # --- the journal -------------------------------------------------------------------------
 
-    def begin(self, actor: str, command: str, now: datetime) -> str:
-        """Begin a run and return its id."""
-        run = f"{now.astimezone(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+    def begin(self, actor: str, command: str, now: datetime, id_: str = "") -> str:
+        """Begin a run and return its id, a new one where none is given."""
+        run = id_ or run_id(now)
         values = {
             "id": run,
             "tenant": self.tenant.id,
@@ -577,6 +578,12 @@ class Ledger:
                 connection.execute(fresh.on_conflict_do_nothing())
             return self.redaction_key()
         return bytes.fromhex(found)
+
+    def first_time(self, what: str) -> bool:
+        """Whether this tenant's ledger is asked for ``what`` for the first time; it remembers."""
+        with self._write() as connection:
+            told = insert(ledger_file.meta).values(key=f"told {self.tenant.id} {what}", value="")
+            return connection.execute(told.on_conflict_do_nothing()).rowcount == 1
 
     # --- connections -------------------------------------------------------------------------
 

@@ -283,10 +283,11 @@ def applying(
     command: str,
     stop: threading.Event,
     lock_timeout: float,
+    run_id: str = "",
 ) -> Iterator[Applying]:
     """Hold the lock, settle what a killed run left, read both sides and plan."""
     token = secrets.ninjaone_token(config)
-    with _begun(config, command, lock_timeout) as (ledger, run, at), Writer(config, token, stop) as writer:
+    with _begun(config, command, lock_timeout, run_id) as (ledger, run, at), Writer(config, token, stop) as writer:
         warnings = tuple(settle(ledger, run, writer, now()))
         moment = _moment(ledger, at, approvals, only, warnings)
         planning = _read_and_plan(config, writer, moment, stop)
@@ -306,6 +307,7 @@ def applying_saved(
     command: str,
     stop: threading.Event,
     lock_timeout: float,
+    run_id: str = "",
 ) -> Iterator[Applying]:
     """Hold the lock and prove that a saved plan still stands: ours, unused, and nothing it touches has moved.
 
@@ -323,7 +325,7 @@ def applying_saved(
             f"The saved plan {path} was made with another configuration.", "Make a new one with plan --out FILE."
         )
     token = secrets.ninjaone_token(config)
-    with _begun(config, command, lock_timeout) as (ledger, run, at), Writer(config, token, stop) as writer:
+    with _begun(config, command, lock_timeout, run_id) as (ledger, run, at), Writer(config, token, stop) as writer:
         if used := ledger.plan_used_by(plan_file.file_digest):
             raise RefusedForSafetyError(
                 f"The saved plan {path} was applied already, by the run {used}.",
@@ -351,13 +353,13 @@ def read_saved(path: Path) -> saved.SavedPlan:
 
 
 @contextmanager
-def _begun(config: Config, command: str, timeout: float) -> Iterator[tuple[Ledger, str, datetime]]:
+def _begun(config: Config, command: str, timeout: float, run_id: str) -> Iterator[tuple[Ledger, str, datetime]]:
     """Hold the lock and begin a run; one that ends by an error is not taken for one that was killed."""
     tenant, path = tenant_of(config), ledger_path(config)
     with lock.held(path, tenant, timeout, now()), closing(Ledger.open(path, tenant, now())) as ledger:
         at = now()
         ledger.prune(config.state.keep_history_days, at)
-        run = ledger.begin(lock.actor(), command, at)
+        run = ledger.begin(lock.actor(), command, at, run_id)
         try:
             yield ledger, run, at
         except BaseException as error:

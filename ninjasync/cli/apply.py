@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ninjasync.cli import choices
-from ninjasync.cli.options import Format, Invocation
+from ninjasync.cli.options import Format, Invocation, LogFormat
 from ninjasync.cli.rendering import rendered_run
-from ninjasync.cli.start import loaded, reading
+from ninjasync.cli.start import complain, reading, remark, watched
 
 if TYPE_CHECKING:
     from ninjasync.plan import Outcome
@@ -61,16 +61,16 @@ def apply(
     approvals = choices.approvals(
         approve_removals, approve_member_removals, approve_source, approve_privilege_changes, strict=strict
     )
-    config, stop = loaded(invocation), threading.Event()
+    (config, watch), stop = watched(invocation, "apply", whole=not only), threading.Event()
     begun: AbstractContextManager[Applying]
     if planfile is not None:
-        begun = applying_saved(config, planfile, approvals, f"apply {planfile}", stop, lock_timeout)
+        begun = applying_saved(config, planfile, approvals, f"apply {planfile}", stop, lock_timeout, invocation.run_id)
     else:
-        begun = applying(config, approvals, tuple(only or ()), "apply", stop, lock_timeout)
+        begun = applying(config, approvals, tuple(only or ()), "apply", stop, lock_timeout, invocation.run_id)
     with ExitStack() as stack:
         with reading(invocation):
             run = stack.enter_context(begun)
-        plan = run.plan
+        watch.plan = plan = run.plan
         shown = text.render_plan(plan, color=invocation.color(error=format is not Format.TEXT))
         as_it_goes = format is Format.TEXT and output is None
         if as_it_goes:
@@ -81,8 +81,11 @@ def apply(
         if plan.refused or said_no:
             result = Result.skipped(plan, "refused by a guard" if plan.refused else "the operator said no")
         else:
-            with _stopping(stop):
+            with _stopping(invocation, stop):
                 result = run.apply(parallelism=parallelism, tell=_log_outcome)
+        watch.result = result
+        if said_no:  # who said so need not be told
+            invocation.watch = None
         code = 3 if said_no else exit_code(plan, result)
         run.finish(result, code)
     steps = left_to_do(result)
@@ -90,10 +93,12 @@ def apply(
         invocation.deliver(text.render_result(result, plan, steps, color=invocation.color()))
     else:
         invocation.deliver(rendered_run(plan, now(), format, result, code, steps))
-        if format is Format.JSON:
+        if format is Format.JSON and invocation.log_format is LogFormat.JSON:
+            remark(invocation, *steps)
+        elif format is Format.JSON:
             typer.echo(text.render_steps(steps), nl=False, err=True)
     if result.fatal:
-        typer.echo(f"Error: {result.fatal.message}\n{result.fatal.hint}", err=True)
+        complain(invocation, result.fatal)
     return code
 
 
@@ -103,13 +108,13 @@ def _confirmed(number: int) -> bool:
 
 
 @contextmanager
-def _stopping(stop: threading.Event) -> Iterator[None]:
+def _stopping(invocation: Invocation, stop: threading.Event) -> Iterator[None]:
     """Let SIGINT and SIGTERM set ``stop``, so that the calls under way finish; a second one ends at once."""
 
     def request(number: int, frame: FrameType | None) -> None:
         if stop.is_set():
             raise KeyboardInterrupt
-        typer.echo("Stopping: the calls under way finish, the rest is left to the next run.", err=True)
+        remark(invocation, "Stopping: the calls under way finish, the rest is left to the next run.")
         stop.set()
 
     before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -122,6 +127,8 @@ def _stopping(stop: threading.Event) -> Iterator[None]:
 
 def _log_outcome(outcome: "Outcome") -> None:
     from ninjasync.report.text import render_outcome
+    from ninjasync.trace import fields
 
-    level = logging.INFO if outcome.status == "applied" else logging.ERROR
-    logging.getLogger("ninjasync").log(level, "%s", render_outcome(outcome))
+    level, change = logging.INFO if outcome.status == "applied" else logging.ERROR, outcome.change
+    operation = fields(f"{change.action} {change.resource} {change.key}", outcome.seconds, outcome.status)
+    logging.getLogger("ninjasync").log(level, "%s", render_outcome(outcome), extra=operation)
