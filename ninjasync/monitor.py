@@ -32,7 +32,7 @@ from ninjasync.notice import TOKEN_DAYS, Notice, notice, token_stage
 from ninjasync.plan import Plan, Result
 from ninjasync.redact import redacted_error
 from ninjasync.report.escape import visible
-from ninjasync.run import ledger_path, now
+from ninjasync.run import ledger_path
 from ninjasync.tenant import tenant_of
 from ninjasync.trace import timed
 from ninjasync.transport import network_failure
@@ -66,21 +66,21 @@ class _UndeliveredError(Exception):
     """Somebody could not be told; the text says why, without any secret."""
 
 
-def tell(watch: Watch, exit_code: int) -> None:
+def tell(watch: Watch, exit_code: int, at: datetime) -> None:
     """Tell whoever [monitor] names how the run ended. Raises nothing, and takes no longer than half a minute."""
     try:
-        _tell(watch, exit_code)
+        _tell(watch, _ended(watch, exit_code, at))
     except KeyboardInterrupt:
         log.warning("[monitor]: interrupted; perhaps not everybody was told of this run.")
     except Exception as error:  # whatever it is, the run has ended as it has
         log.warning("[monitor]: nobody could be told of this run (%s).", type(error).__name__)
 
 
-def _tell(watch: Watch, exit_code: int) -> None:
-    monitor, run = watch.config.monitor, _ended(watch, exit_code)
+def _tell(watch: Watch, run: Ended) -> None:
+    monitor = watch.config.monitor
     jobs: list[tuple[str, Callable[[], None]]] = []
     # Of a run that did not get the lock, the one that has it will tell; if that one hangs, its silence does.
-    if monitor.ping_url and watch.whole and exit_code != LockedError.exit_code:
+    if monitor.ping_url and watch.whole and run.exit_code != LockedError.exit_code:
         jobs.append(("ping_url", partial(_ping, monitor.ping_url if run.succeeded else failure_url(monitor.ping_url))))
     if monitor.notify and (message := _message(watch, run)):
         if find_spec("apprise") is None:
@@ -96,8 +96,8 @@ def _tell(watch: Watch, exit_code: int) -> None:
         _attempt(name, partial(_result, future, until))
 
 
-def _ended(watch: Watch, exit_code: int) -> Ended:
-    tenant, at, expires = tenant_of(watch.config), now(), watch.config.ninjaone.token_expires
+def _ended(watch: Watch, exit_code: int, at: datetime) -> Ended:
+    tenant, expires = tenant_of(watch.config), watch.config.ninjaone.token_expires
     return Ended(
         tenant.name or urlsplit(tenant.api_hostname).hostname or "",
         tenant.id,

@@ -70,9 +70,10 @@ def ended(invocation: Invocation, exit_code: int, error: BaseException | None) -
     """Tell whoever [monitor] names."""
     if invocation.watch is not None:
         from ninjasync.monitor import tell
+        from ninjasync.run import now
 
         invocation.watch.error = error
-        tell(invocation.watch, exit_code)
+        tell(invocation.watch, exit_code, now())
 
 
 @contextmanager
