@@ -7,7 +7,7 @@ nothing of files. Format: prometheus.io, "Exposition formats", text-based.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, time
 
 from ninjasync.plan import REMOVALS, Change, Plan, Result
 
@@ -17,7 +17,7 @@ _HELP = {
     "ninjasync_last_success_timestamp_seconds": "When the last run ended that ended well (exit code 0 or 2).",
     "ninjasync_last_run_exit_code": "Exit code of the last run.",
     "ninjasync_last_run_duration_seconds": "How long the last run took.",
-    "ninjasync_token_days_left": "Days until the SCIM token expires; below 0 it has expired.",
+    "ninjasync_token_expires_timestamp_seconds": "When the SCIM token expires; days left: (this - time()) / 86400.",
     "ninjasync_planned_changes": "Changes that the last run planned, by resource and action.",
     "ninjasync_changes": "What became of the changes of the last apply, by resource, action and outcome.",
     "ninjasync_held": "Records that are held, left as they are, by resource.",
@@ -25,9 +25,10 @@ _HELP = {
     "ninjasync_changes_withheld": "Changes that guards withheld, in whole or in part.",
     "ninjasync_guard_tripped": "1 for each guard that objected to the plan, by guard.",
 }
+NAMES = tuple(_HELP)
 _OUTCOMES = ("applied", "failed", "skipped")
 _LAST_SUCCESS = "ninjasync_last_success_timestamp_seconds"
-_SAMPLE = re.compile(r"(?P<name>\w+)\{(?P<labels>.*)\} (?P<value>\S+)")
+_SAMPLE = re.compile(r"(?P<name>\w+)\{(?P<labels>.*)\} (?P<value>-?[\d.]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Ended:
     exit_code: int
     begun: datetime
     ended: datetime
-    token_days: int | None = None
+    token_expires: date | None = None
     plan: Plan | None = None
     result: Result | None = None
 
@@ -52,6 +53,11 @@ class Ended:
     def succeeded(self) -> bool:
         """Whether nobody need look; 2 only says that a plan has changes."""
         return self.exit_code in (0, 2)
+
+    @property
+    def token_days(self) -> int | None:
+        """How many days the SCIM token still lasts; below 0 it has expired, None where nobody knows."""
+        return None if self.token_expires is None else (self.token_expires - self.ended.date()).days
 
     @property
     def removals(self) -> tuple[Change, ...]:
@@ -108,8 +114,9 @@ def _samples(run: Ended) -> Iterator[tuple[str, Mapping[str, str], str]]:
     yield "ninjasync_last_run_exit_code", {}, str(run.exit_code)
     # The clock may have been set meanwhile.
     yield "ninjasync_last_run_duration_seconds", {}, f"{max((run.ended - run.begun).total_seconds(), 0):.3f}"
-    if run.token_days is not None:
-        yield "ninjasync_token_days_left", {}, str(run.token_days)
+    if run.token_expires is not None:
+        midnight = datetime.combine(run.token_expires, time(), UTC)
+        yield "ninjasync_token_expires_timestamp_seconds", {}, f"{midnight.timestamp():.0f}"
     if run.plan is not None:
         yield from _of_plan(run, run.plan)
 

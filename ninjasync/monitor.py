@@ -82,12 +82,11 @@ def _tell(watch: Watch, run: Ended) -> None:
     # Of a run that did not get the lock, the one that has it will tell; if that one hangs, its silence does.
     if monitor.ping_url and watch.whole and run.exit_code != LockedError.exit_code:
         jobs.append(("ping_url", partial(_ping, monitor.ping_url if run.succeeded else failure_url(monitor.ping_url))))
-    if monitor.notify and (message := _message(watch, run)):
-        if find_spec("apprise") is None:
-            log.warning("[monitor] notify: messages need the extra package Apprise. %s", INSTALL)
-        else:
-            for number, address in enumerate(monitor.notify, 1):
-                jobs.append((f"notify (item {number})", partial(_notify, address, message)))
+    if monitor.notify and find_spec("apprise") is None:
+        log.warning("[monitor] notify: messages need the extra package Apprise. %s", INSTALL)
+    elif monitor.notify and (message := _message(watch, run)):
+        for number, address in enumerate(monitor.notify, 1):
+            jobs.append((f"notify (item {number})", partial(_notify, address, message)))
     under_way = [(name, in_background(partial(_timed, name, job))) for name, job in jobs]
     until = time.monotonic() + _MOST_SECONDS
     if monitor.metrics_file and watch.whole:
@@ -97,7 +96,7 @@ def _tell(watch: Watch, run: Ended) -> None:
 
 
 def _ended(watch: Watch, exit_code: int, at: datetime) -> Ended:
-    tenant, expires = tenant_of(watch.config), watch.config.ninjaone.token_expires
+    tenant = tenant_of(watch.config)
     return Ended(
         tenant.name or urlsplit(tenant.api_hostname).hostname or "",
         tenant.id,
@@ -105,7 +104,7 @@ def _ended(watch: Watch, exit_code: int, at: datetime) -> Ended:
         exit_code,
         watch.begun,
         at,
-        None if expires is None else (expires - at.date()).days,
+        watch.config.ninjaone.token_expires,
         watch.plan,
         watch.result,
     )
@@ -206,7 +205,7 @@ def _token_due(config: Config, run: Ended) -> bool:
         return False
     try:
         with closing(Ledger.open(ledger_path(config), tenant_of(config), run.ended)) as ledger:
-            return ledger.first_time(f"token that expires on {config.ninjaone.token_expires}, at {stage} days")
+            return ledger.first_time(f"token that expires on {run.token_expires}, at {stage} days")
     except NinjasyncError:
         return run.token_days in TOKEN_DAYS or run.token_days < 0
 

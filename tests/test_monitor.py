@@ -10,7 +10,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -152,12 +152,12 @@ def warnings(ran: Ran) -> list[str]:
 
 def test_the_metrics_of_an_apply_tell_what_it_did(office: Office) -> None:
     office.adjust("monitor", metrics_file="n.prom")
-    office.adjust("ninjaone", token_expires=str((datetime.now(UTC) + timedelta(days=50)).date()))
+    office.adjust("ninjaone", token_expires="2040-05-06")
     office.people.set_attribute(office.duo(user(4)), "userType", "nonsense")
     assert office.apply().code == 0
     told = figures(office, "apply")
     assert told["last_run_exit_code"] == 0
-    assert told["token_days_left"] == 50
+    assert told["token_expires_timestamp_seconds"] == datetime(2040, 5, 6, tzinfo=UTC).timestamp()
     assert told["held user"] == 1
     assert told["planned_changes create user"] == 5
     assert told["changes create applied user"] == 5
@@ -305,7 +305,7 @@ def test_a_tenant_of_any_name_is_told_by_that_name(name: str) -> None:
 
 
 def test_files_of_two_tenants_side_by_side_share_no_series_and_agree_on_every_help() -> None:
-    one, other = metrics(ended(), ""), metrics(ended(tenant_id="4567", exit_code=6, token_days=-3), "")
+    one, other = metrics(ended(), ""), metrics(ended(tenant_id="4567", exit_code=6, token_expires=date(2027, 2, 1)), "")
     assert samples(one).keys().isdisjoint(samples(other).keys())
     heads = [line for line in (one + other).splitlines() if line.startswith("#")]
     assert len({line.split(" ")[2] for line in heads}) == len(set(heads)) / 2
@@ -589,10 +589,11 @@ def test_a_message_that_fails_is_one_warning_without_its_address(
 def test_without_apprise_one_warning_says_how_to_install_it(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "apprise", None)
     office.adjust("monitor", notify=["json://127.0.0.1:1", "json://127.0.0.1:2"])
+    (line,) = warnings(office.apply())
     wrong_token(office)
     done = office.apply()
     assert done.code == 6
-    (line,) = warnings(done)
+    assert warnings(done) == [line], "also before there is anything to tell"
     assert 'pip install "ninjasync[notify]"' in line
     assert 'pip install "ninjasync[notify]"' in office.run("check").said
 
