@@ -6,9 +6,11 @@ nothing of its own, and prints nothing.
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from graphlib import TopologicalSorter
 from queue import SimpleQueue
 from typing import Literal, Protocol
@@ -133,6 +135,8 @@ class _Run:
         self._freed: set[str] = set()
         self._in_a_row = 0
         self._fatal: NinjasyncError | None = None
+        # How long each change's requests took, over both steps where it has two.
+        self._seconds: dict[str, float] = {}
 
     def result(self) -> Result:
         with ThreadPoolExecutor(self._parallelism, "apply") as pool:
@@ -212,6 +216,7 @@ class _Run:
 
     def _settle(self, outcome: Outcome) -> None:
         if outcome.change.name not in self._outcomes:
+            outcome = replace(outcome, seconds=self._seconds.get(outcome.change.name, 0.0))
             self._outcomes[outcome.change.name] = outcome
             self._tell(outcome)
 
@@ -220,12 +225,16 @@ class _Run:
         if change.name in self._outcomes:  # its first step failed already
             return ()
         number = self._journal.intend(change, step)
+        begun = time.monotonic()
         try:
             id_, observed = self._send(change, step)
         except BaseException as error:
             there = error.id if isinstance(error, NotKeptError) else None
             self._journal.conclude(number, change, step, there, (), error)
             raise
+        finally:
+            before = self._seconds.get(change.name, 0.0)
+            self._seconds[change.name] = before + time.monotonic() - begun
         self._journal.conclude(number, change, step, id_, observed, None)
         return observed
 

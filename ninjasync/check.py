@@ -49,6 +49,7 @@ CHECKS = (
     Check("extension", check_ninjaone.extension, (_ACCOUNTS,)),
     Check("ledger", check_here.ledger, (_CONFIG,)),
     Check("lock", check_here.lock_free, (_CONFIG,)),
+    Check("monitoring", check_here.monitor, (_CONFIG,)),
 )
 
 

@@ -2,6 +2,7 @@
 
 import os
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -9,6 +10,7 @@ from pydantic import SecretStr
 from ninjasync import lock
 from ninjasync.config import SecretReference
 from ninjasync.finding import Finding, green, red, yellow
+from ninjasync.monitor import ADDRESSES, INSTALL, apprise_for
 from ninjasync.settings import PREFIX
 from ninjasync.sight import Sight
 from ninjasync.tenant import tenant_of
@@ -105,6 +107,29 @@ def ledger(sight: Sight) -> Finding:
         f"There is none yet; the first apply makes it at {path}.",
         "Nothing to do, unless there was one: then put it back, or set [state] path to where it is.",
     )
+
+
+def monitor(sight: Sight) -> Finding:
+    """Whether those who are to be told of runs can be. Tells nobody."""
+    config = sight.config
+    wanted, told = config.monitor, []
+    if wanted.metrics_file:
+        path = config.file(wanted.metrics_file)
+        if not (path.parent.is_dir() and os.access(path.parent, os.W_OK)):
+            return yellow(f"The metrics file {path} cannot be written.", "Make its folder, which this user may write.")
+        if path.suffix != ".prom":
+            return yellow(f"node_exporter would not read {path}.", "Give it a name that ends with .prom.")
+        told.append("a metrics file")
+    if wanted.ping_url:
+        told.append("a ping")
+    if wanted.notify:
+        if find_spec("apprise") is None:
+            return yellow("Messages ([monitor] notify) need Apprise.", INSTALL)
+        unknown = [str(number) for number, one in enumerate(wanted.notify, 1) if apprise_for(one) is None]
+        if unknown:
+            return yellow(f"[monitor] notify: nothing can be sent to item {', '.join(unknown)}.", ADDRESSES)
+        told.append("messages")
+    return green(f"Each run is told by {', '.join(told)}." if told else "Nobody is told of runs, nor is it asked for.")
 
 
 def lock_free(sight: Sight) -> Finding:

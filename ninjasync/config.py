@@ -88,7 +88,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _url(text: str) -> str:
+def _url(text: str, *, query: bool = False) -> str:
     """Check an http(s) URL that a secret will be sent to; return it without a trailing slash."""
     try:
         parts = urlsplit(text.strip())
@@ -101,11 +101,11 @@ def _url(text: str) -> str:
         raise ValueError("holds no valid host name")
     if parts.username or parts.password:
         raise ValueError("must hold no user name or password")
-    if parts.query or parts.fragment:
-        raise ValueError("must end with its path, without ? or #")
+    if parts.fragment or (parts.query and not query):
+        raise ValueError("must hold no #" if query else "must end with its path, without ? or #")
     if parts.scheme == "http" and not is_loopback(host):
         raise ValueError("plain http is allowed to this machine only (127.0.0.1); use https://")
-    return text.strip().rstrip("/")
+    return text.strip() if parts.query else text.strip().rstrip("/")
 
 
 def _duo_host(text: str) -> str:
@@ -116,8 +116,8 @@ def _duo_host(text: str) -> str:
     return url
 
 
-def _optional_url(text: str) -> str:
-    return _url(text) if text.strip() else ""
+def _ping_url(text: str) -> str:
+    return _url(text, query=True) if text.strip() else ""
 
 
 def _proxy(text: str) -> str:
@@ -294,7 +294,7 @@ class Monitor(Section):
     """Who is told of a run; none of these can make a run fail."""
 
     metrics_file: str = ""
-    ping_url: Annotated[str, AfterValidator(_optional_url)] = ""
+    ping_url: Annotated[str, AfterValidator(_ping_url)] = ""
     notify: Strings = ()
     notify_on: tuple[Literal["failure", "refusal", "removals", "token"], ...] = (
         "failure",

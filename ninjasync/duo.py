@@ -7,8 +7,10 @@ Cannot write: nothing here sends anything but GET.
 
 import http.client
 import json
+import logging
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -26,7 +28,10 @@ from ninjasync.directory import Resource
 from ninjasync.errors import CredentialsError, IncompleteReadError, UnreachableError
 from ninjasync.pacing import TRANSIENT, Pacer, TransientError
 from ninjasync.progress import Read, Tell, untold
+from ninjasync.trace import requested
 from ninjasync.transport import authorities, certificate_hint, network_failure, proxy_for, stated_time
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 _Raw = tuple[urllib3.BaseHTTPResponse, bytes]
@@ -72,6 +77,7 @@ class _Transport(duo_client.Admin):  # type: ignore[misc]  # duo_client ships no
         self, method: str, uri: str, body: str | None, headers: Mapping[bytes, bytes]
     ) -> tuple[urllib3.BaseHTTPResponse, bytes]:
         plain = {name.decode(): value.decode() for name, value in headers.items()}
+        begun, status = time.monotonic(), None
         try:
             answer = self._pool.urlopen(
                 method,
@@ -85,11 +91,14 @@ class _Transport(duo_client.Admin):  # type: ignore[misc]  # duo_client ships no
             # Read here, for the answer is a cycle that would keep its page until Python looks for cycles.
             data = answer.read(decode_content=True)
             answer.release_conn()
+            status = answer.status
         except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
             raise TransientError(
                 f"Duo at {self.host} cannot be reached: {network_failure(error)}.",
                 certificate_hint(error, "duo") or _REACH_HINT,
             ) from error
+        finally:
+            requested(log, f"{method} {uri.partition('?')[0]}", begun, status)
         if (theirs := stated_time(answer.headers.get("Date"))) is not None:
             self.skew = theirs - datetime.now(UTC)
         if answer.status in TRANSIENT:

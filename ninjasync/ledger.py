@@ -27,6 +27,7 @@ from ninjasync.directory import Baseline, Owned, Ownership, Resource
 from ninjasync.errors import LedgerNotWritableError
 from ninjasync.plan import GuardResult, LastPlan
 from ninjasync.tenant import Tenant
+from ninjasync.trace import run_id
 
 T = TypeVar("T")
 
@@ -353,9 +354,9 @@ class Ledger:
 
     # --- the journal -------------------------------------------------------------------------
 
-    def begin(self, actor: str, command: str, now: datetime) -> str:
-        """Begin a run and return its id."""
-        run = f"{now.astimezone(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+    def begin(self, actor: str, command: str, now: datetime, id_: str = "") -> str:
+        """Begin a run and return its id, a new one where none is given."""
+        run = id_ or run_id(now)
         values = {
             "id": run,
             "tenant": self.tenant.id,
@@ -608,6 +609,12 @@ class Ledger:
     def _meta(self, key: str) -> str | None:
         with self._read() as connection:
             return connection.execute(sa.select(ledger_file.meta.c.value).where(ledger_file.meta.c.key == key)).scalar()
+
+    def first_time(self, what: str) -> bool:
+        """Whether this tenant's ledger is asked for ``what`` for the first time; it remembers."""
+        with self._write() as connection:
+            told = insert(ledger_file.meta).values(key=f"told {self.tenant.id} {what}", value="")
+            return connection.execute(told.on_conflict_do_nothing()).rowcount == 1
 
     # --- connections -------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ it is written ``apply``'s. Time comes in as an argument.
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, Literal
 
@@ -194,13 +194,17 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one change. ``there`` says of one that failed that the resource exists all the same."""
+    """What became of one change, and how many ``seconds`` its requests took.
+
+    ``there`` says of one that failed that the resource exists all the same.
+    """
 
     change: Change
     status: Literal["applied", "failed", "skipped"]
     error: str = ""
     observed: tuple[Observation, ...] = ()
     there: bool = False
+    seconds: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

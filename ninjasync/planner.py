@@ -5,6 +5,7 @@ here; ``apply`` goes on with what comes out.
 """
 
 import hashlib
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -23,6 +24,9 @@ from ninjasync.guards import Approvals
 from ninjasync.mapping import AttributeMapping, compile_mapping, label, map_user
 from ninjasync.plan import REMOVALS, Change, Evidence, Leaver, Plan, count, journal_diff
 from ninjasync.scope import Scope, Verdict, judge, resolve
+from ninjasync.trace import timed
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -85,7 +89,8 @@ def make_plan(config: Config, duo: SourceReader, ninjaone: TargetReader, moment:
     """
     ninjaone.begin(compile_mapping(config.attributes, config.safety).paths)
     source = read_source(config, duo, moment.owned)
-    actual = ninjaone.directory(source.paths, _wanted(source, moment.owned))
+    with timed(log, "read NinjaOne"):
+        actual = ninjaone.directory(source.paths, _wanted(source, moment.owned))
     approved = moment.approvals.removals or 0
     policy = Policy(
         config.deprovision,
@@ -115,7 +120,8 @@ def read_source(config: Config, duo: SourceReader, owned: Ownership) -> Source:
     Who is ours and was not among the pages is asked for by his id: while people come and
     go, paging may pass somebody over, and not read is not absent.
     """
-    groups = duo.groups()
+    with timed(log, "read Duo groups"):
+        groups = duo.groups()
     scope = resolve(config.scope, config.groups, groups)
     mapping = compile_mapping(config.attributes, config.safety)
     users: dict[str, SourceUser] = {}
@@ -130,7 +136,9 @@ def read_source(config: Config, duo: SourceReader, owned: Ownership) -> Source:
         else:
             users[found.id] = found
 
-    for found in duo.users(convert):
+    with timed(log, "read Duo users"):
+        listed_users = duo.users(convert)
+    for found in listed_users:
         keep(found)
     listed = set(users)
     there = {duo_id for duo_id, entry in owned.users.items() if not entry.deleted}

@@ -297,12 +297,13 @@ def applying(
     command: str,
     stop: threading.Event,
     lock_timeout: float,
+    run_id: str = "",
     tell: Tell = untold,
 ) -> Iterator[Applying]:
     """Hold the lock, settle what a killed run left, read both sides and plan."""
     token = secrets.ninjaone_token(config)
     with (
-        _begun(config, command, lock_timeout, tell) as (ledger, run, at),
+        _begun(config, command, lock_timeout, run_id, tell) as (ledger, run, at),
         Writer(config, token, stop, tell) as writer,
     ):
         warnings = tuple(settle(ledger, run, writer, now()))
@@ -325,6 +326,7 @@ def applying_saved(
     command: str,
     stop: threading.Event,
     lock_timeout: float,
+    run_id: str = "",
     tell: Tell = untold,
 ) -> Iterator[Applying]:
     """Hold the lock and prove that a saved plan still stands: ours, unused, and nothing it touches has moved.
@@ -344,7 +346,7 @@ def applying_saved(
         )
     token = secrets.ninjaone_token(config)
     with (
-        _begun(config, command, lock_timeout, tell) as (ledger, run, at),
+        _begun(config, command, lock_timeout, run_id, tell) as (ledger, run, at),
         Writer(config, token, stop, tell) as writer,
     ):
         if used := ledger.plan_used_by(plan_file.file_digest):
@@ -374,13 +376,15 @@ def read_saved(path: Path) -> saved.SavedPlan:
 
 
 @contextmanager
-def _begun(config: Config, command: str, timeout: float, tell: Tell) -> Iterator[tuple[Ledger, str, datetime]]:
+def _begun(
+    config: Config, command: str, timeout: float, run_id: str, tell: Tell
+) -> Iterator[tuple[Ledger, str, datetime]]:
     """Hold the lock and begin a run; one that ends by an error is not taken for one that was killed."""
     tenant, path = tenant_of(config), ledger_path(config)
     with lock.held(path, tenant, timeout, now(), tell), closing(Ledger.open(path, tenant, now())) as ledger:
         at = now()
         ledger.prune(config.state.keep_history_days, at)
-        run = ledger.begin(lock.actor(), command, at)
+        run = ledger.begin(lock.actor(), command, at, run_id)
         try:
             yield ledger, run, at
         except BaseException as error:

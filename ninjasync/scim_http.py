@@ -4,6 +4,8 @@ Knows requests and statuses; what is asked and what an answer means is ``ninjaon
 """
 
 import json
+import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +19,10 @@ from ninjasync import __version__, scim
 from ninjasync.config import Config
 from ninjasync.errors import CredentialsError, NinjasyncError, UnreachableError
 from ninjasync.pacing import TRANSIENT, Pacer, TransientError, retry_after
+from ninjasync.trace import requested
 from ninjasync.transport import authorities, certificate_hint, network_failure, proxy_for, stated_time
+
+log = logging.getLogger(__name__)
 
 _MEDIA_TYPE = "application/scim+json"
 
@@ -72,6 +77,7 @@ class ScimTransport:
 
     def once(self, method: str, path: str, params: dict[str, str] | None = None, body: Any = None) -> Answer:
         """Make one try; see ``call``."""
+        begun, status = time.monotonic(), None
         try:
             with self._borrowed() as session:
                 answer = session.request(
@@ -85,12 +91,15 @@ class ScimTransport:
                 )
                 # Read here, for the answer is a cycle that would keep its page until Python looks for cycles.
                 content = b"".join(answer.iter_content(1 << 20))
+                status = answer.status_code
         except requests.RequestException as error:
             raise TransientError(
                 f"NinjaOne at {self.url} cannot be reached: {network_failure(error)}.",
                 certificate_hint(error, "ninjaone")
                 or f"{CHECK_URL} Check the network and a proxy in the way ([ninjaone] proxy, HTTPS_PROXY).",
             ) from error
+        finally:
+            requested(log, f"{method} {path}", begun, status)
         return self._checked(answer, content)
 
     def unexpected(self, what: str, answer: Answer) -> NinjasyncError:

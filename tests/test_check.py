@@ -284,7 +284,7 @@ def test_the_text_fits_80_columns_and_ends_with_the_counts(world: World) -> None
     wide = [line for line in shown.splitlines() if len(line) > 80 and str(world.folder) not in line]
     assert wide == []
     assert "\nNot checked, as the check of Duo groups failed: Duo users, groups in scope," in shown
-    assert shown.endswith("Check: 15 green, 1 yellow, 1 red, 4 not checked.\n")
+    assert shown.endswith("Check: 16 green, 1 yellow, 1 red, 4 not checked.\n")
     assert "\x1b" not in shown
 
 

@@ -18,7 +18,7 @@ import typer
 from pydantic import BaseModel
 
 import ninjasync
-from ninjasync import config, errors, guards, plan, secrets
+from ninjasync import config, errors, guards, metrics, plan, secrets
 from ninjasync.cli import app
 from ninjasync.config import Config
 from ninjasync.sandbox import Sandbox, company, existing_accounts
@@ -267,6 +267,10 @@ def test_the_readme_lists_every_guard_that_a_plan_shows(tmp_path: Path) -> None:
     for (_, _, _, approved), guard in zip(rows, shown, strict=True):
         flag = (guard["approve"] or "").split(" ")[0]
         assert approved == f"`{flag} N`" if flag else not approved.startswith("`")
+
+
+def test_the_readme_lists_every_metric() -> None:
+    assert [name.strip("`") for name, _ in table(below("### Metrics"))] == list(metrics.NAMES)
 
 
 def test_the_readme_explains_only_problem_codes_that_the_code_has() -> None:

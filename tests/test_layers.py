@@ -18,7 +18,7 @@ MODULES = {
 }
 PURE = (
     *("attribute", "expression", "directory", "scope", "mapping", "names", "plan", "guards", "scim"),
-    *("match", "ladder", "user_diff", "group_diff", "diff", "tempo", "progress"),
+    *("match", "ladder", "user_diff", "group_diff", "diff", "tempo", "progress", "metrics", "notice"),
     *("story", "explain_case", "explain_settings", "explain_steps", "explain"),
 )
 # Network, clock, environment, randomness, processes.
@@ -48,7 +48,10 @@ IMPURE_MODULES = {
         f"ninjasync.{name}"
         for name in ("secrets", "settings", "transport", "duo", "ninjaone", "pacing", "planner", "run")
     ),
-    *(f"ninjasync.{name}" for name in ("journal", "lock", "saved", "stale", "tenant", "redact", "scim_http")),
+    *(
+        f"ninjasync.{name}"
+        for name in ("journal", "lock", "saved", "stale", "tenant", "redact", "scim_http", "monitor", "trace")
+    ),
     *(f"ninjasync.{name}" for name in ("apply", "ledger", "report", "cli", "sandbox")),
     *(f"ninjasync.{name}" for name in ("explain_run", "seek", "wire", "ninjaone_finder")),
 }

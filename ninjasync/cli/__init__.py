@@ -15,7 +15,8 @@ import typer
 from ninjasync import __version__
 from ninjasync.cli import apply, check, demo, explain, history, init, plan, sandbox
 from ninjasync.cli.help import GLOBAL_PANEL, Command, Group
-from ninjasync.cli.options import Format, Invocation, LogFormat, with_globals
+from ninjasync.cli.options import Format, Invocation, with_globals
+from ninjasync.cli.start import complain, ended
 
 app = typer.Typer(
     cls=Group,
@@ -79,15 +80,18 @@ def run(arguments: list[str]) -> int:
             stream.reconfigure(errors="backslashreplace")
     signal.signal(signal.SIGTERM, _interrupt)
     invocation = Invocation()
+    raised: BaseException | None = None
     try:
-        code = app(arguments, obj=invocation, prog_name="ninjasync", standalone_mode=False)
+        returned = app(arguments, obj=invocation, prog_name="ninjasync", standalone_mode=False)
+        code = returned if isinstance(returned, int) else 0
     except TyperException as error:
-        return _usage(error)
-    except (Abort, KeyboardInterrupt):
-        return 130
+        code = _usage(error)
+    except (Abort, KeyboardInterrupt) as error:
+        code, raised = 130, error
     except Exception as error:  # the one place: whatever it is, the user gets one sentence
-        return _failed(error, invocation)
-    return code if isinstance(code, int) else 0
+        code, raised = _failed(error, invocation), error
+    ended(invocation, code, raised)
+    return code
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -105,8 +109,7 @@ def _usage(error: Any) -> int:
 
 
 def _failed(error: Exception, invocation: Invocation) -> int:
-    from ninjasync.errors import ConfigurationError, NinjasyncError
-    from ninjasync.report.escape import visible
+    from ninjasync.errors import NinjasyncError
 
     if isinstance(error, NinjasyncError):
         told = error
@@ -123,16 +126,7 @@ def _failed(error: Exception, invocation: Invocation) -> int:
 
         told = redacted_error(told, redaction_key())
     logging.getLogger("ninjasync").debug("where it happened", exc_info=error)
-    mistakes = told.mistakes if isinstance(told, ConfigurationError) else ()
-    if invocation.log_format is LogFormat.JSON:
-        for line in (*mistakes, f"{told.message} {told.hint}".strip()):
-            logging.getLogger("ninjasync").error(line)
-    else:
-        for mistake in mistakes:
-            typer.echo(f"  - {visible(mistake)}", err=True)
-        typer.echo(f"Error: {visible(told.message)}", err=True)
-        if told.hint:
-            typer.echo(visible(told.hint), err=True)
+    complain(invocation, told)
     _deliver_failure(told, invocation)
     return told.exit_code
 

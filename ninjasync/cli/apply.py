@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ninjasync.cli import choices
-from ninjasync.cli.options import Format, Invocation
+from ninjasync.cli.options import Format, Invocation, LogFormat
 from ninjasync.cli.rendering import rendered_run
-from ninjasync.cli.start import confirmed, loaded
+from ninjasync.cli.start import complain, confirmed, remark, watched
 
 if TYPE_CHECKING:
     from ninjasync.run import Applying
@@ -60,16 +60,18 @@ def apply(
     approvals = choices.approvals(
         approve_removals, approve_member_removals, approve_source, approve_privilege_changes, strict=strict
     )
-    config, stop, progress = loaded(invocation), threading.Event(), Progress(invocation)
+    config, watch = watched(invocation, "apply", whole=not only)
+    stop, progress = threading.Event(), Progress(invocation)
     begun: AbstractContextManager[Applying]
+    how = (stop, lock_timeout, invocation.run_id, progress.tell)
     if planfile is not None:
-        begun = applying_saved(config, planfile, approvals, f"apply {planfile}", stop, lock_timeout, progress.tell)
+        begun = applying_saved(config, planfile, approvals, f"apply {planfile}", *how)
     else:
-        begun = applying(config, approvals, tuple(only or ()), "apply", stop, lock_timeout, progress.tell)
+        begun = applying(config, approvals, tuple(only or ()), "apply", *how)
     with ExitStack() as stack:
         with progress.reading("Duo and NinjaOne" if planfile is None else "NinjaOne"):
             run = stack.enter_context(begun)
-        plan = run.plan
+        watch.plan = plan = run.plan
         shown = text.render_plan(plan, color=invocation.color(error=format is not Format.TEXT))
         as_it_goes = format is Format.TEXT and output is None
         if as_it_goes:
@@ -80,8 +82,11 @@ def apply(
         if plan.refused or said_no:
             result = Result.skipped(plan, "refused by a guard" if plan.refused else "the operator said no")
         else:
-            with _stopping(stop), progress.applying(len(plan.writes)) as count:
+            with _stopping(invocation, stop), progress.applying(len(plan.writes)) as count:
                 result = run.apply(parallelism=parallelism, tell=count)
+        watch.result = result
+        if said_no:  # who said so need not be told
+            invocation.watch = None
         code = 3 if said_no else exit_code(plan, result)
         run.finish(result, code)
     steps = left_to_do(result)
@@ -89,10 +94,12 @@ def apply(
         invocation.deliver(text.render_result(result, plan, steps, color=invocation.color()))
     else:
         invocation.deliver(rendered_run(plan, now(), format, result, code, steps))
-        if format is Format.JSON:
+        if format is Format.JSON and invocation.log_format is LogFormat.JSON:
+            remark(invocation, *steps)
+        elif format is Format.JSON:
             typer.echo(text.render_steps(steps), nl=False, err=True)
     if result.fatal:
-        typer.echo(f"Error: {result.fatal.message}\n{result.fatal.hint}", err=True)
+        complain(invocation, result.fatal)
     return code
 
 
@@ -101,7 +108,7 @@ def _question(number: int) -> str:
 
 
 @contextmanager
-def _stopping(stop: threading.Event) -> Iterator[None]:
+def _stopping(invocation: Invocation, stop: threading.Event) -> Iterator[None]:
     """Let SIGINT and SIGTERM set ``stop``, so that the calls under way finish; a second one ends at once."""
 
     def request(number: int, frame: FrameType | None) -> None:
@@ -109,7 +116,7 @@ def _stopping(stop: threading.Event) -> Iterator[None]:
             raise KeyboardInterrupt
         stop.set()
         with suppress(RuntimeError):  # where it came amid a write to the same stream
-            sys.stderr.write("Stopping: the calls under way finish, the rest is left to the next run.\n")
+            remark(invocation, "Stopping: the calls under way finish, the rest is left to the next run.")
 
     before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -3,23 +3,41 @@
 import json
 import logging
 import sys
+import traceback
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from ninjasync.cli.options import Invocation, LogFormat, LogLevel
 from ninjasync.errors import CommandLineError
 from ninjasync.report.escape import visible
+from ninjasync.trace import FIELDS
 
 
 class _JsonFormatter(logging.Formatter):
+    def __init__(self, run: str) -> None:
+        super().__init__()
+        self._run = run
+
     def format(self, record: logging.LogRecord) -> str:
-        line = {
+        line: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "message": record.getMessage(),
+            "run": self._run,
         }
-        if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
+        line |= {name: record.__dict__[name] for name in FIELDS if name in record.__dict__}
+        if record.exc_info and (error := record.exc_info[1]):
+            line["errors"] = list(_errors(error))
         return json.dumps(line)
+
+
+def _errors(error: BaseException | None) -> Iterator[dict[str, object]]:
+    """Yield an error and those that led to it: kind and places; what it says is in the message, or names people."""
+    while error is not None:
+        frames = traceback.extract_tb(error.__traceback__)
+        places = [{"file": frame.filename, "line": frame.lineno, "function": frame.name} for frame in frames]
+        yield {"type": type(error).__name__, "frames": places}
+        error = error.__cause__ or error.__context__
 
 
 class _TextFormatter(logging.Formatter):
@@ -41,7 +59,8 @@ class _StandardError(logging.Handler):
 def start_logging(invocation: Invocation) -> None:
     """Set up logging as the global options ask; the libraries' own lines stay out of it."""
     level = (LogLevel.ERROR if invocation.quiet else None) or invocation.log_level or LogLevel.WARNING
-    formatter = _JsonFormatter() if invocation.log_format is LogFormat.JSON else _TextFormatter()
+    as_json = invocation.log_format is LogFormat.JSON
+    formatter = _JsonFormatter(invocation.run_id) if as_json else _TextFormatter()
     handlers: list[logging.Handler] = [_StandardError()]
     if invocation.log_file:
         try:

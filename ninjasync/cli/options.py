@@ -8,13 +8,18 @@ import inspect
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ninjasync.cli.help import GLOBAL_PANEL as _PANEL
+from ninjasync.trace import run_id
+
+if TYPE_CHECKING:
+    from ninjasync.monitor import Watch
 
 
 class LogLevel(StrEnum):
@@ -97,6 +102,8 @@ class Invocation:
     output: Path | None = None
     redact: bool = False
     begun: list[Callable[["Invocation"], None]] = field(default_factory=list)
+    run_id: str = field(default_factory=lambda: run_id(datetime.now(UTC)))
+    watch: "Watch | None" = None
 
     def color(self, *, error: bool = False) -> bool:
         """Whether to colour what goes to standard output, or to standard error."""

@@ -13,7 +13,7 @@ from ninjasync.cli import choices
 from ninjasync.cli.options import Format, Invocation
 from ninjasync.cli.private import write_private
 from ninjasync.cli.rendering import rendered_plan
-from ninjasync.cli.start import loaded, reading
+from ninjasync.cli.start import loaded, reading, watched
 
 if TYPE_CHECKING:
     from ninjasync.plan import Plan
@@ -48,9 +48,10 @@ def plan(
     approvals = choices.approvals(
         approve_removals, approve_member_removals, approve_source, approve_privilege_changes, strict=strict
     )
-    config = loaded(invocation)
+    config, watch = watched(invocation, "plan", whole=not only)
     with reading(invocation) as tell:
         planned = plan_run(config, approvals, tuple(only or ()), threading.Event(), tell)
+    watch.plan = planned.plan
     if out is not None:
         write_private(out, planned.file())
     shown = _redacted(planned.plan, planned.redaction_key) if redact else planned.plan

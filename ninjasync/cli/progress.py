@@ -54,12 +54,15 @@ class Progress:
     def applying(self, total: int) -> "Iterator[Callable[[Outcome], None]]":
         """Show how many of ``total`` changes have an outcome; give whom to tell of each, who logs it too."""
         from ninjasync.report.text import render_outcome
+        from ninjasync.trace import fields
 
         began, counts = self._clock(), dict.fromkeys(("applied", "failed", "skipped"), 0)
 
         def count(outcome: "Outcome") -> None:
             counts[outcome.status] += 1
-            log.log(logging.ERROR if outcome.status == "failed" else logging.INFO, "%s", render_outcome(outcome))
+            level, change = logging.ERROR if outcome.status == "failed" else logging.INFO, outcome.change
+            operation = fields(f"{change.action} {change.resource} {change.key}", outcome.seconds, outcome.status)
+            log.log(level, "%s", render_outcome(outcome), extra=operation)
             if self._bars:
                 self._bars.show("Changes", sum(counts.values()), total, _failures(counts["failed"]))
 

@@ -1,5 +1,6 @@
 """What a command begins with: logging, the configuration, how reading gets on, and a question."""
 
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ninjasync.cli.options import Invocation
+from ninjasync.cli.options import Invocation, LogFormat
 
 if TYPE_CHECKING:
     from ninjasync.config import Config
+    from ninjasync.errors import NinjasyncError
+    from ninjasync.monitor import Watch
     from ninjasync.progress import Tell
 
 
@@ -21,6 +24,57 @@ def loaded(invocation: Invocation) -> "Config":
 
     start_logging(invocation)
     return load(invocation.config)
+
+
+def watched(invocation: Invocation, command: str, *, whole: bool) -> "tuple[Config, Watch]":
+    """Start logging; return the configuration, and where to put down what [monitor] is to be told in the end.
+
+    Nobody is told of a plan on a terminal: somebody is looking at it, and it must neither
+    calm nor set off what watches over the runs that nobody looks at.
+    """
+    config = loaded(invocation)
+    from ninjasync.monitor import Watch
+    from ninjasync.run import now
+
+    watch = Watch(config, command, now(), whole)
+    invocation.watch = None if command == "plan" and sys.stderr.isatty() else watch
+    return config, watch
+
+
+def complain(invocation: Invocation, error: "NinjasyncError") -> None:
+    """Say on standard error what went wrong and what to do, as log lines where those are JSON."""
+    from ninjasync.errors import ConfigurationError
+    from ninjasync.report.escape import visible
+
+    mistakes = error.mistakes if isinstance(error, ConfigurationError) else ()
+    if invocation.log_format is LogFormat.JSON:
+        for line in (*mistakes, f"{error.message} {error.hint}".strip()):
+            logging.getLogger("ninjasync").error("%s", line)
+        return
+    for mistake in mistakes:
+        typer.echo(f"  - {visible(mistake)}", err=True)
+    typer.echo(f"Error: {visible(error.message)}", err=True)
+    if error.hint:
+        typer.echo(visible(error.hint), err=True)
+
+
+def remark(invocation: Invocation, *lines: str) -> None:
+    """Say something on standard error that is worth a look, as log lines where those are JSON."""
+    for line in lines:
+        if invocation.log_format is LogFormat.JSON:
+            logging.getLogger("ninjasync").warning("%s", line)
+        else:
+            sys.stderr.write(f"{line}\n")  # typer.echo would go past the bars, which have taken its place
+
+
+def ended(invocation: Invocation, exit_code: int, error: BaseException | None) -> None:
+    """Tell whoever [monitor] names."""
+    if invocation.watch is not None:
+        from ninjasync.monitor import tell
+        from ninjasync.run import now
+
+        invocation.watch.error = error
+        tell(invocation.watch, exit_code, now())
 
 
 @contextmanager
