@@ -28,6 +28,7 @@ from pydantic import (
 from ninjasync import attribute
 from ninjasync.expression import ExpressionError, compile_expression
 
+MOST_WORKERS = 64
 STATUSES = ("active", "bypass", "locked out", "disabled", "pending deletion")
 
 
@@ -278,7 +279,7 @@ class Safety(Section):
 class Run(Section):
     """How a run works."""
 
-    parallelism: Annotated[int, Field(ge=1, le=64)] = 8
+    parallelism: Annotated[int, Field(ge=1, le=MOST_WORKERS)] = 8
     retries: Annotated[int, Field(ge=0, le=50)] = 6
 
 

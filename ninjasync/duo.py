@@ -29,7 +29,7 @@ from ninjasync.errors import CredentialsError, IncompleteReadError, UnreachableE
 from ninjasync.pacing import TRANSIENT, Pacer, TransientError
 from ninjasync.progress import Read, Tell, untold
 from ninjasync.trace import requested
-from ninjasync.transport import authorities, certificate_hint, network_failure, proxy_for, stated_time
+from ninjasync.transport import authorities, certificate_hint, network_failure, parse_json, proxy_for, stated_time
 
 log = logging.getLogger(__name__)
 
@@ -299,7 +299,10 @@ class DuoReader:
         host = self._transport.host
         answer, data = raw
         try:
-            rows, metadata = self._transport.parse_json_response_and_metadata(answer, data)
+            if answer.status == 200 and (body := parse_json(data))["stat"] == "OK":
+                rows, metadata = body["response"], body["metadata"]
+            else:
+                rows, metadata = self._transport.parse_json_response_and_metadata(answer, data)
         except RuntimeError as error:
             raise _refused(host, error) from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -370,10 +373,8 @@ def group_ids(row: Mapping[str, Any]) -> tuple[str, ...] | None:
     groups = row.get("groups")
     if not isinstance(groups, list):
         return None
-    ids = []
-    for group in groups:
-        id_ = group.get("group_id") if isinstance(group, dict) else None
-        if not isinstance(id_, str) or not id_:
-            return None
-        ids.append(sys.intern(id_))
-    return tuple(ids)
+    try:
+        ids = tuple([sys.intern(group["group_id"]) for group in groups])
+    except (KeyError, TypeError):
+        return None
+    return ids if all(ids) else None

@@ -61,6 +61,14 @@ def _bare_path(text: str) -> Expression:
     first, *rest = text.split(".")
     if not rest:
         return lambda record: record.get(first)
+    if len(rest) == 1:
+        (second,) = rest
+
+        def two(record: Mapping[str, Any]) -> Any:
+            place = record.get(first)
+            return place.get(second) if isinstance(place, dict) else None
+
+        return two
 
     def evaluate(record: Mapping[str, Any]) -> Any:
         value = record.get(first)

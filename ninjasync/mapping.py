@@ -43,7 +43,9 @@ class AttributeMapping:
     complete: bool
     # For each of ``paths``: expression, rule, and the valid form of each text that came before. There
     # are far fewer first names than people, so a rule is mostly a look-up (0.1 µs instead of 0.6 µs).
-    steps: tuple[tuple[Expression, "_Rule", dict[str, str]], ...]
+    steps: tuple[tuple[Expression, "_Rule", dict[Any, str | None]], ...]
+    # Whether a user may lack what he lacks: user type, and for each of ``paths`` whether there is no value.
+    may_lack: dict[tuple[str | None, tuple[bool, ...]], bool]
 
 
 class _InvalidValueError(ValueError):
@@ -65,6 +67,7 @@ def compile_mapping(attributes: Mapping[str, str], safety: config.Safety) -> Att
         bare=all(map(is_bare, attributes.values())),
         complete=expressions.keys() >= {GIVEN_NAME, FAMILY_NAME, USER_TYPE, ORGANIZATION_ID},
         steps=tuple((expressions[path], _RULES.get(path, _plain), {}) for path in paths),
+        may_lack={},
     )
 
 
@@ -85,20 +88,27 @@ def _valid_user(mapping: AttributeMapping, row: Mapping[str, Any]) -> User | Non
     try:
         for expression, rule, known in mapping.steps:
             given = expression(row)
-            value = known.get(given) if type(given) is str else None
-            if value is None and (value := rule(_text(given))) is not None and type(given) is str:
-                known[given] = value
-            values.append(value)
+            if type(given) is not str and given is not None:
+                values.append(rule(_text(given)))
+                continue
+            if given not in known:
+                known[given] = rule(_text(given))
+            values.append(known[given])
         user_name = _user_name(_text(mapping.expressions[USER_NAME](row)))
     except (_InvalidValueError, ExpressionError):
         return None
-    if user_name is None:
+    if user_name is None or ((None in values or not mapping.complete) and not _may_lack(mapping, values)):
         return None
-    if None in values or not mapping.complete:
-        by_path = dict(zip(mapping.paths, values, strict=True)) | {USER_NAME: user_name}
-        if _missing(mapping, by_path, set()):
-            return None
     return User(user_name, row["user_id"], True, tuple(values))
+
+
+def _may_lack(mapping: AttributeMapping, values: list[str | None]) -> bool:
+    """Whether a user who has a userName may lack what these ``values`` lack."""
+    by_path = dict(zip(mapping.paths, values, strict=True))
+    lack = (by_path.get(USER_TYPE), tuple([value is None for value in values]))
+    if lack not in mapping.may_lack:
+        mapping.may_lack[lack] = not _missing(mapping, {USER_NAME: "", **by_path}, set())
+    return mapping.may_lack[lack]
 
 
 def _judged_user(mapping: AttributeMapping, row: Mapping[str, Any]) -> tuple[User | None, tuple[Problem, ...]]:

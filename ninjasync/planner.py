@@ -127,8 +127,7 @@ def read_source(config: Config, duo: SourceReader, owned: Ownership) -> Source:
     users: dict[str, SourceUser] = {}
     unreadable: list[Problem] = []
 
-    def convert(row: Any) -> SourceUser | Problem:
-        return source_user(row, scope, mapping)
+    convert = source_reader(scope, mapping)
 
     def keep(found: SourceUser | Problem) -> None:
         if isinstance(found, Problem):
@@ -198,37 +197,35 @@ _UNREADABLE = "unreadable-record"
 _WITHOUT_GROUPS = Verdict(Standing.HELD, "Duo sent his record without the groups that he is in", code=_UNREADABLE)
 
 
-def source_user(row: Any, scope: Scope, mapping: AttributeMapping) -> SourceUser | Problem:
-    """Turn one Duo record into what the diff needs of it; a Problem where not even its id can be read."""
-    if not isinstance(row, dict) or not isinstance(row.get("user_id"), str) or not row["user_id"]:
-        return Problem("user", "?", None, _UNREADABLE, "Duo sent a user's record without an id")
+def source_reader(scope: Scope, mapping: AttributeMapping) -> Callable[[Any], SourceUser | Problem]:
+    """Return what turns one Duo record into what the diff needs of it; a Problem where not even its id can be read."""
     # To bare names an empty string is null anyhow, so most records need no cleaned copy (2 µs).
-    bare = mapping.bare and scope.where is None and type(row.get("custom_attributes")) is dict
-    record = row if bare else clean(row)
-    id_, name, groups = intern(record["user_id"]), intern(label(record)), group_ids(record)
-    if groups is None:
-        verdict = _WITHOUT_GROUPS
-    else:
-        groups = scope.same_groups.setdefault(groups, groups)
-        verdict = judge(scope, record, groups)
-    desired: User | None = None
-    problems: tuple[Problem, ...] = ()
-    match verdict.standing:
-        case Standing.HELD:
-            problems = (Problem("user", name, id_, verdict.code, verdict.reason),)
-        case Standing.IN:
+    bare = mapping.bare and scope.where is None
+    same_groups: dict[tuple[str, ...], tuple[str, ...]] = {}
+
+    def read(row: Any) -> SourceUser | Problem:
+        id_ = row.get("user_id") if isinstance(row, dict) else None
+        if not isinstance(id_, str) or not id_:
+            return Problem("user", "?", None, _UNREADABLE, "Duo sent a user's record without an id")
+        record = row if bare and type(row.get("custom_attributes")) is dict else clean(row)
+        id_, name, groups = intern(id_), intern(label(record)), group_ids(record)
+        if groups is None:
+            verdict = _WITHOUT_GROUPS
+        else:
+            groups = same_groups.setdefault(groups, groups)
+            verdict = judge(scope, record, groups)
+        desired: User | None = None
+        problems: tuple[Problem, ...] = ()
+        standing = verdict.standing
+        if standing is Standing.IN:
             desired, problems = map_user(mapping, record)
-    username = record.get("username")
-    return SourceUser(
-        id_,
-        name,
-        verdict.standing,
-        verdict.reason,
-        groups or (),
-        desired,
-        problems,
-        username if isinstance(username, str) else "",
-    )
+        elif standing is Standing.HELD:
+            problems = (Problem("user", name, id_, verdict.code, verdict.reason),)
+        username = record.get("username")
+        username = username if isinstance(username, str) else ""
+        return SourceUser(id_, name, standing, verdict.reason, groups or (), desired, problems, username)
+
+    return read
 
 
 def _judged(config: Config, source: Source, actual: Directory, difference: Difference, moment: Moment) -> Plan:

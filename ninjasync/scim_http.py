@@ -6,21 +6,22 @@ Knows requests and statuses; what is asked and what an answer means is ``ninjaon
 import json
 import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import requests
+import urllib3
 from pydantic import SecretStr
+from requests.adapters import HTTPAdapter
 
 from ninjasync import __version__, scim
-from ninjasync.config import Config
+from ninjasync.config import MOST_WORKERS, Config
 from ninjasync.errors import CredentialsError, NinjasyncError, UnreachableError
 from ninjasync.pacing import TRANSIENT, Pacer, TransientError, retry_after
 from ninjasync.trace import requested
-from ninjasync.transport import authorities, certificate_hint, network_failure, proxy_for, stated_time
+from ninjasync.transport import authorities, certificate_hint, network_failure, parse_json, proxy_for, stated_time
 
 log = logging.getLogger(__name__)
 
@@ -51,21 +52,21 @@ class ScimTransport:
         self.pacer = pacer
         self._timeout = ninjaone.timeout
         self._token = token
-        self._proxy = proxy_for(self.url, ninjaone.proxy)
+        proxy = proxy_for(self.url, ninjaone.proxy)
+        self._proxies = {"http": proxy, "https": proxy} if proxy else {}
         bundle = authorities(config, "[ninjaone] ca_file", ninjaone.ca_file) if ninjaone.ca_file else None
         self._verify: str | bool = str(bundle) if bundle else _environment_bundle(self.url)
         # How far the server's clock is ahead of ours, as far as its Date headers tell.
         self.skew = timedelta(0)
         self.dated = False
-        # As many sessions, each with its connection, as there were ever requests at once.
-        self._idle: list[requests.Session] = []
-        self._closed = False
+        # One pool for all threads, below requests' Session: what that does for each request (cookies,
+        # redirects, the environment, a .netrc entry in the token's place) is not wanted here, and is half its time.
+        self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=MOST_WORKERS)
+        self._blank = self._prepared()
 
     def close(self) -> None:
         """Close the connections; those in use are closed when they come back."""
-        self._closed = True
-        while self._idle:
-            self._idle.pop().close()
+        self._adapter.close()
 
     def call(self, method: str, path: str, params: dict[str, str] | None = None, body: Any = None) -> Answer:
         """Return the answer, whatever its status, but for those that are raised.
@@ -79,20 +80,18 @@ class ScimTransport:
         """Make one try; see ``call``."""
         begun, status = time.monotonic(), None
         try:
-            with self._borrowed() as session:
-                answer = session.request(
-                    method,
-                    self.url + path,
-                    params=params,
-                    data=None if body is None else json.dumps(body).encode(),
-                    timeout=self._timeout,
-                    allow_redirects=False,
-                    stream=True,
-                )
-                # Read here, for the answer is a cycle that would keep its page until Python looks for cycles.
-                content = b"".join(answer.iter_content(1 << 20))
-                status = answer.status_code
-        except requests.RequestException as error:
+            answer = self._adapter.send(
+                self._request(method, path, params, body),
+                stream=True,
+                timeout=self._timeout,
+                verify=self._verify,
+                proxies=self._proxies,
+            )
+            # Read here, for the answer is a cycle that would keep its page until Python looks for cycles.
+            content = answer.raw.read(decode_content=True)
+            answer.raw.release_conn()
+            status = answer.status_code
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise TransientError(
                 f"NinjaOne at {self.url} cannot be reached: {network_failure(error)}.",
                 certificate_hint(error, "ninjaone")
@@ -112,14 +111,17 @@ class ScimTransport:
 
     def _checked(self, answer: requests.Response, content: bytes) -> Answer:
         status = answer.status_code
-        self.dated = self.dated or stated_time(answer.headers.get("Date")) is not None
-        self.skew = _server_time(answer) - datetime.now(UTC)
+        stated, now = stated_time(answer.headers.get("Date")), datetime.now(UTC)
+        self.dated = self.dated or stated is not None
+        # A Retry-After that is a date is meant by the server's clock, not by ours.
+        theirs = stated or now
+        self.skew = theirs - now
         if status in TRANSIENT:
             raise TransientError(
                 f"NinjaOne answered with HTTP {status}, again and again.",
                 "Wait and run again; what was not applied is planned anew.",
                 status=status,
-                pause=retry_after(answer.headers.get("Retry-After"), _server_time(answer)),
+                pause=retry_after(answer.headers.get("Retry-After"), theirs),
             )
         if 300 <= status < 400:
             raise UnreachableError(
@@ -129,7 +131,7 @@ class ScimTransport:
             # A server may repeat in an error what it was sent; the token must not come through to a message.
             if status >= 400:  # what an error says is shown, and some servers repeat the token in it
                 content = content.replace(self._token.get_secret_value().encode(), b"***")
-            body = json.loads(content) if content.strip() else None
+            body = parse_json(content) if content.strip() else None
         except (ValueError, RecursionError):
             body = None
             if status < 300:
@@ -141,49 +143,29 @@ class ScimTransport:
             raise CredentialsError(f"NinjaOne refused the SCIM token at {self.url} (HTTP 401).", _RENEW)
         return Answer(status, body)
 
-    @contextmanager
-    def _borrowed(self) -> Iterator[requests.Session]:
-        try:
-            session = self._idle.pop()
-        except IndexError:
-            session = self._session()
-        try:
-            yield session
-        finally:
-            if self._closed:
-                session.close()
-            else:
-                self._idle.append(session)
-
-    def _session(self) -> requests.Session:
-        session = requests.Session()
-        # The environment is read once, above: requests would do so for every request, and a
-        # .netrc entry would take the place of the token.
-        session.trust_env = False
-        session.auth = self._authorize
-        session.verify = self._verify
-        if self._proxy:
-            session.proxies = {"http": self._proxy, "https": self._proxy}
-        session.headers.update(
-            {
-                "Accept": f"{_MEDIA_TYPE}, application/json",
-                "Content-Type": _MEDIA_TYPE,
-                "User-Agent": f"ninjasync/{__version__}",
-            }
-        )
-        return session
-
-    def _authorize(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
+    def _request(self, method: str, path: str, params: dict[str, str] | None, body: Any) -> requests.PreparedRequest:
+        request = self._blank.copy()
+        request.method = method
+        request.url = f"{self._blank.url}{path}" + (f"?{urlencode(params)}" if params else "")
+        request.body = None if body is None else json.dumps(body).encode()
+        request.prepare_content_length(request.body)
         return request
+
+    def _prepared(self) -> requests.PreparedRequest:
+        """Return what all requests have in common; its URL is the endpoint's, quoted where need be."""
+        headers = {
+            "Accept": f"{_MEDIA_TYPE}, application/json",
+            "Content-Type": _MEDIA_TYPE,
+            "User-Agent": f"ninjasync/{__version__}",
+        }
+        blank = requests.Request("GET", f"{self.url}/Users", {**requests.utils.default_headers(), **headers}).prepare()
+        assert blank.url is not None
+        blank.url = blank.url.removesuffix("/Users")
+        blank.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
+        return blank
 
 
 def _environment_bundle(url: str) -> str | bool:
     with requests.Session() as session:
         found = session.merge_environment_settings(url, {}, None, None, None)["verify"]
     return found if isinstance(found, str) else True
-
-
-def _server_time(answer: requests.Response) -> datetime:
-    """Return the server's own time: a Retry-After that is a date is meant by its clock, not by ours."""
-    return stated_time(answer.headers.get("Date")) or datetime.now(UTC)

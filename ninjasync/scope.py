@@ -53,8 +53,6 @@ class Scope:
     # Where neither names nor expressions count, all who are in the same groups and have the same
     # status stand alike, and are judged once.
     known: dict[tuple[tuple[str, ...], str], "Verdict"] | None = field(compare=False)
-    # Those who are in the same groups share one tuple of their ids.
-    same_groups: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict, compare=False)
 
 
 def resolve(settings: config.Scope, pushing: config.Groups, groups: Mapping[str, str]) -> Scope:

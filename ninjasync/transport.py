@@ -4,14 +4,18 @@ Knows how a configuration's ``ca_file`` and ``proxy`` and the environment become
 something that HTTP libraries take; knows neither service.
 """
 
+import json
 import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests.utils
+from pydantic_core import from_json
 
 from ninjasync.config import Config, is_loopback
 from ninjasync.errors import ConfigurationError
@@ -47,6 +51,19 @@ def proxy_for(url: str, configured: str) -> str | None:
     return requests.utils.get_environ_proxies(url).get(parts.scheme)
 
 
+def parse_json(data: bytes) -> Any:
+    """Return what ``data`` says. Raises ValueError, or RecursionError, where it is no JSON.
+
+    pydantic's parser takes two thirds of the time of Python's; what it does not take (half a
+    surrogate pair, say) Python's may.
+    """
+    try:
+        return from_json(data, cache_strings="keys")
+    except ValueError:
+        return json.loads(data)
+
+
+@lru_cache(maxsize=16)  # a service says the same second in many answers, and it takes 10 µs to read
 def stated_time(date: str | None) -> datetime | None:
     """Return the server's own time, as a Date header tells it; None where it tells none."""
     try:

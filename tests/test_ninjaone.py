@@ -302,12 +302,12 @@ def test_the_authorities_are_the_configured_ones_else_the_environments(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     with Reader(make_config(ninjaone=ninjaone), SecretStr("t"), threading.Event()) as reader:
-        assert reader._transport._session().verify == verify
+        assert reader._transport._verify == verify
 
 
 def test_a_proxy_is_used_where_one_is_configured(make_config: MakeConfig) -> None:
     with Reader(make_config(ninjaone={"proxy": "http://p.example"}), SecretStr("t"), threading.Event()) as reader:
-        assert reader._transport._session().proxies == {"http": "http://p.example", "https": "http://p.example"}
+        assert reader._transport._proxies == {"http": "http://p.example", "https": "http://p.example"}
 
 
 # --- looking up ------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ from ninjasync.errors import CommandLineError
 from ninjasync.guards import Approvals
 from ninjasync.mapping import compile_mapping
 from ninjasync.plan import Evidence, Plan, exit_code, journal_diff
-from ninjasync.planner import Moment, baseline_of, make_plan, scope_digest, source_user
+from ninjasync.planner import Moment, baseline_of, make_plan, scope_digest, source_reader
 from ninjasync.scope import resolve
 
 T = TypeVar("T")
@@ -210,9 +210,8 @@ def test_the_token_is_warned_of_from_thirty_days_before_it_expires(
 
 def judged(make_config: MakeConfig, record: Any, **scope: Any) -> SourceUser | Problem:
     config = make_config(scope=scope or {"all_users": True})
-    return source_user(
-        record, resolve(config.scope, config.groups, GROUPS), compile_mapping(config.attributes, config.safety)
-    )
+    resolved = resolve(config.scope, config.groups, GROUPS)
+    return source_reader(resolved, compile_mapping(config.attributes, config.safety))(record)
 
 
 @pytest.mark.parametrize("record", [None, "jane", [], {}, {"user_id": ""}, {"user_id": 7}, {"user_id": None}])
