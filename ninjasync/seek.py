@@ -20,7 +20,7 @@ from ninjasync.explain_case import Seen
 from ninjasync.mapping import compile_mapping
 from ninjasync.match import is_duo_id
 from ninjasync.ninjaone_finder import Finder
-from ninjasync.planner import source_user
+from ninjasync.planner import source_reader
 from ninjasync.scope import resolve
 
 # A chain of people who each want the next one's name has seldom more than two.
@@ -49,6 +49,7 @@ class _Search:
         self._duo_groups = duo.groups()
         self._scope = resolve(config.scope, config.groups, self._duo_groups)
         self._mapping = compile_mapping(config.attributes, config.safety)
+        self._convert = source_reader(self._scope, self._mapping)
         self._by_account = {entry.id: duo_id for duo_id, entry in owned.users.items()}
         self._users: dict[str, SourceUser] = {}
         self._records: dict[str, Mapping[str, Any]] = {}
@@ -281,7 +282,7 @@ class _Search:
 
     def _take(self, row: Any) -> str:
         """Keep one record of Duo; return his id, empty where it has none."""
-        user = source_user(row, self._scope, self._mapping)
+        user = self._convert(row)
         if isinstance(user, Problem):
             return ""
         self._users[user.id], self._records[user.id] = user, clean(row)

@@ -531,9 +531,9 @@ def live(rng: Random, *, keeps_external_id: bool, may_lose_ledger: bool) -> None
 
         patches.setattr(product, "now", lambda: world.now)
         patches.setattr(journal, "datetime", Clock)
-        patches.setattr(product, "DuoReader", lambda config, secret, stop: MemoryDuo(world))
+        patches.setattr(product, "DuoReader", lambda *_: MemoryDuo(world))
         for name in ("Reader", "Writer"):
-            patches.setattr(product, name, lambda config, token, stop: MemoryNinjaOne(world))
+            patches.setattr(product, name, lambda *_: MemoryNinjaOne(world))
         converge(world)
         for _ in range(rng.randint(1, 2)):
             for _ in range(rng.randint(2, 7)):
