@@ -171,6 +171,8 @@ def _passed_over(ids: frozenset[str]) -> list[str]:
 
 def _unknown_people(named: tuple[str, ...], users: Mapping[str, SourceUser]) -> list[str]:
     """Name entries of [scope] users that match nobody."""
+    if not named:
+        return []
     names = {name for user in users.values() for name in (*_names(user), user.id.casefold())}
     return [
         f'[scope] users: "{pattern}" matches nobody in Duo{nearest(pattern, names)}'

@@ -4,11 +4,12 @@ Pure. Knows the standing of each Duo user and the accounts that are there; what 
 of groups is ``group_diff``'s affair.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from fnmatch import fnmatchcase
+from fnmatch import translate
 
 from ninjasync import config
 from ninjasync.attribute import ACTIVE, EXTERNAL_ID, ORGANIZATION_ID, USER_NAME, USER_TYPE
@@ -349,8 +350,16 @@ class UserDiff:
 
 def protection(patterns: Iterable[str]) -> Callable[[str], bool]:
     """Return what says whether a userName is one of [safety] protected_users."""
-    folded = [pattern.casefold() for pattern in patterns]
-    return lambda name: any(name.casefold() == glob or fnmatchcase(name.casefold(), glob) for glob in folded)
+    exact = {pattern.casefold() for pattern in patterns}
+    if not exact:
+        return lambda name: False
+    fits = re.compile("|".join(map(translate, sorted(exact)))).match
+
+    def protects(name: str) -> bool:
+        folded = name.casefold()
+        return folded in exact or fits(folded) is not None
+
+    return protects
 
 
 def _temporary_name(change: Change, wanted: str) -> str:
