@@ -116,7 +116,7 @@ def _attempt(name: str, deliver: Callable[[], None]) -> None:
         deliver()
     except _UndeliveredError as error:
         log.warning("[monitor] %s: %s", name, error)
-    except Exception as error:
+    except Exception as error:  # whatever it is, it must not make a run fail
         log.warning("[monitor] %s: not told (%s).", name, type(error).__name__)
 
 

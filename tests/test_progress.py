@@ -248,7 +248,7 @@ def lines() -> Iterator[list[str]]:
     """The log lines of level info and above."""
     found: list[str] = []
     handler = logging.Handler()
-    handler.emit = lambda record: found.append(f"{record.levelname.lower()}: {record.getMessage()}")  # type: ignore[method-assign]
+    handler.emit = lambda record: found.append(f"{record.levelname.lower()}: {record.getMessage()}")  # type: ignore[method-assign]  # heard here
     logger = logging.getLogger("ninjasync")
     before = logger.level
     logger.addHandler(handler)

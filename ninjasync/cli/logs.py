@@ -52,7 +52,7 @@ class _StandardError(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             sys.stderr.write(f"{self.format(record)}\n")  # typer.echo would go past whoever has taken its place
-        except Exception:
+        except Exception:  # as each of logging's own handlers does
             self.handleError(record)
 
 

@@ -101,7 +101,6 @@ class Invocation:
     format: Format = Format.TEXT
     output: Path | None = None
     redact: bool = False
-    begun: list[Callable[["Invocation"], None]] = field(default_factory=list)
     run_id: str = field(default_factory=lambda: run_id(datetime.now(UTC)))
     watch: "Watch | None" = None
 
