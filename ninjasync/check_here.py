@@ -129,7 +129,7 @@ def monitor(sight: Sight) -> Finding:
         if unknown:
             return yellow(f"[monitor] notify: nothing can be sent to item {', '.join(unknown)}.", ADDRESSES)
         told.append("messages")
-    return green(f"Each run is told by {', '.join(told)}." if told else "Not set up ([monitor]); nobody is told.")
+    return green(f"Each run is told by {', '.join(told)}." if told else "Nobody is told of runs: [monitor] is empty.")
 
 
 def lock_free(sight: Sight) -> Finding:
