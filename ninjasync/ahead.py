@@ -1,13 +1,14 @@
-"""Answers fetched ahead of time by as many threads as it takes, taken in any order, a bounded number at once.
+"""Answers fetched ahead of time where it takes time to get them, a bounded number at once.
 
 Knows threads; knows nothing of what is fetched. A thread that hangs in a request holds up
 nobody: it is a daemon, which ends with the process.
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from typing import Generic, Self, TypeVar
 
 K = TypeVar("K")
@@ -28,23 +29,27 @@ def in_background(work: Callable[[], T]) -> Future[T]:
     return future
 
 
-# Who waits longer than this for an answer waits for a service, which several threads shorten. Where there
-# is nothing to wait for, they would only be in each other's way: Python runs one at a time (a quarter of a plan).
-_PATIENCE = 0.01
+# Who waits longer than this for each answer waits for a service, and several threads shorten that. Where
+# there is nothing to wait for, they are in each other's way: Python runs one at a time (a quarter of a plan).
+_AT_ONCE = 0.005
 
 
 class Ahead(Generic[K, T]):
-    """Fetches ``keys`` in their order, up to ``threads`` at a time; no more than that wait to be taken."""
+    """Fetches what is expected to be taken, by up to ``threads`` threads once answers prove slow.
 
-    def __init__(self, fetch: Callable[[K], T], keys: Iterable[K], threads: int) -> None:
-        self._fetch = fetch
-        self._futures: dict[K, Future[T]] = {key: Future() for key in keys}
+    Until then ``take`` fetches by itself. Twice as many answers as threads are under way
+    or wait to be taken, never more.
+    """
+
+    def __init__(self, fetch: Callable[[K], T], threads: int) -> None:
+        self._fetch, self._threads = fetch, threads
+        self._expected: dict[K, None] = {}
+        self._futures: dict[K, Future[T]] = {}
         # What a thread has taken from here, nobody but ``take`` holds any more: a page must not outlive its reading.
-        self._left = deque(self._futures.items())
-        self._room = threading.Semaphore(threads)
+        self._left: deque[tuple[K, Future[T]]] = deque()
+        self._room = threading.Semaphore(2 * threads)
         self._closed = False
-        self._to_start = min(threads, len(self._futures))
-        self._start(1)
+        self._fetched, self._seconds = 0, 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -54,24 +59,49 @@ class Ahead(Generic[K, T]):
         self._futures.clear()
         self._room.release(1_000)  # wakes all who wait, so that they see that it is over
 
-    def __contains__(self, key: K) -> bool:
-        return key in self._futures
+    @property
+    def slow(self) -> bool:
+        """Whether the answers so far were worth waiting for in several threads."""
+        return self._seconds > self._fetched * _AT_ONCE
+
+    def expect(self, keys: Iterable[K]) -> None:
+        """Say what will be taken, in this order; it may be fetched from now on."""
+        self._expected = dict.fromkeys(keys)
+        self._start_if_slow()
+
+    def keep(self, key: K) -> None:
+        """Fetch ``key`` here and now, for ``take`` to return it."""
+        future: Future[T] = Future()
+        future.set_result(self._fetch_here(key))
+        self._room.acquire()
+        self._futures[key] = future
 
     def take(self, key: K) -> T:
-        """Return, or raise, what came of fetching ``key``; each can be taken once, the first of them first."""
-        future = self._futures.pop(key)
-        if self._to_start:
-            done, _ = wait([future], _PATIENCE)
-            if not done:
-                self._start(self._to_start)
-        found = future.result()
-        self._room.release()
+        """Return, or raise, what comes of fetching ``key``."""
+        if (future := self._futures.pop(key, None)) is not None:
+            found = future.result()
+            self._room.release()
+            return found
+        self._expected.pop(key, None)
+        found = self._fetch_here(key)
+        self._start_if_slow()
         return found
 
-    def _start(self, number: int) -> None:
-        for _ in range(min(number, self._to_start)):
+    def _fetch_here(self, key: K) -> T:
+        begun = time.monotonic()
+        found = self._fetch(key)
+        self._seconds += time.monotonic() - begun
+        self._fetched += 1
+        return found
+
+    def _start_if_slow(self) -> None:
+        if not self._expected or not self.slow:
+            return
+        self._futures |= {key: Future() for key in self._expected}
+        self._left.extend((key, self._futures[key]) for key in self._expected)
+        for _ in range(min(self._threads, len(self._expected))):
             threading.Thread(target=self._work, name="read", daemon=True).start()
-        self._to_start -= number
+        self._expected = {}
 
     def _work(self) -> None:
         while self._room.acquire() and not self._closed:

@@ -246,19 +246,14 @@ class DuoReader:
         After the first page the others are fetched side by side, by arithmetic; where
         ``next_offset`` says otherwise, it is followed, one page after the other.
         """
-        offset = 0
-        rows, metadata = self._parsed(self._fetch(path, size, offset))
-        with Ahead(lambda at: self._fetch(path, size, at), _offsets(rows, metadata), self._threads) as ahead:
-            yield from self._following(path, size, what, rows, metadata, ahead)
+        pages: Ahead[int, _Raw] = Ahead(lambda offset: self._fetch(path, size, offset), self._threads)
+        with pages as ahead:
+            rows, metadata = self._parsed(ahead.take(0))
+            ahead.expect(_offsets(rows, metadata))
+            yield from self._following(what, rows, metadata, ahead)
 
     def _following(
-        self,
-        path: str,
-        size: int,
-        what: str,
-        rows: list[Any],
-        metadata: Mapping[str, Any],
-        ahead: Ahead[int, _Raw],
+        self, what: str, rows: list[Any], metadata: Mapping[str, Any], ahead: Ahead[int, _Raw]
     ) -> Iterator[tuple[list[Any], object]]:
         offset = 0
         while True:
@@ -285,8 +280,7 @@ class DuoReader:
                     "Run again; if it stays so, ask Duo's support.",
                 )
             offset = following
-            raw = ahead.take(offset) if offset in ahead else self._fetch(path, size, offset)
-            rows, metadata = self._parsed(raw)
+            rows, metadata = self._parsed(ahead.take(offset))
 
     def _fetch(self, path: str, size: int, offset: int) -> _Raw:
         answer: _Raw = self._transport.api_call("GET", path, {"limit": str(size), "offset": str(offset)})

@@ -31,6 +31,7 @@ R = TypeVar("R", User, Group)
 _CLOCK_GRAIN = timedelta(seconds=2)
 S = TypeVar("S")
 T = TypeVar("T")
+_Ahead = Ahead[int, scim.Page]
 
 PATHS: dict[Resource, str] = {"user": "/Users", "group": "/Groups"}
 _NAMING: dict[Resource, str] = {"user": USER_NAME, "group": DISPLAY_NAME}
@@ -52,7 +53,7 @@ class Reader:
         self._transport = ScimTransport(config, token, pacer)
         self._dialect = config.ninjaone.dialect
         self._parallelism = config.run.parallelism
-        self._begun: Future[Directory] | None = None
+        self._begun: tuple[Future[Directory | None], _Ahead] | None = None
         self._unfilterable: set[str] = set()
 
     def __enter__(self) -> Self:
@@ -64,9 +65,18 @@ class Reader:
         self._transport.close()
 
     def begin(self, paths: tuple[str, ...]) -> None:
-        """Start to list in the background; ``directory`` goes on from there, and raises what went wrong."""
+        """Start to list in the background; ``directory`` goes on from there, and raises what went wrong.
+
+        Where there is nothing to wait for, that is the first page alone.
+        """
+        ahead = self._ahead("user")
+
+        def work() -> Directory | None:
+            ahead.keep(0)
+            return self._listed(paths, ahead) if ahead.slow else None
+
         if self._dialect.discovery != "lookup":
-            self._begun = in_background(lambda: self._listed(paths))
+            self._begun = in_background(work), ahead
 
     def directory(self, paths: tuple[str, ...], wanted: Wanted) -> Directory:
         """Read users and groups as the dialect says: by lists, one by one, or as proves right.
@@ -76,9 +86,10 @@ class Reader:
         """
         if self._dialect.discovery == "lookup":
             return self._looked_up(paths, wanted, ())
-        listing, self._begun = self._begun, None
+        begun, self._begun = self._begun, None
         try:
-            found = listing.result() if listing else self._listed(paths)
+            listing, ahead = begun or (None, self._ahead("user"))
+            found = (listing.result() if listing else None) or self._listed(paths, ahead)
         except _NoListError as error:
             if self._dialect.discovery == "list":
                 raise UnreachableError(str(error), 'Set [ninjaone.dialect] discovery = "lookup".') from error
@@ -132,21 +143,24 @@ class Reader:
 
     # --- by pages ----------------------------------------------------------------------------
 
-    def _listed(self, paths: tuple[str, ...]) -> Directory:
+    def _listed(self, paths: tuple[str, ...], users_ahead: _Ahead) -> Directory:
         problems: list[Problem] = []
-        users = self._list("user", scim.user_reader(paths), problems)
-        groups = self._list("group", scim.read_group, problems)
+        users = self._list("user", users_ahead, scim.user_reader(paths), problems)
+        groups = self._list("group", self._ahead("group"), scim.read_group, problems)
         # Where one group of a list has members, one without has none: null and empty are the same
         # (RFC 7643 §2.5). Where no group has any, lists may leave them out.
         if not any(group.members is not None for group in groups):
             groups = self._each(self._with_members, groups)
         return Directory(paths, tuple(users), tuple(groups), tuple(problems))
 
-    def _list(self, resource: Resource, convert: Callable[[Any], R], problems: list[Problem]) -> list[R]:
+    def _ahead(self, resource: Resource) -> _Ahead:
+        return Ahead(lambda seen: self._page(resource, seen), self._parallelism)
+
+    def _list(self, resource: Resource, ahead: _Ahead, convert: Callable[[Any], R], problems: list[Problem]) -> list[R]:
         found: dict[str, R] = {}
         held, seen, different = len(problems), 0, 0
         last: tuple[Any, ...] = ()
-        with closing(self._pages(resource)) as pages:
+        with closing(self._pages(ahead)) as pages:
             for page in pages:
                 before = different
                 for row in page.resources:
@@ -168,22 +182,23 @@ class Reader:
                     break
         return list(found.values())
 
-    def _pages(self, resource: Resource) -> Generator[scim.Page, None, None]:
+    def _pages(self, ahead: _Ahead) -> Generator[scim.Page, None, None]:
         """Yield page after page; whoever reads them sees which is the last.
 
         Pages go by what came, not by what was asked for (RFC 7644 §3.4.2.4). Those after
         the first are fetched side by side if that one was full; where one is not, the next
         begin where it ended.
         """
-        first = self._page(resource, 0)
-        size, seen = len(first.resources), len(first.resources)
-        starts = range(size, first.total or 0, size) if size == self._dialect.page_size else ()
-        with Ahead(lambda start: self._page(resource, start), starts, self._parallelism) as ahead:
-            yield first
+        with ahead:
+            page = ahead.take(0)
+            size = len(page.resources)
+            if size == self._dialect.page_size:
+                ahead.expect(range(size, page.total or 0, size))
+            seen = 0
             while True:
-                page = ahead.take(seen) if seen in ahead else self._page(resource, seen)
                 seen += len(page.resources)
                 yield page
+                page = ahead.take(seen)
 
     def _page(self, resource: Resource, seen: int) -> scim.Page:
         params = {"startIndex": str(seen + 1), "count": str(self._dialect.page_size)}
