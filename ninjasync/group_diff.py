@@ -4,7 +4,6 @@ Pure. Takes what ``user_diff`` decided about people as given. Groups are renamed
 place and kept by default: in NinjaOne the role mapping hangs on the group.
 """
 
-from collections import defaultdict
 from collections.abc import Mapping
 
 from ninjasync.attribute import DISPLAY_NAME, EXTERNAL_ID
@@ -25,7 +24,7 @@ class GroupDiff:
         self._unread_names = {problem.key.casefold() for problem in unreadable}
         self._unread_names |= {name for resource, name in actual.hidden if resource == "group"}
         self._by_id = {group.id: group for group in actual.groups if group.id}
-        matched = match(actual.groups, source.groups, owned.groups, owned.foreign_groups, source.pushed)
+        matched = match(actual.groups, source.groups, owned.groups, owned.foreign_groups, source.pushed.get)
         self.warnings = list(matched.warnings)
         self.group = dict(matched.ours)
         self._gone = matched.gone
@@ -99,7 +98,7 @@ class GroupDiff:
                 f"{self._frozen} group membership{'' if one else 's'} of held, protected, kept or unmanaged accounts "
                 f"differ{'s' if one else ''} from Duo and {'stays as it is' if one else 'stay as they are'}."
             )
-        names = {group_id: group.display_name.casefold() for group_id, group in self._by_id.items()}
+        names = {change.id: self._by_id[change.id].display_name.casefold() for change in made if change.id}
         return order_renames(made, DISPLAY_NAME, names, _temporary_name)
 
     def _change(self, duo_id: str, name: str, group: Group | None, *, adopt: bool) -> Change | None:
@@ -127,7 +126,10 @@ class GroupDiff:
         people, there = self.people, set[str]()
         removed: list[Member] = []
         in_duo = self._members.get(duo_id, set())
-        for account_id in self._shown_members(duo_id, group) if group else ():
+        shown = self._shown_members(duo_id, group) if group else frozenset[str]()
+        if in_duo == set(map(people.owner.get, shown)) and in_duo <= people.wanted.keys():
+            return (), ()  # as on most days: the same members, each of them somebody to be provisioned
+        for account_id in shown:
             owner = people.owner.get(account_id) or people.adopter.get(account_id)
             if owner is not None:
                 there.add(owner)
@@ -174,11 +176,12 @@ class GroupDiff:
 
 def _members_by_group(source: Source) -> Mapping[str, set[str]]:
     """Group id -> ids of the users whom Duo has in it and who are not out of scope, for the pushed groups."""
-    members: defaultdict[str, set[str]] = defaultdict(set)
+    members: dict[str, set[str]] = {group: set() for group in source.pushed}
+    out = Standing.OUT
     for user in source.users.values():
-        if user.standing is not Standing.OUT:
+        if user.standing is not out:
             for group in user.groups:
-                if group in source.pushed:
+                if group in members:
                     members[group].add(user.id)
     return members
 

@@ -5,7 +5,7 @@ only lead to an adoption (``names``).
 """
 
 import re
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -30,21 +30,21 @@ def match(
     source_ids: Container[str],
     owned: Mapping[str, Owned],
     foreign: Container[str],
-    names: Mapping[str, str],
+    wished_name: Callable[[str], str | None],
 ) -> Matched[R]:
     """Find each resource's Duo id: its ``externalId`` if this very Duo read has it, else the ledger's word.
 
     What another tenant's ledger holds is never ours. Of two that claim one Duo id, the
-    ledger's is ours, else the one with the desired name (``names``, by Duo id), else the
-    active one; the other is left alone.
+    ledger's is ours, else the one with the desired name (``wished_name`` of the Duo id),
+    else the active one; the other is left alone.
     """
-    by_id = {entry.id: duo_id for duo_id, entry in owned.items()}
+    by_id: dict[str, str] | None = None
     ours: dict[str, R] = {}
     warnings: list[str] = []
 
     def preference(resource: R, duo_id: str) -> tuple[bool, bool, bool, str]:
         recorded = duo_id in owned and owned[duo_id].id == resource.id
-        named = _name(resource).casefold() == names.get(duo_id, "").casefold()
+        named = _name(resource).casefold() == (wished_name(duo_id) or "").casefold()
         inactive = isinstance(resource, User) and not resource.active
         return (not recorded, not named, inactive, resource.id or "")
 
@@ -52,6 +52,8 @@ def match(
         id_ = resource.id or ""
         duo_id = resource.external_id
         if duo_id is None or duo_id not in source_ids:
+            if by_id is None:
+                by_id = {entry.id: duo_id for duo_id, entry in owned.items()}
             duo_id = by_id.get(id_)
         if duo_id is None or id_ in foreign:
             continue

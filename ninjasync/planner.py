@@ -124,27 +124,16 @@ def read_source(config: Config, duo: SourceReader, owned: Ownership) -> Source:
         groups = duo.groups()
     scope = resolve(config.scope, config.groups, groups)
     mapping = compile_mapping(config.attributes, config.safety)
-    users: dict[str, SourceUser] = {}
-    unreadable: list[Problem] = []
-
     convert = source_reader(scope, mapping)
-
-    def keep(found: SourceUser | Problem) -> None:
-        if isinstance(found, Problem):
-            unreadable.append(found)
-        else:
-            users[found.id] = found
-
     with timed(log, "read Duo users"):
-        listed_users = duo.users(convert)
-    for found in listed_users:
-        keep(found)
-    listed = set(users)
-    there = {duo_id for duo_id, entry in owned.users.items() if not entry.deleted}
-    if absent := sorted(there - listed):
-        for found in duo.users_by_id(absent, convert):
-            keep(found)
-    passed_over = frozenset(users) - listed
+        listed = duo.users(convert)
+    users = {found.id: found for found in listed if isinstance(found, SourceUser)}
+    absent = sorted(duo_id for duo_id, entry in owned.users.items() if duo_id not in users and not entry.deleted)
+    asked_for = duo.users_by_id(absent, convert) if absent else []
+    there = {found.id: found for found in asked_for if isinstance(found, SourceUser)}
+    passed_over = frozenset(there).difference(users)
+    users |= there
+    unreadable = [found for found in (*listed, *asked_for) if isinstance(found, Problem)]
     return Source(
         paths=mapping.paths,
         users=users,

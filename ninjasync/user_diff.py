@@ -53,13 +53,13 @@ class UserDiff:
         self.problems: list[Problem] = [*source.unreadable, *unreadable]
         keys = {problem.key for problem in unreadable}
         self._unread = {problem.external_id for problem in unreadable}
-        self._unread |= {duo_id for duo_id, entry in owned.users.items() if entry.id in keys}
+        if keys:
+            self._unread |= {duo_id for duo_id, entry in owned.users.items() if entry.id in keys}
         self._unread_names = {problem.key.casefold() for problem in unreadable}
         self._unread_names |= {name for resource, name in actual.hidden if resource == "user"}
         self._protects = protection(policy.protected)
         self._by_id = {account.id: account for account in actual.users if account.id}
-        names = {user.id: user.desired.user_name for user in source.users.values() if user.desired}
-        matched = match(actual.users, source.users, owned.users, owned.foreign_users, names)
+        matched = match(actual.users, source.users, owned.users, owned.foreign_users, self._wished_name)
         self.warnings = list(matched.warnings)
         self.account = dict(matched.ours)
         self._gone = matched.gone
@@ -72,10 +72,11 @@ class UserDiff:
         self.owner = {account.id: duo_id for duo_id, account in self.account.items()}
         self.adopter = {account.id: duo_id for duo_id, account in self.adopted.items()}
         self.active = sum(account.active for account in self.account.values())
+        people, out = source.users, Standing.OUT
         self.leavers = {
             duo_id
             for duo_id in self.account
-            if self.user(duo_id).standing is Standing.OUT and duo_id not in self.protected
+            if ((found := people.get(duo_id)) is None or found.standing is out) and duo_id not in self.protected
         }
         self.ladder = Ladder()
         # Attributes that no account shows: NinjaOne hides them, or has none.
@@ -97,23 +98,31 @@ class UserDiff:
         shown = self.protected.get(duo_id, "").casefold()
         return bool(shown) and any(account.user_name.casefold() == shown for account in self.actual.users)
 
+    def _wished_name(self, duo_id: str) -> str | None:
+        user = self.source.users.get(duo_id)
+        return user.desired.user_name if user and user.desired else None
+
     def _candidates(self) -> dict[str, User]:
         wanted: dict[str, User] = {}
+        guarded, accounts, inside = bool(self.policy.protected), self.account, Standing.IN
         for user in (*self.source.users.values(), *map(self.user, self._gone)):
-            account = self.account.get(user.id)
-            shown = self._protected_name(user, account)
-            if shown is not None and (account is not None or user.standing is not Standing.OUT):
-                self.protected[user.id] = shown
+            if guarded:
+                account = accounts.get(user.id)
+                shown = self._protected_name(user, account)
+                if shown is not None and (account is not None or user.standing is not Standing.OUT):
+                    self.protected[user.id] = shown
+                    continue
+            if user.problems:
+                self.problems += user.problems
+            if user.standing is not inside or user.desired is None:
                 continue
-            self.problems += user.problems
-            if user.standing is Standing.IN and user.desired is not None:
-                if account is not None and self._protects(user.desired.user_name):
-                    taken = f"the userName {user.desired.user_name} is protected ([safety] protected_users)"
-                    self._hold(user, "name-taken", taken)
-                elif user.id in self._unread:
-                    self._hold(user, "unreadable-record", "his account in NinjaOne could not be read")
-                else:
-                    wanted[user.id] = user.desired
+            if guarded and account is not None and self._protects(user.desired.user_name):
+                taken = f"the userName {user.desired.user_name} is protected ([safety] protected_users)"
+                self._hold(user, "name-taken", taken)
+            elif user.id in self._unread:
+                self._hold(user, "unreadable-record", "his account in NinjaOne could not be read")
+            else:
+                wanted[user.id] = user.desired
         return wanted
 
     def _protected_name(self, user: SourceUser, account: User | None) -> str | None:
@@ -124,6 +133,8 @@ class UserDiff:
 
     def _settle(self) -> dict[str, User]:
         """Decide who gets the userName that he wants; hold those who cannot have it."""
+        if self._all_have_their_names():
+            return {}
         # Whom Duo has deleted owns nothing any more: his account goes to whoever has his address now.
         own = {duo_id: account.id or "" for duo_id, account in self.account.items() if duo_id not in self._gone}
         settled = settle_names(
@@ -151,6 +162,15 @@ class UserDiff:
         for duo_id in (*settled.duplicates, *settled.taken):
             del self.wanted[duo_id]
         return {duo_id: self._by_id[account_id] for duo_id, account_id in settled.adopted.items()}
+
+    def _all_have_their_names(self) -> bool:
+        """Whether nobody wants a name but the one that he has, and no two the same: so it is on most days."""
+        accounts = self.account
+        for duo_id, desired in self.wanted.items():
+            account, name = accounts.get(duo_id), desired.user_name
+            if account is None or (account.user_name != name and account.user_name.casefold() != name.casefold()):
+                return False
+        return len({desired.user_name.casefold() for desired in self.wanted.values()}) == len(self.wanted)
 
     def _not_adoptable(self, account_id: str) -> str:
         """Say why an account that is nobody's may not be taken over; empty where it may."""
@@ -200,8 +220,18 @@ class UserDiff:
     def changes(self) -> list[Change]:
         """Return each user's change, with its needs, in no particular order."""
         made: list[Change] = []
+        accounts = self.account
         for duo_id, desired in self.wanted.items():
-            account, adopt = self.account.get(duo_id), False
+            account, adopt = accounts.get(duo_id), False
+            # Most are in step, to the letter; the rules that tell a mere difference of form are for the others.
+            if (
+                account is not None
+                and account.values == desired.values
+                and account.user_name == desired.user_name
+                and account.external_id == duo_id
+                and account.active
+            ):
+                continue
             if account is None:
                 account, adopt = self.adopted.get(duo_id), True
             if account is None:
@@ -210,13 +240,13 @@ class UserDiff:
                 made.append(patch)
         made += self._removals()
         for (path, hidden), number in sorted(self._kept.items()):
-            name, accounts = path.rpartition(":")[2], f"{number} account{'s' * (number > 1)}"
+            name, several = path.rpartition(":")[2], f"{number} account{'s' * (number > 1)}"
             if hidden:
-                text = f"NinjaOne does not show {name} of {accounts}; what was last applied counts instead."
+                text = f"NinjaOne does not show {name} of {several}; what was last applied counts instead."
             else:
-                text = f"NinjaOne keeps another {name} than was sent for {accounts}; it is not sent again."
+                text = f"NinjaOne keeps another {name} than was sent for {several}; it is not sent again."
             self.warnings.append(text)
-        names = {account_id: account.user_name.casefold() for account_id, account in self._by_id.items()}
+        names = {change.id: self._by_id[change.id].user_name.casefold() for change in made if change.id}
         return order_renames(made, USER_NAME, names, _temporary_name)
 
     def _create(self, duo_id: str, desired: User) -> Change:
@@ -337,7 +367,7 @@ class UserDiff:
         mine = [problem for problem in self.problems if problem.resource == "user"]
         held = {problem.external_id for problem in mine if problem.external_id}
         nameless = sum(problem.external_id is None for problem in mine)
-        held_accounts = sum(duo_id in held for duo_id in self.account)
+        held_accounts = sum(duo_id in self.account for duo_id in held)
         actions = count(changes, "user")
         changed = sum(actions.values()) - actions["create"] - actions["adopt"]
         return Counts(
