@@ -26,6 +26,8 @@ _LONGEST_NAME = 150
 # What NinjaOne asks of a userName is "formatted as an email address".
 _ADDRESS = re.compile(r"[^\s@]+@[^\s@.]+(\.[^\s@.]+)+")
 _LONGEST_ADDRESS = 254
+# What nearly all addresses are; each of these passes the rule above, and is neither blank at its ends nor too long.
+_USUAL_ADDRESS = re.compile(r"[a-zA-Z0-9.+_-]{1,64}@(?:[a-zA-Z0-9-]{1,60}\.){1,2}[a-zA-Z0-9-]{1,60}").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ class AttributeMapping:
     steps: tuple[tuple[Expression, "_Rule", dict[Any, str | None]], ...]
     # Whether a user may lack what he lacks: user type, and for each of ``paths`` whether there is no value.
     may_lack: dict[tuple[str | None, tuple[bool, ...]], bool]
+    # Where in ``paths`` the user type is, if it is mapped.
+    type_at: int | None
 
 
 class _InvalidValueError(ValueError):
@@ -68,6 +72,7 @@ def compile_mapping(attributes: Mapping[str, str], safety: config.Safety) -> Att
         complete=expressions.keys() >= {GIVEN_NAME, FAMILY_NAME, USER_TYPE, ORGANIZATION_ID},
         steps=tuple((expressions[path], _RULES.get(path, _plain), {}) for path in paths),
         may_lack={},
+        type_at=paths.index(USER_TYPE) if USER_TYPE in paths else None,
     )
 
 
@@ -88,13 +93,15 @@ def _valid_user(mapping: AttributeMapping, row: Mapping[str, Any]) -> User | Non
     try:
         for expression, rule, known in mapping.steps:
             given = expression(row)
-            if type(given) is not str and given is not None:
+            if given is not None and type(given) is not str:
                 values.append(rule(_text(given)))
-                continue
-            if given not in known:
-                known[given] = rule(_text(given))
-            values.append(known[given])
-        user_name = _user_name(_text(mapping.expressions[USER_NAME](row)))
+            elif given in known:
+                values.append(known[given])
+            else:
+                values.append(known.setdefault(given, rule(_text(given))))
+        user_name = mapping.expressions[USER_NAME](row)
+        if type(user_name) is not str or not _USUAL_ADDRESS(user_name):
+            user_name = _user_name(_text(user_name))
     except (_InvalidValueError, ExpressionError):
         return None
     if user_name is None or ((None in values or not mapping.complete) and not _may_lack(mapping, values)):
@@ -104,9 +111,10 @@ def _valid_user(mapping: AttributeMapping, row: Mapping[str, Any]) -> User | Non
 
 def _may_lack(mapping: AttributeMapping, values: list[str | None]) -> bool:
     """Whether a user who has a userName may lack what these ``values`` lack."""
-    by_path = dict(zip(mapping.paths, values, strict=True))
-    lack = (by_path.get(USER_TYPE), tuple([value is None for value in values]))
+    type_at = mapping.type_at
+    lack = (None if type_at is None else values[type_at], tuple([value is None for value in values]))
     if lack not in mapping.may_lack:
+        by_path = dict(zip(mapping.paths, values, strict=True))
         mapping.may_lack[lack] = not _missing(mapping, {USER_NAME: "", **by_path}, set())
     return mapping.may_lack[lack]
 

@@ -163,12 +163,8 @@ class Reader:
         with closing(self._pages(ahead)) as pages:
             for page in pages:
                 before = different
-                for row in page.resources:
-                    try:
-                        item = convert(row)
-                        found.setdefault(item.id or "", item)
-                    except scim.UnreadableResourceError as error:
-                        problems.append(_unreadable(resource, row, error))
+                for item in _converted(resource, page.resources, convert, problems):
+                    found.setdefault(item.id or "", item)
                 seen += len(page.resources)
                 self._tell(Read("NinjaOne", resource, seen, page.total))
                 different = len(found) + len(problems) - held
@@ -222,6 +218,8 @@ class Reader:
 
     def _with_contested(self, found: Directory, paths: tuple[str, ...], wanted: Wanted) -> Directory:
         """Look for the holders of names that were refused as taken although the list shows nobody of that name."""
+        if not wanted.contested:
+            return found
         users, groups, hidden = found.users, found.groups, set[tuple[Resource, str]]()
         shown = {("user", user.user_name.casefold()) for user in users}
         shown |= {("group", group.display_name.casefold()) for group in groups}
@@ -368,14 +366,7 @@ class Reader:
         page = scim.read_page(answer.body) if answer.status == 200 else None
         if page is None:
             raise self._transport.unexpected("look-up", answer)
-        found = []
-        for row in page.resources:
-            try:
-                found.append(convert(row))
-            except scim.UnreadableResourceError as error:
-                if problems is not None:
-                    problems.append(_unreadable(resource, row, error))
-        return found
+        return _converted(resource, page.resources, convert, problems)
 
     def _each(
         self, work: Callable[[S], T], items: Iterable[S], told: Callable[[int], None] = lambda done: None
@@ -396,6 +387,23 @@ class Reader:
 def place(resource: Resource, id_: str) -> str:
     """Return the path of one resource behind the endpoint's URL."""
     return f"{PATHS[resource]}/{quote(id_, safe='')}"
+
+
+def _converted(
+    resource: Resource, rows: Iterable[Any], convert: Callable[[Any], T], problems: list[Problem] | None
+) -> list[T]:
+    """Convert what can be read; of the rest tell ``problems``."""
+    try:
+        return list(map(convert, rows))
+    except scim.UnreadableResourceError:
+        found = []
+    for row in rows:
+        try:
+            found.append(convert(row))
+        except scim.UnreadableResourceError as error:
+            if problems is not None:
+                problems.append(_unreadable(resource, row, error))
+    return found
 
 
 def _goes_on(resource: Resource, page: scim.Page, seen: int, different: int, *, fresh: bool) -> bool:

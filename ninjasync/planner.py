@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from fnmatch import fnmatchcase
-from sys import intern
 from typing import Any, Protocol, TypeVar
 
 from ninjasync import guards
@@ -20,6 +19,7 @@ from ninjasync.diff import Difference, Policy, diff
 from ninjasync.directory import Baseline, Directory, Ownership, Problem, Source, SourceUser, Standing, User, Wanted
 from ninjasync.duo import clean, group_ids
 from ninjasync.errors import CommandLineError
+from ninjasync.expression import is_bare
 from ninjasync.guards import Approvals
 from ninjasync.mapping import AttributeMapping, compile_mapping, label, map_user
 from ninjasync.plan import REMOVALS, Change, Evidence, Leaver, Plan, count, journal_diff
@@ -188,29 +188,48 @@ _UNREADABLE = "unreadable-record"
 _WITHOUT_GROUPS = Verdict(Standing.HELD, "Duo sent his record without the groups that he is in", code=_UNREADABLE)
 
 
+# What ``source_reader`` reads of a record whatever [attributes] says.
+_FIELDS = frozenset({"user_id", "username", "email", "status", "groups", "custom_attributes"})
+
+
+def fields_read(config: Config) -> frozenset[str] | None:
+    """Return the fields of a Duo record that a plan reads; None where only an expression could tell."""
+    texts = config.attributes.values()
+    if config.scope.where or not all(map(is_bare, texts)):
+        return None
+    return _FIELDS.union(text.partition(".")[0] for text in texts)
+
+
 def source_reader(scope: Scope, mapping: AttributeMapping) -> Callable[[Any], SourceUser | Problem]:
     """Return what turns one Duo record into what the diff needs of it; a Problem where not even its id can be read."""
     # To bare names an empty string is null anyhow, so most records need no cleaned copy (2 µs).
     bare = mapping.bare and scope.where is None
     same_groups: dict[tuple[str, ...], tuple[str, ...]] = {}
+    inside, held = Standing.IN, Standing.HELD
+
+    def groups_of(record: Mapping[str, Any]) -> tuple[str, ...] | None:
+        given = record.get("groups")
+        try:
+            known = same_groups.get(tuple([group["group_id"] for group in given])) if type(given) is list else None
+        except (KeyError, TypeError):
+            return None
+        if known is None and (known := group_ids(record)) is not None:
+            same_groups[known] = known
+        return known
 
     def read(row: Any) -> SourceUser | Problem:
         id_ = row.get("user_id") if isinstance(row, dict) else None
         if not isinstance(id_, str) or not id_:
             return Problem("user", "?", None, _UNREADABLE, "Duo sent a user's record without an id")
         record = row if bare and type(row.get("custom_attributes")) is dict else clean(row)
-        id_, name, groups = intern(id_), intern(label(record)), group_ids(record)
-        if groups is None:
-            verdict = _WITHOUT_GROUPS
-        else:
-            groups = same_groups.setdefault(groups, groups)
-            verdict = judge(scope, record, groups)
+        name, groups = label(record), groups_of(record)
+        verdict = _WITHOUT_GROUPS if groups is None else judge(scope, record, groups)
         desired: User | None = None
         problems: tuple[Problem, ...] = ()
         standing = verdict.standing
-        if standing is Standing.IN:
+        if standing is inside:
             desired, problems = map_user(mapping, record)
-        elif standing is Standing.HELD:
+        elif standing is held:
             problems = (Problem("user", name, id_, verdict.code, verdict.reason),)
         username = record.get("username")
         username = username if isinstance(username, str) else ""

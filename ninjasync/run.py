@@ -31,7 +31,7 @@ from ninjasync.ledger import Ledger, Operation, Run
 from ninjasync.ninjaone import Reader
 from ninjasync.ninjaone_writer import Writer
 from ninjasync.plan import LastPlan, Outcome, Plan, Result
-from ninjasync.planner import Moment, Planning, baseline_of, make_plan
+from ninjasync.planner import Moment, Planning, baseline_of, fields_read, make_plan
 from ninjasync.progress import Tell, untold
 from ninjasync.stale import by_name, expect_fresh
 from ninjasync.tenant import Tenant, tenant_of
@@ -114,11 +114,14 @@ def _moment(
 ) -> Moment:
     if ledger is None:
         return Moment(at, approvals=approvals, only=only, warnings=warnings)
-    return Moment(at, ledger.ownership(at), ledger.baseline(), approvals, only, warnings, ledger.repeated())
+    with _no_collection():
+        owned = ledger.ownership(at)
+    return Moment(at, owned, ledger.baseline(), approvals, only, warnings, ledger.repeated())
 
 
 def _read_and_plan(config: Config, reader: Reader, moment: Moment, stop: threading.Event, tell: Tell) -> Planning:
-    with _no_collection(), closing(DuoReader(config, secrets.duo_secret_key(config), stop, tell)) as duo:
+    secret = secrets.duo_secret_key(config)
+    with _no_collection(), closing(DuoReader(config, secret, stop, tell, fields_read(config))) as duo:
         return make_plan(config, duo, reader, moment)
 
 

@@ -15,6 +15,7 @@ import requests
 import urllib3
 from pydantic import SecretStr
 from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
 
 from ninjasync import __version__, scim
 from ninjasync.config import MOST_WORKERS, Config
@@ -61,8 +62,8 @@ class ScimTransport:
         self.dated = False
         # One pool for all threads, below requests' Session: what that does for each request (cookies,
         # redirects, the environment, a .netrc entry in the token's place) is not wanted here, and is half its time.
-        self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=MOST_WORKERS)
-        self._blank = self._prepared()
+        self._adapter = _Adapter(pool_connections=1, pool_maxsize=MOST_WORKERS)
+        self._base, self._headers = self._prepared()
 
     def close(self) -> None:
         """Close the connections; those in use are closed when they come back."""
@@ -144,15 +145,16 @@ class ScimTransport:
         return Answer(status, body)
 
     def _request(self, method: str, path: str, params: dict[str, str] | None, body: Any) -> requests.PreparedRequest:
-        request = self._blank.copy()
+        request = requests.PreparedRequest()
         request.method = method
-        request.url = f"{self._blank.url}{path}" + (f"?{urlencode(params)}" if params else "")
+        request.url = f"{self._base}{path}" + (f"?{urlencode(params)}" if params else "")
         request.body = None if body is None else json.dumps(body).encode()
+        request.headers = self._headers.copy()
         request.prepare_content_length(request.body)
         return request
 
-    def _prepared(self) -> requests.PreparedRequest:
-        """Return what all requests have in common; its URL is the endpoint's, quoted where need be."""
+    def _prepared(self) -> tuple[str, CaseInsensitiveDict[str]]:
+        """Return what all requests have in common: the endpoint's URL, quoted where need be, and headers."""
         headers = {
             "Accept": f"{_MEDIA_TYPE}, application/json",
             "Content-Type": _MEDIA_TYPE,
@@ -160,9 +162,31 @@ class ScimTransport:
         }
         blank = requests.Request("GET", f"{self.url}/Users", {**requests.utils.default_headers(), **headers}).prepare()
         assert blank.url is not None
-        blank.url = blank.url.removesuffix("/Users")
         blank.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
-        return blank
+        return blank.url.removesuffix("/Users"), blank.headers
+
+
+class _Adapter(HTTPAdapter):
+    """requests' adapter for one endpoint: its pool is found once, and an answer is not dressed up for a Session."""
+
+    _pool: Any = None
+
+    def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
+        if self._pool is None:
+            plain: Any = super()
+            pool = plain.get_connection_with_tls_context(request, verify, proxies, cert)
+            plain.cert_verify(pool, request.url, verify, cert)
+            self._pool = pool
+        return self._pool
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        """Leave it to the pool, which was told once."""
+
+    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
+        answer = requests.Response()
+        answer.request, answer.raw = req, resp
+        answer.status_code, answer.headers = resp.status, resp.headers
+        return answer
 
 
 def _environment_bundle(url: str) -> str | bool:
