@@ -224,23 +224,24 @@ def user_reader(paths: Sequence[str]) -> Callable[[Any], User]:
     """
     values = tuple(map(_value_reader, paths))
 
+    def text_of(row: Json, name: str) -> str | None:
+        value = row.get(name)
+        return value.strip() or None if type(value) is str else _text(get(row, name))
+
     def read(row: Any) -> User:
         if not isinstance(row, dict):
             raise UnreadableResourceError("is not a JSON object")
-        user_name = _text(row.get(USER_NAME) or get(row, USER_NAME))
+        user_name = text_of(row, USER_NAME)
         if not user_name:
             raise UnreadableResourceError("has no userName")
-        external_id = _text(row.get(EXTERNAL_ID) or get(row, EXTERNAL_ID))
+        external_id = text_of(row, EXTERNAL_ID)
         active = row.get(ACTIVE)
         if active is not True:
             active = _boolean(get(row, ACTIVE), default=True)
-        return User(
-            user_name,
-            external_id,
-            active,
-            tuple([value(row) for value in values]),
-            read_id(row),
-        )
+        id_ = text_of(row, "id")
+        if not id_:
+            raise UnreadableResourceError("has no id")
+        return User(user_name, external_id, active, tuple([value(row) for value in values]), id_)
 
     return read
 
@@ -257,10 +258,21 @@ def _value_reader(path: str) -> Callable[[Json], str | None]:
         return lambda row: value_at(row, path)
     (outer,) = places
     known: dict[str, str] = {}
+    folded = name.casefold()
+    # The names that an object had where the one that is looked for was not among them in any letter case.
+    without: set[tuple[str, ...]] = set()
 
     def read(row: Json) -> str | None:
         place = row.get(outer)
-        value = place.get(name) if type(place) is dict else None
+        if type(place) is not dict:
+            return value_at(row, path)
+        value = place.get(name)
+        if value is None:
+            there = tuple(place)
+            if there in without:
+                return None
+            if all(key == name or key.casefold() != folded for key in there):
+                without.add(there)
         if type(value) is not str:
             return value_at(row, path)
         text = known.get(value)
@@ -281,8 +293,11 @@ def read_group(row: Any) -> Group:
     members = get(row, MEMBERS)
     ids = None
     if isinstance(members, list):
-        found = (_text(get(one, "value") if isinstance(one, dict) else one) for one in members)
-        ids = frozenset(id_ for id_ in found if id_)
+        try:  # a group may have as many members as there are people, and nearly all are such
+            found = [one["value"].strip() for one in members]
+        except (KeyError, TypeError, AttributeError):
+            found = [_text(get(one, "value") if isinstance(one, dict) else one) for one in members]
+        ids = frozenset(filter(None, found))
     return Group(name, _text(get(row, EXTERNAL_ID)), ids, read_id(row))
 
 
