@@ -116,6 +116,10 @@ def left_to_do(result: Result) -> tuple[str, ...]:
     return tuple(steps)
 
 
+class _HinderedError(Exception):
+    """A change must not be tried any more, for the reason given."""
+
+
 class _Run:
     def __init__(
         self,
@@ -133,6 +137,8 @@ class _Run:
         self._created: dict[str, str] = {}
         # Changes that have given up their name, for a temporary one.
         self._freed: set[str] = set()
+        # Kept by the workers.
+        self._lock = threading.Lock()
         self._in_a_row = 0
         self._fatal: NinjasyncError | None = None
         # How long each change's requests took, over both steps where it has two.
@@ -155,13 +161,12 @@ class _Run:
         # A queue costs a tenth of concurrent.futures.wait, which looks at every future each time.
         done: SimpleQueue[Future[tuple[Observation, ...]]] = SimpleQueue()
         while ready or running:
-            while ready and len(running) < self._parallelism:
+            # As many again wait for a worker, so that none has to wait for this thread.
+            while ready and len(running) < 2 * self._parallelism:
                 node = ready.popleft()
                 change = by_name[node[0]]
                 if why := self._hindrance(change):
-                    if change.name in self._freed:
-                        why += f"; until the next run it has the temporary name {change.via}"
-                    self._settle(Outcome(change, "skipped", why))
+                    self._skip(change, why)
                     sorter.done(node)
                     ready.extend(sorter.get_ready())
                 else:
@@ -192,11 +197,13 @@ class _Run:
     def _take(self, change: Change, step: Step, error: BaseException | None, observed: tuple[Observation, ...]) -> None:
         """Turn what a worker raised, or did not, into an outcome."""
         if error is None:
-            self._in_a_row = 0
             if step == "whole":
                 self._settle(Outcome(change, "applied", observed=observed))
             else:
                 self._freed.add(change.name)
+            return
+        if isinstance(error, _HinderedError):
+            self._skip(change, str(error))
             return
         if isinstance(error, InterruptedRunError):
             self._settle(Outcome(change, "skipped", "interrupted while it waited to try again"))
@@ -207,12 +214,21 @@ class _Run:
             message = f"unexpected error: {error!r}. Please report it; run plan again to go on."
             log.debug("unexpected error on %s", change.name, exc_info=error)
         self._settle(Outcome(change, "failed", message, there=isinstance(error, NotKeptError)))
-        if isinstance(error, CredentialsError):
-            self._fatal = error
-        elif isinstance(error, UnreachableError):
-            self._in_a_row += 1
-            if self._in_a_row >= _MOST_FAILURES_IN_A_ROW:
+
+    def _heed(self, error: BaseException) -> None:
+        """See from a failure whether anything else is worth trying; in the worker, before it takes the next change."""
+        with self._lock:
+            if isinstance(error, UnreachableError):
+                self._in_a_row += 1
+                if self._in_a_row >= _MOST_FAILURES_IN_A_ROW:
+                    self._fatal = error
+            elif isinstance(error, CredentialsError):
                 self._fatal = error
+
+    def _skip(self, change: Change, why: str) -> None:
+        if change.name in self._freed:
+            why += f"; until the next run it has the temporary name {change.via}"
+        self._settle(Outcome(change, "skipped", why))
 
     def _settle(self, outcome: Outcome) -> None:
         if outcome.change.name not in self._outcomes:
@@ -224,6 +240,8 @@ class _Run:
         """Make the requests of one change, between two lines of the journal; runs in a worker."""
         if change.name in self._outcomes:  # its first step failed already
             return ()
+        if why := self._hindrance(change):
+            raise _HinderedError(why)
         number = self._journal.intend(change, step)
         begun = time.monotonic()
         try:
@@ -231,10 +249,12 @@ class _Run:
         except BaseException as error:
             there = error.id if isinstance(error, NotKeptError) else None
             self._journal.conclude(number, change, step, there, (), error)
+            self._heed(error)
             raise
         finally:
             before = self._seconds.get(change.name, 0.0)
             self._seconds[change.name] = before + time.monotonic() - begun
+        self._in_a_row = 0
         self._journal.conclude(number, change, step, id_, observed, None)
         return observed
 

@@ -182,6 +182,10 @@ class _Adapter(HTTPAdapter):
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
         """Leave it to the pool, which was told once."""
 
+    def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
+        assert request.url is not None
+        return super().request_url(request, proxies) if proxies else "/" + request.url.split("/", 3)[3]
+
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
         answer = requests.Response()
         answer.request, answer.raw = req, resp
