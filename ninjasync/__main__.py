@@ -6,9 +6,9 @@ import sys
 
 def main() -> None:
     """Run the command line of this process and exit with its code."""
-    # What is imported and what is read stays. To look for garbage cycles after each 700 objects, as Python
+    # What is imported and what is read stays: to look for garbage cycles after each 700 objects, as Python
     # does by default, takes a tenth of the start.
-    gc.set_threshold(50_000)
+    gc.set_threshold(200_000)
     from ninjasync.cli import run
 
     sys.exit(run(sys.argv[1:]))

@@ -235,7 +235,7 @@ class DuoReader:
                 )
             total = stated
             for row in rows:
-                id_ = row.get(key) if isinstance(row, dict) else None
+                id_ = row.get(key) if type(row) is dict else None
                 if not isinstance(id_, str) or not id_:
                     nameless += 1
                 elif id_ in ids:

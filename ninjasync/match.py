@@ -29,7 +29,7 @@ def match(
     resources: Iterable[R],
     source_ids: Container[str],
     owned: Mapping[str, Owned],
-    foreign: Container[str],
+    foreign: Mapping[str, str],
     wished_name: Callable[[str], str | None],
 ) -> Matched[R]:
     """Find each resource's Duo id: its ``externalId`` if this very Duo read has it, else the ledger's word.
@@ -49,13 +49,12 @@ def match(
         return (not recorded, not named, inactive, resource.id or "")
 
     for resource in resources:
-        id_ = resource.id or ""
         duo_id = resource.external_id
         if duo_id is None or duo_id not in source_ids:
             if by_id is None:
                 by_id = {entry.id: duo_id for duo_id, entry in owned.items()}
-            duo_id = by_id.get(id_)
-        if duo_id is None or id_ in foreign:
+            duo_id = by_id.get(resource.id or "")
+        if duo_id is None or (foreign and resource.id in foreign):
             continue
         other = ours.setdefault(duo_id, resource)
         if other is not resource:

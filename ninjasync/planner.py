@@ -172,15 +172,19 @@ def _unknown_people(named: tuple[str, ...], users: Mapping[str, SourceUser]) -> 
 
 def _empty_attributes(config: Config, mapping: AttributeMapping, users: Mapping[str, SourceUser]) -> list[str]:
     """Name mapped attributes that nobody in scope has a value for: most likely the name is misspelt."""
-    desired = [user.desired.values for user in users.values() if user.desired is not None]
-    if not desired:
-        return []
     # Technicians need no organization, so that one may well be empty.
+    empty = [at for at, path in enumerate(mapping.paths) if path != ORGANIZATION_ID]
+    anybody = False
+    for user in users.values():
+        if user.desired is not None:
+            values, anybody = user.desired.values, True
+            if not (empty := [at for at in empty if not values[at]]):
+                break
     return [
         f"[attributes] {path.rpartition(':')[2]} = {config.attributes[path]}: nobody in scope has a value for it; "
         "is the name right?"
-        for path, column in zip(mapping.paths, zip(*desired, strict=True), strict=True)
-        if path != ORGANIZATION_ID and not any(column)
+        for path in (mapping.paths[at] for at in empty)
+        if anybody
     ]
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import translate
+from functools import cached_property
 
 from ninjasync import config
 from ninjasync.attribute import ACTIVE, EXTERNAL_ID, ORGANIZATION_ID, USER_NAME, USER_TYPE
@@ -58,7 +59,6 @@ class UserDiff:
         self._unread_names = {problem.key.casefold() for problem in unreadable}
         self._unread_names |= {name for resource, name in actual.hidden if resource == "user"}
         self._protects = protection(policy.protected)
-        self._by_id = {account.id: account for account in actual.users if account.id}
         matched = match(actual.users, source.users, owned.users, owned.foreign_users, self._wished_name)
         self.warnings = list(matched.warnings)
         self.account = dict(matched.ours)
@@ -66,6 +66,7 @@ class UserDiff:
         self._gone_accounts = {self.account[duo_id].id for duo_id in self._gone}
         self.protected: dict[str, str] = {}
         self.wanted = self._candidates()
+        self._strays = self._out_of_step()
         self.adopted = self._settle()
         for duo_id in self._rekeyed():
             del self.account[duo_id]
@@ -79,11 +80,19 @@ class UserDiff:
             if ((found := people.get(duo_id)) is None or found.standing is out) and duo_id not in self.protected
         }
         self.ladder = Ladder()
-        # Attributes that no account shows: NinjaOne hides them, or has none.
-        columns = zip(*(account.values for account in actual.users), strict=True) if actual.users else ()
-        self._unshown = {path for path, column in zip(source.paths, columns, strict=False) if not any(column)}
         self._kept: Counter[tuple[str, bool]] = Counter()
         self._warn()
+
+    @cached_property
+    def _by_id(self) -> dict[str, User]:
+        """The accounts by NinjaOne's id; not needed where nothing changes."""
+        return {account.id: account for account in self.actual.users if account.id}
+
+    @cached_property
+    def _unshown(self) -> set[str]:
+        """The attributes that no account shows: NinjaOne hides them, or has none."""
+        columns = zip(*(account.values for account in self.actual.users), strict=True) if self.actual.users else ()
+        return {path for path, column in zip(self.source.paths, columns, strict=False) if not any(column)}
 
     def user(self, duo_id: str) -> SourceUser:
         """Return the Duo user with this id, also one who is in the ledger alone."""
@@ -125,6 +134,19 @@ class UserDiff:
                 wanted[user.id] = user.desired
         return wanted
 
+    def _out_of_step(self) -> list[str]:
+        """Return which of the wanted differ from their account, if only in form: nothing becomes of the others."""
+        accounts = self.account
+        return [
+            duo_id
+            for duo_id, desired in self.wanted.items()
+            if (account := accounts.get(duo_id)) is None
+            or account.values != desired.values
+            or account.user_name != desired.user_name
+            or account.external_id != duo_id
+            or not account.active
+        ]
+
     def _protected_name(self, user: SourceUser, account: User | None) -> str | None:
         names = [account.user_name] if account else [user.label]
         if account is None and user.desired is not None:
@@ -165,10 +187,9 @@ class UserDiff:
 
     def _all_have_their_names(self) -> bool:
         """Whether nobody wants a name but the one that he has, and no two the same: so it is on most days."""
-        accounts = self.account
-        for duo_id, desired in self.wanted.items():
-            account, name = accounts.get(duo_id), desired.user_name
-            if account is None or (account.user_name != name and account.user_name.casefold() != name.casefold()):
+        for duo_id in self._strays:
+            account = self.account.get(duo_id)
+            if account is None or account.user_name.casefold() != self.wanted[duo_id].user_name.casefold():
                 return False
         return len({desired.user_name.casefold() for desired in self.wanted.values()}) == len(self.wanted)
 
@@ -220,18 +241,10 @@ class UserDiff:
     def changes(self) -> list[Change]:
         """Return each user's change, with its needs, in no particular order."""
         made: list[Change] = []
-        accounts = self.account
-        for duo_id, desired in self.wanted.items():
-            account, adopt = accounts.get(duo_id), False
-            # Most are in step, to the letter; the rules that tell a mere difference of form are for the others.
-            if (
-                account is not None
-                and account.values == desired.values
-                and account.user_name == desired.user_name
-                and account.external_id == duo_id
-                and account.active
-            ):
+        for duo_id in self._strays:
+            if (desired := self.wanted.get(duo_id)) is None:
                 continue
+            account, adopt = self.account.get(duo_id), False
             if account is None:
                 account, adopt = self.adopted.get(duo_id), True
             if account is None:
