@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-import filelock
-
 from ninjasync.errors import LedgerError, LockedError
 from ninjasync.progress import Locked, Tell, untold
 from ninjasync.tenant import Tenant
@@ -33,6 +31,8 @@ def held(ledger: Path, tenant: Tenant, timeout: float, now: datetime, tell: Tell
 
     Raises LockedError, naming the holder, when it is not free within ``timeout`` seconds.
     """
+    import filelock  # 8 ms, which a plan does not need
+
     path = _path(ledger, tenant)
     lock = filelock.FileLock(path, mode=0o600)
     try:
@@ -79,6 +79,8 @@ def holder(ledger: Path, tenant: Tenant) -> str | None:
 
 def is_held(ledger: Path, tenant: Tenant) -> bool:
     """Whether another process holds the lock at this moment."""
+    import filelock
+
     path = _path(ledger, tenant)
     if not path.exists():
         return False

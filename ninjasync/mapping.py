@@ -82,13 +82,6 @@ def map_user(mapping: AttributeMapping, row: Mapping[str, Any]) -> tuple[User | 
     ``row`` is a Duo user with empty strings already turned into null, unless
     ``mapping.bare``.
     """
-    if desired := _valid_user(mapping, row):
-        return desired, ()
-    return _judged_user(mapping, row)
-
-
-def _valid_user(mapping: AttributeMapping, row: Mapping[str, Any]) -> User | None:
-    """Return the desired user where nothing is wrong with the record; why it is wrong is told elsewhere."""
     values: list[str | None] = []
     try:
         for expression, rule, known in mapping.steps:
@@ -103,10 +96,10 @@ def _valid_user(mapping: AttributeMapping, row: Mapping[str, Any]) -> User | Non
         if type(user_name) is not str or not _USUAL_ADDRESS(user_name):
             user_name = _user_name(_text(user_name))
     except (_InvalidValueError, ExpressionError):
-        return None
+        return _judged_user(mapping, row)
     if user_name is None or ((None in values or not mapping.complete) and not _may_lack(mapping, values)):
-        return None
-    return User(user_name, row["user_id"], True, tuple(values))
+        return _judged_user(mapping, row)
+    return User(user_name, row["user_id"], True, tuple(values)), ()
 
 
 def _may_lack(mapping: AttributeMapping, values: list[str | None]) -> bool:
@@ -120,7 +113,7 @@ def _may_lack(mapping: AttributeMapping, values: list[str | None]) -> bool:
 
 
 def _judged_user(mapping: AttributeMapping, row: Mapping[str, Any]) -> tuple[User | None, tuple[Problem, ...]]:
-    """Return what ``map_user`` does, with every rule and every problem in turn."""
+    """Return what ``map_user`` does, slowly, with every rule and every problem in turn."""
     problems: list[Problem] = []
     values: dict[str, str | None] = {}
     key = label(row)

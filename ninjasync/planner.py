@@ -209,7 +209,8 @@ def source_reader(scope: Scope, mapping: AttributeMapping) -> Callable[[Any], So
     # To bare names an empty string is null anyhow, so most records need no cleaned copy (2 µs).
     bare = mapping.bare and scope.where is None
     same_groups: dict[tuple[str, ...], tuple[str, ...]] = {}
-    inside, held = Standing.IN, Standing.HELD
+    # Looked up here too, for a call costs more than the look-up, and there is one for everybody.
+    inside, held, judged = Standing.IN, Standing.HELD, scope.known
 
     def groups_of(record: Mapping[str, Any]) -> tuple[str, ...] | None:
         given = record.get("groups")
@@ -226,8 +227,14 @@ def source_reader(scope: Scope, mapping: AttributeMapping) -> Callable[[Any], So
         if not isinstance(id_, str) or not id_:
             return Problem("user", "?", None, _UNREADABLE, "Duo sent a user's record without an id")
         record = row if bare and type(row.get("custom_attributes")) is dict else clean(row)
-        name, groups = label(record), groups_of(record)
-        verdict = _WITHOUT_GROUPS if groups is None else judge(scope, record, groups)
+        name, groups, status = label(record), groups_of(record), record.get("status")
+        verdict: Verdict | None = None
+        if groups is None:
+            verdict = _WITHOUT_GROUPS
+        elif judged and type(status) is str:
+            verdict = judged.get((groups, status))
+        if verdict is None:
+            verdict = judge(scope, record, groups or ())
         desired: User | None = None
         problems: tuple[Problem, ...] = ()
         standing = verdict.standing

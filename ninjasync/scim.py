@@ -224,21 +224,21 @@ def user_reader(paths: Sequence[str]) -> Callable[[Any], User]:
     """
     values = tuple(map(_value_reader, paths))
 
-    def text_of(row: Json, name: str) -> str | None:
-        value = row.get(name)
-        return value.strip() or None if type(value) is str else _text(get(row, name))
-
     def read(row: Any) -> User:
         if not isinstance(row, dict):
             raise UnreadableResourceError("is not a JSON object")
-        user_name = text_of(row, USER_NAME)
+        # What ``_text(get(…))`` gives, without the two calls where a text is there.
+        given = row.get(USER_NAME)
+        user_name = given.strip() if type(given) is str else _text(get(row, USER_NAME))
         if not user_name:
             raise UnreadableResourceError("has no userName")
-        external_id = text_of(row, EXTERNAL_ID)
+        given = row.get(EXTERNAL_ID)
+        external_id = given.strip() or None if type(given) is str else _text(get(row, EXTERNAL_ID))
         active = row.get(ACTIVE)
         if active is not True:
             active = _boolean(get(row, ACTIVE), default=True)
-        id_ = text_of(row, "id")
+        given = row.get("id")
+        id_ = given.strip() if type(given) is str else _text(get(row, "id"))
         if not id_:
             raise UnreadableResourceError("has no id")
         return User(user_name, external_id, active, tuple([value(row) for value in values]), id_)

@@ -16,8 +16,6 @@ import platformdirs
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict
-from pydantic_settings.sources import EnvSettingsSource
 
 from ninjasync.attribute import nearest
 from ninjasync.config import Config
@@ -32,6 +30,7 @@ _PASSWORD = re.compile(r"//[^/]*@|[?#][^']*")
 _SECRET_KEYS = {"secret_key", "secret_token", "integration_key", "ping_url", "notify"}
 # Their value may hold a user name and a password, with or without a scheme before them.
 _URL_KEYS = {"api_hostname", "endpoint_url", "proxy"}
+_SECTIONS = tuple(name for name in Config.model_fields if name != "base")
 _REQUIRED_SECTIONS = ("duo", "ninjaone", "scope")
 
 
@@ -98,28 +97,37 @@ def _read(path: Path) -> dict[str, Any]:
         ) from error
 
 
-class _Environment(EnvSettingsSource):
-    """Reads a list or a table as JSON; what does not parse is left for validation to refuse by its key."""
-
-    def decode_complex_value(self, field_name: str, field: FieldInfo | None, value: Any) -> Any:
-        # A secret may look like a number: only what starts as a list or a table is JSON.
-        if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
-            try:
-                return json.loads(value)
-            except ValueError:
-                return value
-        return value
-
-
-class _Keys(BaseSettings):
-    """The configuration's fields, as pydantic-settings wants them declared."""
-
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", env_ignore_empty=True)
-    __annotations__ = {name: field.annotation for name, field in Config.model_fields.items() if name != "base"}
-
-
 def _from_environment() -> dict[str, Any]:
-    return _Environment(_Keys)()
+    """Return what variables with our prefix say, as far as they may be keys; lists and tables are JSON."""
+    if not any(map(_may_be_key, os.environ)):
+        return {}
+    # A file alone is the common case, and to import this takes 10 ms.
+    from pydantic_settings import BaseSettings, SettingsConfigDict
+    from pydantic_settings.sources import EnvSettingsSource
+
+    class Environment(EnvSettingsSource):
+        """What does not parse as JSON is left for validation to refuse by its key."""
+
+        def decode_complex_value(self, field_name: str, field: FieldInfo | None, value: Any) -> Any:
+            # A secret may look like a number: only what starts as a list or a table is JSON.
+            if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+                try:
+                    return json.loads(value)
+                except ValueError:
+                    return value
+            return value
+
+    class Keys(BaseSettings):
+        """The configuration's fields, as pydantic-settings wants them declared."""
+
+        model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", env_ignore_empty=True)
+        __annotations__ = {name: Config.model_fields[name].annotation for name in _SECTIONS}
+
+    return Environment(Keys)()
+
+
+def _may_be_key(variable: str) -> bool:
+    return variable.upper().startswith(PREFIX) and variable.upper() not in NOT_KEYS
 
 
 def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -137,16 +145,14 @@ def _unknown_variables() -> list[str]:
     return sorted(
         name
         for name in os.environ
-        if name.upper().startswith(PREFIX)
-        and name.upper() not in NOT_KEYS
-        and name.upper().removeprefix(PREFIX).split("__")[0].lower() not in _Keys.model_fields
+        if _may_be_key(name) and name.upper().removeprefix(PREFIX).split("__")[0].lower() not in _SECTIONS
     )
 
 
 def _nearest_variable(name: str) -> str:
     section, _, rest = name.upper().removeprefix(PREFIX).partition("__")
     tail = f"__{rest}" if rest else ""
-    return nearest(section, {known.casefold(): f"{PREFIX}{known.upper()}{tail}" for known in _Keys.model_fields})
+    return nearest(section, {known.casefold(): f"{PREFIX}{known.upper()}{tail}" for known in _SECTIONS})
 
 
 def _sentences(detail: ErrorDetails) -> Iterator[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from tests.benchmarks.measured import Measured, as_json, run
+from tests.benchmarks.measured import Measured, as_json, installed, run
 from tests.benchmarks.server import Served, serving
 
 WORKERS, LATENCY, RATE = 8, 0.05, 50.0
@@ -170,7 +170,7 @@ def _peer(name: str, **settings: Any) -> list[str]:
 
 def _seconds(*arguments: str) -> float:
     began = time.perf_counter()
-    subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL, env=installed())
     return time.perf_counter() - began
 
 
