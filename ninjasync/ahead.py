@@ -31,7 +31,7 @@ def in_background(work: Callable[[], T]) -> Future[T]:
 
 # Who waits longer than this for each answer waits for a service, and several threads shorten that. Where
 # there is nothing to wait for, they are in each other's way: Python runs one at a time (a quarter of a plan).
-_AT_ONCE = 0.005
+_AT_ONCE = 0.01
 
 
 class Ahead(Generic[K, T]):
