@@ -168,7 +168,7 @@ class _Run:
                 if why := self._hindrance(change):
                     self._skip(change, why)
                     sorter.done(node)
-                    ready.extend(sorter.get_ready())
+                    ready.extendleft(reversed(sorter.get_ready()))
                 else:
                     future = pool.submit(self._write, change, node[1])
                     running[future] = node
@@ -180,7 +180,7 @@ class _Run:
             error = future.exception()
             self._take(by_name[node[0]], node[1], error, () if error else future.result())
             sorter.done(node)
-            ready.extend(sorter.get_ready())
+            ready.extendleft(reversed(sorter.get_ready()))  # what had to wait goes first: more may wait for it
 
     def _hindrance(self, change: Change) -> str:
         """Say why a change must not be tried; empty where it may."""
@@ -319,10 +319,10 @@ def _step_diff(change: Change, step: Step) -> tuple[Delta, ...]:
 
 
 def _phases(changes: Iterable[Change]) -> list[list[Change]]:
-    """Split into people, groups, and removals of people, then of groups: each waits for the one before."""
-    phases: list[list[Change]] = [[], [], [], []]
+    """Split off the removals of people, then of groups: each waits for what goes before."""
+    phases: list[list[Change]] = [[], [], []]
     for change in changes:
-        phases[2 * (change.action in REMOVALS) + (change.resource == "group")].append(change)
+        phases[0 if change.action not in REMOVALS else 1 + (change.resource == "group")].append(change)
     return phases
 
 
@@ -330,6 +330,8 @@ def _steps(changes: Mapping[str, Change]) -> dict[_Node, list[_Node]]:
     """Return the steps of ``changes``, each with those that must go before it.
 
     A change that goes by way of a temporary name has two, of which the first frees the name.
+    A group waits for what becomes of the people whose membership changes, and for nobody
+    else: its members go in one request after the other, while others are at work.
     """
     graph: dict[_Node, list[_Node]] = {}
     for change in changes.values():
@@ -337,5 +339,7 @@ def _steps(changes: Mapping[str, Change]) -> dict[_Node, list[_Node]]:
         if change.via:
             graph[change.name, "free"] = []
             before.append((change.name, "free"))
+        members = [f"user:{member.external_id}" for member in (*change.added, *change.removed)]
+        before += [(name, "whole") for name in members if name in changes]
         graph[change.name, "whole"] = before
     return graph

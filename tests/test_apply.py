@@ -196,6 +196,19 @@ def test_people_go_before_groups_and_removals_come_last_of_people_then_of_groups
     assert result.count("applied") == 4
 
 
+def test_a_group_waits_for_its_own_members_and_for_no_other_people_but_removals_wait_for_it() -> None:
+    writer = Memory()
+    staff = Change("group", "update", "staff", "g", "DG", added=(Member("jane", "DU-jane", None),))
+    leaver = Change("user", "deactivate", "bob", "n-bob", "DU-bob", (Delta("active", True, False),))
+    others = [rename(f"was{number}", f"is{number}") for number in range(4)]
+    result = applied(plan_of(create("jane"), *others, staff, leaver), writer)
+    assert result.count("applied") == 7
+    changes = [call for call in writer.calls if call.startswith(("create", "patch n-", "members"))]
+    first, *_, last = changes
+    assert (first, last) == ("create jane", "patch n-bob False")
+    assert changes.index("members g +new-DU-jane -") < changes.index("patch n-was3 is3")
+
+
 def test_a_group_changes_its_name_then_its_members_of_whom_some_were_just_created() -> None:
     writer = Memory()
     group = Change(

@@ -26,7 +26,7 @@ from ninjasync.errors import CommandLineError
 from ninjasync.guards import Approvals
 from ninjasync.mapping import compile_mapping
 from ninjasync.plan import Evidence, Plan, exit_code, journal_diff
-from ninjasync.planner import Moment, baseline_of, make_plan, scope_digest, source_reader
+from ninjasync.planner import Moment, baseline_of, fields_read, make_plan, scope_digest, source_reader
 from ninjasync.scope import resolve
 
 T = TypeVar("T")
@@ -208,10 +208,14 @@ def test_the_token_is_warned_of_from_thirty_days_before_it_expires(
     assert [said in warning for warning in made.warnings] == ([True] if said else []) if said else not made.warnings
 
 
+def reading(config: Config) -> Callable[[Any], SourceUser | Problem]:
+    return source_reader(
+        resolve(config.scope, config.groups, GROUPS), compile_mapping(config.attributes, config.safety)
+    )
+
+
 def judged(make_config: MakeConfig, record: Any, **scope: Any) -> SourceUser | Problem:
-    config = make_config(scope=scope or {"all_users": True})
-    resolved = resolve(config.scope, config.groups, GROUPS)
-    return source_reader(resolved, compile_mapping(config.attributes, config.safety))(record)
+    return reading(make_config(scope=scope or {"all_users": True}))(record)
 
 
 @pytest.mark.parametrize("record", [None, "jane", [], {}, {"user_id": ""}, {"user_id": 7}, {"user_id": None}])
@@ -252,6 +256,59 @@ def test_empty_strings_are_nothing_for_expressions_too(make_config: MakeConfig) 
 
 
 # --- the figures that the guards judge by ----------------------------------------------------
+
+
+def test_a_plan_reads_of_a_record_what_plain_names_say_and_all_where_there_are_expressions(
+    make_config: MakeConfig,
+) -> None:
+    always = {"user_id", "username", "email", "status", "groups", "custom_attributes"}
+    assert fields_read(make_config()) == always | {"firstname", "lastname"}
+    assert fields_read(make_config(attributes={"name.givenName": "alias1"})) == always | {"alias1", "lastname"}
+    assert fields_read(make_config(attributes={"name.givenName": "firstname || realname"})) is None
+    assert fields_read(make_config(scope={"groups": ["Staff"], "where": "is_enrolled"})) is None
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {},
+        {"email": None},
+        {"email": "no address", "custom_attributes": []},
+        {"custom_attributes": [{"name": "userType", "value": "technician"}]},
+        {"custom_attributes": {"userType": True, "organizationID": 7}},
+        {"groups": None},
+        {"groups": [{"group_id": "DG9"}, {"group_id": "DG1"}]},
+        {"groups": {}},
+        {"groups": [{"group_id": ["DG1"]}]},
+        {"status": None},
+        {"status": ["active"]},
+        {"status": "bypass", "firstname": 1, "lastname": 2.5},
+        {"firstname": "  Jane ", "lastname": "\u00c9va", "username": ""},
+    ],
+)
+def test_what_a_plan_does_not_read_of_a_record_decides_nothing(make_config: MakeConfig, odd: dict[str, Any]) -> None:
+    config = make_config()
+    whole = row("A") | {"phones": ["1"], "notes": "x", "is_enrolled": True} | odd
+    convert = reading(config)
+    fields = fields_read(config)
+    assert fields is not None
+    assert convert({name: value for name, value in whole.items() if name in fields}) == convert(whole)
+
+
+def test_who_is_in_the_same_groups_is_judged_once_and_told_apart_by_what_is_odd(make_config: MakeConfig) -> None:
+    convert = reading(make_config(scope={"all_users": False, "groups": ["Staff"]}))
+    rows = [
+        row("A"),
+        row("B", groups=[]),
+        row("C", groups={}),
+        row("D"),
+        row("E", status="disabled"),
+        row("F", groups=[]),
+    ]
+    found = [convert(one) for one in rows]
+    standings = [one.standing for one in found if isinstance(one, SourceUser)]
+    out = Standing.OUT
+    assert standings == [Standing.IN, out, Standing.HELD, Standing.IN, out, out]
 
 
 def test_the_figures_are_counted_from_the_whole_world(make_config: MakeConfig) -> None:

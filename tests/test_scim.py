@@ -239,6 +239,33 @@ def test_empty_blank_null_and_what_is_no_simple_value_is_no_value(nothing: Any) 
     assert scim.read_user(row, PATHS) == User("jane@example.com", None, True, (None, None, None), "1")
 
 
+def test_a_name_in_other_letter_case_is_found_also_after_accounts_that_lacked_it() -> None:
+    read = scim.user_reader(PATHS)
+    rows: list[dict[str, Any]] = [
+        {NINJAONE: {"userType": "technician"}},
+        {NINJAONE: {"userType": "technician", "organizationId": None}},
+        {NINJAONE: {"userType": "technician", "ORGANIZATIONID": "7"}},
+        {NINJAONE: {"userType": "technician"}},
+        {NINJAONE: {"userType": "technician", "organizationId": "8"}},
+        {NINJAONE.upper(): {"organizationid": "9"}},
+    ]
+    assert [read(user(**row)).values[2] for row in rows] == [None, None, "7", None, "8", "9"]
+
+
+@pytest.mark.parametrize(
+    ("members", "ids"),
+    [
+        ([{"value": "1"}, {"value": " 2 "}, {"value": ""}], {"1", "2"}),
+        ([{"value": "1"}, {"value": 2}], {"1", "2"}),
+        ([{"value": "1"}, {"Value": "2"}], {"1", "2"}),
+        ([{"value": "1"}, "2", None, {}, {"value": None}, ["3"]], {"1", "2"}),
+        ([], set()),
+    ],
+)
+def test_members_are_read_in_every_form_that_names_them(members: list[Any], ids: set[str]) -> None:
+    assert scim.read_group({"id": "g", "displayName": "Staff", "members": members}).members == ids
+
+
 @pytest.mark.parametrize(
     ("sent", "active"),
     [

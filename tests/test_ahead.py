@@ -1,0 +1,86 @@
+"""Fetching ahead: by whoever asks while answers come at once, by several threads once they do not."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from ninjasync import ahead
+from ninjasync.ahead import Ahead
+
+NEVER_SLOW, ALWAYS_SLOW = 1e9, -1.0
+
+
+def test_answers_that_come_at_once_are_fetched_by_whoever_takes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead, "_AT_ONCE", NEVER_SLOW)
+    asked: list[int] = []
+
+    def fetch(key: int) -> int:
+        asked.append(key)
+        return threading.get_ident()
+
+    with Ahead(fetch, 4) as pages:
+        pages.keep(0)
+        pages.expect(range(1, 20))
+        assert {pages.take(key) for key in range(20)} == {threading.get_ident()}
+    assert asked == list(range(20))
+
+
+def test_answers_worth_waiting_for_are_fetched_side_by_side_before_they_are_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ahead, "_AT_ONCE", ALWAYS_SLOW)
+    together = threading.Barrier(4)
+
+    def fetch(key: int) -> int:
+        if key:
+            together.wait(timeout=30)  # passes only where four are under way at once
+        return key * 10
+
+    with Ahead(fetch, 4) as pages:
+        assert pages.take(0) == 0
+        pages.expect(range(1, 41))
+        assert [pages.take(key) for key in range(1, 41)] == [key * 10 for key in range(1, 41)]
+
+
+def test_no_more_than_twice_as_many_answers_as_threads_wait_to_be_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead, "_AT_ONCE", ALWAYS_SLOW)
+    fetched: list[int] = []
+    six = threading.Event()
+
+    def fetch(key: int) -> int:
+        fetched.append(key)
+        if len(fetched) == 6:
+            six.set()
+        return key
+
+    with Ahead(fetch, 3) as pages:
+        pages.keep(0)  # one of the six
+        pages.expect(range(1, 50))
+        assert six.wait(timeout=30)
+        for taken in range(50):
+            assert pages.take(taken) == taken
+            # What was fetched can only be what was taken, six more, and what others fetch meanwhile for the room made.
+            assert len(fetched) <= taken + 1 + 6
+    assert sorted(fetched) == list(range(50))
+
+
+@pytest.mark.parametrize("at_once", [NEVER_SLOW, ALWAYS_SLOW])
+def test_what_fetching_raises_is_raised_to_whoever_takes_that_one(
+    monkeypatch: pytest.MonkeyPatch, at_once: float
+) -> None:
+    monkeypatch.setattr(ahead, "_AT_ONCE", at_once)
+
+    def fetch(key: int) -> int:
+        if key == 2:
+            raise ValueError("the third")
+        return key
+
+    with Ahead(fetch, 2) as pages:
+        assert pages.take(0) == 0
+        pages.expect(range(1, 5))
+        assert pages.take(1) == 1
+        with pytest.raises(ValueError, match="the third"):
+            pages.take(2)
+        assert [pages.take(key) for key in (3, 4, 7)] == [3, 4, 7]
