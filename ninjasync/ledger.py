@@ -1,12 +1,10 @@
 """What this tenant owns in NinjaOne, what was done, and what was about to be done.
 
-An SQLite file, through SQLAlchemy Core so that a server database can take its place.
-Where NinjaOne keeps ``externalId`` the ledger is a cache of the truth, and where it
+An SQLite file. Where NinjaOne keeps ``externalId`` the ledger is a cache of the truth, and where it
 does not, the truth. Knows rows; what follows from them is decided elsewhere.
 """
 
 import json
-import os
 import secrets
 import sqlite3
 import threading
@@ -17,11 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Self, TypeVar, cast
-
-import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
-from sqlalchemy.dialects.sqlite import insert
+from typing import Any, Self, TypeVar
 
 from ninjasync import ledger_file
 from ninjasync.directory import Baseline, Owned, Ownership, Resource
@@ -70,57 +64,45 @@ class Run:
     counts: Mapping[str, int]
 
 
-def _text_of(statement: sa.ClauseElement) -> str:
-    """Return a statement's SQL with named parameters, for the driver itself.
-
-    Each write of a run needs up to five statements. SQLAlchemy takes 0.04 ms for each of
-    them, the driver a tenth of it, and meanwhile the other workers wait.
-    """
-    return str(statement.compile(dialect=sqlite.dialect(paramstyle="named")))
-
-
-_INTEND = _text_of(
-    sa.insert(ledger_file.operations).values(
-        {
-            name: sa.bindparam(name)
-            for name in ("run", "resource", "action", "key", "external_id", "id", "diff", "intended_at", "status")
-        }
-    )
-)
-_CONCLUDE = _text_of(
-    sa.update(ledger_file.operations)
-    .where(ledger_file.operations.c.number == sa.bindparam("done"))
-    .values({name: sa.bindparam(name) for name in ("status", "error", "ended_at")})
-)
-_OF_RESOURCE = (
-    ledger_file.resources.c.tenant == sa.bindparam("of_tenant"),
-    ledger_file.resources.c.resource == sa.bindparam("of_resource"),
-)
-_MINE = (*_OF_RESOURCE, ledger_file.resources.c.external_id == sa.bindparam("of_duo"))
-_MARK_DELETED = _text_of(sa.update(ledger_file.resources).where(*_MINE).values(deleted_at=sa.bindparam("deleted_at")))
-_DISOWN_OTHERS = _text_of(
-    sa.delete(ledger_file.resources).where(
-        *_OF_RESOURCE,
-        ledger_file.resources.c.id == sa.bindparam("of_id"),
-        ledger_file.resources.c.external_id != sa.bindparam("of_duo"),
-    )
-)
-_BEFORE = _text_of(
-    sa.select(
-        ledger_file.resources.c.applied,
-        ledger_file.resources.c.shown,
-        ledger_file.resources.c.members,
-        ledger_file.resources.c.deactivated_at,
-        ledger_file.resources.c.since,
-    ).where(*_MINE)
-)
-_row = insert(ledger_file.resources)
-_OWN = _text_of(
-    _row.on_conflict_do_update(
-        index_elements=["tenant", "resource", "external_id"],
-        set_={column.name: _row.excluded[column.name] for column in ledger_file.resources.c if not column.primary_key},
-    )
-)
+# Text that is NULL where it says nothing costs no look at it, and there are as many rows as people.
+_OWNED = """
+    SELECT external_id, id, name, deactivated_at,
+        nullif(applied, '{}'), nullif(shown, '{}'), nullif(members, '[]'), deleted_at
+    FROM resources WHERE tenant = ? AND resource = ?"""
+_FOREIGN = """
+    SELECT resources.id, tenants.name, tenants.api_hostname
+    FROM resources JOIN tenants ON tenants.id = resources.tenant
+    WHERE tenants.endpoint_url = ? AND tenants.id <> ? AND resources.resource = ?"""
+_RECORD = """
+    INSERT INTO resources (tenant, resource, external_id, id, name, since) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT (tenant, resource, external_id) DO UPDATE SET id = excluded.id, name = excluded.name"""
+_INTEND = """
+    INSERT INTO operations (run, resource, action, key, external_id, id, diff, intended_at, status)
+    VALUES (:run, :resource, :action, :key, :external_id, :id, :diff, :intended_at, :status)"""
+_MARK_DELETED = """
+    UPDATE resources SET deleted_at = :at
+    WHERE tenant = :tenant AND resource = :resource AND external_id = :external_id"""
+_DISOWN_OTHERS = """
+    DELETE FROM resources
+    WHERE tenant = :tenant AND resource = :resource AND id = :id AND external_id <> :external_id"""
+_BEFORE = """
+    SELECT applied, shown, members, deactivated_at, since FROM resources
+    WHERE tenant = :tenant AND resource = :resource AND external_id = :external_id"""
+_OWN = """
+    INSERT INTO resources
+    VALUES (:tenant, :resource, :external_id, :id, :name, :since, :deactivated_at, :applied, :shown, :members, NULL)
+    ON CONFLICT (tenant, resource, external_id) DO UPDATE
+    SET id = excluded.id, name = excluded.name, deactivated_at = excluded.deactivated_at, applied = excluded.applied,
+        shown = excluded.shown, members = excluded.members, deleted_at = NULL"""
+_RUN = "SELECT id, actor, command, started_at, ended_at, exit_code, counts FROM runs WHERE tenant = ?"
+_OPERATION = """
+    SELECT number, run, operations.resource, action, key, external_id, operations.id, diff, intended_at, status, error
+    FROM operations"""
+_LATEST_THAT_WROTE = """
+    SELECT DISTINCT run FROM operations JOIN runs ON runs.id = run
+    WHERE tenant = ? AND status = 'applied' ORDER BY run DESC LIMIT 2"""
+_FORGET_OPERATIONS = """
+    DELETE FROM operations WHERE run IN (SELECT id FROM runs WHERE tenant = ? AND started_at < ?)"""
 
 
 class _Values(Mapping[str, str | None]):
@@ -156,10 +138,9 @@ _NO_VALUES: Mapping[str, str | None] = {}
 class Ledger:
     """The ledger of one tenant. Safe to share between threads. Every method may raise LedgerError."""
 
-    def __init__(self, path: Path, tenant: Tenant, engine: sa.Engine, *, writable: bool) -> None:
+    def __init__(self, path: Path, tenant: Tenant, connection: sqlite3.Connection, *, writable: bool) -> None:
         self.path, self.tenant, self.writable = path, tenant, writable
-        self._engine = engine
-        self._journal: sa.PoolProxiedConnection | None = None
+        self._connection = connection
         self._lock = threading.Lock()
         self._turn = threading.Lock()
         self._waiting: deque[tuple[Callable[[sqlite3.Connection], Any], Future[Any]]] = deque()
@@ -171,11 +152,10 @@ class Ledger:
         Raises LedgerError where it cannot be written, is damaged, is of a newer
         ninjasync, or is something else.
         """
-        made = not path.exists()
         try:
-            if made:
+            if not path.exists():
                 path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+                ledger_file.make(path)
             elif path.stat().st_size == 0:
                 raise ledger_file.damaged(path, "it is empty")
         except OSError as error:
@@ -183,20 +163,14 @@ class Ledger:
                 f"The ledger {path} cannot be made: {error.strerror or error}.",
                 "Give [state] path a place that may be written to.",
             ) from error
-        ledger = cls(path, tenant, ledger_file.engine(path, write=True), writable=True)
-        with ledger._write() as connection:
-            if made:
-                ledger_file.create(connection)
-            else:
-                ledger_file.check(connection, path)
-            values = {
-                "id": tenant.id,
-                "endpoint_url": tenant.endpoint_url,
-                "api_hostname": tenant.api_hostname,
-                "name": tenant.name,
-                "since": _stamp(now),
-            }
-            connection.execute(insert(ledger_file.tenants).values(values).on_conflict_do_nothing())
+        ledger = cls._connected(path, tenant, writable=True)
+        row = (tenant.id, tenant.endpoint_url, tenant.api_hostname, tenant.name, _stamp(now))
+        with ledger._closed_on_failure(), ledger._write() as connection:
+            ledger_file.check(connection, path)
+            connection.execute(
+                "INSERT OR IGNORE INTO tenants (id, endpoint_url, api_hostname, name, since) VALUES (?, ?, ?, ?, ?)",
+                row,
+            )
         return ledger
 
     @classmethod
@@ -211,26 +185,35 @@ class Ledger:
                 pass
         except OSError:
             return None
-        ledger = cls(path, tenant, ledger_file.engine(path, write=False), writable=False)
-        with ledger._read() as connection:
-            ledger_file.check(connection, path)
+        ledger = cls._connected(path, tenant, writable=False)
+        with ledger._closed_on_failure(), ledger_file.told(path):
+            ledger_file.check(ledger._connection, path)
         return ledger
 
+    @classmethod
+    def _connected(cls, path: Path, tenant: Tenant, *, writable: bool) -> Self:
+        with ledger_file.told(path):
+            return cls(path, tenant, ledger_file.connect(path, write=writable), writable=writable)
+
+    @contextmanager
+    def _closed_on_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
+
     def close(self) -> None:
-        """Close the connections."""
-        if self._journal is not None:
-            self._journal.close()
-        self._engine.dispose()
+        """Close the connection."""
+        self._connection.close()
 
     # --- what is ours ------------------------------------------------------------------------
 
     def ownership(self, now: datetime) -> Ownership:
         """Return all that is known of who owns what; known it is from the first ``record`` on."""
-        query = sa.select(ledger_file.tenants.c.recorded_at).where(ledger_file.tenants.c.id == self.tenant.id)
-        with self._read() as connection:
-            known = connection.execute(query).scalar()
+        ((recorded,),) = self._read("SELECT recorded_at FROM tenants WHERE id = ?", self.tenant.id) or [(None,)]
         return Ownership(
-            known=known is not None,
+            known=recorded is not None,
             users=self.owned("user"),
             groups=self.owned("group"),
             foreign_users=self.foreign("user"),
@@ -240,159 +223,79 @@ class Ledger:
 
     def owned(self, resource: Resource) -> dict[str, Owned]:
         """Return this tenant's resources by Duo id."""
-        table = ledger_file.resources.c
-        columns = (
-            table.external_id,
-            table.id,
-            table.name,
-            table.deactivated_at,
-            sa.func.nullif(table.applied, "{}"),
-            sa.func.nullif(table.shown, "{}"),
-            sa.func.nullif(table.members, "[]"),
-            table.deleted_at,
-        )
-        query = sa.select(*columns).where(table.tenant == self.tenant.id, table.resource == resource)
         nobody = frozenset[str]()
-        with self._read() as connection:
-            # The driver's rows: SQLAlchemy's cost as much again, and there are as many as people.
-            rows: Iterable[Any] = connection.execute(query).cursor.fetchall()
-            return {
-                duo_id: Owned(
-                    id_,
-                    name,
-                    _time(at) if at else None,
-                    _Values(applied) if applied else _NO_VALUES,
-                    _Values(shown) if shown else _NO_VALUES,
-                    frozenset(json.loads(members)) if members else nobody,
-                    deleted is not None,
-                )
-                for duo_id, id_, name, at, applied, shown, members, deleted in rows
-            }
+        return {
+            duo_id: Owned(
+                id_,
+                name,
+                _time(at) if at else None,
+                _Values(applied) if applied else _NO_VALUES,
+                _Values(shown) if shown else _NO_VALUES,
+                frozenset(json.loads(members)) if members else nobody,
+                deleted is not None,
+            )
+            for duo_id, id_, name, at, applied, shown, members, deleted in self._read(_OWNED, self.tenant.id, resource)
+        }
 
     def foreign(self, resource: Resource) -> dict[str, str]:
         """Return NinjaOne ids that belong to other tenants of the same endpoint, with those tenants' names."""
-        query = (
-            sa.select(ledger_file.resources.c.id, ledger_file.tenants.c.api_hostname, ledger_file.tenants.c.name)
-            .join(ledger_file.tenants)
-            .where(
-                ledger_file.tenants.c.endpoint_url == self.tenant.endpoint_url,
-                ledger_file.tenants.c.id != self.tenant.id,
-                ledger_file.resources.c.resource == resource,
-            )
-        )
-        with self._read() as connection:
-            return {id_: name or host for id_, host, name in connection.execute(query)}
+        rows = self._read(_FOREIGN, self.tenant.endpoint_url, self.tenant.id, resource)
+        return {id_: name or host for id_, name, host in rows}
 
     def record(self, resource: Resource, found: Iterable[tuple[str, str, str]], now: datetime) -> None:
         """Record resources that were found to be ours: Duo id, NinjaOne id, name of each."""
-        rows = [
-            {
-                "tenant": self.tenant.id,
-                "resource": resource,
-                "external_id": duo_id,
-                "id": id_,
-                "name": _storable(name),
-                "since": _stamp(now),
-            }
-            for duo_id, id_, name in found
-        ]
-        statement = insert(ledger_file.resources)
-        new = statement.excluded
+        at, mine = _stamp(now), self.tenant.id
+        rows = [(mine, resource, duo_id, id_, _storable(name), at) for duo_id, id_, name in found]
         with self._write() as connection:
-            connection.execute(
-                sa.update(ledger_file.tenants)
-                .where(ledger_file.tenants.c.id == self.tenant.id)
-                .values(recorded_at=_stamp(now))
-            )
-            if not rows:
-                return
-            connection.execute(
-                statement.on_conflict_do_update(
-                    index_elements=["tenant", "resource", "external_id"], set_={"id": new.id, "name": new.name}
-                ),
-                rows,
-            )
+            connection.execute("UPDATE tenants SET recorded_at = ? WHERE id = ?", (at, mine))
+            connection.executemany(_RECORD, rows)
 
     def start_clocks(self, duo_ids: Iterable[str], now: datetime) -> None:
         """Record that these accounts were found inactive, their users gone, where nothing is recorded yet."""
-        ids = list(duo_ids)
-        if ids:
-            with self._write() as connection:
-                connection.execute(
-                    sa.update(ledger_file.resources)
-                    .where(
-                        ledger_file.resources.c.tenant == self.tenant.id,
-                        ledger_file.resources.c.resource == "user",
-                        ledger_file.resources.c.external_id == sa.bindparam("duo_id"),
-                        ledger_file.resources.c.deactivated_at.is_(None),
-                    )
-                    .values(deactivated_at=_stamp(now)),
-                    [{"duo_id": duo_id} for duo_id in ids],
-                )
+        self._change(
+            "UPDATE resources SET deactivated_at = ? "
+            "WHERE tenant = ? AND resource = 'user' AND external_id = ? AND deactivated_at IS NULL",
+            *((_stamp(now), self.tenant.id, duo_id) for duo_id in duo_ids),
+        )
 
     def stop_clocks(self, duo_ids: Iterable[str]) -> None:
         """Forget when these accounts were deactivated: they are active again."""
-        ids = list(duo_ids)
-        if ids:
-            with self._write() as connection:
-                connection.execute(
-                    sa.update(ledger_file.resources)
-                    .where(
-                        ledger_file.resources.c.tenant == self.tenant.id,
-                        ledger_file.resources.c.resource == "user",
-                        ledger_file.resources.c.external_id == sa.bindparam("duo_id"),
-                    )
-                    .values(deactivated_at=None),
-                    [{"duo_id": duo_id} for duo_id in ids],
-                )
+        self._change(
+            "UPDATE resources SET deactivated_at = NULL WHERE tenant = ? AND resource = 'user' AND external_id = ?",
+            *((self.tenant.id, duo_id) for duo_id in duo_ids),
+        )
 
     def contest(self, resource: Resource, name: str, now: datetime) -> None:
         """Remember that NinjaOne refused a name as taken."""
-        held = _storable(name.casefold())
-        row = {"tenant": self.tenant.id, "resource": resource, "name": held, "at": _stamp(now)}
-        with self._write() as connection:
-            statement = insert(ledger_file.contested).values(row)
-            connection.execute(
-                statement.on_conflict_do_update(index_elements=["tenant", "resource", "name"], set_={"at": row["at"]})
-            )
+        row = (self.tenant.id, resource, _storable(name.casefold()), _stamp(now))
+        self._change("INSERT OR REPLACE INTO contested (tenant, resource, name, at) VALUES (?, ?, ?, ?)", row)
 
     def uncontest(self, names: Iterable[tuple[Resource, str]]) -> None:
         """Forget refused names whose holders have been seen since: what is seen needs no memory."""
-        rows = [{"kind": resource, "held": name} for resource, name in names]
-        if rows:
-            with self._write() as connection:
-                connection.execute(
-                    sa.delete(ledger_file.contested).where(
-                        ledger_file.contested.c.tenant == self.tenant.id,
-                        ledger_file.contested.c.resource == sa.bindparam("kind"),
-                        ledger_file.contested.c.name == sa.bindparam("held"),
-                    ),
-                    rows,
-                )
+        self._change(
+            "DELETE FROM contested WHERE tenant = ? AND resource = ? AND name = ?",
+            *((self.tenant.id, resource, name) for resource, name in names),
+        )
 
     def contested(self, now: datetime) -> frozenset[tuple[Resource, str]]:
         """Return the folded names that were refused as taken lately; each is tried again after a day."""
         since = _stamp(now - _CONTESTED_FOR)
-        query = sa.select(ledger_file.contested.c.resource, ledger_file.contested.c.name).where(
-            ledger_file.contested.c.tenant == self.tenant.id, ledger_file.contested.c.at >= since
-        )
-        with self._read() as connection:
-            return frozenset((resource, name) for resource, name in connection.execute(query))
+        rows = self._read("SELECT resource, name FROM contested WHERE tenant = ? AND at >= ?", self.tenant.id, since)
+        return frozenset((resource, name) for resource, name in rows)
+
+    def forget(self, ids: Iterable[str]) -> None:
+        """Forget resources, by NinjaOne id, that are proven to be no more."""
+        self._change("DELETE FROM resources WHERE tenant = ? AND id = ?", *((self.tenant.id, id_) for id_ in ids))
 
     # --- the journal -------------------------------------------------------------------------
 
     def begin(self, actor: str, command: str, now: datetime, id_: str = "") -> str:
         """Begin a run and return its id, a new one where none is given."""
         run = id_ or run_id(now)
-        values = {
-            "id": run,
-            "tenant": self.tenant.id,
-            "actor": actor,
-            "command": command,
-            "started_at": _stamp(now),
-        }
-        with self._write() as connection:
-            connection.execute(sa.insert(ledger_file.runs).values(values))
+        self._change(
+            "INSERT INTO runs (id, tenant, actor, command, started_at) VALUES (?, ?, ?, ?, ?)",
+            (run, self.tenant.id, actor, command, _stamp(now)),
+        )
         return run
 
     def intend(self, run: str, operation: Mapping[str, Any], now: datetime) -> int:
@@ -403,12 +306,12 @@ class Ledger:
         values = {**operation, "key": _storable(operation["key"]), "run": run, "intended_at": _stamp(now)}
         values["status"] = PENDING
 
-        def insert_operation(driver: sqlite3.Connection) -> int:
-            number = driver.execute(_INTEND, values).lastrowid
+        def insert(connection: sqlite3.Connection) -> int:
+            number = connection.execute(_INTEND, values).lastrowid
             assert number is not None
             return number
 
-        return self._together(insert_operation)
+        return self._together(insert)
 
     def conclude(
         self, number: int, status: str, error: str, now: datetime, *, owned: Mapping[str, Any] | None = None
@@ -419,135 +322,80 @@ class Ledger:
         and either ``gone`` or ``id``, ``name``, ``deactivated``, ``applied`` and ``shown``
         (both laid over what was recorded before), ``added`` and ``removed`` members.
         """
-        ended = {"done": number, "status": status, "error": _storable(error), "ended_at": _stamp(now)}
+        ended = (status, _storable(error), _stamp(now), number)
 
-        def end_operation(driver: sqlite3.Connection) -> None:
-            driver.execute(_CONCLUDE, ended)
+        def end(connection: sqlite3.Connection) -> None:
+            connection.execute("UPDATE operations SET status = ?, error = ?, ended_at = ? WHERE number = ?", ended)
             if owned is not None:
-                self._own(driver, owned, now)
+                self._own(connection, owned, now)
 
-        self._together(end_operation)
+        self._together(end)
 
-    def _own(self, driver: sqlite3.Connection, owned: Mapping[str, Any], now: datetime) -> None:
-        mine = {"of_tenant": self.tenant.id, "of_resource": owned["resource"], "of_duo": owned["external_id"]}
+    def _own(self, connection: sqlite3.Connection, owned: Mapping[str, Any], now: datetime) -> None:
+        mine = {"tenant": self.tenant.id, "resource": owned["resource"], "external_id": owned["external_id"]}
         if owned.get("gone"):
             # Kept until a list lacks it: with some servers a deleted account stays, inactive.
-            driver.execute(_MARK_DELETED, {**mine, "deleted_at": _stamp(now)})
+            connection.execute(_MARK_DELETED, {**mine, "at": _stamp(now)})
             return
         # An account has one owner: who is re-keyed loses his old line.
-        driver.execute(_DISOWN_OTHERS, {**mine, "of_id": owned["id"]})
-        before = driver.execute(_BEFORE, mine).fetchone() or ("{}", "{}", "[]", None, None)
-        applied = json.loads(before[0]) | owned["applied"]
-        shown = json.loads(before[1])
-        shown = {path: value for path, value in shown.items() if path not in owned["applied"]} | owned["shown"]
-        members = set(json.loads(before[2])).union(owned["added"])
-        members.difference_update(owned["removed"])
-        stopped, since = before[3:]
+        connection.execute(_DISOWN_OTHERS, {**mine, "id": owned["id"]})
+        found = connection.execute(_BEFORE, mine).fetchone()
+        applied, shown, members, stopped, since = found or ("{}", "{}", "[]", None, None)
+        before = {path: value for path, value in json.loads(shown).items() if path not in owned["applied"]}
         if owned["deactivated"]:
             stopped = _stamp(now)
         row = {
-            "tenant": self.tenant.id,
-            "resource": owned["resource"],
-            "external_id": owned["external_id"],
+            **mine,
             "id": owned["id"],
             "name": _storable(owned["name"]),
             "since": since or _stamp(now),
             "deactivated_at": None if owned["deactivated"] is False else stopped,
-            "applied": json.dumps(applied),
-            "shown": json.dumps(shown),
-            "members": json.dumps(sorted(members)),
-            "deleted_at": None,
+            "applied": json.dumps(json.loads(applied) | owned["applied"]),
+            "shown": json.dumps(before | owned["shown"]),
+            "members": json.dumps(sorted(set(json.loads(members)).union(owned["added"]).difference(owned["removed"]))),
         }
-        driver.execute(_OWN, row)
-
-    def forget(self, ids: Iterable[str]) -> None:
-        """Forget resources, by NinjaOne id, that are proven to be no more."""
-        rows = [{"gone": id_} for id_ in ids]
-        if rows:
-            with self._write() as connection:
-                connection.execute(
-                    sa.delete(ledger_file.resources).where(
-                        ledger_file.resources.c.tenant == self.tenant.id,
-                        ledger_file.resources.c.id == sa.bindparam("gone"),
-                    ),
-                    rows,
-                )
+        connection.execute(_OWN, row)
 
     def repeated(self) -> frozenset[tuple[str, str | None, str]]:
         """Return what the last two runs that wrote anything both applied: resource, Duo id, diff as JSON."""
-        columns = (
-            ledger_file.operations.c.resource,
-            ledger_file.operations.c.external_id,
-            ledger_file.operations.c.diff,
-        )
-        applied = (ledger_file.runs.c.tenant == self.tenant.id, ledger_file.operations.c.status == "applied")
-        latest = (
-            sa.select(ledger_file.operations.c.run)
-            .join(ledger_file.runs)
-            .where(*applied)
-            .distinct()
-            .order_by(ledger_file.operations.c.run.desc())
-        )
-        found: list[set[tuple[str, str | None, str]]] = []
-        with self._read() as connection:
-            for run in connection.execute(latest.limit(2)).scalars().all():
-                query = sa.select(*columns).where(
-                    ledger_file.operations.c.run == run, ledger_file.operations.c.status == "applied"
-                )
-                found.append({(resource, duo_id, diff) for resource, duo_id, diff in connection.execute(query)})
-        return frozenset(found[0] & found[1]) if len(found) == 2 else frozenset()
+        applied = "SELECT resource, external_id, diff FROM operations WHERE run = ? AND status = 'applied'"
+        found = [frozenset(self._read(applied, run)) for (run,) in self._read(_LATEST_THAT_WROTE, self.tenant.id)]
+        return found[0] & found[1] if len(found) == 2 else frozenset()
 
     def finish(self, run: str, exit_code: int | None, counts: Mapping[str, int], now: datetime) -> None:
         """End a run; ``exit_code`` is None for one that was killed."""
-        with self._write() as connection:
-            connection.execute(
-                sa.update(ledger_file.runs)
-                .where(ledger_file.runs.c.id == run)
-                .values(ended_at=_stamp(now), exit_code=exit_code, counts=json.dumps(dict(counts)))
-            )
+        self._change(
+            "UPDATE runs SET ended_at = ?, exit_code = ?, counts = ? WHERE id = ?",
+            (_stamp(now), exit_code, json.dumps(dict(counts)), run),
+        )
 
     def unfinished(self) -> tuple[list[Run], list[Operation]]:
         """Return runs that never ended, and the writes of which nobody knows whether they were made."""
-        with self._read() as connection:
-            runs = connection.execute(
-                sa.select(ledger_file.runs)
-                .where(ledger_file.runs.c.tenant == self.tenant.id, ledger_file.runs.c.ended_at.is_(None))
-                .order_by(ledger_file.runs.c.started_at, ledger_file.runs.c.id)
-            ).all()
-            operations = connection.execute(
-                sa.select(ledger_file.operations)
-                .join(ledger_file.runs)
-                .where(
-                    ledger_file.runs.c.tenant == self.tenant.id,
-                    ledger_file.operations.c.status.in_((PENDING, UNCERTAIN)),
-                )
-                .order_by(ledger_file.operations.c.number)
-            ).all()
-        return [_run(row) for row in runs], [_operation(row) for row in operations]
+        runs = self._read(f"{_RUN} AND ended_at IS NULL ORDER BY started_at, id", self.tenant.id)
+        operations = self._read(
+            f"{_OPERATION} JOIN runs ON runs.id = run WHERE tenant = ? AND status IN (?, ?) ORDER BY number",
+            self.tenant.id,
+            PENDING,
+            UNCERTAIN,
+        )
+        return [_run(*row) for row in runs], [_operation(*row) for row in operations]
 
     # --- baselines, plans, history -----------------------------------------------------------
 
     def baseline(self) -> Baseline | None:
         """Return what the last good run found, if there was one."""
-        with self._read() as connection:
-            row = connection.execute(
-                sa.select(ledger_file.baselines).where(ledger_file.baselines.c.tenant == self.tenant.id)
-            ).first()
-        return Baseline(_time(row.at), row.in_scope, row.scope_digest, json.loads(row.groups)) if row else None
+        query = "SELECT at, in_scope, scope_digest, groups FROM baselines WHERE tenant = ?"
+        for at, in_scope, scope_digest, groups in self._read(query, self.tenant.id):
+            return Baseline(_time(at), in_scope, scope_digest, json.loads(groups))
+        return None
 
     def set_baseline(self, baseline: Baseline) -> None:
         """Record what a good run found."""
-        row = {
-            "tenant": self.tenant.id,
-            "at": _stamp(baseline.at),
-            "in_scope": baseline.in_scope,
-            "scope_digest": baseline.scope_digest,
-            "groups": json.dumps(dict(baseline.groups)),
-        }
-        with self._write() as connection:
-            connection.execute(
-                insert(ledger_file.baselines).values(row).on_conflict_do_update(index_elements=["tenant"], set_=row)
-            )
+        groups = json.dumps(dict(baseline.groups))
+        self._change(
+            "INSERT OR REPLACE INTO baselines (tenant, at, in_scope, scope_digest, groups) VALUES (?, ?, ?, ?, ?)",
+            (self.tenant.id, _stamp(baseline.at), baseline.in_scope, baseline.scope_digest, groups),
+        )
 
     def last_plan(self) -> LastPlan | None:
         """Return what the guards said of the last plan of the whole world, if there was one."""
@@ -569,87 +417,75 @@ class Ledger:
         """
         guards = [asdict(guard) for guard in plan.guards]
         kept = {"at": _stamp(plan.at), "refused": plan.refused, "guards": guards}
-        rows = [
-            {"key": f"last_plan {self.tenant.id}", "value": json.dumps(kept)},
-            {"key": f"last_names {self.tenant.id}", "value": _storable("\n".join(names))},
-        ]
-        statement = insert(ledger_file.meta)
-        with self._write() as connection:
-            connection.execute(
-                statement.on_conflict_do_update(index_elements=["key"], set_={"value": statement.excluded.value}), rows
-            )
+        self._change(
+            "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)",
+            (f"last_plan {self.tenant.id}", json.dumps(kept)),
+            (f"last_names {self.tenant.id}", _storable("\n".join(names))),
+        )
 
     def plan_used_by(self, file_digest: str) -> str | None:
         """Return the run that applied a saved plan; None if none did."""
-        with self._read() as connection:
-            query = sa.select(ledger_file.used_plans.c.run).where(ledger_file.used_plans.c.file_digest == file_digest)
-            return connection.execute(query).scalar()
+        for (run,) in self._read("SELECT run FROM used_plans WHERE file_digest = ?", file_digest):
+            return str(run)
+        return None
 
     def use_plan(self, file_digest: str, run: str, now: datetime) -> None:
         """Record that ``run`` applies a saved plan."""
-        with self._write() as connection:
-            connection.execute(
-                insert(ledger_file.used_plans)
-                .values(file_digest=file_digest, run=run, at=_stamp(now))
-                .on_conflict_do_nothing()
-            )
+        row = (file_digest, run, _stamp(now))
+        self._change("INSERT OR IGNORE INTO used_plans (file_digest, run, at) VALUES (?, ?, ?)", row)
 
     def runs(self, limit: int = 100) -> list[Run]:
         """Return this tenant's runs, the latest first."""
-        latest = (ledger_file.runs.c.started_at.desc(), ledger_file.runs.c.id.desc())
-        query = (
-            sa.select(ledger_file.runs)
-            .where(ledger_file.runs.c.tenant == self.tenant.id)
-            .order_by(*latest)
-            .limit(limit)
-        )
-        with self._read() as connection:
-            return [_run(row) for row in connection.execute(query)]
+        rows = self._read(f"{_RUN} ORDER BY started_at DESC, id DESC LIMIT ?", self.tenant.id, limit)
+        return [_run(*row) for row in rows]
 
     def operations(self, run: str) -> list[Operation]:
         """Return the writes of one run, in the order in which they were sent."""
-        query = (
-            sa.select(ledger_file.operations)
-            .where(ledger_file.operations.c.run == run)
-            .order_by(ledger_file.operations.c.number)
-        )
-        with self._read() as connection:
-            return [_operation(row) for row in connection.execute(query)]
+        return [_operation(*row) for row in self._read(f"{_OPERATION} WHERE run = ? ORDER BY number", run)]
 
     def prune(self, keep_days: int, now: datetime) -> None:
         """Forget runs and before/after values older than ``keep_days``; what is ours is never forgotten."""
-        before = _stamp(now - timedelta(days=keep_days))
-        old = sa.select(ledger_file.runs.c.id).where(
-            ledger_file.runs.c.tenant == self.tenant.id, ledger_file.runs.c.started_at < before
-        )
+        old = (self.tenant.id, _stamp(now - timedelta(days=keep_days)))
         with self._write() as connection:
-            connection.execute(sa.delete(ledger_file.operations).where(ledger_file.operations.c.run.in_(old)))
-            connection.execute(sa.delete(ledger_file.runs).where(ledger_file.runs.c.id.in_(old)))
+            connection.execute(_FORGET_OPERATIONS, old)
+            connection.execute("DELETE FROM runs WHERE tenant = ? AND started_at < ?", old)
 
     def redaction_key(self) -> bytes:
         """Return the random key of the redaction tokens, made on first use."""
         if (found := self._meta("redaction_key")) is None:
-            with self._write() as connection:
-                fresh = insert(ledger_file.meta).values(key="redaction_key", value=secrets.token_hex(32))
-                connection.execute(fresh.on_conflict_do_nothing())
+            row = ("redaction_key", secrets.token_hex(32))
+            self._change("INSERT OR IGNORE INTO meta (key, value) VALUES (?, ?)", row)
             return self.redaction_key()
         return bytes.fromhex(found)
 
     def _meta(self, key: str) -> str | None:
-        with self._read() as connection:
-            return connection.execute(sa.select(ledger_file.meta.c.value).where(ledger_file.meta.c.key == key)).scalar()
+        for (value,) in self._read("SELECT value FROM meta WHERE key = ?", key):
+            return str(value)
+        return None
 
     def first_time(self, what: str) -> bool:
         """Whether this tenant's ledger is asked for ``what`` for the first time; it remembers."""
+        key = f"told {self.tenant.id} {what}"
         with self._write() as connection:
-            told = insert(ledger_file.meta).values(key=f"told {self.tenant.id} {what}", value="")
-            return connection.execute(told.on_conflict_do_nothing()).rowcount == 1
+            return connection.execute("INSERT OR IGNORE INTO meta (key, value) VALUES (?, '')", (key,)).rowcount == 1
 
-    # --- connections -------------------------------------------------------------------------
+    # --- transactions ------------------------------------------------------------------------
+
+    def _read(self, query: str, *values: object) -> list[Any]:
+        with ledger_file.told(self.path), self._lock:
+            return self._connection.execute(query, values).fetchall()
+
+    def _change(self, statement: str, *rows: tuple[object, ...]) -> None:
+        """Carry ``statement`` out for each of ``rows``, in one transaction."""
+        if rows:
+            with self._write() as connection:
+                connection.executemany(statement, rows)
 
     @contextmanager
-    def _read(self) -> Iterator[sa.Connection]:
-        with ledger_file.told(self.path), self._engine.connect() as connection:
+    def _write(self) -> Iterator[sqlite3.Connection]:
+        """Begin a transaction, committed at the end, or taken back where something is raised."""
+        with ledger_file.told(self.path), self._lock, self._connection as connection:
+            connection.execute("BEGIN IMMEDIATE")
             yield connection
 
     def _together(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -668,25 +504,14 @@ class Ledger:
     def _do_waiting(self) -> None:
         batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
         try:
-            with ledger_file.told(self.path), self._lock, self._driver() as driver:
-                results = [work(driver) for work, _ in batch]
+            with self._write() as connection:
+                results = [work(connection) for work, _ in batch]
         except BaseException as error:
             for _, future in batch:
                 future.set_exception(error)
         else:
             for (_, future), result in zip(batch, results, strict=True):
                 future.set_result(result)
-
-    def _driver(self) -> sqlite3.Connection:
-        """Return the journal's own connection; as a context it commits, or takes back where something is raised."""
-        if self._journal is None:
-            self._journal = self._engine.raw_connection()
-        return cast("sqlite3.Connection", self._journal.driver_connection)
-
-    @contextmanager
-    def _write(self) -> Iterator[sa.Connection]:
-        with ledger_file.told(self.path), self._lock, self._engine.begin() as connection:
-            yield connection
 
 
 def _storable(text: str) -> str:
@@ -702,29 +527,22 @@ def _time(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def _run(row: Any) -> Run:
-    return Run(
-        row.id,
-        row.actor,
-        row.command,
-        _time(row.started_at),
-        _time(row.ended_at) if row.ended_at else None,
-        row.exit_code,
-        json.loads(row.counts),
-    )
+def _run(id_: str, actor: str, command: str, started: str, ended: str | None, code: int | None, counts: str) -> Run:
+    return Run(id_, actor, command, _time(started), _time(ended) if ended else None, code, json.loads(counts))
 
 
-def _operation(row: Any) -> Operation:
-    return Operation(
-        row.number,
-        row.run,
-        row.resource,
-        row.action,
-        row.key,
-        row.external_id,
-        row.id,
-        json.loads(row.diff),
-        _time(row.intended_at),
-        row.status,
-        row.error,
-    )
+def _operation(
+    number: int,
+    run: str,
+    resource: Resource,
+    action: str,
+    key: str,
+    external_id: str | None,
+    id_: str | None,
+    diff: str,
+    intended_at: str,
+    status: str,
+    error: str,
+) -> Operation:
+    intended = _time(intended_at)
+    return Operation(number, run, resource, action, key, external_id, id_, json.loads(diff), intended, status, error)

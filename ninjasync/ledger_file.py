@@ -5,95 +5,90 @@ Knows SQLite and the schema; what the rows mean is ``ledger``'s affair.
 
 import os
 import sqlite3
+import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-
-import sqlalchemy as sa
 
 from ninjasync.errors import LedgerError, LedgerNotWritableError
 
 SCHEMA_VERSION = 1
 
-_schema = sa.MetaData()
-meta = sa.Table("meta", _schema, sa.Column("key", sa.Text, primary_key=True), sa.Column("value", sa.Text))
-tenants = sa.Table(
-    "tenants",
-    _schema,
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("endpoint_url", sa.Text, nullable=False),
-    sa.Column("api_hostname", sa.Text, nullable=False),
-    sa.Column("name", sa.Text, nullable=False),
-    sa.Column("since", sa.Text, nullable=False),
-    sa.Column("recorded_at", sa.Text),
-)
-resources = sa.Table(
-    "resources",
-    _schema,
-    sa.Column("tenant", sa.Text, sa.ForeignKey("tenants.id"), primary_key=True),
-    sa.Column("resource", sa.Text, primary_key=True),
-    sa.Column("external_id", sa.Text, primary_key=True),
-    sa.Column("id", sa.Text, nullable=False, index=True),
-    sa.Column("name", sa.Text, nullable=False),
-    sa.Column("since", sa.Text, nullable=False),
-    sa.Column("deactivated_at", sa.Text),
-    sa.Column("applied", sa.Text, nullable=False, server_default="{}"),
-    sa.Column("shown", sa.Text, nullable=False, server_default="{}"),
-    sa.Column("members", sa.Text, nullable=False, server_default="[]"),
-    sa.Column("deleted_at", sa.Text),
-)
-runs = sa.Table(
-    "runs",
-    _schema,
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("tenant", sa.Text, sa.ForeignKey("tenants.id"), index=True, nullable=False),
-    sa.Column("actor", sa.Text, nullable=False),
-    sa.Column("command", sa.Text, nullable=False),
-    sa.Column("started_at", sa.Text, nullable=False),
-    sa.Column("ended_at", sa.Text),
-    sa.Column("exit_code", sa.Integer),
-    sa.Column("counts", sa.Text, nullable=False, server_default="{}"),
-)
-operations = sa.Table(
-    "operations",
-    _schema,
-    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("run", sa.Text, sa.ForeignKey("runs.id"), index=True, nullable=False),
-    sa.Column("resource", sa.Text, nullable=False),
-    sa.Column("action", sa.Text, nullable=False),
-    sa.Column("key", sa.Text, nullable=False),
-    sa.Column("external_id", sa.Text),
-    sa.Column("id", sa.Text),
-    sa.Column("diff", sa.Text, nullable=False),
-    sa.Column("intended_at", sa.Text, nullable=False),
-    sa.Column("ended_at", sa.Text),
-    sa.Column("status", sa.Text, nullable=False, index=True),
-    sa.Column("error", sa.Text, nullable=False, server_default=""),
-)
-baselines = sa.Table(
-    "baselines",
-    _schema,
-    sa.Column("tenant", sa.Text, sa.ForeignKey("tenants.id"), primary_key=True),
-    sa.Column("at", sa.Text, nullable=False),
-    sa.Column("in_scope", sa.Integer, nullable=False),
-    sa.Column("scope_digest", sa.Text, nullable=False),
-    sa.Column("groups", sa.Text, nullable=False),
-)
-contested = sa.Table(
-    "contested",
-    _schema,
-    sa.Column("tenant", sa.Text, sa.ForeignKey("tenants.id"), primary_key=True),
-    sa.Column("resource", sa.Text, primary_key=True),
-    sa.Column("name", sa.Text, primary_key=True),
-    sa.Column("at", sa.Text, nullable=False),
-)
-used_plans = sa.Table(
-    "used_plans",
-    _schema,
-    sa.Column("file_digest", sa.Text, primary_key=True),
-    sa.Column("run", sa.Text, nullable=False),
-    sa.Column("at", sa.Text, nullable=False),
-)
+_TABLES = """
+CREATE TABLE meta (
+    key TEXT NOT NULL PRIMARY KEY,
+    value TEXT
+);
+CREATE TABLE tenants (
+    id TEXT NOT NULL PRIMARY KEY,
+    endpoint_url TEXT NOT NULL,
+    api_hostname TEXT NOT NULL,
+    name TEXT NOT NULL,
+    since TEXT NOT NULL,
+    recorded_at TEXT
+);
+CREATE TABLE resources (
+    tenant TEXT NOT NULL REFERENCES tenants (id),
+    resource TEXT NOT NULL,
+    external_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    since TEXT NOT NULL,
+    deactivated_at TEXT,
+    applied TEXT NOT NULL DEFAULT '{}',
+    shown TEXT NOT NULL DEFAULT '{}',
+    members TEXT NOT NULL DEFAULT '[]',
+    deleted_at TEXT,
+    PRIMARY KEY (tenant, resource, external_id)
+);
+CREATE INDEX ix_resources_id ON resources (id);
+CREATE TABLE runs (
+    id TEXT NOT NULL PRIMARY KEY,
+    tenant TEXT NOT NULL REFERENCES tenants (id),
+    actor TEXT NOT NULL,
+    command TEXT NOT NULL,
+    started_at TEXT NOT NULL,
+    ended_at TEXT,
+    exit_code INTEGER,
+    counts TEXT NOT NULL DEFAULT '{}'
+);
+CREATE INDEX ix_runs_tenant ON runs (tenant);
+CREATE TABLE operations (
+    number INTEGER NOT NULL PRIMARY KEY,
+    run TEXT NOT NULL REFERENCES runs (id),
+    resource TEXT NOT NULL,
+    action TEXT NOT NULL,
+    key TEXT NOT NULL,
+    external_id TEXT,
+    id TEXT,
+    diff TEXT NOT NULL,
+    intended_at TEXT NOT NULL,
+    ended_at TEXT,
+    status TEXT NOT NULL,
+    error TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX ix_operations_run ON operations (run);
+CREATE INDEX ix_operations_status ON operations (status);
+CREATE TABLE baselines (
+    tenant TEXT NOT NULL PRIMARY KEY REFERENCES tenants (id),
+    at TEXT NOT NULL,
+    in_scope INTEGER NOT NULL,
+    scope_digest TEXT NOT NULL,
+    groups TEXT NOT NULL
+);
+CREATE TABLE contested (
+    tenant TEXT NOT NULL REFERENCES tenants (id),
+    resource TEXT NOT NULL,
+    name TEXT NOT NULL,
+    at TEXT NOT NULL,
+    PRIMARY KEY (tenant, resource, name)
+);
+CREATE TABLE used_plans (
+    file_digest TEXT NOT NULL PRIMARY KEY,
+    run TEXT NOT NULL,
+    at TEXT NOT NULL
+);
+"""
 
 # Version n's entry takes a ledger from version n to n + 1; a new one is a row here.
 _MIGRATIONS: Mapping[int, tuple[str, ...]] = {}
@@ -102,50 +97,75 @@ _MIGRATIONS: Mapping[int, tuple[str, ...]] = {}
 _APPLICATION_ID = 0x4E4A5359
 
 
-def engine(path: Path, *, write: bool) -> sa.Engine:
-    """Return what connects to the ledger at ``path``, which must be there."""
+def make(path: Path) -> None:
+    """Put a new ledger (mode 0600) at ``path``, unless somebody else has just done so. Raises OSError.
 
-    def connect() -> sqlite3.Connection:
-        uri = f"{path.absolute().as_uri()}?mode={'rw' if write else 'ro'}"
-        if not write and not _may_write(path.parent):
-            uri += "&immutable=1"  # SQLite could not make the files beside it that reading in WAL mode takes
-        connection = sqlite3.connect(uri, uri=True, timeout=30, check_same_thread=False)
-        try:
-            (mark,) = connection.execute("PRAGMA application_id").fetchone()
-            # Switching to WAL rewrites the file's header, which must not happen to another program's file.
-            if write and (mark == _APPLICATION_ID or path.stat().st_size == 0):
-                connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA foreign_keys=ON")
-        except sqlite3.DatabaseError:
-            connection.close()
-            raise
+    It is made beside and appears whole: one that is found empty or half made is damaged,
+    and must not be what a kill leaves.
+    """
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}-new-")
+    os.close(handle)
+    try:
+        with closing(sqlite3.connect(name)) as connection:
+            connection.execute(f"PRAGMA application_id={_APPLICATION_ID}")
+            connection.executescript(_TABLES)
+            with connection:
+                connection.execute("INSERT INTO meta VALUES ('schema_version', ?)", (str(SCHEMA_VERSION),))
+        _place(Path(name), path)
+    except sqlite3.OperationalError as error:
+        raise OSError(None, str(error)) from error
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _place(made: Path, path: Path) -> None:
+    """Give a file its name if nobody has it yet: by a link, which never takes another's place."""
+    try:
+        os.link(made, path)
+    except FileExistsError:
+        return
+    except OSError:  # a file system without hard links
+        if not path.exists():
+            made.rename(path)
+
+
+def connect(path: Path, *, write: bool) -> sqlite3.Connection:
+    """Return a connection to the ledger at ``path``, which must be there; transactions are begun by whoever uses it."""
+    uri = f"{path.absolute().as_uri()}?mode={'rw' if write else 'ro'}"
+    if not write and not _may_write(path.parent):
+        uri += "&immutable=1"  # SQLite could not make the files beside it that reading in WAL mode takes
+    connection = sqlite3.connect(uri, uri=True, timeout=30, check_same_thread=False, isolation_level=None)
+    try:
+        # Switching to WAL rewrites the file's header, which must not happen to another program's file.
+        if write and _mark(connection) == _APPLICATION_ID:
+            connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA foreign_keys=ON")
         # A commit survives the death of the process; only a power cut may take the last ones, and
         # what they said is found again by looking at the server.
         connection.execute("PRAGMA synchronous=NORMAL")
-        return connection
-
-    return sa.create_engine("sqlite://", creator=connect, poolclass=sa.pool.QueuePool, pool_size=1, max_overflow=16)
+    except sqlite3.DatabaseError:
+        connection.close()
+        raise
+    return connection
 
 
 def _may_write(folder: Path) -> bool:
     return os.access(folder, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
-def create(connection: sa.Connection) -> None:
-    """Make the tables of a new ledger."""
-    connection.exec_driver_sql(f"PRAGMA application_id={_APPLICATION_ID}")
-    _schema.create_all(connection)
-    connection.execute(sa.insert(meta).values(key="schema_version", value=str(SCHEMA_VERSION)))
+def _mark(connection: sqlite3.Connection) -> int:
+    mark: int = connection.execute("PRAGMA application_id").fetchone()[0]
+    return mark
 
 
-def check(connection: sa.Connection, path: Path) -> None:
+def check(connection: sqlite3.Connection, path: Path) -> None:
     """Refuse what is no ledger or too new; bring an older one up to date."""
-    if connection.exec_driver_sql("PRAGMA application_id").scalar() != _APPLICATION_ID:
+    if _mark(connection) != _APPLICATION_ID:
         raise LedgerError(
             f"{path} is not a ledger of ninjasync.", "Give [state] path another file; this one is left untouched."
         )
-    found = connection.execute(sa.select(meta.c.value).where(meta.c.key == "schema_version")).scalar()
-    if found is None or not found.isdigit():
+    (found,) = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone() or ("",)
+    if not found.isdigit():
         raise damaged(path, "it does not say which version it is")
     version = int(found)
     if version > SCHEMA_VERSION:
@@ -153,14 +173,17 @@ def check(connection: sa.Connection, path: Path) -> None:
             f"The ledger {path} is of a newer ninjasync (its version is {version}, this one reads {SCHEMA_VERSION}).",
             "Upgrade ninjasync on this machine.",
         )
-    found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+    (page,) = connection.execute("PRAGMA page_size").fetchone()
+    if path.stat().st_size % page:
+        raise damaged(path, "it ends in the middle of a page")
+    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
         raise damaged(path, str(found))
     for step in range(version, SCHEMA_VERSION):
         for statement in _MIGRATIONS[step]:
-            connection.exec_driver_sql(statement)
+            connection.execute(statement)
     if version < SCHEMA_VERSION:
-        connection.execute(sa.update(meta).where(meta.c.key == "schema_version").values(value=str(SCHEMA_VERSION)))
+        connection.execute("UPDATE meta SET value = ? WHERE key = 'schema_version'", (str(SCHEMA_VERSION),))
 
 
 @contextmanager
@@ -168,10 +191,9 @@ def told(path: Path) -> Iterator[None]:
     """Turn the database's errors into one sentence."""
     try:
         yield
-    except (sa.exc.DatabaseError, sqlite3.DatabaseError) as error:
-        cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
-        text = str(cause)
-        if isinstance(cause, sqlite3.OperationalError) and "malformed" not in text:
+    except sqlite3.DatabaseError as error:
+        text = str(error)
+        if isinstance(error, sqlite3.OperationalError) and "malformed" not in text:
             raise LedgerNotWritableError(
                 f"The ledger {path} cannot be used: {text}.", "Check that its folder may be written to and is not full."
             ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -10,14 +11,20 @@ import shutil
 import sqlite3
 import stat
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from ninjasync import ledger_file
+from ninjasync.ledger import Ledger
 from ninjasync.sandbox import Company, NinjaOne
 from ninjasync.sandbox.exchange import HttpResponse
 from ninjasync.sandbox.scim_schema import USER
+from ninjasync.tenant import Tenant
 from tests.office import END_USERS, TECHNICIANS, Office, populate, staff, user
 
 
@@ -517,3 +524,43 @@ def test_everything_that_a_populated_tenant_has_is_recorded_by_the_first_apply(t
     with Office(tmp_path, people, ninjaone) as office:
         assert office.apply().json["changes"] == []
         assert office.ask_ledger("select count(*) from resources") == [(8,)]
+
+
+# --- made whole ------------------------------------------------------------------------------
+
+
+def tenant() -> Tenant:
+    return Tenant("https://ninja.example/scim", "api-1.duosecurity.com", "")
+
+
+def test_of_several_who_make_the_ledger_at_once_all_get_the_same_whole_one(tmp_path: Path) -> None:
+    path, together = tmp_path / "ledger.sqlite3", threading.Barrier(8)
+
+    def run(number: int) -> str:
+        together.wait(timeout=30)
+        with contextlib.closing(Ledger.open(path, tenant(), datetime.now(UTC))) as ledger:
+            return ledger.begin(f"run {number}", "plan", datetime.now(UTC), f"run {number}")
+
+    with ThreadPoolExecutor(8) as pool:
+        begun = list(pool.map(run, range(8)))
+
+    with contextlib.closing(Ledger.open(path, tenant(), datetime.now(UTC))) as ledger:
+        assert sorted(run.id for run in ledger.runs()) == sorted(begun)
+    assert [one.name for one in tmp_path.iterdir()] == ["ledger.sqlite3"]
+
+
+def test_a_ledger_is_made_where_there_are_no_hard_links_and_takes_nobodys_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_links(source: str, target: str) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    path = tmp_path / "ledger.sqlite3"
+    Ledger.open(path, tenant(), datetime.now(UTC)).close()
+    made = path.read_bytes()
+    ledger_file.make(path)
+
+    assert path.read_bytes() == made
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [one.name for one in tmp_path.iterdir()] == ["ledger.sqlite3"]

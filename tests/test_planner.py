@@ -261,7 +261,7 @@ def test_empty_strings_are_nothing_for_expressions_too(make_config: MakeConfig) 
 def test_a_plan_reads_of_a_record_what_plain_names_say_and_all_where_there_are_expressions(
     make_config: MakeConfig,
 ) -> None:
-    always = {"user_id", "username", "email", "status", "groups", "custom_attributes"}
+    always = frozenset({"user_id", "username", "email", "status", "groups", "custom_attributes"})
     assert fields_read(make_config()) == always | {"firstname", "lastname"}
     assert fields_read(make_config(attributes={"name.givenName": "alias1"})) == always | {"alias1", "lastname"}
     assert fields_read(make_config(attributes={"name.givenName": "firstname || realname"})) is None
