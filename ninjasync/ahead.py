@@ -70,11 +70,14 @@ class Ahead(Generic[K, T]):
         self._start_if_slow()
 
     def keep(self, key: K) -> None:
-        """Fetch ``key`` here and now, for ``take`` to return it."""
+        """Fetch ``key`` here and now, for ``take`` to return what comes of it, or to raise it."""
         future: Future[T] = Future()
-        future.set_result(self._fetch_here(key))
         self._room.acquire()
         self._futures[key] = future
+        try:
+            future.set_result(self._fetch_here(key))
+        except BaseException as error:
+            future.set_exception(error)
 
     def take(self, key: K) -> T:
         """Return, or raise, what comes of fetching ``key``."""

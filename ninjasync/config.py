@@ -304,6 +304,11 @@ class Monitor(Section):
         "token",
     )
 
+    @property
+    def has_listeners(self) -> bool:
+        """Whether anybody is told."""
+        return bool(self.metrics_file or self.ping_url or self.notify)
+
 
 class Config(Section):
     """A whole valid configuration. ``base`` is the folder that relative paths start from."""

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from importlib.util import find_spec
@@ -29,13 +28,13 @@ from ninjasync.errors import LockedError, NinjasyncError
 from ninjasync.ledger import Ledger
 from ninjasync.metrics import Ended, metrics
 from ninjasync.notice import TOKEN_DAYS, Notice, notice, token_stage
-from ninjasync.plan import Plan, Result
 from ninjasync.redact import redacted_error
 from ninjasync.report.escape import visible
 from ninjasync.run import ledger_path
 from ninjasync.tenant import tenant_of
 from ninjasync.trace import timed
 from ninjasync.transport import network_failure
+from ninjasync.watch import Watch
 
 if TYPE_CHECKING:
     import apprise
@@ -47,19 +46,6 @@ _PING_SECONDS = 10.0
 _MOST_SECONDS = 30.0
 INSTALL = 'Install the extra: pip install "ninjasync[notify]".'
 ADDRESSES = "Apprise's documentation lists the services and how their addresses are written."
-
-
-@dataclass(slots=True)
-class Watch:
-    """What is known of a run while it goes on; ``whole`` is False where it is narrowed to single people."""
-
-    config: Config
-    command: str
-    begun: datetime
-    whole: bool
-    plan: Plan | None = None
-    result: Result | None = None
-    error: BaseException | None = None
 
 
 class _UndeliveredError(Exception):

@@ -53,7 +53,7 @@ class Reader:
         self._transport = ScimTransport(config, token, pacer)
         self._dialect = config.ninjaone.dialect
         self._parallelism = config.run.parallelism
-        self._begun: tuple[Future[Directory | None], _Ahead] | None = None
+        self._begun: tuple[Future[Directory | None], _Ahead, _Ahead] | None = None
         self._unfilterable: set[str] = set()
 
     def __enter__(self) -> Self:
@@ -67,16 +67,19 @@ class Reader:
     def begin(self, paths: tuple[str, ...]) -> None:
         """Start to list in the background; ``directory`` goes on from there, and raises what went wrong.
 
-        Where there is nothing to wait for, that is the first page alone.
+        Where there is nothing to wait for, that is the first page of users and of groups alone.
         """
-        ahead = self._ahead("user")
+        if self._dialect.discovery == "lookup":
+            return
+        users, groups = self._ahead("user"), self._ahead("group")
+        first_groups = in_background(lambda: groups.keep(0))
 
         def work() -> Directory | None:
-            ahead.keep(0)
-            return self._listed(paths, ahead) if ahead.slow else None
+            users.keep(0)
+            first_groups.result()
+            return self._listed(paths, users, groups) if users.slow else None
 
-        if self._dialect.discovery != "lookup":
-            self._begun = in_background(work), ahead
+        self._begun = in_background(work), users, groups
 
     def directory(self, paths: tuple[str, ...], wanted: Wanted) -> Directory:
         """Read users and groups as the dialect says: by lists, one by one, or as proves right.
@@ -88,8 +91,8 @@ class Reader:
             return self._looked_up(paths, wanted, ())
         begun, self._begun = self._begun, None
         try:
-            listing, ahead = begun or (None, self._ahead("user"))
-            found = (listing.result() if listing else None) or self._listed(paths, ahead)
+            listing, users, groups = begun or (None, self._ahead("user"), self._ahead("group"))
+            found = (listing.result() if listing else None) or self._listed(paths, users, groups)
         except _NoListError as error:
             if self._dialect.discovery == "list":
                 raise UnreachableError(str(error), 'Set [ninjaone.dialect] discovery = "lookup".') from error
@@ -143,10 +146,10 @@ class Reader:
 
     # --- by pages ----------------------------------------------------------------------------
 
-    def _listed(self, paths: tuple[str, ...], users_ahead: _Ahead) -> Directory:
+    def _listed(self, paths: tuple[str, ...], users_ahead: _Ahead, groups_ahead: _Ahead) -> Directory:
         problems: list[Problem] = []
         users = self._list("user", users_ahead, scim.user_reader(paths), problems)
-        groups = self._list("group", self._ahead("group"), scim.read_group, problems)
+        groups = self._list("group", groups_ahead, scim.read_group, problems)
         # Where one group of a list has members, one without has none: null and empty are the same
         # (RFC 7643 §2.5). Where no group has any, lists may leave them out.
         if not any(group.members is not None for group in groups):

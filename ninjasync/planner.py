@@ -49,9 +49,6 @@ class SourceReader(Protocol):
 class TargetReader(Protocol):
     """What a plan needs of NinjaOne."""
 
-    def begin(self, paths: tuple[str, ...]) -> None:
-        """Start to read what can be read before it is known who is wanted."""
-
     def directory(self, paths: tuple[str, ...], wanted: Wanted) -> Directory:
         """Return all users and groups, or at least those in ``wanted``."""
 
@@ -87,7 +84,6 @@ def make_plan(config: Config, duo: SourceReader, ninjaone: TargetReader, moment:
 
     Raises CommandLineError where ``moment.only`` names nobody.
     """
-    ninjaone.begin(compile_mapping(config.attributes, config.safety).paths)
     source = read_source(config, duo, moment.owned)
     with timed(log, "read NinjaOne"):
         actual = ninjaone.directory(source.paths, _wanted(source, moment.owned))

@@ -1,6 +1,6 @@
 """A plan as a file: reviewed now, applied later, exactly once and only unchanged.
 
-Pure. The file is the plan's JSON document (CONTRACT §4) with all that is needed to
+The file is the plan's JSON document (CONTRACT §4) with all that is needed to
 apply it, and a digest over every other byte of it. It holds no secret.
 """
 
@@ -9,6 +9,7 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -16,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from ninjasync import __version__
 from ninjasync.config import Config
 from ninjasync.directory import Group, User
-from ninjasync.errors import RefusedForSafetyError
+from ninjasync.errors import NinjasyncError, RefusedForSafetyError
 from ninjasync.guards import Approvals
 from ninjasync.plan import FORMAT_VERSION, Plan, digest, document
 
@@ -83,6 +84,17 @@ def dump(exact: Exact, tenant: str, config_digest: str, approvals: Approvals, cr
     }
     blank = (json.dumps(whole, indent=1) + "\n").encode()
     return _with_digest(blank, hashlib.sha256(blank).hexdigest().encode())
+
+
+def read(path: Path) -> SavedPlan:
+    """Read a saved plan. Raises RefusedForSafetyError where it was changed, NinjasyncError where there is none."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise NinjasyncError(
+            f"The saved plan {path} cannot be read: {error.strerror or error}.", "Check the path."
+        ) from error
+    return load(data, str(path))
 
 
 def load(data: bytes, path: str) -> SavedPlan:

@@ -19,7 +19,7 @@ MODULES = {
 PURE = (
     *("attribute", "expression", "directory", "scope", "mapping", "names", "plan", "guards", "scim"),
     *("match", "ladder", "user_diff", "group_diff", "diff", "tempo", "progress", "metrics", "notice"),
-    *("story", "explain_case", "explain_settings", "explain_steps", "explain"),
+    *("watch", "story", "explain_case", "explain_settings", "explain_steps", "explain"),
 )
 # Network, clock, environment, randomness, processes.
 IMPURE_LIBRARIES = {
@@ -46,11 +46,22 @@ OWN_FIELDS = {"user_diff": {"now"}}
 IMPURE_MODULES = {
     *(
         f"ninjasync.{name}"
-        for name in ("secrets", "settings", "transport", "duo", "ninjaone", "pacing", "planner", "run")
+        for name in (
+            "secrets",
+            "settings",
+            "transport",
+            "duo",
+            "ninjaone",
+            "pacing",
+            "planner",
+            "run",
+            "apply_run",
+            "record",
+        )
     ),
     *(
         f"ninjasync.{name}"
-        for name in ("journal", "lock", "saved", "stale", "tenant", "redact", "scim_http", "monitor", "trace")
+        for name in ("journal", "record", "lock", "saved", "stale", "tenant", "redact", "scim_http", "monitor", "trace")
     ),
     *(f"ninjasync.{name}" for name in ("apply", "ledger", "report", "cli", "sandbox")),
     *(f"ninjasync.{name}" for name in ("explain_run", "seek", "wire", "ninjaone_finder")),
@@ -180,7 +191,7 @@ def test_whoever_plans_is_handed_readers_and_imports_no_writer() -> None:
     assert not {"ninjasync.apply", "ninjasync.ninjaone", "ninjasync.ninjaone_writer"} & ours("ninjasync.planner")
     assert not {"ninjasync.apply", "ninjasync.ninjaone_writer"} & ours("ninjasync.ninjaone")
     writers = {name for name in MODULES if "ninjasync.ninjaone_writer" in ours(name)}
-    assert writers <= {"ninjasync.run", "ninjasync.cli.demo"}
+    assert writers <= {"ninjasync.apply_run", "ninjasync.cli.demo"}
 
 
 def test_renderers_know_plans_and_no_service() -> None:

@@ -58,9 +58,6 @@ class NinjaOne:
     def __init__(self, *users: User, groups: tuple[Group, ...] = (), unreadable: tuple[Problem, ...] = ()) -> None:
         self._users, self._groups, self._unreadable = users, groups, unreadable
 
-    def begin(self, paths: tuple[str, ...]) -> None:
-        """There is nothing to begin with."""
-
     def directory(self, paths: tuple[str, ...], wanted: Wanted) -> Directory:
         self.wanted = wanted
         return Directory(paths, self._users, self._groups, self._unreadable)

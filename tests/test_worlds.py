@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 
 from ninjasync import journal
 from ninjasync import run as product
+from ninjasync.apply_run import applying
 from ninjasync.attribute import ORGANIZATION_ID, USER_TYPE
 from ninjasync.config import Config
 from ninjasync.directory import Directory, Group, Observation, Resource, User
@@ -491,7 +492,7 @@ def plan(world: World) -> Plan:
 def apply(world: World) -> Result:
     world.written.clear()
     before, number = Before.of(world), world.number
-    with product.applying(world.config(), Approvals(source=0), (), "apply", threading.Event(), 0) as run:
+    with applying(world.config(), Approvals(source=0), (), "apply", threading.Event(), 0) as run:
         assert not run.plan.refused, run.plan.guards
         result = run.apply(parallelism=1, tell=lambda _: None)
         run.finish(result, 0)

@@ -17,7 +17,7 @@ from ninjasync.cli.rendering import rendered_run
 from ninjasync.cli.start import complain, confirmed, remark, watched
 
 if TYPE_CHECKING:
-    from ninjasync.run import Applying
+    from ninjasync.apply_run import Applying
 
 
 def apply(
@@ -46,11 +46,12 @@ def apply(
     """Plan, ask, and apply to NinjaOne; or apply a saved plan."""
     invocation.result_goes(format, output)
     from ninjasync.apply import left_to_do
+    from ninjasync.apply_run import applying, applying_saved
     from ninjasync.cli.progress import Progress
     from ninjasync.errors import CommandLineError
     from ninjasync.plan import Result, exit_code
     from ninjasync.report import text
-    from ninjasync.run import applying, applying_saved, now
+    from ninjasync.run import now
 
     if planfile is not None and only:
         raise CommandLineError("--only cannot narrow a saved plan.", "Make the plan with --only, then apply it.")

@@ -19,10 +19,11 @@ def demo(
     from textwrap import fill
 
     from ninjasync.apply import left_to_do
+    from ninjasync.apply_run import applying
     from ninjasync.errors import NinjasyncError
     from ninjasync.guards import Approvals
     from ninjasync.report import text
-    from ninjasync.run import applying, plan_run
+    from ninjasync.run import plan_run
     from ninjasync.sandbox import Sandbox, company, existing_accounts, year_of_life
     from ninjasync.settings import load
 

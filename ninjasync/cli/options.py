@@ -19,7 +19,7 @@ from ninjasync.cli.help import GLOBAL_PANEL as _PANEL
 from ninjasync.trace import run_id
 
 if TYPE_CHECKING:
-    from ninjasync.monitor import Watch
+    from ninjasync.watch import Watch
 
 
 class LogLevel(StrEnum):

@@ -69,9 +69,9 @@ def show(
     """Show a saved plan again, also one that is out of date."""
     invocation.result_goes(format, output)
     invocation.redact = redact
-    from ninjasync import run
+    from ninjasync import run, saved
 
-    found = run.read_saved(planfile)
+    found = saved.read(planfile)
     shown = _redacted(found.plan, run.redaction_key(loaded(invocation))) if redact else found.plan
     _deliver(invocation, shown, found.created_at)
     return 0

@@ -13,8 +13,8 @@ from ninjasync.cli.options import Invocation, LogFormat
 if TYPE_CHECKING:
     from ninjasync.config import Config
     from ninjasync.errors import NinjasyncError
-    from ninjasync.monitor import Watch
     from ninjasync.progress import Tell
+    from ninjasync.watch import Watch
 
 
 def loaded(invocation: Invocation) -> "Config":
@@ -33,8 +33,8 @@ def watched(invocation: Invocation, command: str, *, whole: bool) -> "tuple[Conf
     calm nor set off what watches over the runs that nobody looks at.
     """
     config = loaded(invocation)
-    from ninjasync.monitor import Watch
     from ninjasync.run import now
+    from ninjasync.watch import Watch
 
     watch = Watch(config, command, now(), whole)
     invocation.watch = None if command == "plan" and sys.stderr.isatty() else watch
@@ -69,7 +69,7 @@ def remark(invocation: Invocation, *lines: str) -> None:
 
 def ended(invocation: Invocation, exit_code: int, error: BaseException | None) -> None:
     """Tell whoever [monitor] names."""
-    if invocation.watch is not None:
+    if invocation.watch is not None and invocation.watch.config.monitor.has_listeners:
         from ninjasync.monitor import tell
         from ninjasync.run import now
 

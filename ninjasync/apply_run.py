@@ -1,0 +1,205 @@
+"""One apply from beginning to end: the lock, what a killed run left, plan, apply, record.
+
+Puts the parts together in the order that keeps the promises of CONTRACT §5. Decides
+nothing about people, prints and asks nothing.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from ninjasync import guards, lock, record, saved, secrets
+from ninjasync import run as runs
+from ninjasync.apply import apply_plan
+from ninjasync.config import Config
+from ninjasync.directory import Baseline
+from ninjasync.errors import NinjasyncError, RefusedForSafetyError
+from ninjasync.guards import Approvals
+from ninjasync.journal import LedgerJournal, settle
+from ninjasync.ledger import Ledger
+from ninjasync.mapping import compile_mapping
+from ninjasync.ninjaone_writer import Writer
+from ninjasync.plan import Outcome, Plan, Result
+from ninjasync.planner import Moment, Planning
+from ninjasync.progress import Tell, untold
+from ninjasync.stale import expect_fresh
+from ninjasync.tenant import tenant_of
+
+
+class Applying:
+    """A run that holds the lock: it has a plan, and carries it out or is told not to."""
+
+    def __init__(
+        self,
+        config: Config,
+        ledger: Ledger,
+        writer: Writer,
+        run: str,
+        stop: threading.Event,
+        plan: Plan,
+        baseline: Baseline | None,
+    ) -> None:
+        self.plan, self._baseline = plan, baseline
+        self._config, self._ledger, self._writer, self._run, self._stop = config, ledger, writer, run, stop
+
+    def apply(self, *, parallelism: int | None, tell: Callable[[Outcome], None]) -> Result:
+        """Write the plan and return what became of it. With this, its read becomes the baseline."""
+        if self._baseline is not None:
+            self._ledger.set_baseline(self._baseline)
+        journal = LedgerJournal(self._ledger, self._run)
+        return apply_plan(
+            self.plan,
+            self._writer,
+            journal,
+            parallelism=parallelism or self._config.run.parallelism,
+            stop=self._stop,
+            tell=tell,
+        )
+
+    def finish(self, result: Result, exit_code: int) -> None:
+        """Put the end of the run into the history."""
+        counts = {status: result.count(status) for status in ("applied", "failed", "skipped")}
+        self._ledger.finish(self._run, exit_code, counts, runs.now())
+
+
+@contextmanager
+def applying(
+    config: Config,
+    approvals: Approvals,
+    only: tuple[str, ...],
+    command: str,
+    stop: threading.Event,
+    lock_timeout: float,
+    run_id: str = "",
+    tell: Tell = untold,
+) -> Iterator[Applying]:
+    """Hold the lock, settle what a killed run left, read both sides and plan."""
+    token, secret = secrets.ninjaone_token(config), secrets.duo_secret_key(config)
+    with (
+        _begun(config, command, lock_timeout, run_id, tell) as (ledger, run, at),
+        Writer(config, token, stop, tell) as writer,
+    ):
+        warnings = tuple(settle(ledger, run, writer, runs.now()))
+        writer.begin(compile_mapping(config.attributes, config.safety).paths)
+        moment = runs.moment_of(ledger, at, approvals, only, warnings)
+        planning = runs.read_and_plan(config, secret, writer, moment, stop, tell)
+        ours, our_groups = record.ours(planning)
+        ledger.forget(planning.actual.vanished | _deleted(planning, moment))
+        ledger.uncontest(runs.seen_names(planning, moment))
+        runs.remember(ledger, planning, moment)
+        _record(ledger, ours, our_groups, record.unclocked(planning), record.clocks_to_stop(planning, moment), at)
+        baseline = runs.accepted_baseline(config, planning, moment)
+        yield Applying(config, ledger, writer, run, stop, planning.plan, baseline)
+
+
+@contextmanager
+def applying_saved(
+    config: Config,
+    path: Path,
+    approvals: Approvals,
+    command: str,
+    stop: threading.Event,
+    lock_timeout: float,
+    run_id: str = "",
+    tell: Tell = untold,
+) -> Iterator[Applying]:
+    """Hold the lock and prove that a saved plan still stands: ours, unused, and nothing it touches has moved.
+
+    Raises RefusedForSafetyError where it does not.
+    """
+    plan_file = saved.read(path)
+    tenant = tenant_of(config)
+    if plan_file.tenant != tenant.id:
+        raise RefusedForSafetyError(
+            f"The saved plan {path} is of another tenant (endpoint, Duo account or [state] tenant).",
+            "Apply it with the configuration that it was made with.",
+        )
+    if plan_file.config_digest != saved.config_digest(config):
+        raise RefusedForSafetyError(
+            f"The saved plan {path} was made with another configuration.", "Make a new one with plan --out FILE."
+        )
+    token = secrets.ninjaone_token(config)
+    with (
+        _begun(config, command, lock_timeout, run_id, tell) as (ledger, run, at),
+        Writer(config, token, stop, tell) as writer,
+    ):
+        if used := ledger.plan_used_by(plan_file.file_digest):
+            raise RefusedForSafetyError(
+                f"The saved plan {path} was applied already, by the run {used}.",
+                "Make a new one with plan --out FILE.",
+            )
+        warnings = tuple(settle(ledger, run, writer, runs.now()))
+        plan = _judged_again(config, plan_file, approvals, warnings)
+        if not plan.refused:
+            expect_fresh(plan_file, writer, config.ninjaone.dialect.page_size)
+            ledger.use_plan(plan_file.file_digest, run, at)
+            exact = plan_file.exact
+            _record(ledger, exact.ours, exact.our_groups, exact.unclocked, exact.clocks_to_stop, at)
+        yield Applying(config, ledger, writer, run, stop, plan, _saved_baseline(plan_file, plan, at))
+
+
+@contextmanager
+def _begun(
+    config: Config, command: str, timeout: float, run_id: str, tell: Tell
+) -> Iterator[tuple[Ledger, str, datetime]]:
+    """Hold the lock and begin a run; one that ends by an error is not taken for one that was killed."""
+    tenant, path = tenant_of(config), runs.ledger_path(config)
+    with lock.held(path, tenant, timeout, runs.now(), tell), closing(Ledger.open(path, tenant, runs.now())) as ledger:
+        at = runs.now()
+        ledger.prune(config.state.keep_history_days, at)
+        run = ledger.begin(lock.actor(), command, at, run_id)
+        try:
+            yield ledger, run, at
+        except BaseException as error:
+            code = error.exit_code if isinstance(error, NinjasyncError) else 1 if isinstance(error, Exception) else 130
+            if any(one.id == run for one in ledger.unfinished()[0]):
+                ledger.finish(run, code, {}, runs.now())
+            raise
+
+
+def _record(
+    ledger: Ledger,
+    ours: list[tuple[str, str, str]],
+    our_groups: list[tuple[str, str, str]],
+    unclocked: list[str],
+    clocks_to_stop: list[str],
+    at: datetime,
+) -> None:
+    """Record everything that was found to be ours, and set the leavers' clocks right (CONTRACT §6.1, §6.7)."""
+    ledger.record("user", ours, at)
+    ledger.record("group", our_groups, at)
+    ledger.stop_clocks(clocks_to_stop)
+    ledger.start_clocks(unclocked, at)
+
+
+def _judged_again(config: Config, plan_file: saved.SavedPlan, approvals: Approvals, warnings: tuple[str, ...]) -> Plan:
+    """Let the guards judge a saved plan once more, with the approvals in the file and those given now."""
+    plan = plan_file.plan
+    verdicts = guards.judge(plan.evidence, config.safety, plan_file.approvals.with_more(approvals))
+    tripped = any(verdict.tripped for verdict in verdicts)
+    writes, withheld = guards.permitted(plan.changes, plan.evidence, verdicts, config.safety)
+    return replace(
+        plan,
+        guards=(*verdicts, guards.unreadable(plan.evidence, len(withheld))),
+        refused=tripped and config.safety.on_refusal == "stop",
+        writes=writes,
+        withheld=withheld,
+        warnings=(*warnings, *plan.warnings),
+    )
+
+
+def _saved_baseline(plan_file: saved.SavedPlan, plan: Plan, at: datetime) -> Baseline | None:
+    complete = plan_file.exact.whole_scope and plan.evidence.unreadable == 0
+    if not complete or any(guard.tripped for guard in plan.guards):
+        return None
+    return Baseline(at, plan.evidence.in_scope, plan_file.exact.scope_digest, plan_file.exact.scoped)
+
+
+def _deleted(planning: Planning, moment: Moment) -> frozenset[str]:
+    """List the resources whose deletion NinjaOne accepted and that it no longer lists."""
+    there = {user.id for user in planning.actual.users} | {group.id for group in planning.actual.groups}
+    entries = [*moment.owned.users.values(), *moment.owned.groups.values()]
+    return frozenset(entry.id for entry in entries if entry.deleted and entry.id not in there)
