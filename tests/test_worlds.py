@@ -22,9 +22,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ninjasync import journal
+from ninjasync import apply_run, journal
 from ninjasync import run as product
-from ninjasync.apply_run import applying
 from ninjasync.attribute import ORGANIZATION_ID, USER_TYPE
 from ninjasync.config import Config
 from ninjasync.directory import Directory, Group, Observation, Resource, User
@@ -492,7 +491,7 @@ def plan(world: World) -> Plan:
 def apply(world: World) -> Result:
     world.written.clear()
     before, number = Before.of(world), world.number
-    with applying(world.config(), Approvals(source=0), (), "apply", threading.Event(), 0) as run:
+    with apply_run.applying(world.config(), Approvals(source=0), (), "apply", threading.Event(), 0) as run:
         assert not run.plan.refused, run.plan.guards
         result = run.apply(parallelism=1, tell=lambda _: None)
         run.finish(result, 0)
@@ -533,8 +532,8 @@ def live(rng: Random, *, keeps_external_id: bool, may_lose_ledger: bool) -> None
         patches.setattr(product, "now", lambda: world.now)
         patches.setattr(journal, "datetime", Clock)
         patches.setattr(product, "DuoReader", lambda *_: MemoryDuo(world))
-        for name in ("Reader", "Writer"):
-            patches.setattr(product, name, lambda *_: MemoryNinjaOne(world))
+        for module, name in ((product, "Reader"), (apply_run, "Writer")):
+            patches.setattr(module, name, lambda *_: MemoryNinjaOne(world))
         converge(world)
         for _ in range(rng.randint(1, 2)):
             for _ in range(rng.randint(2, 7)):
