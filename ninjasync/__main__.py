@@ -1,6 +1,7 @@
 """``python -m ninjasync`` and the console script."""
 
 import gc
+import os
 import sys
 
 
@@ -9,6 +10,8 @@ def main() -> None:
     # What is imported and what is read stays: to look for garbage cycles after each 700 objects, as Python
     # does by default, takes a tenth of the start.
     gc.set_threshold(200_000)
+    # Else pydantic looks through all packages that are installed for plugins, which would see every secret.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from ninjasync.cli import run
 
     sys.exit(run(sys.argv[1:]))

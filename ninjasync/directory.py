@@ -8,25 +8,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import Literal, TypeVar, dataclass_transform
+from typing import Literal
+
+import msgspec
 
 Resource = Literal["user", "group"]
 
-R = TypeVar("R")
 
+class Row(msgspec.Struct, frozen=True, gc=False):
+    """What there are as many of as people.
 
-@dataclass_transform(frozen_default=True)
-def _row(noun: type[R]) -> type[R]:
-    """Make a dataclass of which there are as many as people: frozen for mypy, not at run time.
-
-    A frozen one sets each of its fields by way of ``object.__setattr__``: 1.4 µs for a
-    SourceUser instead of 0.5 µs.
+    A frozen dataclass sets each field by way of ``object.__setattr__``: 1.4 µs for a
+    SourceUser instead of 0.2 µs. None of them can be part of a cycle, so that the
+    garbage collector need not know them.
     """
-    return dataclass(slots=True, unsafe_hash=True)(noun)
 
 
-@_row
-class User:
+class User(Row, frozen=True):
     """A SCIM User as one side has it (actual) or wants it (desired).
 
     ``values`` holds the mapped attributes but userName, in the order of
@@ -84,8 +82,7 @@ class Problem:
     message: str
 
 
-@_row
-class Owned:
+class Owned(Row, frozen=True):
     """A resource that the ledger says is ours: NinjaOne's id, its name, when we deactivated it.
 
     ``applied`` has the values last sent, by path; ``shown`` what NinjaOne then showed
@@ -96,8 +93,8 @@ class Owned:
     id: str
     name: str
     deactivated_at: datetime | None = None
-    applied: Mapping[str, str | None] = field(default_factory=dict)
-    shown: Mapping[str, str | None] = field(default_factory=dict)
+    applied: Mapping[str, str | None] = {}
+    shown: Mapping[str, str | None] = {}
     members: frozenset[str] = frozenset()
     deleted: bool = False
 
@@ -161,8 +158,7 @@ class Standing(Enum):
     HELD = "held"  # cannot be judged, nothing changes
 
 
-@_row
-class SourceUser:
+class SourceUser(Row, frozen=True):
     """A Duo user after scope and mapping: all that the diff needs of him.
 
     ``desired`` is set where he is in scope and every attribute is valid; ``problems``

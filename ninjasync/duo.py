@@ -321,9 +321,10 @@ class DuoReader:
 
 
 def _parser_of(fields: frozenset[str]) -> Callable[[bytes], Any]:
-    """Return ``parse_json`` for pages of users that skips what is not among ``fields``."""
+    """Return ``parse_json`` for pages of users that skips what is not among ``fields``, and of groups all but ids."""
     typed: Any = TypedDict  # mypy wants the fields written out
-    row = typed("row", dict.fromkeys(fields, Any), total=False)
+    group = typed("group", {"group_id": Any}, total=False)
+    row = typed("row", {**dict.fromkeys(fields, Any), "groups": GenericAlias(list, group)}, total=False)
     page = typed("page", {"stat": Any, "response": GenericAlias(list, row), "metadata": Any}, total=False)
     decode = msgspec.json.Decoder(page).decode
     return lambda data: parse_json(data, decode)

@@ -8,10 +8,6 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import jmespath
-from jmespath.exceptions import JMESPathError, ParseError
-from jmespath.functions import Functions
-
 Expression = Callable[[Mapping[str, Any]], Any]
 
 _BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
@@ -29,6 +25,9 @@ def compile_expression(text: str) -> Expression:
     """
     if is_bare(text):
         return _bare_path(text)
+    import jmespath  # most mappings do without
+    from jmespath.exceptions import JMESPathError, ParseError
+
     try:
         compiled = jmespath.compile(text)
     except ParseError as error:
@@ -81,6 +80,8 @@ def _bare_path(text: str) -> Expression:
 
 def _check_functions(node: Any) -> None:
     """Find unknown functions now, not when the first record reaches them."""
+    from jmespath.functions import Functions
+
     if node["type"] == "function_expression" and node["value"] not in Functions.FUNCTION_TABLE:
         raise ExpressionError(f"calls {node['value']}(), which JMESPath does not have")
     for child in node["children"]:
@@ -93,6 +94,8 @@ def fields_of(text: str) -> frozenset[tuple[str, ...]]:
 
     What is read within a field, as behind a projection, is left out but for one level.
     """
+    import jmespath
+
     found: set[tuple[str, ...]] = set()
     _note_fields(jmespath.compile(text).parsed, found)
     return frozenset(found)

@@ -9,13 +9,14 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TypeVar
-
-import tenacity
+from typing import TYPE_CHECKING, TypeVar
 
 from ninjasync.errors import InterruptedRunError, UnreachableError
 from ninjasync.progress import Reason, Service, Tell, Wait, untold
 from ninjasync.tempo import Tempo
+
+if TYPE_CHECKING:
+    import tenacity
 
 T = TypeVar("T")
 
@@ -100,9 +101,11 @@ class Pacer:
 
     def _again(self, attempt: Callable[[], T], first: TransientError) -> T:
         """Go on after a first try that failed; most calls need no second, and are spared this (0.1 ms)."""
+        import tenacity  # most runs need no second try
+
         times_500, status = 0, first.status
 
-        def gives_up(state: tenacity.RetryCallState) -> bool:
+        def gives_up(state: "tenacity.RetryCallState") -> bool:
             nonlocal times_500, status
             status = _error(state).status
             times_500 += status == 500
@@ -123,7 +126,7 @@ class Pacer:
         )
         return retrying(retried)
 
-    def _wait(self, state: tenacity.RetryCallState) -> float:
+    def _wait(self, state: "tenacity.RetryCallState") -> float:
         """Return how long this call alone waits; a pause that all must keep is awaited with the turn."""
         error = _error(state)
         if error.status != 429 and error.pause is None:
@@ -160,13 +163,15 @@ class Pacer:
             raise InterruptedRunError("The run was interrupted while it waited to try again.")
 
 
-def _backoff(state: tenacity.RetryCallState, first: float) -> float:
+def _backoff(state: "tenacity.RetryCallState", first: float) -> float:
     """Return ``first``, doubled with each try, and up to as much again by chance, so that not all come back at once."""
+    import tenacity
+
     backoff = tenacity.wait_exponential(multiplier=first, max=_LONGEST_WAIT)(state)
     return backoff + tenacity.wait_random(0, backoff)(state)
 
 
-def _error(state: tenacity.RetryCallState) -> TransientError:
+def _error(state: "tenacity.RetryCallState") -> TransientError:
     assert state.outcome is not None
     error = state.outcome.exception()
     assert isinstance(error, TransientError)

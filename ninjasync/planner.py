@@ -124,7 +124,7 @@ def read_source(config: Config, duo: SourceReader, owned: Ownership) -> Source:
     with timed(log, "read Duo users"):
         listed = duo.users(convert)
     users = {found.id: found for found in listed if isinstance(found, SourceUser)}
-    absent = sorted(duo_id for duo_id, entry in owned.users.items() if duo_id not in users and not entry.deleted)
+    absent = sorted(duo_id for duo_id in owned.users.keys() - users.keys() if not owned.users[duo_id].deleted)
     asked_for = duo.users_by_id(absent, convert) if absent else []
     there = {found.id: found for found in asked_for if isinstance(found, SourceUser)}
     passed_over = frozenset(there).difference(users)

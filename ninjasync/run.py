@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import platformdirs
 from pydantic import SecretStr
 
 from ninjasync import secrets
@@ -34,6 +33,8 @@ def ledger_path(config: Config) -> Path:
     """Return where the ledger is."""
     if config.state.path:
         return config.file(config.state.path)
+    import platformdirs
+
     return Path(platformdirs.user_state_dir("ninjasync", appauthor=False)) / "ledger.sqlite3"
 
 

@@ -229,7 +229,7 @@ class _Search:
         columns = zip(self._mapping.paths, account.values, user.desired.values, strict=True)
         if not any(old is None and new is not None and entry.applied.get(path) == new for path, old, new in columns):
             return ()
-        return tuple(replace(one, user_name="", external_id=None, id=None) for one in self._ninjaone.some_accounts())
+        return tuple(User("", None, one.active, one.values) for one in self._ninjaone.some_accounts())
 
     def _hidden(self, user: SourceUser | None) -> frozenset[tuple[Resource, str]]:
         """Return his userName if NinjaOne lately refused it as taken and shows nobody who has it."""

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import platformdirs
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
@@ -64,6 +63,8 @@ def find() -> Path | None:
     """Return the first configuration file that exists; None if the environment alone is to do."""
     if named := os.environ.get("NINJASYNC_CONFIG"):
         return Path(named)
+    import platformdirs
+
     places = [
         Path("config.toml"),
         Path(platformdirs.user_config_dir("ninjasync", appauthor=False)) / "config.toml",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 
+import msgspec
 import pytest
 
 from ninjasync.config import Config
@@ -78,7 +78,8 @@ def row(id_: str, **fields: Any) -> dict[str, Any]:
 
 def account(id_: str, **fields: Any) -> User:
     values: tuple[str | None, ...] = ("Doe", "Jane", "All", "endUser")
-    return replace(User(f"{id_.lower()}@example.com", id_, True, values, f"n-{id_}"), **fields)
+    made: User = msgspec.structs.replace(User(f"{id_.lower()}@example.com", id_, True, values, f"n-{id_}"), **fields)
+    return made
 
 
 def plan(
