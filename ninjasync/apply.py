@@ -154,9 +154,12 @@ class _Run:
 
     def _run_phase(self, pool: ThreadPoolExecutor, changes: list[Change]) -> None:
         by_name = {change.name: change for change in changes}
-        sorter = TopologicalSorter(_steps(by_name))
+        steps = _steps(by_name)
+        awaited = {need for needs in steps.values() for need in needs}
+        sorter = TopologicalSorter(steps)
         sorter.prepare()
-        ready: deque[_Node] = deque(sorter.get_ready())
+        # What others wait for goes first, else a large group would still be at work when all the rest is done.
+        ready = deque(sorted(sorter.get_ready(), key=lambda node: node not in awaited))
         running: dict[Future[tuple[Observation, ...]], _Node] = {}
         # A queue costs a tenth of concurrent.futures.wait, which looks at every future each time.
         done: SimpleQueue[Future[tuple[Observation, ...]]] = SimpleQueue()

@@ -140,10 +140,12 @@ class Ledger:
 
     def __init__(self, path: Path, tenant: Tenant, connection: sqlite3.Connection, *, writable: bool) -> None:
         self.path, self.tenant, self.writable = path, tenant, writable
+        self._id = tenant.id  # a digest, asked for with each write
         self._connection = connection
         self._lock = threading.Lock()
         self._turn = threading.Lock()
-        self._waiting: deque[tuple[Callable[[sqlite3.Connection], Any], Future[Any]]] = deque()
+        # Work for the next transaction, and who waits for its result, if anybody does.
+        self._waiting: deque[tuple[Callable[[sqlite3.Connection], Any], Future[Any] | None]] = deque()
 
     @classmethod
     def open(cls, path: Path, tenant: Tenant, now: datetime) -> Self:
@@ -204,14 +206,17 @@ class Ledger:
             raise
 
     def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
+        """Close the connection; what was concluded is safe then, where it can be."""
+        try:
+            self.flush()
+        finally:
+            self._connection.close()
 
     # --- what is ours ------------------------------------------------------------------------
 
     def ownership(self, now: datetime) -> Ownership:
         """Return all that is known of who owns what; known it is from the first ``record`` on."""
-        ((recorded,),) = self._read("SELECT recorded_at FROM tenants WHERE id = ?", self.tenant.id) or [(None,)]
+        ((recorded,),) = self._read("SELECT recorded_at FROM tenants WHERE id = ?", self._id) or [(None,)]
         return Ownership(
             known=recorded is not None,
             users=self.owned("user"),
@@ -234,17 +239,17 @@ class Ledger:
                 frozenset(json.loads(members)) if members else nobody,
                 deleted is not None,
             )
-            for duo_id, id_, name, at, applied, shown, members, deleted in self._read(_OWNED, self.tenant.id, resource)
+            for duo_id, id_, name, at, applied, shown, members, deleted in self._read(_OWNED, self._id, resource)
         }
 
     def foreign(self, resource: Resource) -> dict[str, str]:
         """Return NinjaOne ids that belong to other tenants of the same endpoint, with those tenants' names."""
-        rows = self._read(_FOREIGN, self.tenant.endpoint_url, self.tenant.id, resource)
+        rows = self._read(_FOREIGN, self.tenant.endpoint_url, self._id, resource)
         return {id_: name or host for id_, name, host in rows}
 
     def record(self, resource: Resource, found: Iterable[tuple[str, str, str]], now: datetime) -> None:
         """Record resources that were found to be ours: Duo id, NinjaOne id, name of each."""
-        at, mine = _stamp(now), self.tenant.id
+        at, mine = _stamp(now), self._id
         rows = [(mine, resource, duo_id, id_, _storable(name), at) for duo_id, id_, name in found]
         with self._write() as connection:
             connection.execute("UPDATE tenants SET recorded_at = ? WHERE id = ?", (at, mine))
@@ -255,37 +260,37 @@ class Ledger:
         self._change(
             "UPDATE resources SET deactivated_at = ? "
             "WHERE tenant = ? AND resource = 'user' AND external_id = ? AND deactivated_at IS NULL",
-            *((_stamp(now), self.tenant.id, duo_id) for duo_id in duo_ids),
+            *((_stamp(now), self._id, duo_id) for duo_id in duo_ids),
         )
 
     def stop_clocks(self, duo_ids: Iterable[str]) -> None:
         """Forget when these accounts were deactivated: they are active again."""
         self._change(
             "UPDATE resources SET deactivated_at = NULL WHERE tenant = ? AND resource = 'user' AND external_id = ?",
-            *((self.tenant.id, duo_id) for duo_id in duo_ids),
+            *((self._id, duo_id) for duo_id in duo_ids),
         )
 
     def contest(self, resource: Resource, name: str, now: datetime) -> None:
         """Remember that NinjaOne refused a name as taken."""
-        row = (self.tenant.id, resource, _storable(name.casefold()), _stamp(now))
+        row = (self._id, resource, _storable(name.casefold()), _stamp(now))
         self._change("INSERT OR REPLACE INTO contested (tenant, resource, name, at) VALUES (?, ?, ?, ?)", row)
 
     def uncontest(self, names: Iterable[tuple[Resource, str]]) -> None:
         """Forget refused names whose holders have been seen since: what is seen needs no memory."""
         self._change(
             "DELETE FROM contested WHERE tenant = ? AND resource = ? AND name = ?",
-            *((self.tenant.id, resource, name) for resource, name in names),
+            *((self._id, resource, name) for resource, name in names),
         )
 
     def contested(self, now: datetime) -> frozenset[tuple[Resource, str]]:
         """Return the folded names that were refused as taken lately; each is tried again after a day."""
         since = _stamp(now - _CONTESTED_FOR)
-        rows = self._read("SELECT resource, name FROM contested WHERE tenant = ? AND at >= ?", self.tenant.id, since)
+        rows = self._read("SELECT resource, name FROM contested WHERE tenant = ? AND at >= ?", self._id, since)
         return frozenset((resource, name) for resource, name in rows)
 
     def forget(self, ids: Iterable[str]) -> None:
         """Forget resources, by NinjaOne id, that are proven to be no more."""
-        self._change("DELETE FROM resources WHERE tenant = ? AND id = ?", *((self.tenant.id, id_) for id_ in ids))
+        self._change("DELETE FROM resources WHERE tenant = ? AND id = ?", *((self._id, id_) for id_ in ids))
 
     # --- the journal -------------------------------------------------------------------------
 
@@ -294,7 +299,7 @@ class Ledger:
         run = id_ or run_id(now)
         self._change(
             "INSERT INTO runs (id, tenant, actor, command, started_at) VALUES (?, ?, ?, ?, ?)",
-            (run, self.tenant.id, actor, command, _stamp(now)),
+            (run, self._id, actor, command, _stamp(now)),
         )
         return run
 
@@ -321,6 +326,10 @@ class Ledger:
         ``owned`` is None where nothing changes; else ``resource`` and ``external_id``,
         and either ``gone`` or ``id``, ``name``, ``deactivated``, ``applied`` and ``shown``
         (both laid over what was recorded before), ``added`` and ``removed`` members.
+
+        It is safe from the next ``intend`` or ``flush`` on, and is seen by whatever this
+        ledger is asked. After a kill before that, nobody knows what became of the write, as
+        after one between the answer and this call.
         """
         ended = (status, _storable(error), _stamp(now), number)
 
@@ -329,10 +338,10 @@ class Ledger:
             if owned is not None:
                 self._own(connection, owned, now)
 
-        self._together(end)
+        self._waiting.append((end, None))
 
     def _own(self, connection: sqlite3.Connection, owned: Mapping[str, Any], now: datetime) -> None:
-        mine = {"tenant": self.tenant.id, "resource": owned["resource"], "external_id": owned["external_id"]}
+        mine = {"tenant": self._id, "resource": owned["resource"], "external_id": owned["external_id"]}
         if owned.get("gone"):
             # Kept until a list lacks it: with some servers a deleted account stays, inactive.
             connection.execute(_MARK_DELETED, {**mine, "at": _stamp(now)})
@@ -359,7 +368,7 @@ class Ledger:
     def repeated(self) -> frozenset[tuple[str, str | None, str]]:
         """Return what the last two runs that wrote anything both applied: resource, Duo id, diff as JSON."""
         applied = "SELECT resource, external_id, diff FROM operations WHERE run = ? AND status = 'applied'"
-        found = [frozenset(self._read(applied, run)) for (run,) in self._read(_LATEST_THAT_WROTE, self.tenant.id)]
+        found = [frozenset(self._read(applied, run)) for (run,) in self._read(_LATEST_THAT_WROTE, self._id)]
         return found[0] & found[1] if len(found) == 2 else frozenset()
 
     def finish(self, run: str, exit_code: int | None, counts: Mapping[str, int], now: datetime) -> None:
@@ -371,10 +380,10 @@ class Ledger:
 
     def unfinished(self) -> tuple[list[Run], list[Operation]]:
         """Return runs that never ended, and the writes of which nobody knows whether they were made."""
-        runs = self._read(f"{_RUN} AND ended_at IS NULL ORDER BY started_at, id", self.tenant.id)
+        runs = self._read(f"{_RUN} AND ended_at IS NULL ORDER BY started_at, id", self._id)
         operations = self._read(
             f"{_OPERATION} JOIN runs ON runs.id = run WHERE tenant = ? AND status IN (?, ?) ORDER BY number",
-            self.tenant.id,
+            self._id,
             PENDING,
             UNCERTAIN,
         )
@@ -385,7 +394,7 @@ class Ledger:
     def baseline(self) -> Baseline | None:
         """Return what the last good run found, if there was one."""
         query = "SELECT at, in_scope, scope_digest, groups FROM baselines WHERE tenant = ?"
-        for at, in_scope, scope_digest, groups in self._read(query, self.tenant.id):
+        for at, in_scope, scope_digest, groups in self._read(query, self._id):
             return Baseline(_time(at), in_scope, scope_digest, json.loads(groups))
         return None
 
@@ -394,19 +403,19 @@ class Ledger:
         groups = json.dumps(dict(baseline.groups))
         self._change(
             "INSERT OR REPLACE INTO baselines (tenant, at, in_scope, scope_digest, groups) VALUES (?, ?, ?, ?, ?)",
-            (self.tenant.id, _stamp(baseline.at), baseline.in_scope, baseline.scope_digest, groups),
+            (self._id, _stamp(baseline.at), baseline.in_scope, baseline.scope_digest, groups),
         )
 
     def last_plan(self) -> LastPlan | None:
         """Return what the guards said of the last plan of the whole world, if there was one."""
-        if (found := self._meta(f"last_plan {self.tenant.id}")) is None:
+        if (found := self._meta(f"last_plan {self._id}")) is None:
             return None
         kept = json.loads(found)
         return LastPlan(_time(kept["at"]), kept["refused"], tuple(GuardResult(**guard) for guard in kept["guards"]))
 
     def last_names(self) -> list[str]:
         """Return what people were called in Duo at the last plan of the whole world; none where there was none."""
-        found = self._meta(f"last_names {self.tenant.id}")
+        found = self._meta(f"last_names {self._id}")
         return found.split("\n") if found else []
 
     def set_last_plan(self, plan: LastPlan, names: Iterable[str]) -> None:
@@ -419,8 +428,8 @@ class Ledger:
         kept = {"at": _stamp(plan.at), "refused": plan.refused, "guards": guards}
         self._change(
             "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)",
-            (f"last_plan {self.tenant.id}", json.dumps(kept)),
-            (f"last_names {self.tenant.id}", _storable("\n".join(names))),
+            (f"last_plan {self._id}", json.dumps(kept)),
+            (f"last_names {self._id}", _storable("\n".join(names))),
         )
 
     def plan_used_by(self, file_digest: str) -> str | None:
@@ -436,7 +445,7 @@ class Ledger:
 
     def runs(self, limit: int = 100) -> list[Run]:
         """Return this tenant's runs, the latest first."""
-        rows = self._read(f"{_RUN} ORDER BY started_at DESC, id DESC LIMIT ?", self.tenant.id, limit)
+        rows = self._read(f"{_RUN} ORDER BY started_at DESC, id DESC LIMIT ?", self._id, limit)
         return [_run(*row) for row in rows]
 
     def operations(self, run: str) -> list[Operation]:
@@ -445,7 +454,7 @@ class Ledger:
 
     def prune(self, keep_days: int, now: datetime) -> None:
         """Forget runs and before/after values older than ``keep_days``; what is ours is never forgotten."""
-        old = (self.tenant.id, _stamp(now - timedelta(days=keep_days)))
+        old = (self._id, _stamp(now - timedelta(days=keep_days)))
         with self._write() as connection:
             connection.execute(_FORGET_OPERATIONS, old)
             connection.execute("DELETE FROM runs WHERE tenant = ? AND started_at < ?", old)
@@ -465,13 +474,14 @@ class Ledger:
 
     def first_time(self, what: str) -> bool:
         """Whether this tenant's ledger is asked for ``what`` for the first time; it remembers."""
-        key = f"told {self.tenant.id} {what}"
+        key = f"told {self._id} {what}"
         with self._write() as connection:
             return connection.execute("INSERT OR IGNORE INTO meta (key, value) VALUES (?, '')", (key,)).rowcount == 1
 
     # --- transactions ------------------------------------------------------------------------
 
     def _read(self, query: str, *values: object) -> list[Any]:
+        self.flush()
         with ledger_file.told(self.path), self._lock:
             return self._connection.execute(query, values).fetchall()
 
@@ -484,9 +494,20 @@ class Ledger:
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
         """Begin a transaction, committed at the end, or taken back where something is raised."""
+        self.flush()
+        with self._transaction() as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
         with ledger_file.told(self.path), self._lock, self._connection as connection:
             connection.execute("BEGIN IMMEDIATE")
             yield connection
+
+    def flush(self) -> None:
+        """Make everything safe that was concluded."""
+        if self._waiting:
+            self._together(lambda connection: None)
 
     def _together(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Do ``work`` in a transaction and return its result; it is committed when this returns.
@@ -504,14 +525,18 @@ class Ledger:
     def _do_waiting(self) -> None:
         batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
         try:
-            with self._write() as connection:
+            with self._transaction() as connection:
                 results = [work(connection) for work, _ in batch]
         except BaseException as error:
+            # What nobody waits for is tried again with the next; whoever waits is told.
+            self._waiting.extendleft((work, None) for work, future in reversed(batch) if future is None)
             for _, future in batch:
-                future.set_exception(error)
+                if future is not None:
+                    future.set_exception(error)
         else:
             for (_, future), result in zip(batch, results, strict=True):
-                future.set_result(result)
+                if future is not None:
+                    future.set_result(result)
 
 
 def _storable(text: str) -> str:

@@ -209,6 +209,16 @@ def test_a_group_waits_for_its_own_members_and_for_no_other_people_but_removals_
     assert changes.index("members g +new-DU-jane -") < changes.index("patch n-was3 is3")
 
 
+def test_whom_a_group_waits_for_goes_first_so_that_its_members_are_changed_while_others_are_at_work() -> None:
+    writer = Memory()
+    staff = Change("group", "update", "staff", "g", "DG", added=(Member("zoe", "DU-zoe", None),))
+    others = [rename(f"was{number}", f"is{number}") for number in range(4)]
+    assert applied(plan_of(*others, create("zoe"), staff), writer).count("applied") == 6
+    changes = [call for call in writer.calls if call.startswith(("create", "patch n-", "members"))]
+    assert changes[0] == "create zoe"
+    assert changes.index("members g +new-DU-zoe -") < changes.index("patch n-was3 is3")
+
+
 def test_a_group_changes_its_name_then_its_members_of_whom_some_were_just_created() -> None:
     writer = Memory()
     group = Change(

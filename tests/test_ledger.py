@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from ninjasync import ledger_file
+from ninjasync.errors import LedgerError
 from ninjasync.ledger import Ledger
 from ninjasync.sandbox import Company, NinjaOne
 from ninjasync.sandbox.exchange import HttpResponse
@@ -564,3 +565,99 @@ def test_a_ledger_is_made_where_there_are_no_hard_links_and_takes_nobodys_place(
     assert path.read_bytes() == made
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [one.name for one in tmp_path.iterdir()] == ["ledger.sqlite3"]
+
+
+# --- one transaction for many lines ----------------------------------------------------------
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with contextlib.closing(Ledger.open(tmp_path / "ledger.sqlite3", tenant(), datetime.now(UTC))) as made:
+        made.begin("me", "apply", datetime.now(UTC), "run")
+        yield made
+
+
+def intended(ledger: Ledger, key: str) -> int:
+    operation = {"resource": "user", "action": "create", "key": key, "external_id": key, "id": None, "diff": "[]"}
+    return ledger.intend("run", operation, datetime.now(UTC))
+
+
+def concluded(ledger: Ledger, number: int, duo_id: str) -> None:
+    owned = {"resource": "user", "external_id": duo_id, "id": f"n-{duo_id}", "name": duo_id, "deactivated": False}
+    owned |= {"applied": {}, "shown": {}, "added": [], "removed": []}
+    ledger.conclude(number, "applied", "", datetime.now(UTC), owned=owned)
+
+
+def as_others_see_it(ledger: Ledger) -> dict[str, str]:
+    """What would be left if the process were killed now: each write's status by key."""
+    with contextlib.closing(sqlite3.connect(ledger.path)) as connection:
+        return dict(connection.execute("select key, status from operations"))
+
+
+def test_what_is_intended_is_safe_at_once_and_what_is_concluded_with_the_next(ledger: Ledger) -> None:
+    first = intended(ledger, "a")
+    assert as_others_see_it(ledger) == {"a": "pending"}
+
+    concluded(ledger, first, "DU-a")
+    intended(ledger, "b")
+
+    assert as_others_see_it(ledger) == {"a": "applied", "b": "pending"}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        lambda ledger: ledger.flush(),
+        lambda ledger: ledger.unfinished(),
+        lambda ledger: ledger.finish("run", 0, {}, datetime.now(UTC)),
+        lambda ledger: ledger.close(),
+    ],
+)
+def test_what_is_concluded_is_safe_before_anything_else_that_the_ledger_does(
+    ledger: Ledger, asked: Callable[[Ledger], None]
+) -> None:
+    concluded(ledger, intended(ledger, "a"), "DU-a")
+    asked(ledger)
+    assert as_others_see_it(ledger) == {"a": "applied"}
+
+
+def test_what_is_concluded_is_seen_in_what_the_ledger_says(ledger: Ledger) -> None:
+    concluded(ledger, intended(ledger, "a"), "DU-a")
+    assert ledger.unfinished()[1] == []
+    assert [entry.id for entry in ledger.owned("user").values()] == ["n-DU-a"]
+
+
+def test_what_was_concluded_is_not_lost_where_the_disk_is_full_for_a_while(ledger: Ledger) -> None:
+    number = intended(ledger, "a")
+    (pages,) = ledger._connection.execute("PRAGMA page_count").fetchone()
+    ledger._connection.execute(f"PRAGMA max_page_count={pages}")
+    ledger.conclude(number, "failed", "a long story " * 10_000, datetime.now(UTC))
+
+    for _ in range(2):
+        with pytest.raises(LedgerError, match="full"):
+            ledger.flush()
+    with pytest.raises(LedgerError, match="full"):
+        intended(ledger, "b")
+    assert as_others_see_it(ledger) == {"a": "pending"}
+    ledger._connection.execute("PRAGMA max_page_count=1000000")
+    ledger.flush()
+
+    assert as_others_see_it(ledger) == {"a": "failed"}
+
+
+def test_of_what_many_write_at_once_nothing_is_lost_and_each_learns_its_own_number(ledger: Ledger) -> None:
+    def write(worker: int) -> dict[str, int]:
+        made: dict[str, int] = {}
+        for one in range(50):
+            key = f"{worker}-{one}"
+            made[key] = intended(ledger, key)
+            concluded(ledger, made[key], f"DU-{key}")
+        return made
+
+    with ThreadPoolExecutor(8) as pool:
+        numbers = {key: number for made in pool.map(write, range(8)) for key, number in made.items()}
+
+    found = ledger.operations("run")
+    assert {one.key: one.number for one in found} == numbers
+    assert {one.status for one in found} == {"applied"}
+    assert len(ledger.owned("user")) == 400

@@ -61,8 +61,9 @@ class Progress:
         def count(outcome: "Outcome") -> None:
             counts[outcome.status] += 1
             level, change = logging.ERROR if outcome.status == "failed" else logging.INFO, outcome.change
-            operation = fields(f"{change.action} {change.resource} {change.key}", outcome.seconds, outcome.status)
-            log.log(level, "%s", render_outcome(outcome), extra=operation)
+            if log.isEnabledFor(level):
+                operation = fields(f"{change.action} {change.resource} {change.key}", outcome.seconds, outcome.status)
+                log.log(level, "%s", render_outcome(outcome), extra=operation)
             if self._bars:
                 self._bars.show("Changes", sum(counts.values()), total, _failures(counts["failed"]))
 
