@@ -10,6 +10,9 @@ def main() -> None:
     # What is imported and what is read stays: to look for garbage cycles after each 700 objects, as Python
     # does by default, takes a tenth of the start.
     gc.set_threshold(200_000)
+    # A thread whose answer has come waits no longer than this for one that computes, at each of its system calls:
+    # by default that is 5 ms, so that fetching would take much longer than the services do.
+    sys.setswitchinterval(0.0005)
     # Else pydantic looks through all packages that are installed for plugins, which would see every secret.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from ninjasync.cli import run

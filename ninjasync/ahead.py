@@ -32,6 +32,8 @@ def in_background(work: Callable[[], T]) -> Future[T]:
 # Who waits longer than this for each answer waits for a service, and several threads shorten that. Where
 # there is nothing to wait for, they are in each other's way: Python runs one at a time (a quarter of a plan).
 _AT_ONCE = 0.01
+# What connecting may take beside, while the rest of the program is still being imported.
+_CONNECTING = 0.015
 
 
 class Ahead(Generic[K, T]):
@@ -62,7 +64,7 @@ class Ahead(Generic[K, T]):
     @property
     def slow(self) -> bool:
         """Whether the answers so far were worth waiting for in several threads."""
-        return self._seconds > self._fetched * _AT_ONCE
+        return self._seconds > self._fetched * _AT_ONCE + _CONNECTING
 
     def expect(self, keys: Iterable[K]) -> None:
         """Say what will be taken, in this order; it may be fetched from now on."""

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from ninjasync import guards, lock, record, saved, secrets
+from ninjasync import guards, ledger_file, lock, plan_steps, record, saved, secrets
 from ninjasync import run as runs
 from ninjasync.apply import apply_plan
 from ninjasync.config import Config
@@ -84,14 +84,14 @@ def applying(
     ):
         warnings = tuple(settle(ledger, run, writer, runs.now()))
         writer.begin(compile_mapping(config.attributes, config.safety).paths)
-        moment = runs.moment_of(ledger, at, approvals, only, warnings)
-        planning = runs.read_and_plan(config, secret, writer, moment, stop, tell)
+        moment = plan_steps.moment_of(ledger, at, approvals, only, warnings)
+        planning = plan_steps.read_and_plan(config, secret, writer, moment, stop, tell)
         ours, our_groups = record.ours(planning)
         ledger.forget(planning.actual.vanished | _deleted(planning, moment))
-        ledger.uncontest(runs.seen_names(planning, moment))
-        runs.remember(ledger, planning, moment)
+        ledger.uncontest(plan_steps.seen_names(planning, moment))
+        plan_steps.remember(ledger, planning, moment)
         _record(ledger, ours, our_groups, record.unclocked(planning), record.clocks_to_stop(planning, moment), at)
-        baseline = runs.accepted_baseline(config, planning, moment)
+        baseline = plan_steps.accepted_baseline(config, planning, moment)
         yield Applying(config, ledger, writer, run, stop, planning.plan, baseline)
 
 
@@ -146,7 +146,7 @@ def _begun(
     config: Config, command: str, timeout: float, run_id: str, tell: Tell
 ) -> Iterator[tuple[Ledger, str, datetime]]:
     """Hold the lock and begin a run; one that ends by an error is not taken for one that was killed."""
-    tenant, path = tenant_of(config), runs.ledger_path(config)
+    tenant, path = tenant_of(config), ledger_file.path_of(config)
     with lock.held(path, tenant, timeout, runs.now(), tell), closing(Ledger.open(path, tenant, runs.now())) as ledger:
         at = runs.now()
         ledger.prune(config.state.keep_history_days, at)

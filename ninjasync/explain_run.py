@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import datetime
 
-from ninjasync import run, secrets, wire
+from ninjasync import ledger_file, run, secrets, wire
 from ninjasync.config import Config
 from ninjasync.directory import Ownership
 from ninjasync.duo import DuoReader
@@ -29,7 +29,7 @@ def explain(config: Config, who: str, stop: threading.Event) -> Story:
     paths = compile_mapping(config.attributes, config.safety).paths
     duo_secret, token = secrets.duo_secret_key(config), secrets.ninjaone_token(config)
     with ExitStack() as stack:
-        ledger = Ledger.open_to_read(run.ledger_path(config), tenant_of(config))
+        ledger = Ledger.open_to_read(ledger_file.path_of(config), tenant_of(config))
         if ledger is not None:
             stack.enter_context(closing(ledger))
         owned = ledger.ownership(at) if ledger else Ownership()

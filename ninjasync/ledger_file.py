@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from ninjasync.config import Config
 from ninjasync.errors import LedgerError, LedgerNotWritableError
 
 SCHEMA_VERSION = 1
@@ -95,6 +96,15 @@ _MIGRATIONS: Mapping[int, tuple[str, ...]] = {}
 
 # Marks an SQLite file as a ledger (PRAGMA application_id), so that no other program's is taken for one.
 _APPLICATION_ID = 0x4E4A5359
+
+
+def path_of(config: Config) -> Path:
+    """Return where the ledger is."""
+    if config.state.path:
+        return config.file(config.state.path)
+    import platformdirs
+
+    return Path(platformdirs.user_state_dir("ninjasync", appauthor=False)) / "ledger.sqlite3"
 
 
 def make(path: Path) -> None:

@@ -26,11 +26,11 @@ from ninjasync.ahead import in_background
 from ninjasync.config import Config
 from ninjasync.errors import LockedError, NinjasyncError
 from ninjasync.ledger import Ledger
+from ninjasync.ledger_file import path_of
 from ninjasync.metrics import Ended, metrics
 from ninjasync.notice import TOKEN_DAYS, Notice, notice, token_stage
 from ninjasync.redact import redacted_error
 from ninjasync.report.escape import visible
-from ninjasync.run import ledger_path
 from ninjasync.tenant import tenant_of
 from ninjasync.trace import timed
 from ninjasync.transport import network_failure
@@ -190,7 +190,7 @@ def _token_due(config: Config, run: Ended) -> bool:
     if run.token_days is None or (stage := token_stage(run.token_days)) is None:
         return False
     try:
-        with closing(Ledger.open(ledger_path(config), tenant_of(config), run.ended)) as ledger:
+        with closing(Ledger.open(path_of(config), tenant_of(config), run.ended)) as ledger:
             return ledger.first_time(f"token that expires on {run.token_expires}, at {stage} days")
     except NinjasyncError:
         return run.token_days in TOKEN_DAYS or run.token_days < 0

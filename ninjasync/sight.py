@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from pydantic import SecretStr
 
-from ninjasync import run, secrets, settings
+from ninjasync import ledger_file, secrets, settings
 from ninjasync.config import Config
 from ninjasync.directory import Baseline, Owned, Ownership, Source
 from ninjasync.duo import DuoReader, clean
@@ -156,7 +156,7 @@ class Sight:
     @cached_property
     def ledger_path(self) -> Path:
         """Where the ledger is, or would be."""
-        return run.ledger_path(self.config)
+        return ledger_file.path_of(self.config)
 
     @cached_property
     def remembered(self) -> Remembered | None:

@@ -99,7 +99,7 @@ def ours(name: str) -> frozenset[str]:
 def test_the_imports_are_read_right() -> None:
     assert "ninjasync.plan" in ours("ninjasync.diff")
     assert "ninjasync.sandbox.exchange" in ours("ninjasync.sandbox.people")
-    assert "ninjasync.planner" in ours("ninjasync.run")
+    assert "ninjasync.planner" in ours("ninjasync.plan_steps")
     assert "requests" in set(imports("ninjasync.scim_http"))
     assert "ninjasync.cli" in ours("ninjasync.__main__"), "also those within functions"
 

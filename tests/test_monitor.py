@@ -19,8 +19,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from ninjasync import lock, monitor
-from ninjasync import run as product
+from ninjasync import lock, monitor, plan_steps
 from ninjasync.cli import start
 from ninjasync.config import Config
 from ninjasync.metrics import Ended, metrics
@@ -443,7 +442,7 @@ def test_an_interrupted_run_is_a_failure(office: Office, ear: Ear, monkeypatch: 
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(product, "make_plan", interrupted)
+    monkeypatch.setattr(plan_steps, "make_plan", interrupted)
     office.adjust("monitor", ping_url=f"http://{ear.place}/")
     assert office.apply().code == 130
     assert ear.requests == ["GET /fail"]
@@ -552,7 +551,7 @@ def test_a_message_names_nobody(office: Office, ear: Ear, monkeypatch: pytest.Mo
     def failing(*_: object) -> None:
         raise RuntimeError("mallory@example.com")
 
-    monkeypatch.setattr(product, "make_plan", failing)
+    monkeypatch.setattr(plan_steps, "make_plan", failing)
     assert office.apply().code == 1
     told = json.dumps(ear.messages)
     assert len(ear.messages) == 3

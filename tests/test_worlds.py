@@ -22,7 +22,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ninjasync import apply_run, journal
+from ninjasync import apply_run, journal, plan_steps
 from ninjasync import run as product
 from ninjasync.attribute import ORGANIZATION_ID, USER_TYPE
 from ninjasync.config import Config
@@ -531,7 +531,7 @@ def live(rng: Random, *, keeps_external_id: bool, may_lose_ledger: bool) -> None
 
         patches.setattr(product, "now", lambda: world.now)
         patches.setattr(journal, "datetime", Clock)
-        patches.setattr(product, "DuoReader", lambda *_: MemoryDuo(world))
+        patches.setattr(plan_steps, "DuoReader", lambda *_: MemoryDuo(world))
         for module, name in ((product, "Reader"), (apply_run, "Writer")):
             patches.setattr(module, name, lambda *_: MemoryNinjaOne(world))
         converge(world)

@@ -16,8 +16,8 @@ def history(
 ) -> int:
     """Show past runs; for one run every operation with its outcome, before and after."""
     invocation.format = Format(format)
+    from ninjasync.history import past_run, past_runs
     from ninjasync.report import history as report
-    from ninjasync.run import past_run, past_runs
 
     config = loaded(invocation)
     as_json = format is PlainFormat.JSON
