@@ -15,9 +15,14 @@ def main() -> None:
     sys.setswitchinterval(0.0005)
     # Else pydantic looks through all packages that are installed for plugins, which would see every secret.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    from ninjasync.cli import run
+    try:
+        from ninjasync.cli import run
 
-    sys.exit(run(sys.argv[1:]))
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # while it starts; nothing was begun
+        sys.stderr.write("Error: Interrupted.\n")
+        code = 130
+    sys.exit(code)
 
 
 if __name__ == "__main__":

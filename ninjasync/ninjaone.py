@@ -72,11 +72,13 @@ class Reader:
         if self._dialect.discovery == "lookup":
             return
         users, groups = self._ahead("user"), self._ahead("group")
-        first_groups = in_background(lambda: groups.keep(0))
+        # A single worker asks for one thing at a time.
+        first_groups = in_background(lambda: groups.keep(0)) if self._parallelism > 1 else None
 
         def work() -> Directory | None:
             users.keep(0)
-            first_groups.result()
+            if first_groups:
+                first_groups.result()
             return self._listed(paths, users, groups) if users.slow else None
 
         self._begun = in_background(work), users, groups

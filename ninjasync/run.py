@@ -10,6 +10,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from ninjasync import plan_steps as steps
 from ninjasync import secrets
 from ninjasync.config import Config
 from ninjasync.guards import Approvals
@@ -43,8 +44,6 @@ def plan_run(
     with ExitStack() as stack:
         reader = stack.enter_context(Reader(config, token, stop, tell))
         reader.begin(compile_mapping(config.attributes, config.safety).paths)
-        from ninjasync import plan_steps as steps  # while the first answers are on their way
-
         ledger, warnings = steps.ledger_for_a_plan(config, tenant, at)
         if ledger is not None:
             stack.callback(ledger.close)
@@ -71,9 +70,7 @@ def plan_run(
 
 def redaction_key(config: Config) -> bytes | None:
     """Return the ledger's key of redaction tokens; None where there is no ledger to keep it."""
-    from ninjasync.plan_steps import ledger_for_a_plan
-
-    ledger, _ = ledger_for_a_plan(config, tenant_of(config), now())
+    ledger, _ = steps.ledger_for_a_plan(config, tenant_of(config), now())
     if ledger is None or not ledger.writable:
         return None
     with closing(ledger):

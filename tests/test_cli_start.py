@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import errno
+import gc
 import io
 import os
 import re
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from ninjasync import __version__, cli
+from ninjasync.__main__ import main
 from ninjasync.errors import ConfigurationError
 from ninjasync.sandbox.weather import FAULTS, QUIRKS
 from tests.office import Office
@@ -243,3 +245,33 @@ def test_nothing_that_windows_lacks_is_used_unguarded_and_text_is_utf_8(path: Pa
                 assert "'utf-8" in given, given
             if name == "open" and re.search(r"'[rwax]\+?t?'", given):
                 assert "'utf-8'" in given, given
+
+
+def test_an_interrupt_while_the_program_starts_is_130_and_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(arguments: list[str]) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "run", interrupted)
+    monkeypatch.setattr(sys, "setswitchinterval", lambda seconds: None)
+    monkeypatch.setattr(gc, "set_threshold", lambda objects: None)
+    monkeypatch.setenv("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "Error: Interrupted.\n"
+
+
+def test_an_interrupt_that_became_another_error_on_its_way_is_130_just_the_same(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> None:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as error:
+            raise RuntimeError("Error calling __set_name__") from error
+
+    monkeypatch.setattr("ninjasync.settings.load", interrupted)
+    assert cli.run(["plan"]) == 130
+    assert capsys.readouterr().err == "Error: Interrupted.\n"

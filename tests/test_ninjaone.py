@@ -93,6 +93,48 @@ def test_both_lists_are_read_page_by_page_by_what_came(reader: Reader, server: r
     ]
 
 
+def test_what_was_begun_is_asked_for_once_and_a_single_worker_asks_for_one_thing_at_a_time(
+    make_config: MakeConfig, clock: Clock, server: responses.RequestsMock
+) -> None:
+    server.get(USERS, json=listed(user("a")))
+    server.get(GROUPS, json=listed(group("g")))
+    config = make_config(run={"parallelism": 1})
+    with Reader(config, SecretStr("scim-token"), clock) as reader:
+        reader.begin(())
+        found = reader.directory((), NOBODY)
+    assert ([one.id for one in found.users], [one.id for one in found.groups]) == (["a"], ["g"])
+    assert asked(server) == [("GET", "/Users?startIndex=1&count=100"), ("GET", "/Groups?startIndex=1&count=100")]
+
+
+def test_several_workers_ask_for_the_first_users_and_the_first_groups_at_once(reader: Reader) -> None:
+    together = threading.Barrier(2)
+
+    def answer(body: dict[str, Any]) -> Callable[[Any], tuple[int, dict[str, str], str]]:
+        def wait_for_the_other(request: Any) -> tuple[int, dict[str, str], str]:
+            together.wait(timeout=30)
+            return 200, {}, json.dumps(body)
+
+        return wait_for_the_other
+
+    with responses.RequestsMock() as server:
+        server.add_callback("GET", USERS, answer(listed(user("a"))))
+        server.add_callback("GET", GROUPS, answer(listed(group("g"))))
+        reader.begin(())
+        found = reader.directory((), NOBODY)
+        assert len(server.calls) == 2
+    assert ([one.id for one in found.users], [one.id for one in found.groups]) == (["a"], ["g"])
+
+
+@pytest.mark.parametrize("refused", [USERS, GROUPS])
+def test_what_goes_wrong_with_what_was_begun_is_raised_to_whoever_wants_it(reader: Reader, refused: str) -> None:
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as server:
+        server.get(USERS, json=listed(user("a")), status=401 if refused == USERS else 200)
+        server.get(GROUPS, json=listed(group("g")), status=401 if refused == GROUPS else 200)
+        reader.begin(())
+        with pytest.raises(CredentialsError):
+            reader.directory((), NOBODY)
+
+
 def test_every_request_carries_the_token_and_asks_for_scim(reader: Reader, server: responses.RequestsMock) -> None:
     server.get(USERS, json=NO_GROUPS)
     server.get(GROUPS, json=NO_GROUPS)

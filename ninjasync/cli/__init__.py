@@ -109,10 +109,12 @@ def _usage(error: Any) -> int:
 
 
 def _failed(error: Exception, invocation: Invocation) -> int:
-    from ninjasync.errors import NinjasyncError
+    from ninjasync.errors import InterruptedRunError, NinjasyncError
 
     if isinstance(error, NinjasyncError):
         told = error
+    elif _is_of_an_interrupt(error):
+        told = InterruptedRunError("Interrupted.")
     else:
         # Whatever it says may name people.
         detail = type(error).__name__ if invocation.redact else f"{type(error).__name__}: {error}"
@@ -129,6 +131,13 @@ def _failed(error: Exception, invocation: Invocation) -> int:
     complain(invocation, told)
     _deliver_failure(told, invocation)
     return told.exit_code
+
+
+def _is_of_an_interrupt(error: BaseException | None) -> bool:
+    """Whether a KeyboardInterrupt became another error on its way, as it does where Python makes a class."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _deliver_failure(told: Any, invocation: Invocation) -> None:
