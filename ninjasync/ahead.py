@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import Generic, Self, TypeVar
 
 K = TypeVar("K")
@@ -27,6 +27,17 @@ def in_background(work: Callable[[], T]) -> Future[T]:
 
     threading.Thread(target=run, name="read", daemon=True).start()
     return future
+
+
+# Seconds. A signal that comes in the moment before the main thread begins to wait is heeded when it wakes.
+HEEDS_SIGNALS_AFTER = 0.5
+
+
+def result_of(future: Future[T]) -> T:
+    """Return, or raise, what comes of ``future``; an interrupt is heeded meanwhile."""
+    while not future.done():
+        wait([future], timeout=HEEDS_SIGNALS_AFTER)
+    return future.result()
 
 
 # Who waits longer than this for each answer waits for a service, and several threads shorten that. Where
@@ -84,7 +95,7 @@ class Ahead(Generic[K, T]):
     def take(self, key: K) -> T:
         """Return, or raise, what comes of fetching ``key``."""
         if (future := self._futures.pop(key, None)) is not None:
-            found = future.result()
+            found = result_of(future)
             self._room.release()
             return found
         self._expected.pop(key, None)

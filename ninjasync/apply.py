@@ -10,11 +10,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from graphlib import TopologicalSorter
-from queue import SimpleQueue
-from typing import Literal, Protocol
+from queue import Empty, SimpleQueue
+from typing import Literal, Protocol, TypeVar
 
+from ninjasync.ahead import HEEDS_SIGNALS_AFTER
 from ninjasync.directory import Observation, Resource
 from ninjasync.errors import CredentialsError, InterruptedRunError, NinjasyncError, NotKeptError, UnreachableError
 from ninjasync.mapping import TECHNICIAN
@@ -25,6 +27,7 @@ log = logging.getLogger(__name__)
 # So many failures in a row to reach NinjaOne, over all workers, mean that going on is of no use.
 _MOST_FAILURES_IN_A_ROW = 10
 
+T = TypeVar("T")
 Step = Literal["free", "whole"]
 _Node = tuple[str, Step]
 
@@ -178,7 +181,7 @@ class _Run:
                     future.add_done_callback(done.put)
             if not running:
                 continue
-            future = done.get()
+            future = _next(done)
             node = running.pop(future)
             error = future.exception()
             self._take(by_name[node[0]], node[1], error, () if error else future.result())
@@ -298,6 +301,13 @@ class _Run:
         """Return the NinjaOne ids of the members to add, and the names of those who have none yet."""
         found = {member.key: member.id or self._created.get(member.external_id or "") for member in change.added}
         return [id_ for id_ in found.values() if id_], [key for key, id_ in found.items() if not id_]
+
+
+def _next(done: SimpleQueue[T]) -> T:
+    """Wait for the next; a signal that comes just before would else be heeded only when that one is here."""
+    while True:
+        with suppress(Empty):
+            return done.get(timeout=HEEDS_SIGNALS_AFTER)
 
 
 def _complain(missing: list[str], id_: str) -> None:

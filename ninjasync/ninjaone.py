@@ -17,7 +17,7 @@ from urllib.parse import quote
 from pydantic import SecretStr
 
 from ninjasync import scim
-from ninjasync.ahead import Ahead, in_background
+from ninjasync.ahead import Ahead, in_background, result_of
 from ninjasync.attribute import DISPLAY_NAME, EXTERNAL_ID, USER_NAME
 from ninjasync.config import Config
 from ninjasync.directory import Directory, Group, Problem, Resource, User, Wanted
@@ -94,7 +94,7 @@ class Reader:
         begun, self._begun = self._begun, None
         try:
             listing, users, groups = begun or (None, self._ahead("user"), self._ahead("group"))
-            found = (listing.result() if listing else None) or self._listed(paths, users, groups)
+            found = (result_of(listing) if listing else None) or self._listed(paths, users, groups)
         except _NoListError as error:
             if self._dialect.discovery == "list":
                 raise UnreachableError(str(error), 'Set [ninjaone.dialect] discovery = "lookup".') from error

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 
 import pytest
 
 from ninjasync import ahead
-from ninjasync.ahead import Ahead
+from ninjasync.ahead import Ahead, in_background, result_of
 
 NEVER_SLOW, ALWAYS_SLOW = 1e9, -1.0
 
@@ -84,3 +85,17 @@ def test_what_fetching_raises_is_raised_to_whoever_takes_that_one(
         with pytest.raises(ValueError, match="the third"):
             pages.take(2)
         assert [pages.take(key) for key in (3, 4, 7)] == [3, 4, 7]
+
+
+def test_a_signal_that_another_thread_took_is_heeded_while_an_answer_is_waited_for() -> None:
+    heeded = threading.Event()
+
+    def work() -> bool:
+        signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)  # does not wake the main thread
+        return heeded.wait(timeout=30)
+
+    before = signal.signal(signal.SIGUSR1, lambda *_: heeded.set())
+    try:
+        assert result_of(in_background(work))
+    finally:
+        signal.signal(signal.SIGUSR1, before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -659,3 +660,22 @@ def test_a_group_that_was_created_without_one_of_its_members_still_needs_a_role(
     result = applied(plan_of(create("jane"), group), writer)
     assert "staff" in writer.names
     assert left_to_do(result)
+
+
+def test_a_stop_that_another_thread_was_told_of_is_heeded_before_the_next_change() -> None:
+    stop = threading.Event()
+
+    class Interrupted(Memory):
+        def create_user(self, change: Change) -> tuple[str, tuple[Observation, ...]]:
+            signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)  # does not wake the main thread
+            assert stop.wait(timeout=30)
+            return super().create_user(change)
+
+    writer = Interrupted()
+    before = signal.signal(signal.SIGUSR1, lambda *_: stop.set())
+    try:
+        result = applied(plan_of(create("a"), create("b")), writer, stop=stop)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert writer.calls == ["create a"]
+    assert [outcome.status for outcome in result.outcomes] == ["applied", "skipped"]
