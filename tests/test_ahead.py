@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 
 import pytest
 
@@ -91,7 +92,8 @@ def test_a_signal_that_another_thread_took_is_heeded_while_an_answer_is_waited_f
     heeded = threading.Event()
 
     def work() -> bool:
-        signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)  # does not wake the main thread
+        time.sleep(0.3)  # until the main thread waits, whom this does not wake:
+        signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
         return heeded.wait(timeout=30)
 
     before = signal.signal(signal.SIGUSR1, lambda *_: heeded.set())

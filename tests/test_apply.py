@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -667,7 +668,8 @@ def test_a_stop_that_another_thread_was_told_of_is_heeded_before_the_next_change
 
     class Interrupted(Memory):
         def create_user(self, change: Change) -> tuple[str, tuple[Observation, ...]]:
-            signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)  # does not wake the main thread
+            time.sleep(0.3)  # until the main thread waits, whom this does not wake:
+            signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
             assert stop.wait(timeout=30)
             return super().create_user(change)
 
