@@ -16,7 +16,7 @@ from ninjasync import run as runs
 from ninjasync.apply import apply_plan
 from ninjasync.config import Config
 from ninjasync.directory import Baseline
-from ninjasync.errors import NinjasyncError, RefusedForSafetyError
+from ninjasync.errors import LedgerError, NinjasyncError, RefusedForSafetyError
 from ninjasync.guards import Approvals
 from ninjasync.journal import LedgerJournal, settle
 from ninjasync.ledger import Ledger
@@ -59,10 +59,14 @@ class Applying:
             tell=tell,
         )
 
-    def finish(self, result: Result, exit_code: int) -> None:
-        """Put the end of the run into the history."""
+    def finish(self, result: Result, exit_code: int) -> LedgerError | None:
+        """Put the end of the run into the history; return what kept it from being written there."""
         counts = {status: result.count(status) for status in ("applied", "failed", "skipped")}
-        self._ledger.finish(self._run, exit_code, counts, runs.now())
+        try:
+            self._ledger.finish(self._run, exit_code, counts, runs.now())
+        except LedgerError as error:  # the report tells more of the run, so it must not be lost
+            return error
+        return None
 
 
 @contextmanager

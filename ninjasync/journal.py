@@ -49,7 +49,7 @@ class LedgerJournal:
         error: BaseException | None,
     ) -> None:
         """Put down what became of it, and what is ours by it."""
-        owned = _owned(change, id_, observed) if id_ is not None and step == "whole" else None
+        owned = _owned(change, id_, observed, kept=error is None) if id_ is not None and step == "whole" else None
         if error is None:
             status = "applied"
         else:
@@ -65,8 +65,12 @@ def _before_and_after(change: Change, step: Step) -> str:
     return journal_diff(change)
 
 
-def _owned(change: Change, id_: str, observed: tuple[Observation, ...]) -> dict[str, Any]:
-    """Return what an applied change means for what is ours."""
+def _owned(change: Change, id_: str, observed: tuple[Observation, ...], *, kept: bool) -> dict[str, Any]:
+    """Return what a change that was made means for what is ours.
+
+    Where not all of it was ``kept``, it is not known of which members, so that the next
+    run changes them again: with a server that does not show them only the ledger tells.
+    """
     owned: dict[str, Any] = {"resource": change.resource, "external_id": change.external_id}
     if change.action == "delete":
         return owned | {"gone": True}
@@ -79,8 +83,8 @@ def _owned(change: Change, id_: str, observed: tuple[Observation, ...]) -> dict[
         "applied": applied,
         "shown": shown,
         "deactivated": stopped,
-        "added": [member.external_id for member in change.added if member.external_id],
-        "removed": [member.external_id for member in change.removed if member.external_id],
+        "added": [member.external_id for member in change.added if kept and member.external_id],
+        "removed": [member.external_id for member in change.removed if kept and member.external_id],
     }
 
 

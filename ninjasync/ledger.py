@@ -5,13 +5,14 @@ does not, the truth. Knows rows; what follows from them is decided elsewhere.
 """
 
 import json
+import logging
 import secrets
 import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,10 +20,12 @@ from typing import Any, Self, TypeVar
 
 from ninjasync import ledger_file
 from ninjasync.directory import Baseline, Owned, Ownership, Resource
-from ninjasync.errors import LedgerNotWritableError
+from ninjasync.errors import LedgerError, LedgerNotWritableError
 from ninjasync.plan import GuardResult, LastPlan
 from ninjasync.tenant import Tenant
 from ninjasync.trace import run_id
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -105,6 +108,10 @@ _FORGET_OPERATIONS = """
     DELETE FROM operations WHERE run IN (SELECT id FROM runs WHERE tenant = ? AND started_at < ?)"""
 
 
+# Work for the next transaction, and who waits for its result, if anybody does.
+_Work = tuple[Callable[[sqlite3.Connection], Any], Future[Any] | None]
+
+
 class _Values(Mapping[str, str | None]):
     """Values by path out of a JSON text, read when one is asked for: of most accounts none ever is.
 
@@ -144,8 +151,7 @@ class Ledger:
         self._connection = connection
         self._lock = threading.Lock()
         self._turn = threading.Lock()
-        # Work for the next transaction, and who waits for its result, if anybody does.
-        self._waiting: deque[tuple[Callable[[sqlite3.Connection], Any], Future[Any] | None]] = deque()
+        self._waiting: deque[_Work] = deque()
 
     @classmethod
     def open(cls, path: Path, tenant: Tenant, now: datetime) -> Self:
@@ -156,8 +162,9 @@ class Ledger:
         """
         try:
             if not path.exists():
-                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                ledger_file.make(path)
+                place = path.resolve()  # it may be a link to where none is yet
+                place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                ledger_file.make(place)
             elif path.stat().st_size == 0:
                 raise ledger_file.damaged(path, "it is empty")
         except OSError as error:
@@ -207,10 +214,20 @@ class Ledger:
 
     def close(self) -> None:
         """Close the connection; what was concluded is safe then, where it can be."""
-        try:
+        with suppress(LedgerError):
             self.flush()
+        self._connection.close()
+
+    @contextmanager
+    def as_it_is(self) -> Iterator[None]:
+        """Let all that is read meanwhile be of this moment, whatever others write; only reading is allowed."""
+        with ledger_file.told(self.path):
+            self._connection.execute("BEGIN")
+            self._connection.execute("SELECT 1 FROM meta").fetchone()  # with the first look the moment is set
+        try:
+            yield
         finally:
-            self._connection.close()
+            self._connection.rollback()
 
     # --- what is ours ------------------------------------------------------------------------
 
@@ -229,18 +246,20 @@ class Ledger:
     def owned(self, resource: Resource) -> dict[str, Owned]:
         """Return this tenant's resources by Duo id."""
         nobody = frozenset[str]()
-        return {
-            duo_id: Owned(
-                id_,
-                name,
-                _time(at) if at else None,
-                _Values(applied) if applied else _NO_VALUES,
-                _Values(shown) if shown else _NO_VALUES,
-                frozenset(json.loads(members)) if members else nobody,
-                deleted is not None,
-            )
-            for duo_id, id_, name, at, applied, shown, members, deleted in self._read(_OWNED, self._id, resource)
-        }
+        rows = self._read(_OWNED, self._id, resource)
+        with ledger_file.told(self.path):
+            return {
+                duo_id: Owned(
+                    id_,
+                    name,
+                    _time(at) if at else None,
+                    _Values(applied) if applied else _NO_VALUES,
+                    _Values(shown) if shown else _NO_VALUES,
+                    frozenset(json.loads(members)) if members else nobody,
+                    deleted is not None,
+                )
+                for duo_id, id_, name, at, applied, shown, members, deleted in rows
+            }
 
     def foreign(self, resource: Resource) -> dict[str, str]:
         """Return NinjaOne ids that belong to other tenants of the same endpoint, with those tenants' names."""
@@ -525,18 +544,37 @@ class Ledger:
     def _do_waiting(self) -> None:
         batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
         try:
-            with self._transaction() as connection:
-                results = [work(connection) for work, _ in batch]
+            self._do(batch)
+        except Exception as error:
+            if isinstance(error, LedgerNotWritableError) or len(batch) == 1:
+                self._undone(batch, error)
+            else:  # some row is damaged: it must not keep the others from being written
+                for one in batch:
+                    try:
+                        self._do([one])
+                    except Exception as its_own:
+                        self._undone([one], its_own)
         except BaseException as error:
-            # What nobody waits for is tried again with the next; whoever waits is told.
-            self._waiting.extendleft((work, None) for work, future in reversed(batch) if future is None)
-            for _, future in batch:
-                if future is not None:
-                    future.set_exception(error)
+            self._undone(batch, error)
+
+    def _do(self, batch: list[_Work]) -> None:
+        with self._transaction() as connection:
+            results = [work(connection) for work, _ in batch]
+        for (_, future), result in zip(batch, results, strict=True):
+            if future is not None:
+                future.set_result(result)
+
+    def _undone(self, batch: list[_Work], error: BaseException) -> None:
+        """Tell whoever waits; what nobody waits for is tried again with the next transaction, if that can help."""
+        nobodys = [(work, future) for work, future in batch if future is None]
+        hopeless = isinstance(error, Exception) and not isinstance(error, LedgerNotWritableError)
+        if nobodys and hopeless:
+            log.warning("%s What became of a write is not recorded; the next run looks for it in NinjaOne.", error)
         else:
-            for (_, future), result in zip(batch, results, strict=True):
-                if future is not None:
-                    future.set_result(result)
+            self._waiting.extendleft(reversed(nobodys))
+        for _, future in batch:
+            if future is not None:
+                future.set_exception(error)
 
 
 def _storable(text: str) -> str:

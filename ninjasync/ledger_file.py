@@ -118,9 +118,9 @@ def make(path: Path) -> None:
     try:
         with closing(sqlite3.connect(name)) as connection:
             connection.execute(f"PRAGMA application_id={_APPLICATION_ID}")
-            connection.executescript(_TABLES)
-            with connection:
-                connection.execute("INSERT INTO meta VALUES ('schema_version', ?)", (str(SCHEMA_VERSION),))
+            connection.executescript(f"BEGIN; {_TABLES}")
+            connection.execute("INSERT INTO meta VALUES ('schema_version', ?)", (str(SCHEMA_VERSION),))
+            connection.commit()
         _place(Path(name), path)
     except sqlite3.OperationalError as error:
         raise OSError(None, str(error)) from error
@@ -174,8 +174,8 @@ def check(connection: sqlite3.Connection, path: Path) -> None:
         raise LedgerError(
             f"{path} is not a ledger of ninjasync.", "Give [state] path another file; this one is left untouched."
         )
-    (found,) = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone() or ("",)
-    if not found.isdigit():
+    (found,) = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone() or (None,)
+    if not (isinstance(found, str) and found.isdecimal()):
         raise damaged(path, "it does not say which version it is")
     version = int(found)
     if version > SCHEMA_VERSION:
@@ -196,14 +196,18 @@ def check(connection: sqlite3.Connection, path: Path) -> None:
         connection.execute("UPDATE meta SET value = ? WHERE key = 'schema_version'", (str(SCHEMA_VERSION),))
 
 
+# What SQLite calls an operational error although no disk and no permission is to blame.
+_MARKS_OF_DAMAGE = ("malformed", "no such table", "no such column", "not decode")
+
+
 @contextmanager
 def told(path: Path) -> Iterator[None]:
     """Turn the database's errors into one sentence."""
     try:
         yield
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, ValueError) as error:  # ValueError: a text that is no JSON, or no date
         text = str(error)
-        if isinstance(error, sqlite3.OperationalError) and "malformed" not in text:
+        if isinstance(error, sqlite3.OperationalError) and not any(mark in text for mark in _MARKS_OF_DAMAGE):
             raise LedgerNotWritableError(
                 f"The ledger {path} cannot be used: {text}.", "Check that its folder may be written to and is not full."
             ) from error

@@ -31,7 +31,10 @@ def ledger_for_a_plan(config: Config, tenant: Tenant, at: datetime) -> tuple[Led
     try:
         return Ledger.open(path, tenant, at), []
     except LedgerNotWritableError:
-        found = Ledger.open_to_read(path, tenant)
+        try:
+            found = Ledger.open_to_read(path, tenant)
+        except LedgerNotWritableError:  # a full disk, which has no room for what reading takes either
+            found = None
         how = "is read, but cannot be written" if found else "cannot be used"
         return found, [f"The ledger {path} {how}; the plan goes on without writing to it."]
 
@@ -91,6 +94,14 @@ def accepted_baseline(config: Config, planning: Planning, moment: Moment) -> Bas
     if complete and not any(guard.tripped for guard in planning.plan.guards):
         return baseline_of(config, planning, moment.now)
     return None
+
+
+def keep(ledger: Ledger, config: Config, planning: Planning, moment: Moment, *, baseline: bool) -> None:
+    """Put down what a plan found; with ``baseline`` also how large the source was, if no guard objected."""
+    ledger.uncontest(seen_names(planning, moment))
+    remember(ledger, planning, moment)
+    if baseline and (accepted := accepted_baseline(config, planning, moment)) is not None:
+        ledger.set_baseline(accepted)
 
 
 def remember(ledger: Ledger, planning: Planning, moment: Moment) -> None:

@@ -6,13 +6,14 @@ apply does beyond a plan is in ``apply_run``.
 
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from contextlib import ExitStack, closing, nullcontext
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from ninjasync import plan_steps as steps
 from ninjasync import secrets
 from ninjasync.config import Config
+from ninjasync.errors import LedgerNotWritableError
 from ninjasync.guards import Approvals
 from ninjasync.mapping import compile_mapping
 from ninjasync.ninjaone import Reader
@@ -43,21 +44,24 @@ def plan_run(
     token, secret = secrets.ninjaone_token(config), secrets.duo_secret_key(config)
     with ExitStack() as stack:
         reader = stack.enter_context(Reader(config, token, stop, tell))
-        reader.begin(compile_mapping(config.attributes, config.safety).paths)
         ledger, warnings = steps.ledger_for_a_plan(config, tenant, at)
         if ledger is not None:
             stack.callback(ledger.close)
-            warnings += steps.under_way(ledger, tenant)
-        moment = steps.moment_of(ledger, at, approvals, only, tuple(warnings))
+        # Were the ledger newer than NinjaOne's list, that would seem to lack what another run just made.
+        with ledger.as_it_is() if ledger is not None else nullcontext():
+            reader.begin(compile_mapping(config.attributes, config.safety).paths)
+            if ledger is not None:
+                warnings += steps.under_way(ledger, tenant)
+            moment = steps.moment_of(ledger, at, approvals, only, tuple(warnings))
         planning = steps.read_and_plan(config, secret, reader, moment, stop, tell)
-        # An approval is for what is applied with it; a mere plan must not make it the new normal.
-        baseline = steps.accepted_baseline(config, planning, moment) if approvals.source is None else None
+        plan, key = planning.plan, None
         if ledger is not None and ledger.writable:
-            ledger.uncontest(steps.seen_names(planning, moment))
-            steps.remember(ledger, planning, moment)
-            if baseline is not None:
-                ledger.set_baseline(baseline)
-        key = ledger.redaction_key() if ledger is not None and ledger.writable else None
+            try:
+                key = ledger.redaction_key()
+                # An approval is for what is applied with it; a mere plan must not make it the new normal.
+                steps.keep(ledger, config, planning, moment, baseline=approvals.source is None)
+            except LedgerNotWritableError as error:
+                plan = replace(plan, warnings=(*plan.warnings, f"{error.message} Of this plan nothing is kept there."))
 
     def file() -> bytes:
         from ninjasync import record, saved  # 10 ms, which most plans do not need
@@ -65,7 +69,7 @@ def plan_run(
         exact = record.exact(config, planning, moment, now())
         return saved.dump(exact, tenant.id, saved.config_digest(config), approvals, at)
 
-    return Planned(planning.plan, file, key)
+    return Planned(plan, file, key)
 
 
 def redaction_key(config: Config) -> bytes | None:

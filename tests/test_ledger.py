@@ -16,17 +16,19 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ninjasync import ledger_file
-from ninjasync.errors import LedgerError
+from ninjasync import ledger_file, plan_steps
+from ninjasync.errors import LedgerError, LedgerNotWritableError
 from ninjasync.ledger import Ledger
+from ninjasync.planner import Moment
 from ninjasync.sandbox import Company, NinjaOne
-from ninjasync.sandbox.exchange import HttpResponse
+from ninjasync.sandbox.exchange import HttpRequest, HttpResponse
 from ninjasync.sandbox.scim_schema import USER
 from ninjasync.tenant import Tenant
-from tests.office import END_USERS, TECHNICIANS, Office, populate, staff, user
+from tests.office import END_USERS, TECHNICIANS, Office, Serve, populate, staff, user
 
 
 @pytest.fixture
@@ -100,6 +102,14 @@ def without_version(path: Path) -> None:
         connection.execute("delete from meta where key = 'schema_version'")
 
 
+def changed(statement: str) -> Callable[[Path], None]:
+    def change(path: Path) -> None:
+        with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute(statement)
+
+    return change
+
+
 def without_a_table(path: Path) -> None:
     with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("PRAGMA foreign_keys=OFF")
@@ -125,7 +135,11 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
     "scribbled over": (scribbled_over, "damaged"),
     "newer": (newer, "newer"),
     "without a version": (without_version, "damaged"),
-    "without a table": (without_a_table, "damaged|cannot be used"),
+    "with a version that is nothing": (changed("update meta set value = null"), "damaged"),
+    "with a version that is no number": (changed("update meta set value = '\u00b2'"), "damaged"),
+    "without a table": (without_a_table, "damaged"),
+    "with members that are no list": (changed("update resources set members = '{bad'"), "damaged"),
+    "with a date that is none": (changed("update resources set deactivated_at = 'yesterday'"), "damaged"),
     "foreign": (foreign, "not a ledger"),
 }
 
@@ -140,8 +154,9 @@ def test_a_damaged_newer_or_foreign_ledger_is_exit_1_and_never_a_fresh_start(off
     office.people.hire("New", "Comer", groups=[END_USERS], user_type="endUser", organization="1")
     left = office.ledger.read_bytes()
 
-    # History does not look into the table that is missing.
-    commands = (["plan"], ["apply", "--yes"], ["history"])[: 2 if what == "without a table" else 3]
+    # History does not look into what is ours.
+    unseen = what in ("without a table", "with members that are no list", "with a date that is none")
+    commands = (["plan"], ["apply", "--yes"], ["history"])[: 2 if unseen else 3]
     for command in commands:
         ran = office.run(command[0], *command[1:])
 
@@ -151,7 +166,7 @@ def test_a_damaged_newer_or_foreign_ledger_is_exit_1_and_never_a_fresh_start(off
         assert "Traceback" not in ran.said
         assert len(ran.err.strip().splitlines()) == 2  # what failed, and what to do next
     assert office.writes() == []
-    assert what == "without a table" or office.ledger.read_bytes() == left  # it is not ours to mend, or it is evidence
+    assert unseen or office.ledger.read_bytes() == left  # it is not ours to mend, or it is evidence
 
 
 def test_a_folder_in_the_ledgers_place_is_no_ledger(office: Office) -> None:
@@ -643,6 +658,131 @@ def test_what_was_concluded_is_not_lost_where_the_disk_is_full_for_a_while(ledge
     ledger.flush()
 
     assert as_others_see_it(ledger) == {"a": "failed"}
+
+
+def test_a_row_that_is_damaged_keeps_nothing_else_from_being_written(
+    ledger: Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
+    concluded(ledger, intended(ledger, "a"), "DU-a")
+    ledger.flush()
+    changed("update resources set applied = '{bad' where external_id = 'DU-a'")(ledger.path)
+    again, other = intended(ledger, "again"), intended(ledger, "b")
+    concluded(ledger, again, "DU-a")
+    concluded(ledger, other, "DU-b")
+
+    intended(ledger, "c")
+    ledger.finish("run", 0, {}, datetime.now(UTC))
+
+    assert as_others_see_it(ledger) == {"a": "applied", "again": "pending", "b": "applied", "c": "pending"}
+    assert "the next run looks for it" in caplog.text
+
+
+def test_what_is_read_at_one_moment_does_not_know_what_others_wrote_since(ledger: Ledger) -> None:
+    with contextlib.closing(Ledger.open(ledger.path, tenant(), datetime.now(UTC))) as other:
+        with ledger.as_it_is():
+            other.record("user", [("DU-a", "n-a", "a@example.com")], datetime.now(UTC))
+            assert not ledger.ownership(datetime.now(UTC)).known
+        assert list(ledger.ownership(datetime.now(UTC)).users) == ["DU-a"]
+
+
+def test_a_plan_takes_what_another_run_makes_meanwhile_for_no_gap_in_the_list(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office.settle()
+    office.people.hire("New", "Comer", groups=[END_USERS], user_type="endUser", organization="1")
+    applied, begun = threading.Event(), list[HttpRequest]()
+
+    def apply_in_between(request: HttpRequest, serve: Serve) -> HttpResponse:
+        answer = serve(request)
+        if request.path.endswith("/Users") and request.method == "GET" and not begun:
+            begun.append(request)
+            with office.process("apply", "--yes") as other:  # this plan's list is made, and on its way
+                other.communicate(timeout=60)
+            applied.set()
+        return answer
+
+    def look_later(*arguments: Any) -> Moment:
+        assert applied.wait(timeout=60)
+        return moment_of(*arguments)
+
+    moment_of = plan_steps.moment_of
+    monkeypatch.setattr(plan_steps, "moment_of", look_later)
+    office.meddle("scim", apply_in_between)
+    planned = office.plan()
+
+    assert not any("not trusted" in warning for warning in planned.json["warnings"])
+    assert planned.json["summary"]["users"]["unmanaged"] is not None
+
+
+def test_a_plan_that_can_put_nothing_into_its_ledger_says_so_and_is_a_plan(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise LedgerNotWritableError("The ledger is full.", "Make room.")
+
+    monkeypatch.setattr(Ledger, "set_last_plan", full)
+    planned = office.plan()
+
+    assert (planned.code, len(planned.actions())) == (0, 5)
+    assert any("is full" in warning for warning in planned.json["warnings"])
+
+
+def test_a_plan_needs_no_room_for_reading_a_ledger_that_cannot_be_read_either(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise LedgerNotWritableError("The ledger is full.", "Make room.")
+
+    monkeypatch.setattr(ledger_file, "connect", full)
+    planned = office.plan()
+
+    assert (planned.code, len(planned.actions())) == (0, 5)
+    assert any("cannot be used" in warning for warning in planned.json["warnings"])
+
+
+def test_an_apply_whose_end_cannot_be_recorded_tells_all_that_it_did_and_exits_1(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise LedgerNotWritableError("The ledger is full.", "Make room.")
+
+    with monkeypatch.context() as patches:
+        patches.setattr(Ledger, "finish", full)
+        done = office.apply()
+
+    assert done.code == 1
+    assert "The ledger is full. Make room." in " ".join(done.err.split())
+    assert done.json["result"] == {"applied": 7, "failed": 0, "skipped": 0, "exit_code": 1}
+    assert "cut short" in " ".join(office.apply().json["warnings"])
+
+
+def test_a_link_to_where_no_ledger_is_yet_is_followed(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite3"
+    path.symlink_to("data/real.sqlite3")
+    Ledger.open(path, tenant(), datetime.now(UTC)).close()
+    assert (tmp_path / "data" / "real.sqlite3").is_file()
+    Ledger.open(path, tenant(), datetime.now(UTC)).close()
+
+
+def test_who_could_not_be_added_to_a_group_that_hides_its_members_is_added_later(office: Office) -> None:
+    office.box.set_weather(quirks=["members-hidden"])
+    office.settle()
+    office.people.hire("Nora", "New", groups=[END_USERS], user_type="endUser", organization="4")
+    refused = [("POST", "/Users"), ("PATCH", "/Groups/"), ("nothing", "")]
+
+    def refuse(request: HttpRequest, serve: Serve) -> HttpResponse:
+        method, path = refused[0]
+        return HttpResponse(400) if request.method == method and path in request.path else serve(request)
+
+    office.meddle("scim", refuse)
+    assert office.apply().code == 4  # no account, so no membership
+    del refused[0]
+    assert office.apply().code == 4  # an account, and still no membership
+    del refused[0]
+    assert office.apply().code == 0
+
+    assert "nora.new@example.com" in office.members(END_USERS)
+    assert office.plan().json["changes"] == []
 
 
 def test_of_what_many_write_at_once_nothing_is_lost_and_each_learns_its_own_number(ledger: Ledger) -> None:

@@ -89,7 +89,8 @@ def apply(
         if said_no:  # who said so need not be told
             invocation.watch = None
         code = 3 if said_no else exit_code(plan, result)
-        run.finish(result, code)
+        if unrecorded := run.finish(result, code):
+            code = code if code in (130, 6) else unrecorded.exit_code
     steps = left_to_do(result)
     if as_it_goes:
         invocation.deliver(text.render_result(result, plan, steps, color=invocation.color()))
@@ -99,8 +100,8 @@ def apply(
             remark(invocation, *steps)
         elif format is Format.JSON:
             typer.echo(text.render_steps(steps), nl=False, err=True)
-    if result.fatal:
-        complain(invocation, result.fatal)
+    for error in filter(None, (result.fatal, unrecorded)):
+        complain(invocation, error)
     return code
 
 
