@@ -4,11 +4,13 @@ Knows threads; knows nothing of what is fetched. A thread that hangs in a reques
 nobody: it is a daemon, which ends with the process.
 """
 
+import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, wait
+from contextlib import contextmanager
 from typing import Generic, Self, TypeVar
 
 K = TypeVar("K")
@@ -27,6 +29,22 @@ def in_background(work: Callable[[], T]) -> Future[T]:
 
     threading.Thread(target=run, name="read", daemon=True).start()
     return future
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let interrupts wait until the end of this: Python may lose one that comes amid an import.
+
+    The threads that are started meanwhile never get any, so that the main thread does.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows, where they are told another way
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 # Seconds. A signal that comes in the moment before the main thread begins to wait is heeded when it wakes.

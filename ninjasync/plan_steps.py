@@ -14,42 +14,12 @@ from pydantic import SecretStr
 from ninjasync.config import Config
 from ninjasync.directory import Baseline, Resource
 from ninjasync.duo import DuoReader
-from ninjasync.errors import LedgerNotWritableError
 from ninjasync.guards import Approvals
 from ninjasync.ledger import Ledger
-from ninjasync.ledger_file import path_of
 from ninjasync.ninjaone import Reader
 from ninjasync.plan import LastPlan
 from ninjasync.planner import Moment, Planning, baseline_of, fields_read, make_plan
 from ninjasync.progress import Tell
-from ninjasync.tenant import Tenant
-
-
-def ledger_for_a_plan(config: Config, tenant: Tenant, at: datetime) -> tuple[Ledger | None, list[str]]:
-    """Open the ledger as far as it can be, and say how far that is."""
-    path = path_of(config)
-    try:
-        return Ledger.open(path, tenant, at), []
-    except LedgerNotWritableError:
-        try:
-            found = Ledger.open_to_read(path, tenant)
-        except LedgerNotWritableError:  # a full disk, which has no room for what reading takes either
-            found = None
-        how = "is read, but cannot be written" if found else "cannot be used"
-        return found, [f"The ledger {path} {how}; the plan goes on without writing to it."]
-
-
-def under_way(ledger: Ledger, tenant: Tenant) -> list[str]:
-    """Say whether another run goes on or was cut short."""
-    runs, _ = ledger.unfinished()
-    if not runs:
-        return []
-    from ninjasync import lock  # seldom needed
-
-    who = f"The run {runs[-1].id} of {runs[-1].actor}"
-    if lock.is_held(ledger.path, tenant):
-        return [f"{who} is under way; this plan may be out of date when it has ended."]
-    return [f"{who} was cut short; the next apply settles what it left."]
 
 
 def moment_of(

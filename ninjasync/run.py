@@ -10,16 +10,18 @@ from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from ninjasync import plan_steps as steps
 from ninjasync import secrets
+from ninjasync.ahead import undisturbed
 from ninjasync.config import Config
 from ninjasync.errors import LedgerNotWritableError
 from ninjasync.guards import Approvals
+from ninjasync.ledger import Ledger
+from ninjasync.ledger_file import path_of
 from ninjasync.mapping import compile_mapping
 from ninjasync.ninjaone import Reader
 from ninjasync.plan import Plan
 from ninjasync.progress import Tell, untold
-from ninjasync.tenant import tenant_of
+from ninjasync.tenant import Tenant, tenant_of
 
 
 def now() -> datetime:
@@ -44,14 +46,17 @@ def plan_run(
     token, secret = secrets.ninjaone_token(config), secrets.duo_secret_key(config)
     with ExitStack() as stack:
         reader = stack.enter_context(Reader(config, token, stop, tell))
-        ledger, warnings = steps.ledger_for_a_plan(config, tenant, at)
+        ledger, warnings = _ledger_for_a_plan(config, tenant, at)
         if ledger is not None:
             stack.callback(ledger.close)
         # Were the ledger newer than NinjaOne's list, that would seem to lack what another run just made.
         with ledger.as_it_is() if ledger is not None else nullcontext():
-            reader.begin(compile_mapping(config.attributes, config.safety).paths)
+            with undisturbed():
+                reader.begin(compile_mapping(config.attributes, config.safety).paths)
+                from ninjasync import plan_steps as steps  # 30 ms, while the first answers are on their way
+
             if ledger is not None:
-                warnings += steps.under_way(ledger, tenant)
+                warnings += _under_way(ledger, tenant)
             moment = steps.moment_of(ledger, at, approvals, only, tuple(warnings))
         planning = steps.read_and_plan(config, secret, reader, moment, stop, tell)
         plan, key = planning.plan, None
@@ -72,9 +77,36 @@ def plan_run(
     return Planned(plan, file, key)
 
 
+def _ledger_for_a_plan(config: Config, tenant: Tenant, at: datetime) -> tuple[Ledger | None, list[str]]:
+    """Open the ledger as far as it can be, and say how far that is."""
+    path = path_of(config)
+    try:
+        return Ledger.open(path, tenant, at), []
+    except LedgerNotWritableError:
+        try:
+            found = Ledger.open_to_read(path, tenant)
+        except LedgerNotWritableError:  # a full disk, which has no room for what reading takes either
+            found = None
+        how = "is read, but cannot be written" if found else "cannot be used"
+        return found, [f"The ledger {path} {how}; the plan goes on without writing to it."]
+
+
+def _under_way(ledger: Ledger, tenant: Tenant) -> list[str]:
+    """Say whether another run goes on or was cut short."""
+    runs, _ = ledger.unfinished()
+    if not runs:
+        return []
+    from ninjasync import lock  # seldom needed
+
+    who = f"The run {runs[-1].id} of {runs[-1].actor}"
+    if lock.is_held(ledger.path, tenant):
+        return [f"{who} is under way; this plan may be out of date when it has ended."]
+    return [f"{who} was cut short; the next apply settles what it left."]
+
+
 def redaction_key(config: Config) -> bytes | None:
     """Return the ledger's key of redaction tokens; None where there is no ledger to keep it."""
-    ledger, _ = steps.ledger_for_a_plan(config, tenant_of(config), now())
+    ledger, _ = _ledger_for_a_plan(config, tenant_of(config), now())
     if ledger is None or not ledger.writable:
         return None
     with closing(ledger):

@@ -43,6 +43,7 @@ class Scope:
 
     settings: config.Scope
     included: Mapping[str, str]
+    inside: Mapping[str, "Verdict"]
     excluded: Mapping[str, str]
     pushed: Mapping[str, str]
     missing: tuple[str, ...]
@@ -63,6 +64,10 @@ def resolve(settings: config.Scope, pushing: config.Groups, groups: Mapping[str,
     return Scope(
         settings=settings,
         included=included,
+        inside={
+            group: Verdict(Standing.IN, f'member of "{name}"', key="groups", entry=group)
+            for group, name in included.items()
+        },
         excluded=excluded,
         pushed=pushed,
         missing=(*missing, *not_excluded, *not_pushed),
@@ -137,8 +142,8 @@ def entry_for(patterns: Iterable[str], group: str, groups: Mapping[str, str]) ->
 
 def _included(scope: Scope, groups: tuple[str, ...], names: Iterable[Any]) -> Verdict | None:
     for group in groups:
-        if group in scope.included:
-            return Verdict(Standing.IN, f'member of "{scope.included[group]}"', key="groups", entry=group)
+        if (verdict := scope.inside.get(group)) is not None:
+            return verdict
     if (pattern := scope.wanted(names)) is not None:
         return Verdict(Standing.IN, f'named by users "{pattern}"', key="users", entry=pattern)
     return Verdict(Standing.IN, "all_users is set", key="all_users") if scope.settings.all_users else None

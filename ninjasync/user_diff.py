@@ -148,10 +148,12 @@ class UserDiff:
         ]
 
     def _protected_name(self, user: SourceUser, account: User | None) -> str | None:
-        names = [account.user_name] if account else [user.label]
-        if account is None and user.desired is not None:
-            names.append(user.desired.user_name)
-        return next((name for name in names if self._protects(name)), None)
+        protects = self._protects
+        if account is not None:
+            return account.user_name if protects(account.user_name) else None
+        if protects(user.label):
+            return user.label
+        return user.desired.user_name if user.desired and protects(user.desired.user_name) else None
 
     def _settle(self) -> dict[str, User]:
         """Decide who gets the userName that he wants; hold those who cannot have it."""
@@ -394,9 +396,10 @@ class UserDiff:
 def protection(patterns: Iterable[str]) -> Callable[[str], bool]:
     """Return what says whether a userName is one of [safety] protected_users."""
     exact = {pattern.casefold() for pattern in patterns}
-    if not exact:
-        return lambda name: False
-    fits = re.compile("|".join(map(translate, sorted(exact)))).match
+    globs = sorted(pattern for pattern in exact if any(mark in pattern for mark in "*?["))
+    if not globs:
+        return lambda name: name.casefold() in exact
+    fits = re.compile("|".join(map(translate, globs))).match
 
     def protects(name: str) -> bool:
         folded = name.casefold()
