@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from typing import Generic, Self, TypeVar
@@ -79,6 +79,8 @@ class Ahead(Generic[K, T]):
         # What a thread has taken from here, nobody but ``take`` holds any more: a page must not outlive its reading.
         self._left: deque[tuple[K, Future[T]]] = deque()
         self._room = threading.Semaphore(2 * threads)
+        self._lock = threading.Lock()
+        self._working = 0
         self._closed = False
         self._fetched, self._seconds = 0, 0.0
 
@@ -97,14 +99,22 @@ class Ahead(Generic[K, T]):
 
     def expect(self, keys: Iterable[K]) -> None:
         """Say what will be taken, in this order; it may be fetched from now on."""
-        self._expected = dict.fromkeys(keys)
+        self._expected = dict.fromkeys(key for key in keys if key not in self._futures)
         self._start_if_slow()
 
-    def keep(self, key: K) -> None:
-        """Fetch ``key`` here and now, for ``take`` to return what comes of it, or to raise it."""
+    def keep(self, key: K, guesses: Sequence[K] = ()) -> None:
+        """Fetch ``key`` here and now, for ``take`` to return what comes of it, or to raise it.
+
+        Where that takes its time, ``guesses``, fewer than threads, are fetched meanwhile;
+        nobody need take them.
+        """
         future: Future[T] = Future()
         self._room.acquire()
         self._futures[key] = future
+        if guesses:
+            waited = threading.Timer(_AT_ONCE + _CONNECTING, self._guess, (future, guesses))
+            waited.daemon = True
+            waited.start()
         try:
             future.set_result(self._fetch_here(key))
         except BaseException as error:
@@ -128,21 +138,32 @@ class Ahead(Generic[K, T]):
         self._fetched += 1
         return found
 
+    def _guess(self, first: Future[T], keys: Sequence[K]) -> None:
+        if not first.done() and not self._closed:
+            self._start(keys)
+
     def _start_if_slow(self) -> None:
-        if not self._expected or not self.slow:
-            return
-        self._futures |= {key: Future() for key in self._expected}
-        self._left.extend((key, self._futures[key]) for key in self._expected)
-        for _ in range(min(self._threads, len(self._expected))):
-            threading.Thread(target=self._work, name="read", daemon=True).start()
-        self._expected = {}
+        if self._expected and self.slow:
+            expected, self._expected = self._expected, {}
+            self._start(expected)
+
+    def _start(self, keys: Iterable[K]) -> None:
+        with self._lock:
+            for key in keys:
+                future = self._futures[key] = Future()
+                self._left.append((key, future))
+            for _ in range(min(self._threads - self._working, len(self._left))):
+                self._working += 1
+                threading.Thread(target=self._work, name="read", daemon=True).start()
 
     def _work(self) -> None:
         while self._room.acquire() and not self._closed:
-            try:
+            with self._lock:
+                if not self._left:
+                    self._working -= 1
+                    self._room.release()
+                    return
                 key, future = self._left.popleft()
-            except IndexError:
-                return
             try:
                 future.set_result(self._fetch(key))
             except BaseException as error:

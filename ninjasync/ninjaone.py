@@ -64,10 +64,12 @@ class Reader:
     ) -> None:
         self._transport.close()
 
-    def begin(self, paths: tuple[str, ...]) -> None:
+    def begin(self, paths: tuple[str, ...], about: int = 0) -> None:
         """Start to list in the background; ``directory`` goes on from there, and raises what went wrong.
 
-        Where there is nothing to wait for, that is the first page of users and of groups alone.
+        Where there is nothing to wait for, that is the first page of users and of groups
+        alone. Else ``about`` how many users there are lets a round of pages be asked for
+        before the first has told how many there are.
         """
         if self._dialect.discovery == "lookup":
             return
@@ -76,7 +78,8 @@ class Reader:
         first_groups = in_background(lambda: groups.keep(0)) if self._parallelism > 1 else None
 
         def work() -> Directory | None:
-            users.keep(0)
+            size, free = self._dialect.page_size, max(self._parallelism - 2, 0)
+            users.keep(0, range(size, about - size + 1, size)[:free])
             if first_groups:
                 first_groups.result()
             return self._listed(paths, users, groups) if users.slow else None

@@ -51,8 +51,10 @@ def plan_run(
             stack.callback(ledger.close)
         # Were the ledger newer than NinjaOne's list, that would seem to lack what another run just made.
         with ledger.as_it_is() if ledger is not None else nullcontext():
+            before = ledger.baseline() if ledger is not None else None
             with undisturbed():
-                reader.begin(compile_mapping(config.attributes, config.safety).paths)
+                paths = compile_mapping(config.attributes, config.safety).paths
+                reader.begin(paths, before.in_scope if before else 0)
                 from ninjasync import plan_steps as steps  # 30 ms, while the first answers are on their way
 
             if ledger is not None:

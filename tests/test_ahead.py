@@ -68,6 +68,54 @@ def test_no_more_than_twice_as_many_answers_as_threads_wait_to_be_taken(monkeypa
     assert sorted(fetched) == list(range(50))
 
 
+def test_guesses_are_fetched_while_the_first_takes_its_time_and_each_key_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead, "_AT_ONCE", 0.0)
+    together, asked = threading.Barrier(3), []
+
+    def fetch(key: int) -> int:
+        asked.append(key)
+        if key < 3:
+            together.wait(timeout=30)
+        return key * 10
+
+    with Ahead(fetch, 4) as pages:
+        pages.keep(0, [1, 2])
+        assert pages.take(0) == 0
+        pages.expect(range(1, 20))
+        assert [pages.take(key) for key in range(1, 20)] == [key * 10 for key in range(1, 20)]
+    assert sorted(asked) == list(range(20))
+
+
+def test_guesses_that_nobody_takes_are_in_nobodys_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead, "_AT_ONCE", 0.0)
+    guessed = threading.Semaphore(0)
+
+    def fetch(key: int) -> int:
+        if key < 0:
+            guessed.release()
+            raise ValueError("there is no such page")
+        if key == 0:
+            for _ in range(3):
+                assert guessed.acquire(timeout=30)
+        return key
+
+    with Ahead(fetch, 4) as pages:
+        pages.keep(0, [-1, -2, -3])
+        assert pages.take(0) == 0
+        pages.expect(range(1, 100))
+        assert [pages.take(key) for key in range(1, 100)] == list(range(1, 100))
+
+
+def test_nothing_is_guessed_where_the_first_comes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead, "_AT_ONCE", 0.1)
+    asked: list[int] = []
+    pages: Ahead[int, None] = Ahead(asked.append, 4)
+    with pages:
+        pages.keep(0, [1, 2])
+        time.sleep(0.3)  # long after the guesses would have been asked for
+    assert asked == [0]
+
+
 @pytest.mark.parametrize("at_once", [NEVER_SLOW, ALWAYS_SLOW])
 def test_what_fetching_raises_is_raised_to_whoever_takes_that_one(
     monkeypatch: pytest.MonkeyPatch, at_once: float

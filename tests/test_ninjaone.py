@@ -125,6 +125,27 @@ def test_several_workers_ask_for_the_first_users_and_the_first_groups_at_once(re
     assert ([one.id for one in found.users], [one.id for one in found.groups]) == (["a"], ["g"])
 
 
+def test_who_is_known_to_be_there_is_asked_for_before_the_first_page_has_come(reader: Reader) -> None:
+    rows = [user(f"u{number}") for number in range(7)]
+    together = threading.Barrier(3)  # the first page and the next two that are sure to be full
+    starts: list[str] = []
+
+    def page(request: Any) -> tuple[int, dict[str, str], str]:
+        start = int(request.params["startIndex"]) - 1
+        starts.append(request.params["startIndex"])
+        if start < 6:
+            together.wait(timeout=30)
+        return 200, {}, json.dumps(listed(*rows[start : start + 2], total=7))
+
+    with responses.RequestsMock() as server:
+        server.add_callback("GET", USERS, page)
+        server.get(GROUPS, json=NO_GROUPS)
+        reader.begin((), about=7)
+        found = reader.directory((), NOBODY)
+    assert [one.id for one in found.users] == [row["id"] for row in rows]
+    assert sorted(starts) == ["1", "3", "5", "7"]
+
+
 @pytest.mark.parametrize("refused", [USERS, GROUPS])
 def test_what_goes_wrong_with_what_was_begun_is_raised_to_whoever_wants_it(reader: Reader, refused: str) -> None:
     with responses.RequestsMock(assert_all_requests_are_fired=False) as server:

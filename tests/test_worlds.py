@@ -271,7 +271,7 @@ class MemoryNinjaOne:
         team = self.world.teams[id_]
         return Group(team.name, team.duo if self.world.keeps_external_id else None, frozenset(team.members), id_)
 
-    def begin(self, paths: tuple[str, ...]) -> None:
+    def begin(self, paths: tuple[str, ...], about: int = 0) -> None:
         """There is nothing to begin with."""
 
     def directory(self, paths: tuple[str, ...], wanted: object) -> Directory:
