@@ -37,14 +37,14 @@ def undisturbed() -> Iterator[None]:
 
     The threads that are started meanwhile never get any, so that the main thread does.
     """
-    if not hasattr(signal, "pthread_sigmask"):  # Windows, where they are told another way
+    if hasattr(signal, "pthread_sigmask"):
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    else:  # Windows, where programs are told another way
         yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 # Seconds. A signal that comes in the moment before the main thread begins to wait is heeded when it wakes.

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from ninjasync import ahead
-from ninjasync.ahead import Ahead, in_background, result_of
+from ninjasync.ahead import Ahead, in_background, result_of, undisturbed
 
 NEVER_SLOW, ALWAYS_SLOW = 1e9, -1.0
 
@@ -149,3 +149,15 @@ def test_a_signal_that_another_thread_took_is_heeded_while_an_answer_is_waited_f
         assert result_of(in_background(work))
     finally:
         signal.signal(signal.SIGUSR1, before)
+
+
+def test_an_interrupt_waits_for_the_end_of_what_must_not_be_disturbed(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    with pytest.raises(KeyboardInterrupt), undisturbed():
+        signal.raise_signal(signal.SIGINT)
+        done.append("imported")
+    assert done == ["imported"]
+    monkeypatch.delattr(signal, "pthread_sigmask")  # as on Windows
+    with undisturbed():
+        done.append("there too")
+    assert done == ["imported", "there too"]
