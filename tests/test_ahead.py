@@ -153,9 +153,14 @@ def test_a_signal_that_another_thread_took_is_heeded_while_an_answer_is_waited_f
 
 def test_an_interrupt_waits_for_the_end_of_what_must_not_be_disturbed(monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[str] = []
-    with pytest.raises(KeyboardInterrupt), undisturbed():
-        signal.raise_signal(signal.SIGINT)
-        done.append("imported")
+
+    def interrupted() -> None:
+        with undisturbed():
+            signal.raise_signal(signal.SIGINT)
+            done.append("imported")
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert done == ["imported"]
     monkeypatch.delattr(signal, "pthread_sigmask")  # as on Windows
     with undisturbed():
