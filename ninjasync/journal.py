@@ -12,7 +12,7 @@ from typing import Any
 from ninjasync.apply import Step
 from ninjasync.attribute import ACTIVE, USER_NAME
 from ninjasync.directory import Group, Observation, User
-from ninjasync.errors import RefusedRequestError
+from ninjasync.errors import InterruptedRunError, RefusedRequestError
 from ninjasync.ledger import UNCERTAIN, Ledger, Operation
 from ninjasync.ninjaone import Reader
 from ninjasync.pacing import TransientError
@@ -53,7 +53,9 @@ class LedgerJournal:
         if error is None:
             status = "applied"
         else:
-            status = UNCERTAIN if isinstance(error, TransientError) and error.maybe_done else "failed"
+            # Who was interrupted while he waited to try again says by the cause what he tried.
+            tried = error.__cause__ if isinstance(error, InterruptedRunError) else error
+            status = UNCERTAIN if isinstance(tried, TransientError) and tried.maybe_done else "failed"
         self._ledger.conclude(number, status, str(error) if error else "", datetime.now(UTC), owned=owned)
         if isinstance(error, RefusedRequestError) and error.status == 409:
             self._ledger.contest(change.resource, change.key, datetime.now(UTC))

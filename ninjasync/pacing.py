@@ -104,10 +104,12 @@ class Pacer:
         import tenacity  # most runs need no second try
 
         times_500, status = 0, first.status
+        lost = first if first.maybe_done else None
 
         def gives_up(state: "tenacity.RetryCallState") -> bool:
-            nonlocal times_500, status
+            nonlocal times_500, status, lost
             status = _error(state).status
+            lost = _error(state) if _error(state).maybe_done else lost
             times_500 += status == 500
             return times_500 > _MOST_RETRIES_OF_500 or state.attempt_number > self._retries
 
@@ -124,7 +126,10 @@ class Pacer:
             sleep=lambda seconds: self._sleep(seconds, "failed", status),
             reraise=True,
         )
-        return retrying(retried)
+        try:
+            return retrying(retried)
+        except InterruptedRunError as error:
+            raise error from lost  # by which is told whether the request may have been carried out
 
     def _wait(self, state: "tenacity.RetryCallState") -> float:
         """Return how long this call alone waits; a pause that all must keep is awaited with the turn."""

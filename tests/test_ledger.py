@@ -21,8 +21,11 @@ from typing import Any
 import pytest
 
 from ninjasync import ledger_file, plan_steps
-from ninjasync.errors import LedgerError, LedgerNotWritableError
+from ninjasync.errors import InterruptedRunError, LedgerError, LedgerNotWritableError, RefusedRequestError
+from ninjasync.journal import LedgerJournal
 from ninjasync.ledger import Ledger
+from ninjasync.pacing import TransientError
+from ninjasync.plan import Change
 from ninjasync.planner import Moment
 from ninjasync.sandbox import Company, NinjaOne
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse
@@ -801,3 +804,26 @@ def test_of_what_many_write_at_once_nothing_is_lost_and_each_learns_its_own_numb
     assert {one.key: one.number for one in found} == numbers
     assert {one.status for one in found} == {"applied"}
     assert len(ledger.owned("user")) == 400
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (TransientError("no answer"), "uncertain"),
+        (TransientError("too many", status=429), "failed"),
+        (InterruptedRunError("interrupted"), "failed"),
+        (RefusedRequestError("no", status=400), "failed"),
+    ],
+)
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_a_write_that_may_have_been_carried_out_is_looked_for_by_the_next_run(
+    ledger: Ledger, error: Exception, status: str, interrupted: bool
+) -> None:
+    change, journal = Change("user", "create", "jane", None, "DU-jane"), LedgerJournal(ledger, "run")
+    number = journal.intend(change, "whole")
+    if interrupted:
+        later = InterruptedRunError("interrupted while it waited to try again")
+        later.__cause__ = error
+        error = later
+    journal.conclude(number, change, "whole", None, (), error)
+    assert [one.status for one in ledger.operations("run")] == [status]

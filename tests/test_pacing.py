@@ -244,3 +244,19 @@ def test_under_a_server_that_refuses_too_fast_a_pace_all_calls_get_through_witho
         pacer.call(attempt)
     assert refused < 150
     assert clock.now - 1000 < 3000 / 20 * 1.5
+
+
+@pytest.mark.parametrize(
+    ("failures", "lost"), [([503], 503), ([None, 429], None), ([429, 503], 503), ([429], "nothing"), ([], "nothing")]
+)
+def test_an_interrupt_tells_whether_a_request_may_have_been_carried_out(
+    clock: Clock, failures: list[int | None], lost: int | str | None
+) -> None:
+    clock.stop_after = max(len(failures), 1)
+    pacer = Pacer(9, rate=0 if failures else 1, stop=clock)
+    if not failures:
+        pacer.call(Service())  # the next must wait for its turn
+    with pytest.raises(InterruptedRunError) as caught:
+        pacer.call(Service(*failures))
+    cause = caught.value.__cause__
+    assert (cause.status if isinstance(cause, TransientError) else "nothing") == lost
