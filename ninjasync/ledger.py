@@ -208,7 +208,7 @@ class Ledger:
     def _closed_on_failure(self) -> Iterator[None]:
         try:
             yield
-        except BaseException:
+        except BaseException:  # raised again
             self.close()
             raise
 
@@ -545,16 +545,16 @@ class Ledger:
         batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
         try:
             self._do(batch)
-        except Exception as error:
+        except Exception as error:  # whatever it is, whoever waits must hear of it
             if isinstance(error, LedgerNotWritableError) or len(batch) == 1:
                 self._undone(batch, error)
             else:  # some row is damaged: it must not keep the others from being written
                 for one in batch:
                     try:
                         self._do([one])
-                    except Exception as its_own:
+                    except Exception as its_own:  # as above
                         self._undone([one], its_own)
-        except BaseException as error:
+        except BaseException as error:  # an interrupt in the one thread that writes for all
             self._undone(batch, error)
 
     def _do(self, batch: list[_Work]) -> None:
