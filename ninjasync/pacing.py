@@ -122,7 +122,8 @@ class Pacer:
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(TransientError),
             stop=gives_up,
-            wait=self._wait,
+            wait=_own_wait,
+            before_sleep=self._halt,  # not by wait, which is asked before it is known whether there is another try
             sleep=lambda seconds: self._sleep(seconds, "failed", status),
             reraise=True,
         )
@@ -131,20 +132,19 @@ class Pacer:
         except InterruptedRunError as error:
             raise error from lost  # by which is told whether the request may have been carried out
 
-    def _wait(self, state: "tenacity.RetryCallState") -> float:
-        """Return how long this call alone waits; a pause that all must keep is awaited with the turn."""
+    def _halt(self, state: "tenacity.RetryCallState") -> None:
+        """Let all threads keep the pause that a failure asks for, where the call is going to be tried again."""
         error = _error(state)
         if error.status != 429 and error.pause is None:
-            return _backoff(state, FIRST_WAIT)
+            return
         pause = error.pause if error.pause is not None else _backoff(state, FIRST_WAIT_OF_429)
         with self._lock:
             now = time.monotonic()
-            # Who says "again, at once" does not ask for fewer.
+            # A server that says "again, at once" does not ask for fewer requests.
             if error.status == 429 and pause > 0 and now >= self._halted_until:
                 self._tempo.refused(now, pause)
             self._halted_until = max(self._halted_until, now + pause)
             self._halted_by = error.status
-        return 0.0
 
     def _await_turn(self) -> None:
         """Wait until nobody is halted and the tempo has a place for us."""
@@ -166,6 +166,12 @@ class Pacer:
             self._tell(Wait(self._service, seconds, why, status))
         if self._stop.wait(seconds):
             raise InterruptedRunError("The run was interrupted while it waited to try again.")
+
+
+def _own_wait(state: "tenacity.RetryCallState") -> float:
+    """Return how long this call alone waits; a pause that all must keep is awaited with the turn."""
+    error = _error(state)
+    return _backoff(state, FIRST_WAIT) if error.status != 429 and error.pause is None else 0.0
 
 
 def _backoff(state: "tenacity.RetryCallState", first: float) -> float:

@@ -136,6 +136,17 @@ def test_a_429_to_one_halts_all(clock: Clock) -> None:
     assert seen[1] >= 1060.0
 
 
+@pytest.mark.parametrize("retries", [0, 2])
+def test_a_call_that_is_given_up_halts_no_other(clock: Clock, retries: int) -> None:
+    pacer = Pacer(retries, stop=clock)
+    with pytest.raises(TransientError):
+        pacer.call(Service(*[429] * (retries + 1), pause=3600.0))
+    waited = list(clock.waits)
+    assert len(waited) == retries
+    pacer.call(Service())
+    assert clock.waits == waited
+
+
 def test_another_worker_waits_out_the_halt_that_one_worker_was_given(clock: Clock) -> None:
     pacer = Pacer(1, stop=clock)
     began: list[float] = []
