@@ -8,6 +8,7 @@ from ninjasync.attribute import EXTERNAL_ID, NINJAONE, ORGANIZATION_ID, USER_NAM
 from ninjasync.check_duo import judged_skew
 from ninjasync.errors import CredentialsError, UnreachableError
 from ninjasync.finding import Finding, green, red, yellow
+from ninjasync.names_alike import folded
 from ninjasync.ninjaone import NO_LIST
 from ninjasync.scim_http import CHECK_URL, Answer
 from ninjasync.sight import Sight
@@ -69,9 +70,9 @@ def filtering(sight: Sight) -> Finding:
     if answer.status != 200 or (page := scim.read_page(answer.body)) is None:
         return yellow(f"NinjaOne cannot look up a userName (HTTP {answer.status}).", cure)
     hits = [_text(row, USER_NAME) or "" for row in page.resources]
-    if named and wanted.casefold() not in map(str.casefold, hits):
+    if named and folded(wanted) not in map(folded, hits):
         return yellow("Looking up the userName of an account that is there finds nobody.", cure)
-    if any(hit.casefold() != wanted.casefold() for hit in hits):
+    if any(folded(hit) != folded(wanted) for hit in hits):
         return yellow("NinjaOne ignores filters and sends everybody; the right one is picked out here.", cure)
     return green("Looking up a userName works.")
 

@@ -28,6 +28,7 @@ from ninjasync.ahead import Ahead
 from ninjasync.config import Config
 from ninjasync.directory import Resource
 from ninjasync.errors import CredentialsError, IncompleteReadError, UnreachableError
+from ninjasync.names_alike import folded
 from ninjasync.pacing import TRANSIENT, Pacer, TransientError
 from ninjasync.progress import Read, Tell, untold
 from ninjasync.trace import requested
@@ -208,7 +209,7 @@ class DuoReader:
     def users_called(self, parameter: str, name: str, convert: Callable[[Any], T]) -> list[T]:
         """Return ``convert`` of those whom Duo finds by ``parameter``: "email", or "username", an alias too."""
         rows, _ = self._call(_USERS, {parameter: name, "limit": str(_USERS_A_PAGE), "offset": "0"})
-        return [convert(row) for row in rows if isinstance(row, dict) and name.casefold() in names_of(row, parameter)]
+        return [convert(row) for row in rows if isinstance(row, dict) and folded(name) in names_of(row, parameter)]
 
     def _read_all(self, path: str, size: int, what: str, key: str, convert: Callable[[Any], T]) -> list[T]:
         """Read all pages; once more if the first time proves incomplete, as people change while we read."""
@@ -376,14 +377,14 @@ def clean(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def names_of(row: Mapping[str, Any], parameter: str) -> set[str]:
-    """Return by what a user is found by ``parameter``, case-folded: his e-mail address, or username and aliases."""
+    """Return by what a user is found by ``parameter``, folded: his e-mail address, or username and aliases."""
     if parameter == "email":
         found = [row.get("email")]
     else:
         aliases = row.get("aliases")
         found = [row.get(name) for name in ("username", "alias1", "alias2", "alias3", "alias4")]
         found += aliases.values() if isinstance(aliases, dict) else []
-    return {name.casefold() for name in found if isinstance(name, str) and name}
+    return {folded(name) for name in found if isinstance(name, str) and name}
 
 
 def group_ids(row: Mapping[str, Any]) -> tuple[str, ...] | None:

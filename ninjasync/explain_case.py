@@ -14,6 +14,7 @@ from ninjasync.diff import Policy, diff
 from ninjasync.directory import Directory, Ownership, Source, Standing, User
 from ninjasync.ladder import Turn
 from ninjasync.mapping import AttributeMapping
+from ninjasync.names_alike import folded
 from ninjasync.plan import Change
 from ninjasync.scope import Scope, Verdict, judge
 from ninjasync.story import Outcome
@@ -116,7 +117,7 @@ class Case:
 
     def _stranger(self, by_id: Mapping[str, User]) -> User | None:
         wish = self.user.desired.user_name if self.user and self.user.desired else self.name
-        named = (one for one in by_id.values() if one.user_name.casefold() == wish.casefold())
+        named = (one for one in by_id.values() if folded(one.user_name) == folded(wish))
         return next((one for one in named if self.account is None or one.id != self.account.id), None)
 
     def _verdict(self) -> Verdict | None:

@@ -10,6 +10,7 @@ from ninjasync.attribute import DISPLAY_NAME, EXTERNAL_ID
 from ninjasync.directory import Directory, Group, Ownership, Problem, Source, Standing
 from ninjasync.match import is_duo_id, match
 from ninjasync.names import order_renames, settle_names
+from ninjasync.names_alike import folded, spelled
 from ninjasync.plan import Action, Change, Counts, Delta, Member, count
 from ninjasync.user_diff import Policy, UserDiff
 
@@ -21,7 +22,7 @@ class GroupDiff:
         self.source, self.actual, self.policy, self.owned, self.people = source, actual, policy, owned, people
         unreadable = [problem for problem in actual.unreadable if problem.resource == "group"]
         self.problems: list[Problem] = list(unreadable)
-        self._unread_names = {problem.key.casefold() for problem in unreadable}
+        self._unread_names = {folded(problem.key) for problem in unreadable}
         self._unread_names |= {name for resource, name in actual.hidden if resource == "group"}
         self._by_id = {group.id: group for group in actual.groups if group.id}
         matched = match(actual.groups, source.groups, owned.groups, owned.foreign_groups, source.pushed.get)
@@ -44,9 +45,9 @@ class GroupDiff:
 
     def _settle(self) -> dict[str, Group]:
         settled = settle_names(
-            {duo_id: name.casefold() for duo_id, name in self.wanted.items()},
+            {duo_id: folded(name) for duo_id, name in self.wanted.items()},
             own={duo_id: group.id or "" for duo_id, group in self.group.items() if duo_id not in self._gone},
-            names={group_id: group.display_name.casefold() for group_id, group in self._by_id.items()},
+            names={group_id: folded(group.display_name) for group_id, group in self._by_id.items()},
             adoptable=self._adoptable,
             unreadable=self._unread_names,
         )
@@ -98,7 +99,7 @@ class GroupDiff:
                 f"{self._frozen} group membership{'' if one else 's'} of held, protected, kept or unmanaged accounts "
                 f"differ{'s' if one else ''} from Duo and {'stays as it is' if one else 'stay as they are'}."
             )
-        names = {change.id: self._by_id[change.id].display_name.casefold() for change in made if change.id}
+        names = {change.id: folded(self._by_id[change.id].display_name) for change in made if change.id}
         return order_renames(made, DISPLAY_NAME, names, _temporary_name)
 
     def _change(self, duo_id: str, name: str, group: Group | None, *, adopt: bool) -> Change | None:
@@ -113,7 +114,9 @@ class GroupDiff:
         if self.policy.external_id and group.external_id != duo_id and not hidden:
             rows.append(Delta(EXTERNAL_ID, group.external_id, duo_id))
         recorded = entry if entry is not None and entry.id == group.id else None
-        if group.display_name != name and not (recorded and recorded.settled(DISPLAY_NAME, name, group.display_name)):
+        if spelled(group.display_name) != name and not (
+            recorded and recorded.settled(DISPLAY_NAME, name, group.display_name)
+        ):
             rows.append(Delta(DISPLAY_NAME, group.display_name, name))
         if not (rows or added or removed or adopt):
             return None

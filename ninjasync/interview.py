@@ -21,6 +21,7 @@ from ninjasync.attribute import nearest
 from ninjasync.config import Config, Duo, NinjaOne
 from ninjasync.duo import DuoReader
 from ninjasync.errors import NinjasyncError
+from ninjasync.names_alike import folded
 
 _SECRET_LENGTH = 40
 _TOKEN_MONTHS = 6
@@ -210,7 +211,7 @@ def _meant(answer: str, names: list[str]) -> list[str]:
     numbers = answer.replace(",", " ").split()
     if all(number.isdecimal() and 1 <= int(number) <= len(names) for number in numbers):
         return [names[int(number) - 1] for number in numbers]
-    alike = [name for name in names if answer.casefold() in name.casefold()]
+    alike = [name for name in names if folded(answer) in folded(name)]
     near = f'; did you mean "{alike[0]}"?' if alike else nearest(answer, names)
     raise ValueError(f"Duo has no such group{near or '.'}")
 

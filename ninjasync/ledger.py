@@ -21,6 +21,7 @@ from typing import Any, Self, TypeVar
 from ninjasync import ledger_file
 from ninjasync.directory import Baseline, Owned, Ownership, Resource
 from ninjasync.errors import LedgerError, LedgerNotWritableError
+from ninjasync.names_alike import folded
 from ninjasync.plan import GuardResult, LastPlan
 from ninjasync.tenant import Tenant
 from ninjasync.trace import run_id
@@ -291,7 +292,7 @@ class Ledger:
 
     def contest(self, resource: Resource, name: str, now: datetime) -> None:
         """Remember that NinjaOne refused a name as taken."""
-        row = (self._id, resource, _storable(name.casefold()), _stamp(now))
+        row = (self._id, resource, _storable(folded(name)), _stamp(now))
         self._change("INSERT OR REPLACE INTO contested (tenant, resource, name, at) VALUES (?, ?, ?, ?)", row)
 
     def uncontest(self, names: Iterable[tuple[Resource, str]]) -> None:

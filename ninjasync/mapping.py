@@ -14,6 +14,7 @@ from ninjasync import config
 from ninjasync.attribute import FAMILY_NAME, GIVEN_NAME, ORGANIZATION_ID, USER_NAME, USER_TYPE, nearest
 from ninjasync.directory import Problem, User
 from ninjasync.expression import Expression, ExpressionError, compile_expression, is_bare
+from ninjasync.names_alike import folded, spelled
 
 ALL_ORGANIZATIONS = "All"
 TECHNICIAN = "technician"
@@ -156,7 +157,7 @@ def same_value(path: str, actual: str | None, desired: str | None) -> bool:
 
 def differs(path: str, shown: str | None, sent: str | None) -> bool:
     """Whether NinjaOne shows something else than was sent, other than in case or form."""
-    return not same_value(path, shown, sent) and (shown or "").casefold() != (sent or "").casefold()
+    return not same_value(path, shown, sent) and folded(shown or "") != folded(sent or "")
 
 
 def _origin(mapping: AttributeMapping, path: str) -> str:
@@ -226,6 +227,7 @@ def _plain(value: str | None) -> str | None:
 
 
 def _user_name(value: str | None) -> str | None:
+    value = value and spelled(value)
     if value is not None and (
         not _ADDRESS.fullmatch(value) or not value.isprintable() or len(value) > _LONGEST_ADDRESS
     ):

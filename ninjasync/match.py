@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from ninjasync.directory import Group, Owned, User
+from ninjasync.names_alike import folded
 
 R = TypeVar("R", User, Group)
 
@@ -44,7 +45,7 @@ def match(
 
     def preference(resource: R, duo_id: str) -> tuple[bool, bool, bool, str]:
         recorded = duo_id in owned and owned[duo_id].id == resource.id
-        named = _name(resource).casefold() == (wished_name(duo_id) or "").casefold()
+        named = folded(_name(resource)) == folded(wished_name(duo_id) or "")
         inactive = isinstance(resource, User) and not resource.active
         return (not recorded, not named, inactive, resource.id or "")
 

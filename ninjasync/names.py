@@ -1,13 +1,14 @@
 """Who gets which name, and in which order names move so that none is taken before it is free.
 
 Pure. The same rules serve userNames of users and displayNames of groups, so both are
-plain strings here; a name is compared case-folded, as RFC 7643 has it for userName.
+plain strings here; names are compared by the one rule, in the form that ``folded`` gives.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, replace
 
+from ninjasync.names_alike import folded
 from ninjasync.plan import Change
 
 
@@ -104,7 +105,7 @@ def order_renames(
     needs: dict[str, Change] = {}
     for change in changes:
         wanted = next((delta.after for delta in change.diff if delta.path == path), None)
-        if isinstance(wanted, str) and (freeing := frees.get(wanted.casefold())) and freeing is not change:
+        if isinstance(wanted, str) and (freeing := frees.get(folded(wanted))) and freeing is not change:
             needs[change.name] = freeing
     broken = _cycle_breakers(changes, needs)
     ordered = []

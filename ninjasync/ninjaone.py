@@ -22,6 +22,7 @@ from ninjasync.attribute import DISPLAY_NAME, EXTERNAL_ID, USER_NAME
 from ninjasync.config import Config
 from ninjasync.directory import Directory, Group, Problem, Resource, User, Wanted
 from ninjasync.errors import IncompleteReadError, UnreachableError
+from ninjasync.names_alike import folded
 from ninjasync.pacing import Pacer
 from ninjasync.progress import Read, Tell, untold
 from ninjasync.scim_http import CHECK_URL, ScimTransport
@@ -145,7 +146,7 @@ class Reader:
 
         for attribute, value in ((EXTERNAL_ID, external_id), (_NAMING[resource], name)):
             for found in self._find(resource, attribute, value, read):
-                if found.external_id == external_id or _name(found).casefold() == name.casefold():
+                if found.external_id == external_id or folded(_name(found)) == folded(name):
                     return found
         return None
 
@@ -229,8 +230,8 @@ class Reader:
         if not wanted.contested:
             return found
         users, groups, hidden = found.users, found.groups, set[tuple[Resource, str]]()
-        shown = {("user", user.user_name.casefold()) for user in users}
-        shown |= {("group", group.display_name.casefold()) for group in groups}
+        shown = {("user", folded(user.user_name)) for user in users}
+        shown |= {("group", folded(group.display_name)) for group in groups}
         for resource, name in sorted(wanted.contested):
             if (resource, name) in shown:
                 continue
@@ -245,7 +246,7 @@ class Reader:
 
     def _named(self, resource: Resource, name: str, convert: Callable[[Any], R]) -> tuple[R, ...]:
         hits = self._find(resource, _NAMING[resource], name, convert)
-        return tuple(one for one in hits if _name(one).casefold() == name)
+        return tuple(one for one in hits if folded(_name(one)) == name)
 
     def _trusted(self, found: Directory, paths: tuple[str, ...], wanted: Wanted) -> Directory:
         """Look for accounts that the ledger knows and the list lacks, which may be gone or merely not listed."""
@@ -324,9 +325,9 @@ class Reader:
 
         def look(wish: tuple[str, str]) -> list[R]:
             duo_id, name = wish
-            folded = name.casefold()
+            form = folded(name)
             named = self._find(resource, _NAMING[resource], name, convert, problems)
-            hits = [one for one in named if _name(one).casefold() == folded]
+            hits = [one for one in named if folded(_name(one)) == form]
             if not hits and duo_id not in known:
                 hits = self._find(resource, EXTERNAL_ID, duo_id, convert, problems)
                 hits = [one for one in hits if one.external_id == duo_id]
@@ -352,7 +353,7 @@ class Reader:
             if found.external_id == external_id:
                 return found
         for found in self._find(resource, _NAMING[resource], name, convert):
-            if _name(found).casefold() == name.casefold() and found.external_id is None:
+            if folded(_name(found)) == folded(name) and found.external_id is None:
                 return found
         return None
 

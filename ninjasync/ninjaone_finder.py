@@ -15,6 +15,7 @@ from ninjasync.attribute import EXTERNAL_ID, USER_NAME
 from ninjasync.config import Config
 from ninjasync.directory import Directory, Group, Problem, User, Wanted
 from ninjasync.errors import UnreachableError
+from ninjasync.names_alike import folded
 from ninjasync.ninjaone import PATHS, Reader
 from ninjasync.pacing import TransientError
 
@@ -62,7 +63,7 @@ class Finder(Reader):
 
     def accounts_named(self, name: str) -> list[User]:
         """Return the accounts of this userName, letter case aside."""
-        return self._matching(USER_NAME, name, lambda account: account.user_name.casefold() == name.casefold())
+        return self._matching(USER_NAME, name, lambda account: folded(account.user_name) == folded(name))
 
     def accounts_of(self, duo_id: str) -> list[User]:
         """Return the accounts that carry this externalId."""

@@ -22,6 +22,7 @@ from ninjasync.errors import CommandLineError
 from ninjasync.expression import is_bare
 from ninjasync.guards import Approvals
 from ninjasync.mapping import AttributeMapping, compile_mapping, label, map_user
+from ninjasync.names_alike import folded
 from ninjasync.plan import REMOVALS, Change, Evidence, Leaver, Plan, count, journal_diff
 from ninjasync.scope import Scope, Verdict, judge, resolve
 from ninjasync.trace import timed
@@ -158,11 +159,11 @@ def _unknown_people(named: tuple[str, ...], users: Mapping[str, SourceUser]) -> 
     """Name entries of [scope] users that match nobody."""
     if not named:
         return []
-    names = {name for user in users.values() for name in (*_names(user), user.id.casefold())}
+    names = {name for user in users.values() for name in (*_names(user), folded(user.id))}
     return [
         f'[scope] users: "{pattern}" matches nobody in Duo{nearest(pattern, names)}'
         for pattern in named
-        if pattern.casefold() not in names and not any(fnmatchcase(name, pattern.casefold()) for name in names)
+        if folded(pattern) not in names and not any(fnmatchcase(name, folded(pattern)) for name in names)
     ]
 
 
@@ -352,12 +353,12 @@ def _only(only: tuple[str, ...], source: Source, difference: Difference) -> tupl
     """
     chosen: set[str] = set()
     for who in only:
-        folded = who.casefold()
-        hits = {user.id for user in source.users.values() if who == user.id or folded in _names(user)}
+        form = folded(who)
+        hits = {user.id for user in source.users.values() if who == user.id or form in _names(user)}
         hits |= {
             duo_id
             for duo_id, account in difference.ours.items()
-            if who in (account.id, duo_id) or account.user_name.casefold() == folded
+            if who in (account.id, duo_id) or folded(account.user_name) == form
         }
         if not hits:
             near = nearest(who, [user.label for user in source.users.values()])
@@ -379,8 +380,8 @@ _ONLY_HINT = "Give an e-mail address, a Duo username, a Duo user id or a NinjaOn
 
 
 def _names(user: SourceUser) -> set[str]:
-    names = {user.label.casefold(), user.username.casefold()}
-    return names | {user.desired.user_name.casefold()} if user.desired else names
+    names = {folded(user.label), folded(user.username)}
+    return names | {folded(user.desired.user_name)} if user.desired else names
 
 
 def _unread_warning(unreadable: int) -> list[str]:

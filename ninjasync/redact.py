@@ -15,6 +15,7 @@ from ninjasync.directory import Problem
 from ninjasync.errors import CommandLineError, ConfigurationError, NinjasyncError
 from ninjasync.mapping import ALL_ORGANIZATIONS, END_USER, TECHNICIAN
 from ninjasync.match import is_duo_id
+from ninjasync.names_alike import folded
 from ninjasync.plan import Change, Delta, Member, Plan, Value
 
 Token = Callable[[str], str]
@@ -113,7 +114,7 @@ def _tokens(key: bytes) -> Token:
 
     def token(text: str) -> str:
         if text not in known:
-            digest = hmac.new(key, text.casefold().encode("utf-8", "surrogatepass"), hashlib.sha256)
+            digest = hmac.new(key, folded(text).encode("utf-8", "surrogatepass"), hashlib.sha256)
             known[text] = f"person-{digest.hexdigest()[:12]}"
         return known[text]
 

@@ -7,13 +7,13 @@ speak of; knows nothing of SCIM attributes (``mapping``) or of NinjaOne.
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import Any
 
 from ninjasync import config
 from ninjasync.attribute import nearest
 from ninjasync.directory import Standing
 from ninjasync.expression import Expression, ExpressionError, compile_expression, is_true
+from ninjasync.names_alike import fitter, folded, is_glob, matcher, spelled
 
 # 'Helpdesk (from AD sync "corp")': how Duo shows a group that comes from another directory. Only the
 # form for Active Directory is documented; the others are taken to differ in the source's name alone.
@@ -59,6 +59,7 @@ class Scope:
 def resolve(settings: config.Scope, pushing: config.Groups, groups: Mapping[str, str]) -> Scope:
     """Find the configured groups among Duo's (``groups``: id to name)."""
     included, missing, warnings = _find(settings.groups, groups, "[scope] groups")
+    # An exclusion that is out of date must not stop everything else (CONTRACT 5.12).
     excluded, not_excluded, more = _find(settings.exclude_groups, groups, "[scope] exclude_groups")
     pushed, push_warnings, not_pushed = _pushed(pushing, groups, groups if settings.all_users else included)
     return Scope(
@@ -70,8 +71,13 @@ def resolve(settings: config.Scope, pushing: config.Groups, groups: Mapping[str,
         },
         excluded=excluded,
         pushed=pushed,
-        missing=(*missing, *not_excluded, *not_pushed),
-        warnings=(*warnings, *more, *push_warnings),
+        missing=(*missing, *not_pushed),
+        warnings=(
+            *warnings,
+            *more,
+            *(text if text.endswith("?") else f"{text}." for text in not_excluded),
+            *push_warnings,
+        ),
         where=compile_expression(settings.where) if settings.where else None,
         wanted=_matcher(settings.users),
         unwanted=_matcher(settings.exclude_users),
@@ -128,9 +134,11 @@ def _judge(scope: Scope, row: Mapping[str, Any], mine: tuple[str, ...]) -> Verdi
 
 def display_name(pushing: config.Groups, name: str) -> str:
     """Return the displayName that a Duo group's ``name`` becomes in NinjaOne."""
+    name = spelled(name)
     short = _SYNC_SUFFIX.sub("", name)
+    renames = {folded(old): spelled(new) for old, new in pushing.rename.items()}
     for known in (name, short):
-        if renamed := pushing.rename.get(known, "").strip():
+        if renamed := renames.get(folded(known)):
             return renamed
     return (short if pushing.strip_sync_suffix else name).strip()
 
@@ -150,22 +158,17 @@ def _included(scope: Scope, groups: tuple[str, ...], names: Iterable[Any]) -> Ve
 
 
 def _matcher(patterns: Iterable[str]) -> Callable[[Iterable[Any]], str | None]:
-    """Return a function from a user's names to the first pattern that fits one; letter case is ignored."""
-    exact = {pattern.casefold(): pattern for pattern in patterns}
-    globs = [(folded, pattern) for folded, pattern in exact.items() if _is_glob(pattern)]
+    """Return a function from a user's names to the pattern that fits the first of them that any fits."""
+    patterns = tuple(patterns)
+    match = matcher(patterns)
 
-    def match(names: Iterable[Any]) -> str | None:
-        folded = [name.casefold() for name in names if isinstance(name, str) and name] if exact else []
-        for name in folded:
-            if name in exact:
-                return exact[name]
-        return next((shown for glob, shown in globs if any(fnmatchcase(name, glob) for name in folded)), None)
+    def match_any(names: Iterable[Any]) -> str | None:
+        if not patterns:
+            return None
+        fits = (match(name) for name in names if isinstance(name, str) and name)
+        return next((pattern for pattern in fits if pattern is not None), None)
 
-    return match
-
-
-def _is_glob(pattern: str) -> bool:
-    return any(mark in pattern for mark in "*?[")
+    return match_any
 
 
 def _find(
@@ -180,7 +183,7 @@ def _find(
     for pattern in patterns:
         hits = _named(pattern, groups, groups)
         found |= hits
-        if not hits and _is_glob(pattern):
+        if not hits and is_glob(pattern):
             warnings.append(f'{key}: "{pattern}" matches no group in Duo.')
         elif not hits:
             missing.append(f'{key}: Duo has no group "{pattern}"{nearest(pattern, groups.values())}')
@@ -188,28 +191,25 @@ def _find(
 
 
 def _named(pattern: str, groups: Mapping[str, str], globbed: Mapping[str, str]) -> dict[str, str]:
-    """Return the ``groups`` of that id or exact name (in full or without sync suffix), else the ``globbed`` that fit.
+    """Return the ``groups`` of that id or name (in full or without sync suffix), else the ``globbed`` that fit.
 
     So a group called ``[x]`` can be named. A glob that fits its own text stays a glob: else
     whoever makes a group called ``NinjaOne*`` would take all the others out of scope.
     """
-    if _is_glob(pattern) and fnmatchcase(pattern, pattern):
-        return _globbed(pattern, globbed)
-    return _exact(pattern, groups) or (_globbed(pattern, globbed) if _is_glob(pattern) else {})
+    fits = fitter(pattern) if is_glob(pattern) else None
+    if fits is None or not fits(folded(pattern)):
+        if pattern.strip() in groups:
+            return {pattern.strip(): groups[pattern.strip()]}
+        form = folded(pattern)
+        exact = {id_: name for id_, name in groups.items() if form in _forms(name)}
+        if exact or fits is None:
+            return exact
+    return {id_: name for id_, name in globbed.items() if any(map(fits, _forms(name)))}
 
 
-def _exact(pattern: str, groups: Mapping[str, str]) -> dict[str, str]:
-    if pattern in groups:
-        return {pattern: groups[pattern]}
-    return {id_: name for id_, name in groups.items() if pattern in (name, _SYNC_SUFFIX.sub("", name))}
-
-
-def _globbed(pattern: str, groups: Mapping[str, str]) -> dict[str, str]:
-    return {
-        id_: name
-        for id_, name in groups.items()
-        if fnmatchcase(name, pattern) or fnmatchcase(_SYNC_SUFFIX.sub("", name), pattern)
-    }
+def _forms(name: str) -> tuple[str, str]:
+    """Return the name of a Duo group as it is compared: in full, and without its sync suffix."""
+    return folded(name), folded(_SYNC_SUFFIX.sub("", spelled(name)))
 
 
 def _pushed(
@@ -225,12 +225,13 @@ def _pushed(
         if not hits and pattern != "*":
             told = f'[groups] push: "{pattern}" matches no group{nearest(pattern, groups.values()) or "."}'
             # A group renamed in Duo must not be deleted for that, with its role mapping.
-            (missing if pushing.removed == "delete" and not _is_glob(pattern) else warnings).append(told)
+            (missing if pushing.removed == "delete" and not is_glob(pattern) else warnings).append(told)
     known = {name for full in groups.values() for name in (full, _SYNC_SUFFIX.sub("", full))}
+    forms = set(map(folded, known))
     warnings += [
         f'[groups] rename: Duo has no group "{name}"{nearest(name, known)}'
         for name in pushing.rename
-        if name not in known
+        if folded(name) not in forms
     ]
     names = {id_: display_name(pushing, name) for id_, name in chosen.items()}
     return names, tuple(warnings), tuple(missing)

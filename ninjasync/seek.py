@@ -19,6 +19,7 @@ from ninjasync.errors import CommandLineError
 from ninjasync.explain_case import Seen
 from ninjasync.mapping import compile_mapping
 from ninjasync.match import is_duo_id
+from ninjasync.names_alike import folded
 from ninjasync.ninjaone_finder import Finder
 from ninjasync.planner import source_reader
 from ninjasync.scope import resolve
@@ -90,11 +91,11 @@ class _Search:
         return ", ".join(f"{row['user_id']} (username {row.get('username')}, {row.get('status')})" for row in rows)
 
     def _in_ledger(self, who: str) -> _Subject | None:
-        folded = who.casefold()
+        form = folded(who)
         hits = {
             duo_id: entry
             for duo_id, entry in self._owned.users.items()
-            if who in (duo_id, entry.id) or entry.name.casefold() == folded
+            if who in (duo_id, entry.id) or folded(entry.name) == form
         }
         there = {duo_id: entry for duo_id, entry in hits.items() if not entry.deleted} or hits
         if len(there) > 1:
@@ -127,7 +128,7 @@ class _Search:
         """Return the Duo user in scope who is to have this account's name, if there is one."""
         name = account.user_name
         ids = [*self._called("email", name), *self._called("username", name)]
-        return next((one for one in ids if self._wish(one).casefold() == name.casefold()), None)
+        return next((one for one in ids if folded(self._wish(one)) == folded(name)), None)
 
     # --- on whom it depends ------------------------------------------------------------------
 
@@ -185,7 +186,7 @@ class _Search:
         """Say by what his account was looked for in NinjaOne."""
         user, entry = self._users.get(duo_id or ""), self._owned.users.get(duo_id or "")
         names = (self._wish(duo_id or ""), user.label if user else "")
-        said = [f'the userName "{name}"' for name in names if name.casefold() in self._asked_names][:1]
+        said = [f'the userName "{name}"' for name in names if folded(name) in self._asked_names][:1]
         said += [f"the externalId {duo_id}"] if duo_id and self._ninjaone.finds_external_ids else []
         return (*said, f"the id {entry.id}, which the ledger has") if entry else tuple(said)
 
@@ -215,7 +216,7 @@ class _Search:
             unsure = f"Whether somebody else in Duo gets the same userName by {expression}, only a full plan tells."
             self._unsure += [unsure] if unsure not in self._unsure else []
         ids = [one for parameter in parameters for one in self._called(parameter, wish)]
-        return [one for one in ids if self._wish(one).casefold() == wish.casefold()]
+        return [one for one in ids if folded(self._wish(one)) == folded(wish)]
 
     def _witnesses(self, duo_id: str | None) -> tuple[User, ...]:
         """Return nameless accounts by which is seen whether NinjaOne shows an attribute at all, where it counts.
@@ -235,7 +236,7 @@ class _Search:
         """Return his userName if NinjaOne lately refused it as taken and shows nobody who has it."""
         if user is None or user.desired is None or self._config.ninjaone.dialect.discovery == "lookup":
             return frozenset()
-        name: tuple[Resource, str] = ("user", user.desired.user_name.casefold())
+        name: tuple[Resource, str] = ("user", folded(user.desired.user_name))
         return frozenset({name} if name in self._owned.contested and not self._named(name[1]) else ())
 
     def _groups(self, user: SourceUser | None, duo_id: str | None) -> tuple[Group, ...]:
@@ -265,7 +266,7 @@ class _Search:
         return user.desired.user_name if user and user.desired else ""
 
     def _called(self, parameter: str, name: str) -> list[str]:
-        asked = (parameter, name.casefold())
+        asked = (parameter, folded(name))
         if asked not in self._asked_duo:
             ids = self._duo.users_called(parameter, name, self._take)
             self._asked_duo[asked] = sorted({id_ for id_ in ids if id_})
@@ -289,10 +290,10 @@ class _Search:
         return user.id
 
     def _named(self, name: str) -> list[User]:
-        folded = name.casefold()
-        if folded not in self._asked_names:
-            self._asked_names[folded] = self._keep(self._ninjaone.accounts_named(name))
-        return self._asked_names[folded]
+        form = folded(name)
+        if form not in self._asked_names:
+            self._asked_names[form] = self._keep(self._ninjaone.accounts_named(name))
+        return self._asked_names[form]
 
     def _account(self, id_: str) -> User | None:
         if id_ not in self._accounts:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from ninjasync.directory import Directory, Group, Resource, User, Wanted
 from ninjasync.errors import RefusedForSafetyError
+from ninjasync.names_alike import folded
 from ninjasync.plan import Change, Plan
 from ninjasync.saved import SavedPlan, fingerprint
 
@@ -78,14 +79,14 @@ def _in_lists(reader: Looker, plan: Plan) -> _Look:
     there = by_name(actual)
     held: dict[tuple[Resource, str | None], User | Group] = {}
     for user in actual.users:
-        held["user", user.user_name.casefold()] = held["user", user.external_id] = user
+        held["user", folded(user.user_name)] = held["user", user.external_id] = user
     for group in actual.groups:
-        held["group", group.display_name.casefold()] = held["group", group.external_id] = group
+        held["group", folded(group.display_name)] = held["group", group.external_id] = group
 
     def look(change: Change) -> User | Group | None:
         if change.id is not None:
             return there.get(change.name)
         by_id = held.get((change.resource, change.external_id))
-        return by_id or held.get((change.resource, change.key.casefold()))
+        return by_id or held.get((change.resource, folded(change.key)))
 
     return look

@@ -16,6 +16,7 @@ from ninjasync.config import Config
 from ninjasync.directory import Resource, Source
 from ninjasync.errors import NinjasyncError
 from ninjasync.mapping import ALL_ORGANIZATIONS
+from ninjasync.names_alike import folded
 from ninjasync.ninjaone import PATHS
 from ninjasync.pacing import Pacer
 from ninjasync.scim_http import Answer, ScimTransport
@@ -90,7 +91,7 @@ class Endpoint:
             raise self._transport.unexpected("look-up", answer)
         for row in page.resources:
             name = scim.get(row, _NAMING[made.resource]) if isinstance(row, dict) else None
-            if isinstance(name, str) and name.casefold() == made.name.casefold():
+            if isinstance(name, str) and folded(name) == folded(made.name):
                 return scim.read_id(row)
         return ""
 

@@ -4,12 +4,10 @@ Pure. Knows the standing of each Duo user and the accounts that are there; what 
 of groups is ``group_diff``'s affair.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from fnmatch import translate
 from functools import cached_property
 
 from ninjasync import config
@@ -19,6 +17,7 @@ from ninjasync.ladder import Inactive, Ladder, climb
 from ninjasync.mapping import same_value
 from ninjasync.match import is_duo_id, match
 from ninjasync.names import order_renames, settle_names
+from ninjasync.names_alike import folded, matcher
 from ninjasync.plan import Action, Change, Counts, Delta, count
 
 _UNSEEN = "an account that NinjaOne does not show; it is tried again a day after NinjaOne said so"
@@ -56,7 +55,7 @@ class UserDiff:
         self._unread = {problem.external_id for problem in unreadable}
         if keys:
             self._unread |= {duo_id for duo_id, entry in owned.users.items() if entry.id in keys}
-        self._unread_names = {problem.key.casefold() for problem in unreadable}
+        self._unread_names = {folded(problem.key) for problem in unreadable}
         self._unread_names |= {name for resource, name in actual.hidden if resource == "user"}
         self._protects = protection(policy.protected)
         matched = match(actual.users, source.users, owned.users, owned.foreign_users, self._wished_name)
@@ -104,8 +103,8 @@ class UserDiff:
 
     def protects_an_account_of(self, duo_id: str) -> bool:
         """Whether this user is left alone for his name, and an account of that name is there."""
-        shown = self.protected.get(duo_id, "").casefold()
-        return bool(shown) and any(account.user_name.casefold() == shown for account in self.actual.users)
+        shown = folded(self.protected.get(duo_id, ""))
+        return bool(shown) and any(folded(account.user_name) == shown for account in self.actual.users)
 
     def _wished_name(self, duo_id: str) -> str | None:
         user = self.source.users.get(duo_id)
@@ -162,9 +161,9 @@ class UserDiff:
         # Whom Duo has deleted owns nothing any more: his account goes to whoever has his address now.
         own = {duo_id: account.id or "" for duo_id, account in self.account.items() if duo_id not in self._gone}
         settled = settle_names(
-            {duo_id: desired.user_name.casefold() for duo_id, desired in self.wanted.items()},
+            {duo_id: folded(desired.user_name) for duo_id, desired in self.wanted.items()},
             own=own,
-            names={account_id: account.user_name.casefold() for account_id, account in self._by_id.items()},
+            names={account_id: folded(account.user_name) for account_id, account in self._by_id.items()},
             adoptable=lambda account_id: not self._not_adoptable(account_id),
             unreadable=self._unread_names,
         )
@@ -191,9 +190,9 @@ class UserDiff:
         """Whether nobody wants a name but the one that he has, and no two the same: so it is on most days."""
         for duo_id in self._strays:
             account = self.account.get(duo_id)
-            if account is None or account.user_name.casefold() != self.wanted[duo_id].user_name.casefold():
+            if account is None or folded(account.user_name) != folded(self.wanted[duo_id].user_name):
                 return False
-        return len({desired.user_name.casefold() for desired in self.wanted.values()}) == len(self.wanted)
+        return len({folded(desired.user_name) for desired in self.wanted.values()}) == len(self.wanted)
 
     def _not_adoptable(self, account_id: str) -> str:
         """Say why an account that is nobody's may not be taken over; empty where it may."""
@@ -261,7 +260,7 @@ class UserDiff:
             else:
                 text = f"NinjaOne keeps another {name} than was sent for {several}; it is not sent again."
             self.warnings.append(text)
-        names = {change.id: self._by_id[change.id].user_name.casefold() for change in made if change.id}
+        names = {change.id: folded(self._by_id[change.id].user_name) for change in made if change.id}
         return order_renames(made, USER_NAME, names, _temporary_name)
 
     def _create(self, duo_id: str, desired: User) -> Change:
@@ -280,7 +279,7 @@ class UserDiff:
         entry = self.owned.users.get(duo_id)
         if entry is not None and entry.id != account.id:
             entry = None
-        if account.user_name.casefold() != desired.user_name.casefold() and not (
+        if folded(account.user_name) != folded(desired.user_name) and not (
             entry and entry.settled(USER_NAME, desired.user_name, account.user_name)
         ):
             rows.append(Delta(USER_NAME, account.user_name, desired.user_name))
@@ -395,17 +394,8 @@ class UserDiff:
 
 def protection(patterns: Iterable[str]) -> Callable[[str], bool]:
     """Return what says whether a userName is one of [safety] protected_users."""
-    exact = {pattern.casefold() for pattern in patterns}
-    globs = sorted(pattern for pattern in exact if any(mark in pattern for mark in "*?["))
-    if not globs:
-        return lambda name: name.casefold() in exact
-    fits = re.compile("|".join(map(translate, globs))).match
-
-    def protects(name: str) -> bool:
-        folded = name.casefold()
-        return folded in exact or fits(folded) is not None
-
-    return protects
+    match = matcher(patterns)
+    return lambda name: match(name) is not None
 
 
 def _temporary_name(change: Change, wanted: str) -> str:

@@ -17,7 +17,7 @@ MODULES = {
     for path in sorted(ROOT.rglob("*.py"))
 }
 PURE = (
-    *("attribute", "expression", "directory", "scope", "mapping", "names", "plan", "guards", "scim"),
+    *("names_alike", "attribute", "expression", "directory", "scope", "mapping", "names", "plan", "guards", "scim"),
     *("match", "ladder", "user_diff", "group_diff", "diff", "tempo", "progress", "metrics", "notice"),
     *("watch", "story", "explain_case", "explain_settings", "explain_steps", "explain"),
 )

@@ -63,9 +63,10 @@ def test_a_scoped_group_that_duo_does_not_have_is_missing_and_the_nearest_is_nam
     )
 
 
-def test_an_excluded_group_that_duo_does_not_have_is_missing_too() -> None:
+def test_an_excluded_group_that_duo_does_not_have_is_a_warning() -> None:
     scope = resolve(config.Scope(all_users=True, exclude_groups=("Gone",)), config.Groups(), GROUPS)
-    assert scope.missing == ('[scope] exclude_groups: Duo has no group "Gone"',)
+    assert scope.missing == ()
+    assert scope.warnings == ('[scope] exclude_groups: Duo has no group "Gone".',)
 
 
 def test_a_glob_that_matches_no_group_is_a_warning_alone() -> None:

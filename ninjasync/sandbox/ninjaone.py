@@ -67,7 +67,7 @@ class NinjaOne:
         if attribute == "id":
             return [value] if value in self.table(kind) else []
         index = self._index(kind).get(attribute)
-        return None if index is None else list(index.get(value.casefold(), ()))
+        return None if index is None else list(index.get(value.lower(), ()))
 
     def create(self, kind: Kind, resource: Json) -> Json:
         """Store a new resource; ScimError 409 for a taken name, 400 for a value NinjaOne refuses."""
@@ -152,7 +152,7 @@ class NinjaOne:
     def _enter(self, kind: Kind, resource_id: str, resource: Json) -> None:
         for attribute, ids in self._indexes[kind.name].items():
             if isinstance(value := resource.get(attribute), str):
-                ids.setdefault(value.casefold(), []).append(resource_id)
+                ids.setdefault(value.lower(), []).append(resource_id)
 
     def _put(self, kind: Kind, stored: Json) -> None:
         self._index(kind)
@@ -162,8 +162,8 @@ class NinjaOne:
     def _unindex(self, kind: Kind, resource: Json) -> None:
         for attribute, ids in self._index(kind).items():
             if isinstance(value := resource.get(attribute), str):
-                holders = ids.get(value.casefold(), [])
-                ids[value.casefold()] = [holder for holder in holders if holder != resource["id"]]
+                holders = ids.get(value.lower(), [])
+                ids[value.lower()] = [holder for holder in holders if holder != resource["id"]]
 
 
 def _next_version(version: str) -> str:

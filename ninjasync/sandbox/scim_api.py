@@ -193,7 +193,7 @@ def _sorted(kind: Kind, resources: list[Json], by: str, order: str) -> list[Json
 
     def key(resource: Json) -> tuple[bool, str]:
         values = [str(value) for value in values_at(resource, path)]
-        return not values, (values or [""])[0] if path.leaf.case_exact else (values or [""])[0].casefold()
+        return not values, (values or [""])[0] if path.leaf.case_exact else (values or [""])[0].lower()
 
     return sorted(resources, key=key, reverse=order.lower() == "descending")
 

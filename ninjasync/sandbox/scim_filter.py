@@ -275,4 +275,4 @@ def comparable(leaf: Attribute, value: Any) -> Any:
         except ValueError:
             raise invalid_filter(f"{value!r} is no time") from None
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return value if leaf.case_exact else value.casefold()
+    return value if leaf.case_exact else value.lower()
