@@ -18,7 +18,7 @@ from ninjasync.config import Config
 from ninjasync.directory import Baseline
 from ninjasync.errors import LedgerError, NinjasyncError, RefusedForSafetyError
 from ninjasync.guards import Approvals
-from ninjasync.journal import LedgerJournal, settle
+from ninjasync.journal import LedgerJournal, settle, tell_lasting
 from ninjasync.ledger import Ledger
 from ninjasync.mapping import compile_mapping
 from ninjasync.ninjaone_writer import Writer
@@ -50,7 +50,7 @@ class Applying:
         if self._baseline is not None:
             self._ledger.set_baseline(self._baseline)
         journal = LedgerJournal(self._ledger, self._run)
-        return apply_plan(
+        result = apply_plan(
             self.plan,
             self._writer,
             journal,
@@ -58,6 +58,7 @@ class Applying:
             stop=self._stop,
             tell=tell,
         )
+        return tell_lasting(result, self._ledger, self._run)
 
     def finish(self, result: Result, exit_code: int) -> LedgerError | None:
         """Put the end of the run into the history; return what kept it from being written there."""

@@ -155,6 +155,9 @@ class Duo(Section):
     rate_limit: NonNegativeFloat = 50
 
 
+MediaType = Literal["scim", "json"]
+
+
 class Dialect(Section):
     """What a real SCIM endpoint may want otherwise."""
 
@@ -169,6 +172,7 @@ class Dialect(Section):
     technician_value: str = "technician"
     all_value: str = "All"
     organization_id_type: Literal["string", "number"] = "string"
+    media_type: MediaType = "scim"
 
     @field_validator("technician_value", "all_value")
     @classmethod

@@ -29,10 +29,19 @@ from ninjasync.config import Config
 from ninjasync.directory import Resource
 from ninjasync.errors import CredentialsError, IncompleteReadError, UnreachableError
 from ninjasync.names_alike import folded
-from ninjasync.pacing import TRANSIENT, Pacer, TransientError
+from ninjasync.pacing import Pacer, TransientError, may_pass, retry_after
 from ninjasync.progress import Read, Tell, untold
 from ninjasync.trace import requested
-from ninjasync.transport import authorities, certificate_hint, network_failure, parse_json, proxy_for, stated_time
+from ninjasync.transport import (
+    as_utf8,
+    authorities,
+    certificate_hint,
+    in_no_charset,
+    network_failure,
+    parse_json,
+    proxy_for,
+    stated_time,
+)
 
 log = logging.getLogger(__name__)
 
@@ -104,13 +113,15 @@ class _Transport(duo_client.Admin):  # type: ignore[misc]  # duo_client ships no
             requested(log, f"{method} {uri.partition('?')[0]}", begun, status)
         if (theirs := stated_time(answer.headers.get("Date"))) is not None:
             self.skew = theirs - datetime.now(UTC)
-        if answer.status in TRANSIENT:
+        again = answer.headers.get("Retry-After")  # Duo is not known to send one, but what stands before it may
+        if may_pass(answer.status, again):
             raise TransientError(
                 f"Duo answered with HTTP {answer.status} {answer.reason or ''}".rstrip() + ", again and again.",
                 "Wait and run again; if it stays so, look at Duo's status page.",
                 status=answer.status,
+                pause=retry_after(again, theirs or datetime.now(UTC)),
             )
-        return answer, data
+        return answer, as_utf8(data, answer.headers.get("Content-Type"), f"Duo at {self.host}")
 
     def close(self) -> None:
         pool = self._pool
@@ -314,6 +325,8 @@ class DuoReader:
                 rows, metadata = self._transport.parse_json_response_and_metadata(answer, data)
         except RuntimeError as error:
             raise _refused(host, error) from error
+        except UnicodeDecodeError as error:
+            raise in_no_charset(f"Duo at {host}") from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise _no_answer(host) from error
         if not isinstance(rows, list) or not isinstance(metadata, dict):

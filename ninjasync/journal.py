@@ -6,6 +6,7 @@ write was made of which nobody heard again.
 
 import json
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,9 +17,12 @@ from ninjasync.errors import InterruptedRunError, RefusedRequestError
 from ninjasync.ledger import UNCERTAIN, Ledger, Operation
 from ninjasync.ninjaone import Reader
 from ninjasync.pacing import TransientError
-from ninjasync.plan import Change, journal_diff
+from ninjasync.plan import Change, Outcome, Result, journal_diff
 
 log = logging.getLogger(__name__)
+
+# What some servers answer, again and again, to what they will never do.
+_LASTS = "HTTP 500"
 
 
 class LedgerJournal:
@@ -111,6 +115,7 @@ def settle(ledger: Ledger, run: str, reader: Reader, at: datetime) -> list[str]:
 def _settle_one(ledger: Ledger, reader: Reader, operation: Operation) -> bool:
     """Find out whether a write was made, and record what is ours by it."""
     owned: dict[str, Any] | None = None
+    refused = _LASTS in operation.error and operation.action != "delete"  # an answer, though no good one
     if operation.action == "create":
         found = _created(reader, operation)
         made = found is not None
@@ -118,7 +123,7 @@ def _settle_one(ledger: Ledger, reader: Reader, operation: Operation) -> bool:
             owned = _settled_owner(operation, found.id or "", deactivated=False)
     elif operation.resource == "group":
         group = reader.group(operation.id or "")
-        made = (group is None) == (operation.action == "delete")
+        made = (group is None) == (operation.action == "delete") and not refused
     else:
         user = reader.user(operation.id or "", ())
         match operation.action:
@@ -132,11 +137,13 @@ def _settle_one(ledger: Ledger, reader: Reader, operation: Operation) -> bool:
                 made = user is not None and user.external_id == operation.external_id
                 owned = _settled_owner(operation, operation.id or "", deactivated=False) if made else None
             case _:
-                made = user is not None and all(
-                    user.user_name == after for path, (_, after) in operation.diff.items() if path == USER_NAME
+                made = (
+                    not refused
+                    and user is not None
+                    and all(user.user_name == after for path, (_, after) in operation.diff.items() if path == USER_NAME)
                 )
     status = "applied" if made else "failed"
-    error = "" if made else "the run was cut short before NinjaOne had it"
+    error = "" if made else operation.error or "the run was cut short before NinjaOne had it"
     ledger.conclude(operation.number, status, error, operation.intended_at, owned=owned)
     return made
 
@@ -167,6 +174,26 @@ def _settled_owner(operation: Operation, id_: str, *, deactivated: bool) -> dict
         "removed": [],
         "deactivated": deactivated,
     }
+
+
+def tell_lasting(result: Result, ledger: Ledger, run: str) -> Result:
+    """Say of each write that ended with HTTP 500, as it did in the last two runs that tried it, that this lasts."""
+    return replace(result, outcomes=tuple(_told_lasting(outcome, ledger, run) for outcome in result.outcomes))
+
+
+def _told_lasting(outcome: Outcome, ledger: Ledger, run: str) -> Outcome:
+    change = outcome.change
+    if outcome.status != "failed" or _LASTS not in outcome.error:
+        return outcome
+    before = ledger.last_errors(run, change.resource, change.external_id, change.key)
+    if len(before) < 2 or not all(_LASTS in error for error in before):
+        return outcome
+    return replace(
+        outcome,
+        error=f"NinjaOne answered with {_LASTS}, as in the last two runs that tried it, so it is not going to pass. "
+        "See by ninjasync explain what is sent, change or leave out what NinjaOne may not take ([attributes]), "
+        "or ask NinjaOne's support with that.",
+    )
 
 
 def _counts(operations: list[Operation]) -> dict[str, int]:

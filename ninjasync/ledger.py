@@ -105,6 +105,13 @@ _OPERATION = """
 _LATEST_THAT_WROTE = """
     SELECT DISTINCT run FROM operations JOIN runs ON runs.id = run
     WHERE tenant = ? AND status = 'applied' ORDER BY run DESC LIMIT 2"""
+# One for each run, the last where there were several: a rename goes in two steps.
+_LAST_ERRORS = """
+    SELECT error FROM operations WHERE number IN (
+        SELECT max(number) FROM operations JOIN runs ON runs.id = run
+        WHERE tenant = ? AND run <> ? AND operations.resource = ? AND ifnull(external_id, key) = ?
+        GROUP BY run)
+    ORDER BY number DESC LIMIT 2"""
 _FORGET_OPERATIONS = """
     DELETE FROM operations WHERE run IN (SELECT id FROM runs WHERE tenant = ? AND started_at < ?)"""
 
@@ -390,6 +397,10 @@ class Ledger:
         applied = "SELECT resource, external_id, diff FROM operations WHERE run = ? AND status = 'applied'"
         found = [frozenset(self._read(applied, run)) for (run,) in self._read(_LATEST_THAT_WROTE, self._id)]
         return found[0] & found[1] if len(found) == 2 else frozenset()
+
+    def last_errors(self, run: str, resource: Resource, external_id: str | None, key: str) -> list[str]:
+        """Return what the last two writes of a resource before ``run`` ended with, "" where all went well."""
+        return [error for (error,) in self._read(_LAST_ERRORS, self._id, run, resource, external_id or key)]
 
     def finish(self, run: str, exit_code: int | None, counts: Mapping[str, int], now: datetime) -> None:
         """End a run; ``exit_code`` is None for one that was killed."""

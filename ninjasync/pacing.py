@@ -20,13 +20,28 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-TRANSIENT = frozenset({429, 500, 502, 503, 504})
+# Refusals that pass: a timeout, a locked resource, too early, too many (RFC 9110, 4918, 8470, 6585).
+_PASSING = frozenset({408, 423, 425, 429})
+# Of 5xx all may pass, those that only edges send (520 to 530, 598, 599) too, but for what a server
+# says of itself or of the network for good: not implemented, HTTP version, variants, loop, extension, login.
+_LASTING = frozenset({501, 505, 506, 508, 510, 511})
+# What passes if the server says when to come again: by itself a 403 is about rights.
+_PASSING_IF_ASKED = frozenset({403})
+# Refusals of a pace, upon which all go slower.
+_TOO_FAST = frozenset({403, 429})
 # Duo answers 500 to some requests that will never succeed, so it is not asked for long.
 _MOST_RETRIES_OF_500 = 2
 FIRST_WAIT, FIRST_WAIT_OF_429 = 0.25, 1.0
 _LONGEST_WAIT = 120.0
 # What a server may make us wait by Retry-After; more is taken for a mistake of its.
 _LONGEST_PAUSE = 3600.0
+
+
+def may_pass(status: int, retry_after: str | None) -> bool:
+    """Whether an answer with this status, and this Retry-After header, is worth another try (CONTRACT §7.6)."""
+    if status in _PASSING_IF_ASKED:
+        return bool(retry_after and retry_after.strip())
+    return status in _PASSING or (500 <= status < 600 and status not in _LASTING)
 
 
 class TransientError(UnreachableError):
@@ -135,13 +150,13 @@ class Pacer:
     def _halt(self, state: "tenacity.RetryCallState") -> None:
         """Let all threads keep the pause that a failure asks for, where the call is going to be tried again."""
         error = _error(state)
-        if error.status != 429 and error.pause is None:
+        if not _halts(error):
             return
         pause = error.pause if error.pause is not None else _backoff(state, FIRST_WAIT_OF_429)
         with self._lock:
             now = time.monotonic()
             # A server that says "again, at once" does not ask for fewer requests.
-            if error.status == 429 and pause > 0 and now >= self._halted_until:
+            if error.status in _TOO_FAST and pause > 0 and now >= self._halted_until:
                 self._tempo.refused(now, pause)
             self._halted_until = max(self._halted_until, now + pause)
             self._halted_by = error.status
@@ -162,16 +177,26 @@ class Pacer:
                     return
 
     def _sleep(self, seconds: float, why: Reason, status: int | None = None) -> None:
-        if seconds:  # after a 429 there is none here: its pause is awaited with the turn
+        if seconds:  # there is none here where the pause is awaited with the turn
             self._tell(Wait(self._service, seconds, why, status))
         if self._stop.wait(seconds):
             raise InterruptedRunError("The run was interrupted while it waited to try again.")
 
 
+def _halts(error: TransientError) -> bool:
+    return error.status == 429 or error.pause is not None
+
+
 def _own_wait(state: "tenacity.RetryCallState") -> float:
-    """Return how long this call alone waits; a pause that all must keep is awaited with the turn."""
+    """Return how long this call alone waits, if longer than the pause that all keep and that comes with the turn.
+
+    A server may say "at once", or name a date gone by; it is not asked again any sooner for that.
+    """
     error = _error(state)
-    return _backoff(state, FIRST_WAIT) if error.status != 429 and error.pause is None else 0.0
+    if _halts(error) and error.pause is None:
+        return 0.0
+    own = _backoff(state, FIRST_WAIT_OF_429 if error.status == 429 else FIRST_WAIT)
+    return own if own > (error.pause or 0.0) else 0.0
 
 
 def _backoff(state: "tenacity.RetryCallState", first: float) -> float:

@@ -5,6 +5,7 @@ Knows requests and statuses; what is asked and what an answer means is ``ninjaon
 
 import json
 import logging
+import threading
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,15 +19,28 @@ from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 
 from ninjasync import __version__, scim
-from ninjasync.config import MOST_WORKERS, Config
+from ninjasync.config import MOST_WORKERS, Config, MediaType
 from ninjasync.errors import CredentialsError, NinjasyncError, UnreachableError
-from ninjasync.pacing import TRANSIENT, Pacer, TransientError, retry_after
+from ninjasync.pacing import Pacer, TransientError, may_pass, retry_after
 from ninjasync.trace import requested
-from ninjasync.transport import authorities, certificate_hint, network_failure, parse_json, proxy_for, stated_time
+from ninjasync.transport import (
+    as_utf8,
+    authorities,
+    certificate_hint,
+    in_no_charset,
+    network_failure,
+    parse_json,
+    proxy_for,
+    stated_time,
+)
 
 log = logging.getLogger(__name__)
 
-_MEDIA_TYPE = "application/scim+json"
+CONTENT_TYPES: dict[MediaType, str] = {"scim": "application/scim+json", "json": "application/json"}
+# What is asked for; some servers know no list of types, and no type but their own.
+_ACCEPT: dict[MediaType, str] = {"scim": "application/scim+json, application/json", "json": "application/json"}
+_OTHER: dict[MediaType, MediaType] = {"scim": "json", "json": "scim"}
+_WRONG_TYPE = frozenset({406, 415})  # not acceptable, unsupported media type
 
 _RENEW = (
     "Make a new token in the NinjaOne console (Administration, Accounts, Identity Providers, your provider, SCIM) "
@@ -51,6 +65,9 @@ class ScimTransport:
         ninjaone = config.ninjaone
         self.url = ninjaone.endpoint_url
         self.pacer = pacer
+        self.media_type = ninjaone.dialect.media_type  # the one in use
+        self._types_tried = False
+        self._lock = threading.Lock()
         self._timeout = ninjaone.timeout
         self._token = token
         proxy = proxy_for(self.url, ninjaone.proxy)
@@ -78,11 +95,37 @@ class ScimTransport:
         return self.pacer.call(lambda: self.once(method, path, params, body))
 
     def once(self, method: str, path: str, params: dict[str, str] | None = None, body: Any = None) -> Answer:
-        """Make one try; see ``call``."""
+        """Make one try; see ``call``. The first that is refused for its media type is sent again as the other."""
+        sent_as = self.media_type
+        answer = self._sent(method, path, params, body, sent_as)
+        if answer.status not in _WRONG_TYPE or (self._types_tried and sent_as == self.media_type):
+            return answer
+        second = self._sent(method, path, params, body, _OTHER[sent_as])
+        if second.status in _WRONG_TYPE:
+            self._types_tried = True
+            return answer
+        self._keep(_OTHER[sent_as])
+        return second
+
+    def _keep(self, media_type: MediaType) -> None:
+        """Send all that follows as the type that proved right. Several threads may find that out at once."""
+        with self._lock:
+            self._types_tried = True
+            before, self.media_type = self.media_type, media_type
+        if before != media_type:
+            kept = CONTENT_TYPES[media_type]
+            log.warning(
+                "NinjaOne takes %s alone; it is used for the rest of this run. "
+                'Set [ninjaone.dialect] media_type = "%s".',
+                kept,
+                media_type,
+            )
+
+    def _sent(self, method: str, path: str, params: dict[str, str] | None, body: Any, media_type: MediaType) -> Answer:
         begun, status = time.monotonic(), None
         try:
             answer = self._adapter.send(
-                self._request(method, path, params, body),
+                self._request(method, path, params, body, media_type),
                 stream=True,
                 timeout=self._timeout,
                 verify=self._verify,
@@ -117,24 +160,28 @@ class ScimTransport:
         # A Retry-After that is a date is meant by the server's clock, not by ours.
         theirs = stated or now
         self.skew = theirs - now
-        if status in TRANSIENT:
+        again = answer.headers.get("Retry-After")
+        if may_pass(status, again):
             raise TransientError(
                 f"NinjaOne answered with HTTP {status}, again and again.",
                 "Wait and run again; what was not applied is planned anew.",
                 status=status,
-                pause=retry_after(answer.headers.get("Retry-After"), theirs),
+                pause=retry_after(again, theirs),
             )
         if 300 <= status < 400:
             raise UnreachableError(
                 f"{self.url} redirects elsewhere (HTTP {status}); the token is not sent after a redirect.", CHECK_URL
             )
+        content = self._as_utf8(answer, content)
         try:
             # A server may repeat in an error what it was sent; the token must not come through to a message.
             if status >= 400:  # what an error says is shown, and some servers repeat the token in it
                 content = content.replace(self._token.get_secret_value().encode(), b"***")
             body = parse_json(content) if content.strip() else None
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError) as error:
             body = None
+            if status < 300 and isinstance(error, UnicodeDecodeError):
+                raise in_no_charset(self.url) from None
             if status < 300:
                 raise UnreachableError(
                     f"{self.url} answered with something that is not JSON, as a login page or a proxy would.",
@@ -144,22 +191,29 @@ class ScimTransport:
             raise CredentialsError(f"NinjaOne refused the SCIM token at {self.url} (HTTP 401).", _RENEW)
         return Answer(status, body)
 
-    def _request(self, method: str, path: str, params: dict[str, str] | None, body: Any) -> requests.PreparedRequest:
+    def _as_utf8(self, answer: requests.Response, content: bytes) -> bytes:
+        try:
+            return as_utf8(content, answer.headers.get("Content-Type"), self.url)
+        except UnreachableError:
+            if answer.status_code < 300:
+                raise
+            return b""  # what an error says can be done without
+
+    def _request(
+        self, method: str, path: str, params: dict[str, str] | None, body: Any, media_type: MediaType
+    ) -> requests.PreparedRequest:
         request = requests.PreparedRequest()
         request.method = method
         request.url = f"{self._base}{path}" + (f"?{urlencode(params)}" if params else "")
         request.body = None if body is None else json.dumps(body).encode()
         request.headers = self._headers.copy()
+        request.headers["Content-Type"], request.headers["Accept"] = CONTENT_TYPES[media_type], _ACCEPT[media_type]
         request.prepare_content_length(request.body)
         return request
 
     def _prepared(self) -> tuple[str, CaseInsensitiveDict[str]]:
         """Return what all requests have in common: the endpoint's URL, quoted where need be, and headers."""
-        headers = {
-            "Accept": f"{_MEDIA_TYPE}, application/json",
-            "Content-Type": _MEDIA_TYPE,
-            "User-Agent": f"ninjasync/{__version__}",
-        }
+        headers = {"User-Agent": f"ninjasync/{__version__}"}
         blank = requests.Request("GET", f"{self.url}/Users", {**requests.utils.default_headers(), **headers}).prepare()
         assert blank.url is not None
         blank.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"

@@ -8,6 +8,7 @@ import json
 import ssl
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from email.message import Message
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from pathlib import Path
@@ -18,7 +19,7 @@ import msgspec.json
 import requests.utils
 
 from ninjasync.config import Config, is_loopback
-from ninjasync.errors import ConfigurationError
+from ninjasync.errors import ConfigurationError, UnreachableError
 
 SYSTEM = "system"
 
@@ -64,6 +65,57 @@ def parse_json(data: bytes, parse: Callable[[bytes], Any] = _parse) -> Any:
         return parse(data)
     except ValueError:
         return json.loads(data)
+
+
+# JSON says by itself which of these it is in (RFC 8259 §8.1 and before it RFC 4627 §3).
+_UNICODE = frozenset({"", "utf-8", "utf8", "us-ascii", "ascii", "utf-16", "utf-16le", "utf-16be", "utf-32"})
+# Text in these that happens to be valid UTF-8 is UTF-8 with a wrong label, as servers' defaults put it on.
+_OFTEN_A_DEFAULT = frozenset({"iso-8859-1", "latin1", "iso-8859-15", "windows-1252", "cp1252"})
+
+
+def as_utf8(data: bytes, content_type: str | None, whose: str) -> bytes:
+    """Return the JSON ``data`` as UTF-8, read by its byte order mark or by the charset that ``content_type`` names.
+
+    Raises UnreachableError, naming the charset, where it cannot be read by that.
+    """
+    charset = _charset(content_type)
+    try:
+        if charset in _UNICODE or (charset in _OFTEN_A_DEFAULT and _is_utf8(data)):
+            found = json.detect_encoding(data)
+            return data if found == "utf-8" else data.decode(found).encode()
+        return data.decode(charset).encode()
+    except LookupError:
+        raise _unreadable(whose, f'in the charset "{charset}", which is not known here') from None
+    except ValueError:
+        raise in_no_charset(whose, charset) from None
+
+
+@lru_cache(maxsize=16)
+def _charset(content_type: str | None) -> str:
+    header = Message()
+    header["Content-Type"] = content_type or ""
+    charset = header.get_param("charset", "")
+    return charset.strip().lower() if isinstance(charset, str) else ""
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except ValueError:
+        return False
+    return True
+
+
+def in_no_charset(whose: str, charset: str = "") -> UnreachableError:
+    """Return the error for text that is not in the charset that it says it is in; else JSON is in UTF-8."""
+    named = f'in the charset "{charset}"' if charset else "in UTF-8, as JSON without another charset is"
+    return _unreadable(whose, f"with bytes that are not {named}")
+
+
+def _unreadable(whose: str, how: str) -> UnreachableError:
+    return UnreachableError(
+        f"{whose} answered {how}.", "Ask whoever runs it, or the proxy before it, for UTF-8, as JSON wants it."
+    )
 
 
 @lru_cache(maxsize=16)  # a service says the same second in many answers, and it takes 10 µs to read

@@ -11,11 +11,11 @@ from ninjasync import scim
 from ninjasync.config import Config, Dialect
 from ninjasync.ninjaone import PATHS, place
 from ninjasync.plan import Change, Member
+from ninjasync.scim_http import CONTENT_TYPES
 from ninjasync.story import Request
 
 # An id that NinjaOne has yet to give.
 _NEW_ACCOUNT = "<id of the new account>"
-_HEADERS = {"Authorization": "Bearer ***", "Content-Type": "application/scim+json"}
 
 
 def requests(changes: tuple[Change, ...], config: Config, rows: Mapping[str, Any]) -> tuple[Request, ...]:
@@ -24,8 +24,10 @@ def requests(changes: tuple[Change, ...], config: Config, rows: Mapping[str, Any
     ``rows`` are accounts and groups as NinjaOne shows them, by id; needed where it
     replaces instead of patching.
     """
-    sent = (one for change in changes for one in _sent(change, config.ninjaone.dialect, rows))
-    return tuple(Request(method, config.ninjaone.endpoint_url + path, _HEADERS, body) for method, path, body in sent)
+    dialect = config.ninjaone.dialect
+    headers = {"Authorization": "Bearer ***", "Content-Type": CONTENT_TYPES[dialect.media_type]}
+    sent = (one for change in changes for one in _sent(change, dialect, rows))
+    return tuple(Request(method, config.ninjaone.endpoint_url + path, headers, body) for method, path, body in sent)
 
 
 def _sent(change: Change, dialect: Dialect, rows: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
