@@ -29,7 +29,8 @@ class User(Row, frozen=True):
 
     ``values`` holds the mapped attributes but userName, in the order of
     ``Directory.paths``; None where there is no value. ``id`` is NinjaOne's own and None
-    for a desired user.
+    for a desired user. Without ``shows_active`` NinjaOne did not say whether the account
+    is active: then ``active`` is a guess.
     """
 
     user_name: str
@@ -37,13 +38,15 @@ class User(Row, frozen=True):
     active: bool
     values: tuple[str | None, ...]
     id: str | None = None
+    shows_active: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
     """A SCIM Group. ``members`` are Duo user ids where desired, NinjaOne ids where actual.
 
-    None says that the server did not show the members: unknown, which is not empty.
+    None says that the server did not show the members. What that means, and an empty list,
+    depends on whether it ever shows any (``Ownership.members_shown``).
     """
 
     display_name: str
@@ -113,6 +116,25 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
+class Membership:
+    """What became of a change of a group's members, by NinjaOne ids.
+
+    ``refused`` says of some why they were refused; ``lacking`` were taken and are not in
+    the group, ``left`` were taken out and still are in it.
+    """
+
+    refused: Mapping[str, str] = field(default_factory=dict)
+    lacking: frozenset[str] = frozenset()
+    left: frozenset[str] = frozenset()
+    observed: tuple[Observation, ...] = ()
+
+    @property
+    def undone(self) -> frozenset[str]:
+        """Those whose change is not there."""
+        return self.lacking.union(self.left, self.refused)
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """Whom to look for where NinjaOne is not listed: ids from the ledger, names and Duo ids from the source."""
 
@@ -128,7 +150,8 @@ class Ownership:
     """What the ledger knows: ours by Duo id, and the NinjaOne ids of other tenants, with their names.
 
     ``known`` is False where there is no ledger for this tenant. ``contested`` are folded
-    names that NinjaOne lately refused as taken.
+    names that NinjaOne lately refused as taken. ``members_shown`` says that some group of
+    this endpoint has shown a member once, so that a group without members has none.
     """
 
     known: bool = False
@@ -137,6 +160,7 @@ class Ownership:
     foreign_users: Mapping[str, str] = field(default_factory=dict)
     foreign_groups: Mapping[str, str] = field(default_factory=dict)
     contested: frozenset[tuple[Resource, str]] = frozenset()
+    members_shown: bool = False
 
 
 @dataclass(frozen=True, slots=True)

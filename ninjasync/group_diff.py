@@ -4,15 +4,17 @@ Pure. Takes what ``user_diff`` decided about people as given. Groups are renamed
 place and kept by default: in NinjaOne the role mapping hangs on the group.
 """
 
+from collections import Counter
 from collections.abc import Mapping
+from functools import cached_property
 
-from ninjasync.attribute import DISPLAY_NAME, EXTERNAL_ID
+from ninjasync.attribute import DISPLAY_NAME, EXTERNAL_ID, MEMBERS
 from ninjasync.directory import Directory, Group, Ownership, Problem, Source, Standing
 from ninjasync.match import is_duo_id, match
 from ninjasync.names import order_renames, settle_names
 from ninjasync.names_alike import folded, spelled
 from ninjasync.plan import Action, Change, Counts, Delta, Member, count
-from ninjasync.user_diff import Policy, UserDiff
+from ninjasync.user_diff import Policy, UserDiff, carries
 
 
 class GroupDiff:
@@ -39,8 +41,11 @@ class GroupDiff:
         for duo_id in self._gone:
             if self.group[duo_id].id in taken:
                 del self.group[duo_id]
-        self.memberships = sum(len(group.members or ()) for group in self.group.values())
+        self._members_shown = owned.members_shown or any(group.members for group in actual.groups)
+        self._hidden = False
         self._members = _members_by_group(source)
+        self._there = {duo_id: self._members_there(duo_id, group) for duo_id, group in self.group.items()}
+        self.memberships = sum(map(len, self._there.values()))
         self._frozen = 0
 
     def _settle(self) -> dict[str, Group]:
@@ -93,6 +98,11 @@ class GroupDiff:
                 self.warnings.append(
                     f'The group "{group.display_name}" is {gone}; it is kept, with its members as they are.'
                 )
+        if self._hidden:
+            self.warnings.append(
+                "NinjaOne does not show the members of its groups; those last applied count instead, so what is "
+                "changed in its console is not seen."
+            )
         if self._frozen:
             one = self._frozen == 1
             self.warnings.append(
@@ -110,10 +120,9 @@ class GroupDiff:
             return Change("group", "create", name, None, duo_id, (row,), added, reasons=tuple(reasons))
         rows = []
         entry = self.owned.groups.get(duo_id)
-        hidden = group.external_id is None and entry is not None and entry.id == group.id
-        if self.policy.external_id and group.external_id != duo_id and not hidden:
-            rows.append(Delta(EXTERNAL_ID, group.external_id, duo_id))
         recorded = entry if entry is not None and entry.id == group.id else None
+        if self.policy.external_id and not carries(duo_id, group.external_id, recorded):
+            rows.append(Delta(EXTERNAL_ID, group.external_id, duo_id))
         if spelled(group.display_name) != name and not (
             recorded and recorded.settled(DISPLAY_NAME, name, group.display_name)
         ):
@@ -129,7 +138,7 @@ class GroupDiff:
         people, there = self.people, set[str]()
         removed: list[Member] = []
         in_duo = self._members.get(duo_id, set())
-        shown = self._shown_members(duo_id, group) if group else frozenset[str]()
+        shown = self._members_of(duo_id, group) if group else frozenset[str]()
         if in_duo == set(map(people.owner.get, shown)) and in_duo <= people.wanted.keys():
             return (), ()  # as on most days: the same members, each of them somebody to be provisioned
         for account_id in shown:
@@ -152,17 +161,52 @@ class GroupDiff:
                 self._frozen += 1
         return tuple(sorted(added, key=_member_order)), tuple(sorted(removed, key=_member_order))
 
-    def _shown_members(self, duo_id: str, group: Group) -> frozenset[str]:
-        """Return a group's members; where NinjaOne does not show them, those that the ledger says we put there."""
-        if group.members is not None:
-            return group.members
-        self.warnings.append(
-            f'NinjaOne does not show the members of "{group.display_name}"; those last applied count instead.'
-        )
+    def _members_of(self, duo_id: str, group: Group) -> frozenset[str]:
+        there = self._there.get(duo_id)
+        return self._members_there(duo_id, group) if there is None else there
+
+    def _members_there(self, duo_id: str, group: Group) -> frozenset[str]:
+        """Return the ids of a group's members: those shown, and where NinjaOne hides them those last applied.
+
+        Where any group ever showed a member, one that shows none has none. Some servers
+        show only the first members of a large group (``MEMBERS`` in the ledger's ``shown``
+        says how many): then those last applied count too.
+        """
+        shown = self._by_known_ids(group.members or frozenset())
         entry = self.owned.groups.get(duo_id)
-        known = entry.members if entry is not None else ()
-        accounts = (self.people.account.get(member) for member in known)
-        return frozenset(account.id for account in accounts if account is not None and account.id)
+        if entry is None or entry.id != group.id or not entry.members:
+            return shown
+        if self._members_shown:
+            if not shown or entry.shown.get(MEMBERS) != str(len(shown)):
+                return shown
+            self.warnings.append(
+                f'NinjaOne shows only {len(shown)} members of "{group.display_name}"; those last applied count as well.'
+            )
+        else:
+            self._hidden = True
+        return shown.union(filter(None, map(self._account_of, entry.members)))
+
+    def _account_of(self, duo_id: str) -> str | None:
+        """Return the id of the account that a member of the ledger has, also where it passes to another user now."""
+        if (account := self.people.account.get(duo_id)) is not None:
+            return account.id
+        entry = self.owned.users.get(duo_id)
+        return entry.id if entry is not None and entry.id in self.people.adopter else None
+
+    def _by_known_ids(self, shown: frozenset[str]) -> frozenset[str]:
+        """Return members by the ids of the accounts: some servers write the ids of members in another letter case."""
+        known = self.people.owner
+        strange = [id_ for id_ in shown if id_ not in known]
+        if not strange:
+            return shown
+        return shown.difference(strange).union(self._spelling.get(id_.lower(), id_) for id_ in strange)
+
+    @cached_property
+    def _spelling(self) -> Mapping[str, str]:
+        """The accounts' ids by their lower-case form, but for those that differ in letter case alone."""
+        ids = [account.id for account in self.actual.users if account.id]
+        often = Counter(id_.lower() for id_ in ids)
+        return {id_.lower(): id_ for id_ in ids if often[id_.lower()] == 1}
 
     def counts(self, changes: list[Change]) -> Counts:
         """Count groups by what happens to them."""

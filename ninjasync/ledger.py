@@ -249,7 +249,17 @@ class Ledger:
             foreign_users=self.foreign("user"),
             foreign_groups=self.foreign("group"),
             contested=self.contested(now),
+            members_shown=self._meta(self._members_shown) is not None,
         )
+
+    def learn_that_members_are_shown(self) -> None:
+        """Remember that a group of this tenant has shown a member: from now on one without members has none."""
+        if self._meta(self._members_shown) is None:
+            self._change("INSERT OR IGNORE INTO meta (key, value) VALUES (?, '')", (self._members_shown,))
+
+    @property
+    def _members_shown(self) -> str:
+        return f"members_shown {self._id}"
 
     def owned(self, resource: Resource) -> dict[str, Owned]:
         """Return this tenant's resources by Duo id."""
@@ -316,8 +326,21 @@ class Ledger:
         return frozenset((resource, name) for resource, name in rows)
 
     def forget(self, ids: Iterable[str]) -> None:
-        """Forget resources, by NinjaOne id, that are proven to be no more."""
-        self._change("DELETE FROM resources WHERE tenant = ? AND id = ?", *((self._id, id_) for id_ in ids))
+        """Forget resources, by NinjaOne id, that are proven to be no more, and with them their memberships."""
+        gone = set(ids)
+        if not gone:
+            return
+        query = "SELECT external_id, id FROM resources WHERE tenant = ? AND resource = 'user'"
+        people = {duo_id for duo_id, id_ in self._read(query, self._id) if id_ in gone}
+        self._change("DELETE FROM resources WHERE tenant = ? AND id = ?", *((self._id, id_) for id_ in gone))
+        self._change(
+            "UPDATE resources SET members = ? WHERE tenant = ? AND resource = 'group' AND external_id = ?",
+            *(
+                (json.dumps(sorted(entry.members - people)), self._id, duo_id)
+                for duo_id, entry in self.owned("group").items()
+                if not people.isdisjoint(entry.members)
+            ),
+        )
 
     # --- the journal -------------------------------------------------------------------------
 

@@ -51,6 +51,8 @@ def match(
 
     for resource in resources:
         duo_id = resource.external_id
+        if duo_id is not None and duo_id not in source_ids and is_duo_id(duo_id.upper()):
+            duo_id = duo_id.upper()  # some servers keep it in another letter case
         if duo_id is None or duo_id not in source_ids:
             if by_id is None:
                 by_id = {entry.id: duo_id for duo_id, entry in owned.items()}

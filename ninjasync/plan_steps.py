@@ -76,6 +76,8 @@ def keep(ledger: Ledger, config: Config, planning: Planning, moment: Moment, *, 
 
 def remember(ledger: Ledger, planning: Planning, moment: Moment) -> None:
     """Keep of a plan of the whole world what ``explain`` tells of it: the guards, and what people are called."""
+    if any(group.members for group in planning.actual.groups):
+        ledger.learn_that_members_are_shown()
     if moment.only:
         return
     users = planning.source.users.values()

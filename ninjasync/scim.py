@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from ninjasync import attribute, config
 from ninjasync.attribute import (
@@ -236,12 +237,15 @@ def user_reader(paths: Sequence[str]) -> Callable[[Any], User]:
         external_id = given.strip() or None if type(given) is str else _text(get(row, EXTERNAL_ID))
         active = row.get(ACTIVE)
         if active is not True:
-            active = _boolean(get(row, ACTIVE), default=True)
+            active = read_active(row)
         given = row.get("id")
         id_ = given.strip() if type(given) is str else _text(get(row, "id"))
         if not id_:
             raise UnreadableResourceError("has no id")
-        return User(user_name, external_id, active, tuple([value(row) for value in values]), id_)
+        columns = tuple([value(row) for value in values])
+        if active is None:
+            return User(user_name, external_id, True, columns, id_, False)
+        return User(user_name, external_id, active, columns, id_)
 
     return read
 
@@ -296,9 +300,37 @@ def read_group(row: Any) -> Group:
         try:  # a group may have as many members as there are people, and nearly all are such
             found = [one["value"].strip() for one in members]
         except (KeyError, TypeError, AttributeError):
-            found = [_text(get(one, "value") if isinstance(one, dict) else one) for one in members]
+            found = list(map(_member_id, members))
         ids = frozenset(filter(None, found))
     return Group(name, _text(get(row, EXTERNAL_ID)), ids, read_id(row))
+
+
+def _member_id(item: Any) -> str | None:
+    """Return a member's id: its ``value``, else the last part of its ``$ref`` (RFC 7643 §4.2, §2.3.7)."""
+    if not isinstance(item, dict):
+        return _text(item)
+    reference = _text(get(item, "$ref"))
+    return _text(get(item, "value")) or (unquote(urlsplit(reference).path.rpartition("/")[2]) if reference else None)
+
+
+def read_groups(row: Any) -> frozenset[str]:
+    """Return the ids of the groups that a user shows (RFC 7643 §4.1.2); none where it shows none."""
+    groups = get(row, "groups") if isinstance(row, dict) else None
+    return frozenset(filter(None, map(_member_id, groups))) if isinstance(groups, list) else frozenset()
+
+
+def read_active(row: Any) -> bool | None:
+    """Return whether a user is active, in whatever form that is said; None where it is not."""
+    value = get(row, ACTIVE) if isinstance(row, dict) else None
+    if isinstance(value, str):
+        return _ACTIVE_WORDS.get(value.strip().casefold())
+    return bool(value) if isinstance(value, bool | int | float) else None
+
+
+_ACTIVE_WORDS = {
+    **dict.fromkeys(("true", "1", "yes", "on", "active", "enabled"), True),
+    **dict.fromkeys(("false", "0", "no", "off", "inactive", "disabled"), False),
+}
 
 
 def read_id(row: Any) -> str:
@@ -361,9 +393,3 @@ def _text(value: Any) -> str | None:
             return str(int(value)) if value.is_integer() else str(value)
         case _:
             return None
-
-
-def _boolean(value: Any, *, default: bool) -> bool:
-    if isinstance(value, str):
-        return {"true": True, "false": False}.get(value.strip().casefold(), default)
-    return value if isinstance(value, bool) else default

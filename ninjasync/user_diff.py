@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
+from msgspec.structs import replace
+
 from ninjasync import config
 from ninjasync.attribute import ACTIVE, EXTERNAL_ID, ORGANIZATION_ID, USER_NAME, USER_TYPE
 from ninjasync.directory import Directory, Owned, Ownership, Problem, Source, SourceUser, Standing, User
@@ -60,7 +62,7 @@ class UserDiff:
         self._protects = protection(policy.protected)
         matched = match(actual.users, source.users, owned.users, owned.foreign_users, self._wished_name)
         self.warnings = list(matched.warnings)
-        self.account = dict(matched.ours)
+        self.account = {duo_id: self._as_stopped(duo_id, account) for duo_id, account in matched.ours.items()}
         self._gone = matched.gone
         self._gone_accounts = {self.account[duo_id].id for duo_id in self._gone}
         self.protected: dict[str, str] = {}
@@ -92,6 +94,14 @@ class UserDiff:
         """The attributes that no account shows: NinjaOne hides them, or has none."""
         columns = zip(*(account.values for account in self.actual.users), strict=True) if self.actual.users else ()
         return {path for path, column in zip(self.source.paths, columns, strict=False) if not any(column)}
+
+    def _as_stopped(self, duo_id: str, account: User) -> User:
+        """Take an account that does not say whether it is active for what we made of it last."""
+        if account.shows_active:
+            return account
+        entry = self.owned.users.get(duo_id)
+        stopped = entry is not None and entry.id == account.id and entry.deactivated_at is not None
+        return replace(account, active=False) if stopped else account
 
     def user(self, duo_id: str) -> SourceUser:
         """Return the Duo user with this id, also one who is in the ledger alone."""
@@ -274,11 +284,13 @@ class UserDiff:
         rows: list[Delta] = []
         if not account.active:
             rows.append(Delta(ACTIVE, before=False, after=True))
-        if self.policy.external_id and account.external_id != duo_id and not self._hides_external_id(duo_id, account):
-            rows.append(Delta(EXTERNAL_ID, account.external_id, duo_id))
         entry = self.owned.users.get(duo_id)
         if entry is not None and entry.id != account.id:
             entry = None
+        if self.policy.external_id and not carries(duo_id, account.external_id, entry):
+            rows.append(Delta(EXTERNAL_ID, account.external_id, duo_id))
+        elif entry and account.external_id and entry.settled(EXTERNAL_ID, duo_id, account.external_id):
+            self._kept[EXTERNAL_ID, False] += 1
         if folded(account.user_name) != folded(desired.user_name) and not (
             entry and entry.settled(USER_NAME, desired.user_name, account.user_name)
         ):
@@ -321,11 +333,6 @@ class UserDiff:
             return False
         self._kept[path, old is None] += 1
         return True
-
-    def _hides_external_id(self, duo_id: str, account: User) -> bool:
-        """Whether the server was told this externalId and does not show it: then the ledger alone counts."""
-        entry = self.owned.users.get(duo_id)
-        return account.external_id is None and entry is not None and entry.id == account.id
 
     def _removals(self) -> list[Change]:
         match self.policy.deprovision.users:
@@ -390,6 +397,18 @@ class UserDiff:
             unmanaged=len(self.actual.users) - len(self.account) - len(self.adopted) if self.actual.complete else None,
             held=len(held) + nameless,
         )
+
+
+def carries(duo_id: str, external_id: str | None, entry: Owned | None) -> bool:
+    """Whether ``duo_id`` need not be sent: it is there in any letter case, or the server hides it or keeps another.
+
+    ``entry`` is the ledger's of this very resource.
+    """
+    if external_id is None:
+        return entry is not None
+    if external_id.lower() == duo_id.lower():
+        return True
+    return entry is not None and entry.settled(EXTERNAL_ID, duo_id, external_id)
 
 
 def protection(patterns: Iterable[str]) -> Callable[[str], bool]:

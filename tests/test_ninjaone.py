@@ -80,9 +80,9 @@ def test_both_lists_are_read_page_by_page_by_what_came(reader: Reader, server: r
     found = reader.directory(("title",), NOBODY)
     assert found.paths == ("title",)
     assert found.users == (
-        User("a@example.com", "DU1", True, (None,), "a"),
-        User("b@example.com", None, True, (None,), "b"),
-        User("c@example.com", None, True, (None,), "c"),
+        User("a@example.com", "DU1", True, (None,), "a", shows_active=False),
+        User("b@example.com", None, True, (None,), "b", shows_active=False),
+        User("c@example.com", None, True, (None,), "c", shows_active=False),
     )
     assert found.groups == (Group("g", None, frozenset({"a"}), "g"),)
     assert found.unreadable == ()

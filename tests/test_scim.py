@@ -226,7 +226,7 @@ def test_a_user_is_read_with_the_values_of_the_paths_in_their_order() -> None:
 def test_attribute_names_and_schema_urns_are_read_in_any_letter_case() -> None:
     row = {"ID": "1", "USERNAME": "j@x.y", "ExternalID": "DU1", "NAME": {"GIVENNAME": "J"}}
     row |= {NINJAONE.lower(): {"USERTYPE": "endUser"}}
-    assert scim.read_user(row, PATHS) == User("j@x.y", "DU1", True, ("J", "endUser", None), "1")
+    assert scim.read_user(row, PATHS) == User("j@x.y", "DU1", True, ("J", "endUser", None), "1", shows_active=False)
 
 
 def test_an_extension_attribute_may_come_flat_under_its_full_path() -> None:
@@ -236,7 +236,9 @@ def test_an_extension_attribute_may_come_flat_under_its_full_path() -> None:
 @pytest.mark.parametrize("nothing", [None, "", "  ", [], {}, [1]])
 def test_empty_blank_null_and_what_is_no_simple_value_is_no_value(nothing: Any) -> None:
     row = user(externalId=nothing, name={"givenName": nothing}, **{NINJAONE: nothing})
-    assert scim.read_user(row, PATHS) == User("jane@example.com", None, True, (None, None, None), "1")
+    assert scim.read_user(row, PATHS) == User(
+        "jane@example.com", None, True, (None, None, None), "1", shows_active=False
+    )
 
 
 def test_a_name_in_other_letter_case_is_found_also_after_accounts_that_lacked_it() -> None:
@@ -276,10 +278,14 @@ def test_members_are_read_in_every_form_that_names_them(members: list[Any], ids:
         (" FALSE ", False),
         (None, True),
         ("?", True),
-        (0, True),
+        (0, False),
+        (1, True),
+        ("0", False),
+        ("Inactive", False),
+        ("enabled", True),
     ],
 )
-def test_active_is_read_as_boolean_or_text_and_true_where_it_is_not_shown(sent: Any, active: bool) -> None:
+def test_active_is_read_as_boolean_number_or_text_and_true_where_it_is_not_shown(sent: Any, active: bool) -> None:
     assert scim.read_user(user(active=sent), ()).active is active
 
 
