@@ -4,11 +4,11 @@ Pure. Writes what the dialect asks for and reads tolerantly; knows nothing of HT
 beyond a body, and nothing of who owns what.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from ninjasync import attribute, config
 from ninjasync.attribute import (
@@ -309,8 +309,15 @@ def _member_id(item: Any) -> str | None:
     """Return a member's id: its ``value``, else the last part of its ``$ref`` (RFC 7643 §4.2, §2.3.7)."""
     if not isinstance(item, dict):
         return _text(item)
-    reference = _text(get(item, "$ref"))
-    return _text(get(item, "value")) or (unquote(urlsplit(reference).path.rpartition("/")[2]) if reference else None)
+    if (value := _text(get(item, "value"))) is not None:
+        return value
+    reference = _text(get(item, "$ref")) or ""
+    last = re.split("[?#]", reference)[0].rstrip("/").rpartition("/")[2]
+    raw = _ESCAPED.sub(lambda found: bytes([int(found[1], 16)]), last.encode())
+    return raw.decode(errors="replace") or None
+
+
+_ESCAPED = re.compile(rb"%([0-9A-Fa-f]{2})")
 
 
 def read_groups(row: Any) -> frozenset[str]:
