@@ -6,7 +6,7 @@ nothing about people, prints and asks nothing.
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -16,14 +16,13 @@ from ninjasync import run as runs
 from ninjasync.apply import apply_plan
 from ninjasync.config import Config
 from ninjasync.directory import Baseline
-from ninjasync.errors import LedgerError, NinjasyncError, RefusedForSafetyError
+from ninjasync.errors import LedgerError, NinjasyncError, RefusedForSafetyError, UnreachableError
 from ninjasync.guards import Approvals
 from ninjasync.journal import LedgerJournal, settle, tell_lasting
 from ninjasync.ledger import Ledger
 from ninjasync.mapping import compile_mapping
 from ninjasync.ninjaone_writer import Writer
-from ninjasync.plan import Outcome, Plan, Result
-from ninjasync.planner import Moment, Planning
+from ninjasync.plan import Outcome, Plan, Result, Vanished
 from ninjasync.progress import Tell, untold
 from ninjasync.stale import expect_fresh
 from ninjasync.tenant import tenant_of
@@ -41,14 +40,19 @@ class Applying:
         stop: threading.Event,
         plan: Plan,
         baseline: Baseline | None,
+        found: record.Found,
+        at: datetime,
     ) -> None:
-        self.plan, self._baseline = plan, baseline
+        self.plan, self._baseline, self._found, self._at = plan, baseline, found, at
         self._config, self._ledger, self._writer, self._run, self._stop = config, ledger, writer, run, stop
 
     def apply(self, *, parallelism: int | None, tell: Callable[[Outcome], None]) -> Result:
-        """Write the plan and return what became of it. With this, its read becomes the baseline."""
-        if self._baseline is not None:
-            self._ledger.set_baseline(self._baseline)
+        """Write the plan and return what became of it.
+
+        With this it is accepted: its read becomes the baseline, and last of all the ledger
+        forgets what is gone.
+        """
+        self._accept()
         journal = LedgerJournal(self._ledger, self._run)
         result = apply_plan(
             self.plan,
@@ -58,7 +62,29 @@ class Applying:
             stop=self._stop,
             tell=tell,
         )
+        if record.may_forget(self.plan, result):
+            gone = [one.id for one in record.to_forget(self.plan, result) if self._is_gone(one)]
+            with suppress(LedgerError):  # the next run does it; what was written is to be reported
+                self._ledger.forget([*self._found.deleted, *gone])
         return tell_lasting(result, self._ledger, self._run)
+
+    def _accept(self) -> None:
+        """Record what was found to be ours, and set the leavers' clocks right (CONTRACT §6.1, §6.7)."""
+        ledger, found = self._ledger, self._found
+        if self._baseline is not None:
+            ledger.set_baseline(self._baseline)
+        ledger.uncontest(found.seen_names)
+        ledger.record("user", found.ours, self._at)
+        ledger.record("group", found.our_groups, self._at)
+        ledger.stop_clocks(found.clocks_to_stop)
+        ledger.start_clocks(found.unclocked, self._at)
+
+    def _is_gone(self, one: Vanished) -> bool:
+        """Whether NinjaOne still says that a resource is gone: a saved plan may be hours old."""
+        try:
+            return self._writer.raw(one.resource, one.id) is None
+        except UnreachableError:
+            return False
 
     def finish(self, result: Result, exit_code: int) -> LedgerError | None:
         """Put the end of the run into the history; return what kept it from being written there."""
@@ -91,13 +117,15 @@ def applying(
         writer.begin(compile_mapping(config.attributes, config.safety).paths)
         moment = plan_steps.moment_of(ledger, at, approvals, only, warnings)
         planning = plan_steps.read_and_plan(config, secret, writer, moment, stop, tell)
-        ours, our_groups = record.ours(planning)
-        ledger.forget(planning.actual.vanished | _deleted(planning, moment))
-        ledger.uncontest(plan_steps.seen_names(planning, moment))
         plan_steps.remember(ledger, planning, moment)
-        _record(ledger, ours, our_groups, record.unclocked(planning), record.clocks_to_stop(planning, moment), at)
+        found = record.found(planning, moment)
+        users, disputed = record.undisputed(found.ours, moment.owned.users)
+        groups, disputed_groups = record.undisputed(found.our_groups, moment.owned.groups)
+        ledger.record("user", users, at)
+        ledger.record("group", groups, at)
+        found = replace(found, ours=disputed, our_groups=disputed_groups)
         baseline = plan_steps.accepted_baseline(config, planning, moment)
-        yield Applying(config, ledger, writer, run, stop, planning.plan, baseline)
+        yield Applying(config, ledger, writer, run, stop, planning.plan, baseline, found, at)
 
 
 @contextmanager
@@ -141,9 +169,8 @@ def applying_saved(
         if not plan.refused:
             expect_fresh(plan_file, writer, config.ninjaone.dialect.page_size)
             ledger.use_plan(plan_file.file_digest, run, at)
-            exact = plan_file.exact
-            _record(ledger, exact.ours, exact.our_groups, exact.unclocked, exact.clocks_to_stop, at)
-        yield Applying(config, ledger, writer, run, stop, plan, _saved_baseline(plan_file, plan, at))
+        found = record.found_before(plan_file.exact)
+        yield Applying(config, ledger, writer, run, stop, plan, _saved_baseline(plan_file, plan, at), found, at)
 
 
 @contextmanager
@@ -163,21 +190,6 @@ def _begun(
             if any(one.id == run for one in ledger.unfinished()[0]):
                 ledger.finish(run, code, {}, runs.now())
             raise
-
-
-def _record(
-    ledger: Ledger,
-    ours: list[tuple[str, str, str]],
-    our_groups: list[tuple[str, str, str]],
-    unclocked: list[str],
-    clocks_to_stop: list[str],
-    at: datetime,
-) -> None:
-    """Record everything that was found to be ours, and set the leavers' clocks right (CONTRACT §6.1, §6.7)."""
-    ledger.record("user", ours, at)
-    ledger.record("group", our_groups, at)
-    ledger.stop_clocks(clocks_to_stop)
-    ledger.start_clocks(unclocked, at)
 
 
 def _judged_again(config: Config, plan_file: saved.SavedPlan, approvals: Approvals, warnings: tuple[str, ...]) -> Plan:
@@ -201,10 +213,3 @@ def _saved_baseline(plan_file: saved.SavedPlan, plan: Plan, at: datetime) -> Bas
     if not complete or any(guard.tripped for guard in plan.guards):
         return None
     return Baseline(at, plan.evidence.in_scope, plan_file.exact.scope_digest, plan_file.exact.scoped)
-
-
-def _deleted(planning: Planning, moment: Moment) -> frozenset[str]:
-    """List the resources whose deletion NinjaOne accepted and that it no longer lists."""
-    there = {user.id for user in planning.actual.users} | {group.id for group in planning.actual.groups}
-    entries = [*moment.owned.users.values(), *moment.owned.groups.values()]
-    return frozenset(entry.id for entry in entries if entry.deleted and entry.id not in there)

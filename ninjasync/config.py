@@ -272,6 +272,8 @@ class Safety(Section):
     on_refusal: Literal["stop", "withhold"] = "stop"
     protected_users: Strings = ()
     privilege_changes: Literal["allow", "confirm"] = "allow"
+    max_vanished: Count = 3
+    max_vanished_percent: Percent = 10
     allow_missing_user_type: bool = False
     allow_missing_organization: bool = False
 

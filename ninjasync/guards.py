@@ -8,7 +8,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
 from ninjasync import config
-from ninjasync.plan import REMOVALS, Change, Evidence, GuardResult, Member
+from ninjasync.attribute import DISPLAY_NAME, USER_NAME
+from ninjasync.names_alike import folded
+from ninjasync.plan import REMOVALS, Change, Evidence, GuardResult, Member, Vanished
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,7 @@ class Approvals:
     member_removals: int | None = None
     source: int | None = None
     privilege_changes: int | None = None
+    vanished: int | None = None
     strict: bool = False
 
     def with_more(self, other: "Approvals") -> "Approvals":
@@ -50,7 +53,8 @@ def permitted(
     tripped = {verdict.name for verdict in verdicts if verdict.tripped}
     if not seen.unreadable and not (tripped and safety.on_refusal == "withhold"):
         return changes, frozenset()
-    writes = withhold(changes, privileges="privilege-changes" in tripped)
+    left = without_vanished(changes, seen.vanished) if "vanished" in tripped else changes
+    writes = withhold(left, privileges="privilege-changes" in tripped)
     kept = {change.name: change for change in writes}
     return writes, frozenset(change.name for change in changes if kept.get(change.name) != change)
 
@@ -74,6 +78,23 @@ def withhold(changes: tuple[Change, ...], *, privileges: bool) -> tuple[Change, 
     """
     kept = [change for change in changes if change.action not in REMOVALS and not (privileges and change.privilege)]
     return with_their_needs([replace(change, removed=()) if change.removed else change for change in kept])
+
+
+def without_vanished(changes: tuple[Change, ...], vanished: tuple[Vanished, ...]) -> tuple[Change, ...]:
+    """Return ``changes`` without those that are right only if the ``vanished`` are in fact gone.
+
+    These are changes for their owners, who would get a second account or group, and changes
+    that take one of their names.
+    """
+    owners = {(one.resource, one.external_id) for one in vanished}
+    names = {(one.resource, folded(one.name)) for one in vanished}
+
+    def presumes(change: Change) -> bool:
+        taken = {row.after for row in change.diff if row.path in (USER_NAME, DISPLAY_NAME)}
+        wants = {(change.resource, folded(name)) for name in taken if isinstance(name, str)}
+        return (change.resource, change.external_id) in owners or not names.isdisjoint(wants)
+
+    return tuple(change for change in changes if not presumes(change))
 
 
 def with_their_needs(changes: list[Change]) -> tuple[Change, ...]:
@@ -152,6 +173,27 @@ def _privilege_changes(case: _Case) -> GuardResult:
     return GuardResult("privilege-changes", tripped, message, f"--approve-privilege-changes {number}")
 
 
+def _vanished(case: _Case) -> GuardResult:
+    """Judge how much of ours NinjaOne no longer shows. All of it is beyond any limit but 100 %."""
+    seen, safety = case.seen, case.safety
+    accounts, groups = seen.gone("user"), seen.gone("group")
+    number = max(accounts, groups)  # an approval is for so many accounts, and for so many groups
+    approved = case.approvals.vanished is not None and number <= case.approvals.vanished
+    percent = safety.max_vanished_percent
+    over, none_left = False, False
+    for gone, of in ((accounts, seen.known), (groups, seen.known_groups)):
+        over = over or gone > max(safety.max_vanished, config.share(percent, of))
+        none_left = none_left or bool(0 < of <= gone and percent < 100)
+    also = f" and {groups} of {seen.known_groups} groups" if groups else ""
+    message = (
+        f"{accounts} of {seen.known} active managed accounts{also} are no longer in NinjaOne; the limit is the larger "
+        f"of {safety.max_vanished} ([safety] max_vanished) and {percent:g} % ([safety] max_vanished_percent)."
+    )
+    if none_left:
+        message += " An empty NinjaOne is never believed: see that [ninjaone] endpoint_url and the token are right."
+    return GuardResult("vanished", (over or none_left) and not approved, message, f"--approve-vanished {number}")
+
+
 def _held(case: _Case) -> GuardResult:
     number, strict = case.seen.held, case.approvals.strict
     then = "with --strict that is a refusal. Mend them in Duo." if strict else "that is no refusal without --strict."
@@ -164,5 +206,6 @@ GUARDS: tuple[Callable[[_Case], GuardResult], ...] = (
     _removals,
     _member_removals,
     _privilege_changes,
+    _vanished,
     _held,
 )

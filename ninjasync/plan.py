@@ -137,12 +137,24 @@ class Leaver:
 
 
 @dataclass(frozen=True, slots=True)
+class Vanished:
+    """A resource of ours, known from the ledger, that NinjaOne no longer shows under its ``id``."""
+
+    resource: Resource
+    external_id: str
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """The figures that guards judge by, of the whole world even where a plan is narrowed.
 
     ``missing`` has a sentence for each scoped group that is gone; ``last_good`` is how many
     were in scope at the last good run, None where there was none. ``active`` counts active
     managed accounts, ``memberships`` the members of our groups; the others count changes.
+    ``vanished`` are ours that this read no longer shows; ``known`` counts the active accounts,
+    ``known_groups`` the groups, that the ledger says are ours.
     """
 
     missing: tuple[str, ...]
@@ -155,6 +167,13 @@ class Evidence:
     privilege_changes: int
     held: int
     unreadable: int
+    vanished: tuple[Vanished, ...] = ()
+    known: int = 0
+    known_groups: int = 0
+
+    def gone(self, resource: Resource) -> int:
+        """Return how many users or groups of ours this read no longer shows."""
+        return sum(one.resource == resource for one in self.vanished)
 
 
 @dataclass(frozen=True, slots=True)

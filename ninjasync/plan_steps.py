@@ -68,7 +68,8 @@ def accepted_baseline(config: Config, planning: Planning, moment: Moment) -> Bas
 
 def keep(ledger: Ledger, config: Config, planning: Planning, moment: Moment, *, baseline: bool) -> None:
     """Put down what a plan found; with ``baseline`` also how large the source was, if no guard objected."""
-    ledger.uncontest(seen_names(planning, moment))
+    if planning.plan.safe:
+        ledger.uncontest(seen_names(planning, moment))
     remember(ledger, planning, moment)
     if baseline and (accepted := accepted_baseline(config, planning, moment)) is not None:
         ledger.set_baseline(accepted)
@@ -88,5 +89,4 @@ def remember(ledger: Ledger, planning: Planning, moment: Moment) -> None:
 
 def seen_names(planning: Planning, moment: Moment) -> list[tuple[Resource, str]]:
     """List the names that were refused as taken and whose holders this plan has seen."""
-    contested = moment.owned.contested - planning.actual.hidden
-    return sorted(contested)
+    return sorted(moment.owned.contested - planning.actual.hidden)

@@ -23,7 +23,7 @@ from ninjasync.expression import is_bare
 from ninjasync.guards import Approvals
 from ninjasync.mapping import AttributeMapping, compile_mapping, label, map_user
 from ninjasync.names_alike import folded
-from ninjasync.plan import REMOVALS, Change, Evidence, Leaver, Plan, count, journal_diff
+from ninjasync.plan import REMOVALS, Change, Evidence, Leaver, Plan, Vanished, count, journal_diff
 from ninjasync.scope import Scope, Verdict, judge, resolve
 from ninjasync.trace import timed
 
@@ -248,7 +248,7 @@ def source_reader(scope: Scope, mapping: AttributeMapping) -> Callable[[Any], So
 
 def _judged(config: Config, source: Source, actual: Directory, difference: Difference, moment: Moment) -> Plan:
     """Let the guards judge the whole world, then take out what they withhold and whom ``only`` leaves out."""
-    evidence = _evidence(config, source, difference, moment.baseline)
+    evidence = _evidence(config, source, actual, difference, moment)
     verdicts = guards.judge(evidence, config.safety, moment.approvals)
     tripped = any(verdict.tripped for verdict in verdicts)
     changes = _only(moment.only, source, difference) if moment.only else difference.changes
@@ -270,6 +270,7 @@ def _judged(config: Config, source: Source, actual: Directory, difference: Diffe
             *actual.warnings,
             *_repeated(changes, moment.repeated),
             *difference.warnings,
+            *_vanished_warning(evidence),
             *_unread_warning(evidence.unreadable),
             *_token_warning(config, moment.now.date()),
         ),
@@ -289,8 +290,9 @@ def _judged(config: Config, source: Source, actual: Directory, difference: Diffe
     )
 
 
-def _evidence(config: Config, source: Source, difference: Difference, baseline: Baseline | None) -> Evidence:
-    changes = difference.changes
+def _evidence(config: Config, source: Source, actual: Directory, difference: Difference, moment: Moment) -> Evidence:
+    changes, baseline = difference.changes, moment.baseline
+    users, groups = moment.owned.users, moment.owned.groups
     unreadable = sum(problem.code == _UNREADABLE for problem in difference.problems)
     # Removals that an unreadable record withholds cannot refuse the rest as well (CONTRACT §6.4).
     removed = [] if unreadable else changes
@@ -310,7 +312,28 @@ def _evidence(config: Config, source: Source, difference: Difference, baseline: 
         privilege_changes=sum(change.privilege for change in changes),
         held=difference.users.held + difference.groups.held,
         unreadable=unreadable,
+        vanished=_vanished(actual, difference, moment.owned),
+        known=sum(not entry.deleted and entry.deactivated_at is None for entry in users.values()),
+        known_groups=sum(not entry.deleted for entry in groups.values()),
     )
+
+
+def _vanished(actual: Directory, difference: Difference, owned: Ownership) -> tuple[Vanished, ...]:
+    """List what the ledger says is ours and this read no longer shows, whatever way it read.
+
+    Not those whose deletion NinjaOne accepted, those that could not be read, and those that
+    are there under another id, by their externalId.
+    """
+    if not actual.vanished:
+        return ()
+    found: list[Vanished] = []
+    for duo_id, entry in sorted(owned.users.items()):
+        if entry.id in actual.vanished and not entry.deleted and duo_id not in difference.ours:
+            found.append(Vanished("user", duo_id, entry.id, entry.name))
+    for duo_id, entry in sorted(owned.groups.items()):
+        if entry.id in actual.vanished and not entry.deleted and duo_id not in difference.our_groups:
+            found.append(Vanished("group", duo_id, entry.id, entry.name))
+    return tuple(found)
 
 
 def lost_groups(config: Config, source: Source, baseline: Baseline | None) -> list[str]:
@@ -382,6 +405,19 @@ _ONLY_HINT = "Give an e-mail address, a Duo username, a Duo user id or a NinjaOn
 def _names(user: SourceUser) -> set[str]:
     names = {folded(user.label), folded(user.username)}
     return names | {folded(user.desired.user_name)} if user.desired else names
+
+
+def _vanished_warning(evidence: Evidence) -> list[str]:
+    """Say what of ours is no longer there, also where that is within the limit."""
+    accounts, groups = evidence.gone("user"), evidence.gone("group")
+    parts = [f"{accounts} account{'s' * (accounts > 1)}"] if accounts else []
+    parts += [f"{groups} group{'s' * (groups > 1)}"] if groups else []
+    if not parts:
+        return []
+    return [
+        f"NinjaOne no longer has {' and '.join(parts)} that ninjasync managed; apply makes anew what is still wanted "
+        "and forgets the rest."
+    ]
 
 
 def _unread_warning(unreadable: int) -> list[str]:

@@ -1,15 +1,80 @@
-"""What a planning found that the ledger is to keep: at once by an apply, or by way of a saved plan.
+"""What a planning found that the ledger is to keep or to forget, by an apply or by way of a saved plan.
 
 Knows what was read and decided, and writes nothing; who does, and when, is ``apply_run``'s affair.
 """
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ninjasync.config import Config
+from ninjasync.directory import Owned, Resource
+from ninjasync.plan import Plan, Result, Vanished
+from ninjasync.plan_steps import seen_names
 from ninjasync.planner import Moment, Planning, baseline_of
 from ninjasync.saved import Exact, fingerprint
 from ninjasync.stale import by_name
+
+Rows = list[tuple[str, str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the ledger keeps of a plan that was accepted: neither refused nor declined.
+
+    ``ours`` and ``our_groups`` as ``Exact`` has them, whose clocks begin and end, the names
+    whose holders were seen, and the NinjaOne ids of what was deleted and is no longer there.
+    """
+
+    ours: Rows
+    our_groups: Rows
+    unclocked: list[str]
+    clocks_to_stop: list[str]
+    seen_names: list[tuple[Resource, str]]
+    deleted: list[str]
+
+
+def found(planning: Planning, moment: Moment) -> Found:
+    """Return what an accepted apply keeps."""
+    there = {user.id for user in planning.actual.users} | {group.id for group in planning.actual.groups}
+    entries = [*moment.owned.users.values(), *moment.owned.groups.values()]
+    return Found(
+        *ours(planning),
+        unclocked(planning),
+        clocks_to_stop(planning, moment),
+        seen_names(planning, moment),
+        [entry.id for entry in entries if entry.deleted and entry.id not in there],
+    )
+
+
+def found_before(exact: Exact) -> Found:
+    """Return what the apply of a saved plan keeps."""
+    return Found(exact.ours, exact.our_groups, exact.unclocked, exact.clocks_to_stop, [], [])
+
+
+def undisputed(rows: Rows, entries: Mapping[str, Owned]) -> tuple[Rows, Rows]:
+    """Split rows into those that contradict nothing in the ledger, which any apply records, and the others."""
+    plain: Rows = []
+    disputed: Rows = []
+    for row in rows:
+        entry = entries.get(row[0])
+        (plain if entry is None or entry.id == row[1] else disputed).append(row)
+    return plain, disputed
+
+
+def may_forget(plan: Plan, result: Result) -> bool:
+    """Whether an apply came to its end and what NinjaOne no longer has is within the limit."""
+    beyond = any(guard.tripped for guard in plan.guards if guard.name == "vanished")
+    return not (beyond or result.interrupted or result.fatal)
+
+
+def to_forget(plan: Plan, result: Result) -> tuple[Vanished, ...]:
+    """List what of ours is no longer there, but for what may be all the same.
+
+    Where an account could not be made anew, the old one may well have been in the way.
+    """
+    undone = {(one.change.resource, one.change.external_id) for one in result.outcomes if one.status != "applied"}
+    return tuple(one for one in plan.evidence.vanished if (one.resource, one.external_id) not in undone)
 
 
 def unclocked(planning: Planning) -> list[str]:
@@ -27,7 +92,7 @@ def clocks_to_stop(planning: Planning, moment: Moment) -> list[str]:
     ]
 
 
-def ours(planning: Planning) -> tuple[list[tuple[str, str, str]], list[tuple[str, str, str]]]:
+def ours(planning: Planning) -> tuple[Rows, Rows]:
     """List what was found to be ours, users and groups: Duo id, NinjaOne id, name."""
     users, groups = planning.difference.ours, planning.difference.our_groups
     return (

@@ -42,6 +42,7 @@ def apply(
     approve_member_removals: choices.MemberRemovalsOption = None,
     approve_source: choices.SourceOption = None,
     approve_privilege_changes: choices.PrivilegesOption = None,
+    approve_vanished: choices.VanishedOption = None,
 ) -> int:
     """Plan, ask, and apply to NinjaOne; or apply a saved plan."""
     invocation.result_goes(format, output)
@@ -59,7 +60,12 @@ def apply(
     if asks and not sys.stdin.isatty():
         raise CommandLineError("There is no terminal to ask on.", "Give --yes to apply without a question.")
     approvals = choices.approvals(
-        approve_removals, approve_member_removals, approve_source, approve_privilege_changes, strict=strict
+        approve_removals,
+        approve_member_removals,
+        approve_source,
+        approve_privilege_changes,
+        approve_vanished,
+        strict=strict,
     )
     config, watch = watched(invocation, "apply", whole=not only)
     stop, progress = threading.Event(), Progress(invocation)

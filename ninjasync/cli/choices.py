@@ -52,12 +52,27 @@ PrivilegesOption = Annotated[
     int | None,
     typer.Option(metavar="N", min=0, help="The same for technician/end-user changes.", rich_help_panel=APPROVALS),
 ]
+VanishedOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=0,
+        help="The same for managed accounts that NinjaOne no longer has.",
+        rich_help_panel=APPROVALS,
+    ),
+]
 
 
 def approvals(
-    removals: int | None, member_removals: int | None, source: int | None, privileges: int | None, *, strict: bool
+    removals: int | None,
+    member_removals: int | None,
+    source: int | None,
+    privileges: int | None,
+    vanished: int | None,
+    *,
+    strict: bool,
 ) -> "Approvals":
     """Gather what was approved on the command line."""
     from ninjasync.guards import Approvals
 
-    return Approvals(removals, member_removals, source, privileges, strict=strict)
+    return Approvals(removals, member_removals, source, privileges, vanished, strict=strict)

@@ -38,6 +38,7 @@ def plan(
     approve_member_removals: choices.MemberRemovalsOption = None,
     approve_source: choices.SourceOption = None,
     approve_privilege_changes: choices.PrivilegesOption = None,
+    approve_vanished: choices.VanishedOption = None,
 ) -> int:
     """Show what would change in NinjaOne. Writes nothing there."""
     invocation.result_goes(format, output)
@@ -46,7 +47,12 @@ def plan(
     from ninjasync.run import now, plan_run
 
     approvals = choices.approvals(
-        approve_removals, approve_member_removals, approve_source, approve_privilege_changes, strict=strict
+        approve_removals,
+        approve_member_removals,
+        approve_source,
+        approve_privilege_changes,
+        approve_vanished,
+        strict=strict,
     )
     config, watch = watched(invocation, "plan", whole=not only)
     with reading(invocation) as tell:
