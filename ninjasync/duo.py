@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from types import GenericAlias
 from typing import Any, TypedDict, TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import duo_client
 import duo_client.client
@@ -31,6 +31,7 @@ from ninjasync.errors import CredentialsError, IncompleteReadError, UnreachableE
 from ninjasync.names_alike import folded
 from ninjasync.pacing import Pacer, TransientError, may_pass, retry_after
 from ninjasync.progress import Read, Tell, untold
+from ninjasync.shapes import Exchange
 from ninjasync.trace import requested
 from ninjasync.transport import (
     as_utf8,
@@ -72,7 +73,10 @@ class _Transport(duo_client.Admin):  # type: ignore[misc]  # duo_client ships no
     attempt, else duo_client's own loop would send one signature again and again.
     """
 
-    def __init__(self, config: Config, secret: SecretStr, pacer: Pacer) -> None:
+    def __init__(
+        self, config: Config, secret: SecretStr, pacer: Pacer, hear: Callable[[Exchange], None] | None = None
+    ) -> None:
+        self._hear = hear
         url = urlsplit(config.duo.api_hostname)
         super().__init__(
             config.duo.integration_key,
@@ -111,6 +115,11 @@ class _Transport(duo_client.Admin):  # type: ignore[misc]  # duo_client ships no
             ) from error
         finally:
             requested(log, f"{method} {uri.partition('?')[0]}", begun, status)
+        if self._hear is not None:
+            path, _, query = uri.partition("?")
+            spent = time.monotonic() - begun
+            params = dict(parse_qsl(query))
+            self._hear(Exchange("Duo", method, path, params, None, answer.status, dict(answer.headers), data, spent))
         if (theirs := stated_time(answer.headers.get("Date"))) is not None:
             self.skew = theirs - datetime.now(UTC)
         again = answer.headers.get("Retry-After")  # Duo is not known to send one, but what stands before it may
@@ -171,11 +180,12 @@ class DuoReader:
         stop: threading.Event,
         tell: Tell = untold,
         fields: frozenset[str] | None = None,
+        hear: Callable[[Exchange], None] | None = None,
     ) -> None:
         rate = config.duo.rate_limit
         pacer = Pacer(config.run.retries, rate=rate / 60, burst=rate, stop=stop, service="Duo", tell=tell)
         self._tell = tell
-        self._transport = _Transport(config, secret, pacer)
+        self._transport = _Transport(config, secret, pacer, hear)
         self._threads = config.run.parallelism
         self._parse = {_GROUPS: parse_json, _USERS: _parser_of(fields) if fields else parse_json}
 

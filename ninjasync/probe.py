@@ -28,6 +28,7 @@ from ninjasync.finding import Finding, Line, Probe, green, red, yellow
 from ninjasync.mapping import END_USER, same_value
 from ninjasync.ninjaone import PATHS
 from ninjasync.plan import Delta
+from ninjasync.shapes import Exchange
 from ninjasync.throwaway import Broom, Endpoint, Made, Subject, place, said_of
 
 _VALUES: dict[str, tuple[str | bool, ...]] = {
@@ -41,12 +42,18 @@ _VALUES: dict[str, tuple[str | bool, ...]] = {
 _PERSON = "Probe"
 
 
-def probe(config: Config, token: SecretStr, subject: Subject, stop: threading.Event) -> Probe:
+def probe(
+    config: Config,
+    token: SecretStr,
+    subject: Subject,
+    stop: threading.Event,
+    hear: Callable[[Exchange], None] | None = None,
+) -> Probe:
     """Try everything out; whatever happens, what was made is removed, or named as left.
 
     Setting ``stop`` ends the probe after the request that is under way.
     """
-    walk = _Walk(config, token, subject, stop)
+    walk = _Walk(config, token, subject, stop, hear)
     interrupted = False
     try:
         walk.go()
@@ -69,11 +76,18 @@ class _RefusedError(Exception):
 class _Walk:
     """The steps, one after another. ``dialect`` is what is known by now, ``made`` what is to be removed."""
 
-    def __init__(self, config: Config, token: SecretStr, subject: Subject, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        config: Config,
+        token: SecretStr,
+        subject: Subject,
+        stop: threading.Event,
+        hear: Callable[[Exchange], None] | None,
+    ) -> None:
         self.dialect = config.ninjaone.dialect
         self.lines: list[Line] = []
         self.made: list[Made] = []
-        self._endpoint = Endpoint(config, token, stop)
+        self._endpoint = Endpoint(config, token, stop, hear)
         self._stop = stop
         self._subject = subject
         self._account = Made("user", subject.user_name)

@@ -7,6 +7,7 @@ import json
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,6 +23,7 @@ from ninjasync import __version__, scim
 from ninjasync.config import MOST_WORKERS, Config, MediaType
 from ninjasync.errors import CredentialsError, NinjasyncError, UnreachableError
 from ninjasync.pacing import Pacer, TransientError, may_pass, retry_after
+from ninjasync.shapes import Exchange
 from ninjasync.trace import requested
 from ninjasync.transport import (
     as_utf8,
@@ -61,8 +63,11 @@ class Answer:
 class ScimTransport:
     """Sends requests to one endpoint. Safe to share between threads: no two use one connection at once."""
 
-    def __init__(self, config: Config, token: SecretStr, pacer: Pacer) -> None:
+    def __init__(
+        self, config: Config, token: SecretStr, pacer: Pacer, hear: Callable[[Exchange], None] | None = None
+    ) -> None:
         ninjaone = config.ninjaone
+        self._hear = hear
         self.url = ninjaone.endpoint_url
         self.pacer = pacer
         self.media_type = ninjaone.dialect.media_type  # the one in use
@@ -143,6 +148,12 @@ class ScimTransport:
             ) from error
         finally:
             requested(log, f"{method} {path}", begun, status)
+        if self._hear is not None:
+            spent = time.monotonic() - begun
+            headers = dict(answer.headers)
+            self._hear(
+                Exchange("NinjaOne", method, path, params or {}, body, answer.status_code, headers, content, spent)
+            )
         return self._checked(answer, content)
 
     def unexpected(self, what: str, answer: Answer) -> NinjasyncError:

@@ -27,6 +27,7 @@ from ninjasync.planner import read_source
 from ninjasync.progress import Tell, untold
 from ninjasync.scim import Page, read_page
 from ninjasync.scim_http import Answer, ScimTransport
+from ninjasync.shapes import Exchange
 from ninjasync.tenant import tenant_of
 
 T = TypeVar("T")
@@ -70,8 +71,15 @@ class Remembered:
 class Sight:
     """Everything that a check may look at. A property raises a NinjasyncError where it cannot be had."""
 
-    def __init__(self, path: Path | None, now: datetime, tell: Tell = untold) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        now: datetime,
+        tell: Tell = untold,
+        hear: Callable[[Exchange], None] | None = None,
+    ) -> None:
         self.now = now
+        self.hear = hear
         self._tell = tell
         self._path = path
         self._stop = threading.Event()
@@ -111,7 +119,7 @@ class Sight:
     @cached_property
     def duo(self) -> DuoReader:
         """A reader of Duo."""
-        return DuoReader(self.config, self.duo_secret, self._stop, self._tell)
+        return DuoReader(self.config, self.duo_secret, self._stop, self._tell, hear=self.hear)
 
     @cached_property
     def groups(self) -> dict[str, str]:
@@ -130,7 +138,7 @@ class Sight:
         """The SCIM endpoint; see ``get``."""
         rate = self.config.ninjaone.rate_limit
         pacer = Pacer(self.config.run.retries, rate=rate, stop=self._stop, tell=self._tell)
-        return ScimTransport(self.config, self.token, pacer)
+        return ScimTransport(self.config, self.token, pacer, self.hear)
 
     def get(self, path: str, **params: str) -> Answer:
         """Ask the SCIM endpoint."""

@@ -4,6 +4,7 @@ Knows how to find out what is there; what is tried, and what it means, is ``prob
 """
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -20,6 +21,7 @@ from ninjasync.names_alike import folded
 from ninjasync.ninjaone import PATHS
 from ninjasync.pacing import Pacer
 from ninjasync.scim_http import Answer, ScimTransport
+from ninjasync.shapes import Exchange
 
 _NAMING: dict[Resource, str] = {"user": USER_NAME, "group": DISPLAY_NAME}
 
@@ -59,9 +61,15 @@ class Made:
 class Endpoint:
     """Requests to the endpoint, and looking at what is there."""
 
-    def __init__(self, config: Config, token: SecretStr, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        config: Config,
+        token: SecretStr,
+        stop: threading.Event,
+        hear: Callable[[Exchange], None] | None = None,
+    ) -> None:
         pacer = Pacer(config.run.retries, rate=config.ninjaone.rate_limit, stop=stop)
-        self._transport = ScimTransport(config, token, pacer)
+        self._transport = ScimTransport(config, token, pacer, hear)
 
     def close(self) -> None:
         """Close the connections."""

@@ -6,17 +6,20 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ninjasync.cli import choices
-from ninjasync.cli.options import Format, Invocation, PlainFormat
+from ninjasync.cli.options import Format, Invocation, PlainFormat, expect_writable
+from ninjasync.cli.private import write_private
 from ninjasync.cli.start import confirmed
 
 if TYPE_CHECKING:
     from ninjasync.finding import Line, Probe
+    from ninjasync.shapes import Shapes
     from ninjasync.sight import Sight
 
 
@@ -28,6 +31,14 @@ def check(
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Probe without a question; needed without a terminal.")
     ] = False,
+    shapes: Annotated[
+        Path | None,
+        typer.Option(
+            "--shapes",
+            metavar="FILE",
+            help="Write here what the services' answers look like, without anything that they say.",
+        ),
+    ] = None,
     as_: choices.PlainFormatOption = PlainFormat.TEXT,
 ) -> int:
     """Check configuration, secrets, clocks, Duo, NinjaOne, ledger and lock: a line each, with the cure."""
@@ -39,27 +50,51 @@ def check(
     from ninjasync.finding import overall
     from ninjasync.report import check as report
     from ninjasync.run import now
+    from ninjasync.shape_requests import ask_more, start_recording
     from ninjasync.sight import Sight
 
     if probe and not yes and not sys.stdin.isatty():
         raise CommandLineError("There is no terminal to ask on.", "Give --yes to probe without a question.")
     start_logging(invocation)
+    if shapes is not None:
+        expect_writable(shapes, "--shapes")
     at = now()
     as_json, found, not_probed = as_ is PlainFormat.JSON, None, 0
     progress = Progress(invocation)
     with closing(Sight(invocation.config, at, progress.tell)) as sight:
+        recorder = start_recording(sight) if shapes is not None else None
         with progress.reading():
             lines = checked(sight)
+            if recorder is not None:
+                ask_more(sight)
         if not as_json:
             invocation.deliver(report.render_text(lines, color=invocation.color()))
         if probe:
             found, not_probed = _probed(sight, lines, yes=yes)
+        if shapes is not None and recorder is not None:
+            _write_shapes(shapes, sight, recorder, lines, found)
     code = overall(lines, found, not_probed)
     if as_json:
         invocation.deliver(report.render_json(lines, found, at, code))
     elif found is not None:
         invocation.deliver(report.render_probe(found, color=invocation.color()))
     return code
+
+
+def _write_shapes(
+    file: Path, sight: "Sight", recorder: "Shapes", lines: "tuple[Line, ...]", found: "Probe | None"
+) -> None:
+    """Write what was seen, and say what is in the file before anyone sends it anywhere."""
+    from ninjasync.report.escape import visible
+    from ninjasync.shape_requests import shapes_document
+    from ninjasync.shapes import ABOUT
+
+    if lines[0].finding.color == "red":
+        file.unlink(missing_ok=True)
+        typer.echo(f"{visible(str(file))} is not written: without a configuration nothing was asked.", err=True)
+        return
+    write_private(file, shapes_document(sight, recorder, lines, found).encode())
+    typer.echo(f"{visible(str(file))} is written. {ABOUT} Read it before you send it to anyone.", err=True)
 
 
 def _probed(sight: "Sight", lines: "tuple[Line, ...]", *, yes: bool) -> "tuple[Probe | None, int]":
@@ -82,7 +117,7 @@ def _probed(sight: "Sight", lines: "tuple[Line, ...]", *, yes: bool) -> "tuple[P
         return None, 3
     stop = threading.Event()
     with _stopping(stop):
-        return tried(sight.config, sight.token, subject, stop), 0
+        return tried(sight.config, sight.token, subject, stop, sight.hear), 0
 
 
 @contextmanager
