@@ -252,6 +252,7 @@ class Deprovision(Section):
     users: Literal["deactivate", "delete", "keep"] = "deactivate"
     delete_after_days: Annotated[int, Field(ge=-1)] = 30
     adopt: bool = True
+    adopt_foreign: bool = False
 
     @model_validator(mode="after")
     def _zero_days(self) -> "Deprovision":

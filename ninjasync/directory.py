@@ -136,13 +136,17 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Whom to look for where NinjaOne is not listed: ids from the ledger, names and Duo ids from the source."""
+    """Whom to look for where NinjaOne is not listed: ids from the ledger, names and Duo ids from the source.
+
+    ``protected`` are userNames that the configuration protects and that Duo does not have.
+    """
 
     user_ids: frozenset[str]
     group_ids: frozenset[str]
     user_names: Mapping[str, str]
     group_names: Mapping[str, str]
     contested: frozenset[tuple[Resource, str]] = frozenset()
+    protected: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

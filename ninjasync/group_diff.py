@@ -14,7 +14,7 @@ from ninjasync.match import is_duo_id, match
 from ninjasync.names import order_renames, settle_names
 from ninjasync.names_alike import folded, spelled
 from ninjasync.plan import Action, Change, Counts, Delta, Member, count
-from ninjasync.user_diff import Policy, UserDiff, carries
+from ninjasync.user_diff import ANOTHERS, Policy, UserDiff, carries
 
 
 class GroupDiff:
@@ -53,28 +53,40 @@ class GroupDiff:
             {duo_id: folded(name) for duo_id, name in self.wanted.items()},
             own={duo_id: group.id or "" for duo_id, group in self.group.items() if duo_id not in self._gone},
             names={group_id: folded(group.display_name) for group_id, group in self._by_id.items()},
-            adoptable=self._adoptable,
+            adoptable=lambda group_id: not self._not_adoptable(group_id),
             unreadable=self._unread_names,
         )
         for duo_id, others in settled.duplicates.items():
             who = ", ".join(sorted(f'"{self.source.groups[other]}"' for other in others if other != duo_id))
             self._hold(duo_id, f"{who} in Duo would get the same name; give one another with [groups] rename")
         for duo_id, holders in settled.taken.items():
-            who = ", ".join(holders) or "one that it does not show"
+            who = ", ".join(self._holder(holder) for holder in holders) or "one that it does not show"
             self._hold(duo_id, f"another group in NinjaOne has that name already ({who}); rename one of them")
         for duo_id in (*settled.duplicates, *settled.taken):
             del self.wanted[duo_id]
         return {duo_id: self._by_id[group_id] for duo_id, group_id in settled.adopted.items()}
 
-    def _adoptable(self, group_id: str) -> bool:
-        if group_id in self.owned.foreign_groups:
-            return False
+    def _not_adoptable(self, group_id: str) -> str:
+        """Say why a group that is nobody's may not be taken over; empty where it may."""
+        if (tenant := self.owned.foreign_groups.get(group_id)) is not None:
+            return f"of the tenant {tenant}"
         if group_id in self._gone_groups:
-            return True
+            return ""
         carried = self._by_id[group_id].external_id
-        if carried in self.source.groups or (self.owned.known and is_duo_id(carried)):
-            return False
-        return self.policy.deprovision.adopt
+        if carried in self.source.groups:
+            return f"which carries the Duo id of another group ({carried})"
+        if is_duo_id(carried) and not self.policy.deprovision.adopt_foreign:
+            entry = self.owned.groups.get(carried or "")
+            if entry is None:
+                return f"which carries a Duo id that neither this Duo nor the ledger knows ({carried}): {ANOTHERS}"
+            if entry.id in self._by_id:
+                return f"which carries the Duo id of another group ({carried})"
+        return "" if self.policy.deprovision.adopt else "which ninjasync does not manage ([deprovision] adopt is off)"
+
+    def _holder(self, group_id: str) -> str:
+        ours = any(group.id == group_id for duo_id, group in self.group.items() if duo_id not in self._gone)
+        why = "" if ours else self._not_adoptable(group_id)
+        return f"{group_id}, {why}" if why else group_id
 
     def _hold(self, duo_id: str, message: str) -> None:
         self.problems.append(Problem("group", self.wanted[duo_id], duo_id, "duplicate-group-name", message))

@@ -22,7 +22,7 @@ from ninjasync.attribute import DISPLAY_NAME, EXTERNAL_ID, USER_NAME
 from ninjasync.config import Config
 from ninjasync.directory import Directory, Group, Problem, Resource, User, Wanted
 from ninjasync.errors import IncompleteReadError, UnreachableError
-from ninjasync.names_alike import folded
+from ninjasync.names_alike import alike, folded
 from ninjasync.pacing import Pacer
 from ninjasync.progress import Read, Tell, untold
 from ninjasync.scim_http import CHECK_URL, ScimTransport
@@ -232,21 +232,22 @@ class Reader:
         users, groups, hidden = found.users, found.groups, set[tuple[Resource, str]]()
         shown = {("user", folded(user.user_name)) for user in users}
         shown |= {("group", folded(group.display_name)) for group in groups}
-        for resource, name in sorted(wanted.contested):
-            if (resource, name) in shown:
+        spelt = {folded(name): name for name in (*wanted.user_names.values(), *wanted.group_names.values())}
+        for resource, form in sorted(wanted.contested):
+            if (resource, form) in shown:
                 continue
-            before = len(users) + len(groups)
+            before, name = len(users) + len(groups), spelt.get(form, form)
             if resource == "user":
                 users += self._named("user", name, lambda row: scim.read_user(row, paths))
             else:
                 groups += self._named("group", name, scim.read_group)
             if len(users) + len(groups) == before:
-                hidden.add((resource, name))
+                hidden.add((resource, form))
         return replace(found, users=users, groups=groups, hidden=frozenset(hidden))
 
     def _named(self, resource: Resource, name: str, convert: Callable[[Any], R]) -> tuple[R, ...]:
         hits = self._find(resource, _NAMING[resource], name, convert)
-        return tuple(one for one in hits if folded(_name(one)) == name)
+        return tuple(one for one in hits if alike(_name(one), name))
 
     def _trusted(self, found: Directory, paths: tuple[str, ...], wanted: Wanted) -> Directory:
         """Look for accounts that the ledger knows and the list lacks, which may be gone or merely not listed."""
@@ -285,6 +286,10 @@ class Reader:
         users = self._look_for(
             "user", wanted.user_ids, wanted.user_names, lambda row: scim.read_user(row, paths), problems
         )
+        there = {folded(user.user_name) for user in users}
+        for name in wanted.protected:
+            if folded(name) not in there:
+                users += self._named("user", name, lambda row: scim.read_user(row, paths))
         groups = self._look_for("group", wanted.group_ids, wanted.group_names, scim.read_group, problems)
         groups = [group if group.members is not None else self._with_members(group) for group in groups]
         seen = {user.id for user in users} | {group.id for group in groups}
@@ -365,17 +370,24 @@ class Reader:
         convert: Callable[[Any], T],
         problems: list[Problem] | None = None,
     ) -> list[T]:
+        rows = self._filtered(resource, name, value)
+        if not rows and name != EXTERNAL_ID and value != value.lower():
+            rows = self._filtered(resource, name, value.lower())  # a server may compare exactly and keep lower case
+        return _converted(resource, rows, convert, problems)
+
+    def _filtered(self, resource: Resource, name: str, value: str) -> tuple[Any, ...]:
+        """Return the records that NinjaOne finds for this value of an attribute; none where it cannot be asked."""
         answer = self._transport.call("GET", PATHS[resource], {"filter": f"{name} eq {scim.quoted(value)}"})
         # A filter on externalId need not be supported, and some servers answer 404 where there is no hit.
         if answer.status in (400, 501) and name == EXTERNAL_ID:
             self._unfilterable.add(name)
-            return []
+            return ()
         if answer.status == 404:
-            return []
+            return ()
         page = scim.read_page(answer.body) if answer.status == 200 else None
         if page is None:
             raise self._transport.unexpected("look-up", answer)
-        return _converted(resource, page.resources, convert, problems)
+        return page.resources
 
     def _each(
         self, work: Callable[[S], T], items: Iterable[S], told: Callable[[int], None] = lambda done: None

@@ -6,10 +6,9 @@ here; ``apply`` goes on with what comes out.
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from fnmatch import fnmatchcase
 from typing import Any, Protocol, TypeVar
 
 from ninjasync import guards
@@ -22,7 +21,7 @@ from ninjasync.errors import CommandLineError
 from ninjasync.expression import is_bare
 from ninjasync.guards import Approvals
 from ninjasync.mapping import AttributeMapping, compile_mapping, label, map_user
-from ninjasync.names_alike import folded
+from ninjasync.names_alike import fitting_none, folded, is_glob
 from ninjasync.plan import REMOVALS, Change, Evidence, Leaver, Plan, Vanished, count, journal_diff
 from ninjasync.scope import Scope, Verdict, judge, resolve
 from ninjasync.trace import timed
@@ -87,7 +86,8 @@ def make_plan(config: Config, duo: SourceReader, ninjaone: TargetReader, moment:
     """
     source = read_source(config, duo, moment.owned)
     with timed(log, "read NinjaOne"):
-        actual = ninjaone.directory(source.paths, _wanted(source, moment.owned))
+        unmet = fitting_none(config.safety.protected_users, _protectable(source))
+        actual = ninjaone.directory(source.paths, _wanted(source, moment.owned, unmet))
     approved = moment.approvals.removals or 0
     policy = Policy(
         config.deprovision,
@@ -98,17 +98,42 @@ def make_plan(config: Config, duo: SourceReader, ninjaone: TargetReader, moment:
         removal_limit=lambda active: max(config.safety.removal_limit(active), approved),
     )
     difference = diff(source, actual, policy, moment.owned)
+    warnings = (*source.warnings, *_unmet_protection(unmet, source, actual))
+    source = replace(source, warnings=warnings)
     return Planning(_judged(config, source, actual, difference, moment), source, actual, difference)
 
 
-def _wanted(source: Source, owned: Ownership) -> Wanted:
+def _wanted(source: Source, owned: Ownership, protected: tuple[str, ...]) -> Wanted:
     return Wanted(
         user_ids=frozenset(entry.id for entry in owned.users.values() if not entry.deleted),
         group_ids=frozenset(entry.id for entry in owned.groups.values() if not entry.deleted),
         user_names={user.id: user.desired.user_name for user in source.users.values() if user.desired},
         group_names=source.pushed,
         contested=owned.contested,
+        protected=tuple(name for name in protected if not is_glob(name)),
     )
+
+
+def _protectable(source: Source) -> Iterator[str]:
+    """Yield the names of Duo's users by which an account may be protected."""
+    for user in source.users.values():
+        yield user.label
+        if user.desired is not None:
+            yield user.desired.user_name
+
+
+def _unmet_protection(unmet: tuple[str, ...], source: Source, actual: Directory) -> list[str]:
+    """Name entries of protected_users that fit neither a user in Duo nor an account in NinjaOne.
+
+    Where accounts were looked up, only those entries were that are no pattern.
+    """
+    accounts = [account.user_name for account in actual.users] if unmet else []
+    return [
+        f'[safety] protected_users: "{entry}" fits neither a user in Duo nor an account in NinjaOne, so it protects '
+        f"nothing{_meant(entry, (*_protectable(source), *accounts)) or '.'}"
+        for entry in fitting_none(unmet, accounts)
+        if actual.complete or not is_glob(entry)
+    ]
 
 
 def read_source(config: Config, duo: SourceReader, owned: Ownership) -> Source:
@@ -143,7 +168,8 @@ def read_source(config: Config, duo: SourceReader, owned: Ownership) -> Source:
         warnings=(
             *scope.warnings,
             *_passed_over(passed_over),
-            *_unknown_people(config.scope.users, users),
+            *_unknown_people("users", config.scope.users, users),
+            *_unknown_people("exclude_users", config.scope.exclude_users, users),
             *_empty_attributes(config, mapping, users),
         ),
     )
@@ -155,16 +181,27 @@ def _passed_over(ids: frozenset[str]) -> list[str]:
     return [f"Duo's list of users lacks {len(ids)} whom Duo still has when asked by id; they count as there."]
 
 
-def _unknown_people(named: tuple[str, ...], users: Mapping[str, SourceUser]) -> list[str]:
-    """Name entries of [scope] users that match nobody."""
+def _unknown_people(key: str, named: tuple[str, ...], users: Mapping[str, SourceUser]) -> list[str]:
+    """Name entries of a list of [scope] that match nobody."""
     if not named:
         return []
-    names = {name for user in users.values() for name in (*_names(user), folded(user.id))}
-    return [
-        f'[scope] users: "{pattern}" matches nobody in Duo{nearest(pattern, names)}'
-        for pattern in named
-        if folded(pattern) not in names and not any(fnmatchcase(name, folded(pattern)) for name in names)
-    ]
+    unknown = fitting_none(named, (name for user in users.values() for name in (user.label, user.username, user.id)))
+    names = [name for user in users.values() for name in (user.label, user.username)] if unknown else []
+    return [f'[scope] {key}: "{entry}" matches nobody in Duo{_meant(entry, names)}' for entry in unknown]
+
+
+def _meant(entry: str, names: Iterable[str]) -> str:
+    """Return ``nearest`` of a name, by what stands before the @: else all of one domain would be alike.
+
+    Only names that begin alike and are about as long are looked at: comparing 100,000 would take a second.
+    """
+    local = folded(entry).partition("@")[0]
+    shown: dict[str, str] = {}
+    for name in names:
+        form = folded(name).partition("@")[0]
+        if form[:1] == local[:1] and abs(len(form) - len(local)) <= 3:
+            shown.setdefault(form, name)
+    return nearest(local, shown)
 
 
 def _empty_attributes(config: Config, mapping: AttributeMapping, users: Mapping[str, SourceUser]) -> list[str]:

@@ -22,6 +22,8 @@ from ninjasync.names import order_renames, settle_names
 from ninjasync.names_alike import folded, matcher
 from ninjasync.plan import Action, Change, Counts, Delta, count
 
+# What to do about the mark of another Duo, behind the words that name it.
+ANOTHERS = "another Duo's, or of a time before this ledger; only [deprovision] adopt_foreign = true takes such over"
 _UNSEEN = "an account that NinjaOne does not show; it is tried again a day after NinjaOne said so"
 
 
@@ -218,11 +220,20 @@ class UserDiff:
             return ""
         if account.external_id in self.source.users:
             return f"the account {account_id}, which carries the Duo id of another user ({account.external_id})"
-        if self.owned.known and is_duo_id(account.external_id):
-            return f"the account {account_id}, which carries the Duo id of another account ({account.external_id})"
+        if (another := self._mark_of_another(account.external_id)) and not self.policy.deprovision.adopt_foreign:
+            return f"the account {account_id}, {another}"
         if not self.policy.deprovision.adopt:
             return f"the account {account_id}, which ninjasync does not manage ([deprovision] adopt is off)"
         return ""
+
+    def _mark_of_another(self, carried: str | None) -> str:
+        """Say whose an account is that carries the Duo id of nobody in this Duo; empty where that shows nothing."""
+        if not is_duo_id(carried):
+            return ""
+        entry = self.owned.users.get(carried or "")
+        if entry is None:
+            return f"which carries a Duo id that neither this Duo nor the ledger knows ({carried}): {ANOTHERS}"
+        return f"which carries the Duo id of another account ({carried})" if entry.id in self._by_id else ""
 
     def _holder(self, account_id: str, owner: str | None) -> str:
         if owner is not None:

@@ -332,7 +332,7 @@ def test_an_account_with_a_duo_id_that_no_ledger_entry_knows_is_another_accounts
     world.account("a", "jane@example.com", "DUOTHER")
     found = world.diff()
     assert found.changes == ()
-    assert "carries the Duo id of another account (DUOTHER)" in found.problems[0].message
+    assert "carries a Duo id that neither this Duo nor the ledger knows (DUOTHER)" in found.problems[0].message
 
 
 def test_nobody_is_rekeyed_from_the_ledger_either_while_a_duo_record_has_no_id(world: World) -> None:

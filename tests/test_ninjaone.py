@@ -555,7 +555,7 @@ def lookups(make_config: MakeConfig, clock: Clock) -> Iterator[Callable[[str], R
 def test_every_account_of_the_ledger_is_looked_up_by_id_and_every_wanted_name_by_filter(
     lookups: Callable[[str], Reader], server: responses.RequestsMock
 ) -> None:
-    wanted = Wanted(frozenset({"a", "gone"}), frozenset({"g"}), {"DU2": "b@example.com"}, {"DG1": "g", "DG2": "New"})
+    wanted = Wanted(frozenset({"a", "gone"}), frozenset({"g"}), {"DU2": "b@example.com"}, {"DG1": "g", "DG2": "new"})
     server.get(f"{USERS}/a", json=user("a", externalId="DU1"))
     server.get(f"{USERS}/gone", status=404, json={})
     server.get(USERS, json=listed(user("b", userName="B@example.com"), user("x")))
