@@ -105,7 +105,7 @@ def is_read(key: str) -> bool:
     return any(
         re.search(rf"{owner}{key}\b", path.read_text("utf-8"))
         for path in PACKAGE.rglob("*.py")
-        if path.name != "config.py" and "sandbox" not in path.parts
+        if path.name != "config.py" and "sandbox" not in path.relative_to(PACKAGE).parts
     )
 
 

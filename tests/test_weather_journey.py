@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from ninjasync.sandbox.weather import QUIRKS
 from tests.weather_world import NINJAONE, Json, World, account, implied
@@ -39,7 +40,14 @@ WAYS: Mapping[str, Way] = {
     "patch-title-case-only": Way({DIALECT: {"patch_op_case": "title"}}),
     "member-removal-list-only": Way({DIALECT: {"member_removal": "list"}}),
     "member-cap": Way({DIALECT: {"members_per_call": 3}}, number="=3"),
+    "members-shown": Way(number="=3"),
     "page-cap": Way(number="=10"),
+    "total-cap": Way(number="=10"),
+    "error-behind-last": Way(number="=404"),
+    "gone": Way(number="=410"),
+    "edge": Way(number="=522"),
+    "external-id-lower-case": Way(but=("externalId",)),
+    "external-id-unknown": Way(but=("externalId",)),
     "overlapping-pages": Way(SMALL_PAGES),
     "total-of-page": Way(SMALL_PAGES),
     "no-total-results": Way(SMALL_PAGES),
@@ -64,15 +72,55 @@ HINDRANCES = (
     "duo.malformed-row",
     "duo.unknown-status",
 )
-CONVERGING = [name for name in QUIRKS if name not in REFUSALS and name not in HINDRANCES]
+# These are not of a kind with the others: what they should lead to is no state that all must reach.
+APART = (
+    "protected-500",
+    "refused-member",
+    "extension-unknown",
+    "unreadable",
+    "no-lists",
+    "list-204",
+    "resources-object",
+    "sees-nothing",
+    "switched-off",
+)
+# What ninjasync has yet to learn, or has learnt since: once it passes, its name leaves this list.
+AWAITED = (
+    "external-id-unknown",
+    "external-id-lower-case",
+    "patch-urn-astray",
+    "json-only",
+    "total-cap",
+    "total-counts-hidden",
+    "members-in-post-dropped",
+    "members-always-empty",
+    "members-shown",
+    "members-by-ref",
+    "members-upper-case",
+    "count-500",
+    "error-behind-last",
+    "gone",
+    "active-left-out",
+    "active-number",
+    "empty-list-204",
+    "edge",
+    "latin-1",
+)
+CONVERGING = [name for name in QUIRKS if name not in {*REFUSALS, *HINDRANCES, *APART}]
 
 
 def test_no_quirk_is_left_out() -> None:
-    assert {*WAYS, *REFUSALS, *HINDRANCES} <= set(QUIRKS)
-    assert len(CONVERGING) + len(REFUSALS) + len(HINDRANCES) == len(QUIRKS)
+    assert {*WAYS, *REFUSALS, *HINDRANCES, *APART} <= set(QUIRKS)
+    assert len(CONVERGING) + len(REFUSALS) + len(HINDRANCES) + len(APART) == len(QUIRKS)
+    assert set(AWAITED) <= set(CONVERGING)
 
 
-@pytest.mark.parametrize("quirk", CONVERGING)
+def _cases() -> list[ParameterSet]:
+    awaited = pytest.mark.xfail(reason="ninjasync has yet to learn this habit of real servers", strict=False)
+    return [pytest.param(name, marks=awaited if name in AWAITED else ()) for name in CONVERGING]
+
+
+@pytest.mark.parametrize("quirk", _cases())
 def test_under_each_quirk_a_hire_a_leaver_a_promotion_a_rename_and_a_return_end_right(
     quirk: str, tmp_path: Path
 ) -> None:

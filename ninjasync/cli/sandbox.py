@@ -11,7 +11,7 @@ import typer
 
 from ninjasync.cli.options import Invocation, quoted
 from ninjasync.cli.private import write_private
-from ninjasync.sandbox.weather import FAULTS, QUIRKS, describe, parse_fault, parse_quirk
+from ninjasync.sandbox.weather import FAULTS, QUIRKS, describe, describe_servers, parse_fault, parse_quirks
 
 T = TypeVar("T")
 
@@ -38,14 +38,15 @@ def sandbox(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help=f"Have the ways of another server (repeatable).\n\n{describe(QUIRKS)}",
+            help="Have the ways of another server (repeatable): one of these habits,"
+            f" or all of one server by its name.\n\n{describe(QUIRKS)}\n\n{describe_servers()}",
             rich_help_panel=_WEATHER,
         ),
     ] = None,
 ) -> int:
     """Serve a local Duo Admin API and a local NinjaOne SCIM endpoint, for training and CI."""
     faults = dict(_each("--fault", parse_fault, fault))
-    _each("--quirk", parse_quirk, quirk)
+    _each("--quirk", lambda text: parse_quirks([text]), quirk)
     from ninjasync.sandbox import Sandbox, company, existing_accounts
 
     people = company(users=users, seed=seed)

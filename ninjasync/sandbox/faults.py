@@ -19,6 +19,7 @@ from ninjasync.sandbox.exchange import HttpRequest, HttpResponse, Service, json_
 from ninjasync.sandbox.weather import FAULTS, Amount, fault_amount
 
 _DEFAULT_SECONDS = 1
+_HTML = (("Content-Type", "text/html"),)
 
 
 def stormy(service: Service, name: str, faults: Mapping[str, str], seed: int) -> Service:
@@ -153,7 +154,7 @@ def _date(site: _Site) -> str:
 def _page(status: int) -> HttpResponse:
     """As a proxy answers that knows nothing of JSON."""
     text = f"<html><head><title>{status}</title></head><body><h1>{status}</h1><hr>gateway</body></html>\n"
-    return HttpResponse(status, text.encode(), (("Content-Type", "text/html"),))
+    return HttpResponse(status, text.encode(), _HTML)
 
 
 _FAULTS: Mapping[str, _Fault] = {
@@ -167,6 +168,7 @@ _FAULTS: Mapping[str, _Fault] = {
     "500": _instead(lambda site: _page(500)),
     "502": _instead(lambda site: _page(502)),
     "503": _instead(lambda site: _page(503)),
+    "403": _instead(lambda site: replace(_page(403), headers=(*_HTML, ("Retry-After", str(_seconds(site)))))),
     "504": _afterwards(lambda response: _page(504)),
     "lost-answer": _afterwards(lambda response: replace(response, delivery="lost")),
     "cut-short": _afterwards(lambda response: replace(response, delivery="cut")),

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, unquote
@@ -23,31 +22,27 @@ from ninjasync.sandbox.rewrite import (
     document_of,
     documents,
     error,
+    first_only,
     html,
-    lists,
+    less,
+    oldest,
     place,
     refusing,
     rename,
     resources,
     walk,
     with_document,
-    with_params,
+    with_real_ids,
 )
-from ninjasync.sandbox.scim_api import BASE_PATH
 from ninjasync.sandbox.scim_schema import NINJAONE_USER
 
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _ELSEWHERE = "https://elsewhere.example.net"
 _MOVED = "/moved"
 
 
-def _less(resource: Json, *names: str) -> Json:
-    return {name: value for name, value in resource.items() if name not in names}
-
-
 def _flat(resource: Json) -> Json:
     extension = resource.get(NINJAONE_USER, {})
-    return _less(resource, NINJAONE_USER) | {f"{NINJAONE_USER}:{name}": value for name, value in extension.items()}
+    return less(resource, NINJAONE_USER) | {f"{NINJAONE_USER}:{name}": value for name, value in extension.items()}
 
 
 def _with_nulls(resource: Json) -> Json:
@@ -75,7 +70,7 @@ def _with_ids(shown: Callable[[str], str | int]) -> Quirk:
             return f"{before}/{quote(str(shown(unquote(last))), safe='')}" if unquote(last) in known else value
 
         def answer(request: HttpRequest) -> HttpResponse:
-            response = service(_with_real_ids(request, real()))
+            response = service(with_real_ids(request, real()))
             known = set(real().values())
             document = document_of(response)
             if document is not None:
@@ -86,26 +81,6 @@ def _with_ids(shown: Callable[[str], str | int]) -> Quirk:
         return answer
 
     return quirk
-
-
-def _with_real_ids(request: HttpRequest, real: Mapping[str, str]) -> HttpRequest:
-    """Put the store's ids in place of the shown ones; an id that is not a shown one is nobody's."""
-
-    def inward(name: str, value: Any) -> Any:
-        if isinstance(value, bool) or value is None:
-            return value
-        if isinstance(value, str) and value not in real:
-            return _QUOTED.sub(lambda found: f'"{real.get(found[1], found[1])}"', value)
-        return real.get(str(value), value)
-
-    name, resource_id = place(request)
-    if resource_id is not None and name in RESOURCES:
-        path = f"{BASE_PATH}/{name}/{quote(real.get(resource_id, 'nobody'), safe='')}"
-        request = replace(request, path=path)
-    if wanted := request.params.get("filter"):
-        request = with_params(request, filter=inward("", wanted))
-    document = document_of(HttpResponse(0, request.body))
-    return request if document is None else replace(request, body=json.dumps(walk(document, inward)).encode())
 
 
 def _number_of(resource_id: str) -> int:
@@ -128,9 +103,9 @@ def _elsewhere(name: str, value: Any) -> Any:
 
 
 def _without_schemas(request: HttpRequest, document: Json) -> Json:
-    shown = _less(document, "schemas")
+    shown = less(document, "schemas")
     if "Resources" in shown:
-        shown["Resources"] = [_less(each, "schemas") for each in shown["Resources"]]
+        shown["Resources"] = [less(each, "schemas") for each in shown["Resources"]]
     return shown
 
 
@@ -211,12 +186,61 @@ def _redirects(service: Service, site: Site) -> Service:
     return answer
 
 
+def _active_shown(change: Callable[[Json], Json]) -> Quirk:
+    return resources(lambda resource: change(resource) if isinstance(resource.get("active"), bool) else resource)
+
+
+def _without_false(user: Json) -> Json:
+    return user if user["active"] else less(user, "active")
+
+
+def _in_latin_1(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Encode what the charset has, and leave the rest escaped."""
+    document = document_of(response)
+    if document is None:
+        return response
+    text = json.dumps(document, ensure_ascii=False)
+    body = "".join(letter if letter <= "\xff" else json.dumps(letter)[1:-1] for letter in text)
+    described = dict(response.headers)["Content-Type"] + ";charset=ISO-8859-1"
+    return replace(_headers(response, content_type=described), body=body.encode("latin-1"))
+
+
+def _gone(service: Service, site: Site) -> Service:
+    def answer(request: HttpRequest) -> HttpResponse:
+        response = service(request)
+        name, resource_id = place(request)
+        if response.status != 404 or resource_id is None or name not in RESOURCES:
+            return response
+        return error(site.number, "there is no such resource")
+
+    return answer
+
+
+def _unreadable(service: Service, site: Site) -> Service:
+    def is_oldest(request: HttpRequest, site: Site) -> bool:
+        return request.method == "GET" and place(request) == ("Users", oldest(site))
+
+    return refusing(is_oldest, error(site.number, "this one cannot be shown"))(service, site)
+
+
+def _sees_nothing(service: Service, site: Site) -> Service:
+    def answer(request: HttpRequest) -> HttpResponse:
+        name, resource_id = place(request)
+        if name not in RESOURCES or request.method == "POST":
+            return service(request)
+        if resource_id is not None:
+            return error(404, "there is no such resource")
+        response = service(request)
+        document = document_of(response)
+        if response.status != 200 or document is None:
+            return response
+        return with_document(response, document | {"totalResults": 0, "itemsPerPage": 0, "Resources": []})
+
+    return answer
+
+
 ANSWERING: dict[str, Quirk] = {
-    "members-absent": lists(
-        lambda page: {**page, "Resources": [_less(each, "members") for each in page.get("Resources", [])]}
-    ),
-    "members-hidden": resources(lambda resource: _less(resource, "members")),
-    "no-extension": resources(lambda resource: _less(resource, NINJAONE_USER)),
+    "no-extension": resources(lambda resource: less(resource, NINJAONE_USER)),
     "flat-extension": resources(_flat),
     "nulls": resources(_with_nulls),
     "numeric-ids": _with_ids(_number_of),
@@ -228,16 +252,24 @@ ANSWERING: dict[str, Quirk] = {
         documents(lambda request, document: walk(document, _elsewhere)), answering(_location_elsewhere)
     ),
     "no-schemas": documents(_without_schemas),
-    "no-meta": _both(resources(lambda resource: _less(resource, "meta")), answering(_no_tag)),
+    "no-meta": _both(resources(lambda resource: less(resource, "meta")), answering(_no_tag)),
     "wrong-case": documents(_in_other_case),
     "created-without-body": answering(_empty_creation),
     "patch-204": answering(_silent_patch),
     "json-media-type": answering(_plain_json),
     "error-status-number": answering(_status_number),
     "html-errors": answering(_html_error),
+    "active-left-out": _active_shown(_without_false),
+    "active-number": _active_shown(lambda user: {**user, "active": int(user["active"])}),
+    "gone": _gone,
+    "unreadable": _unreadable,
     "no-discovery": refusing(_is_discovery, error(404, "no such endpoint")),
     "discovery-401": refusing(_is_discovery, error(401, "not for you")),
     "discovery-lies": documents(_lie, _is_discovery),
+    "sees-nothing": _sees_nothing,
+    "switched-off": refusing(lambda request, site: True, error(404, "no such endpoint")),
+    "latin-1": answering(_in_latin_1),
+    "edge": first_only(lambda request: True, lambda site: html(site.number)),
     "login-page": refusing(lambda request, site: request.method == "GET", html(200)),
     "redirects": _redirects,
 }

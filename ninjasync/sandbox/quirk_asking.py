@@ -1,32 +1,30 @@
-"""Quirks of SCIM servers in how they want to be asked, and in how they page, filter and count.
+"""Quirks of SCIM servers in how they want to be asked.
 
-Knows requests and list documents. Must not know what is stored.
+Knows requests. Must not know what is stored.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
 
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse, Json, Service
 from ninjasync.sandbox.rewrite import (
     Quirk,
     Site,
-    answering,
-    asking,
     body_of,
-    document_of,
     documents,
     error,
-    is_list,
-    lists,
+    first_only,
+    less,
     operations_of,
+    paths_of,
     place,
     refusing,
-    with_document,
-    with_params,
+    resources,
+    touches_oldest,
 )
+from ninjasync.sandbox.scim_schema import NINJAONE_USER
 
-_EQ = re.compile(r'[\w:.$]+\s+eq\s+("(\\.|[^"\\])*"|true|false)', re.IGNORECASE)
 _TITLE_CASE = ("Add", "Replace", "Remove")
 
 
@@ -75,68 +73,52 @@ def _count(members: object) -> int:
     return len(members) if isinstance(members, list) else 0
 
 
-def _asks_for_everything(request: HttpRequest, site: Site) -> bool:
-    return is_list(request) and not request.params.get("filter")
+def _is_patch_of(kind: str) -> Callable[[HttpRequest, Site], bool]:
+    return lambda request, site: request.method == "PATCH" and place(request)[0] == kind
 
 
-def _asks_more_than_eq(request: HttpRequest, site: Site) -> bool:
-    wanted = request.params.get("filter", "") if is_list(request) else ""
-    return bool(wanted) and _EQ.fullmatch(wanted.strip()) is None
+def _patches_oldest(request: HttpRequest, site: Site) -> bool:
+    return request.method == "PATCH" and touches_oldest(request, site)
 
 
-def _asks_by_external_id(request: HttpRequest, site: Site) -> bool:
-    return is_list(request) and "externalid" in request.params.get("filter", "").lower()
+def _renames_group(request: HttpRequest, site: Site) -> bool:
+    return _is_patch_of("Groups")(request, site) and "displayname" in paths_of(request)
 
 
-def _capped(request: HttpRequest, site: Site) -> HttpRequest:
-    if not is_list(request):
-        return request
-    asked = request.params.get("count", "")
-    return with_params(request, count=str(min(int(asked) if asked.isdecimal() else site.number, site.number)))
+def _puts_group(request: HttpRequest, site: Site) -> bool:
+    return request.method == "PUT" and place(request)[0] == "Groups"
 
 
-def _one_back(request: HttpRequest, site: Site) -> HttpRequest:
-    start = request.params.get("startIndex", "")
-    if not is_list(request) or not start.isdecimal() or int(start) < 2:
-        return request
-    return with_params(request, startIndex=str(int(start) - 1))
+def _unknown(name: str, prefix: str) -> Quirk:
+    """Refuse a request whole that writes to an attribute whose path begins so, in lower case."""
+
+    def names_it(request: HttpRequest, site: Site) -> bool:
+        return any(path.startswith(prefix) for path in paths_of(request))
+
+    def quirk(service: Service, site: Site) -> Service:
+        hidden = resources(lambda resource: less(resource, name))(service, site)
+        return refusing(names_it, error(400, f"{name} is no attribute", "invalidPath"))(hidden, site)
+
+    return quirk
 
 
-def _lists_without(*params: str) -> Quirk:
-    gone = dict.fromkeys(params)
-    return asking(lambda request, site: with_params(request, **gone) if is_list(request) else request)
+def _with_empty_email(resource: Json) -> Json:
+    return {"emails": [{"value": "", "primary": True}], **resource} if "userName" in resource else resource
 
 
-def _cursor_paging(service: Service, site: Site) -> Service:
-    """Take the next startIndex for a cursor, which a client need not know (RFC 9865 §2)."""
-
-    def answer(request: HttpRequest) -> HttpResponse:
-        if not is_list(request):
-            return service(request)
-        cursor = request.params.get("cursor", "").removeprefix("c")
-        start = int(cursor) if cursor.isdecimal() else 1
-        response = service(with_params(request, startIndex=str(start), cursor=None))
-        document = document_of(response)
-        if response.status != 200 or document is None:
-            return response
-        shown = {name: value for name, value in document.items() if name not in ("startIndex", "totalResults")}
-        following = start + len(document["Resources"])
-        if following <= document["totalResults"]:
-            shown["nextCursor"] = f"c{following}"
-        return with_document(response, shown)
-
-    return answer
+def _puts_empty_email(request: HttpRequest, site: Site) -> bool:
+    emails = body_of(request).get("emails") if request.method == "PUT" else None
+    return isinstance(emails, list) and any(isinstance(each, dict) and not each.get("value") for each in emails)
 
 
-def _no_hit_is_404(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    if not is_list(request) or "filter" not in request.params or response.status != 200:
-        return response
-    document = document_of(response) or {}
-    return response if document.get("Resources") else error(404, "nothing matches")
+def _put_refuses_echo(service: Service, site: Site) -> Service:
+    refused = refusing(_puts_empty_email, error(400, "emails: this field may not be blank", "invalidValue"))
+    return refused(resources(_with_empty_email)(service, site), site)
 
 
-def _drop_empty(document: Json) -> Json:
-    return {name: value for name, value in document.items() if name != "Resources" or value}
+def _is_not_json(request: HttpRequest, site: Site) -> bool:
+    given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return request.method in ("POST", "PUT", "PATCH") and given != "application/json"
 
 
 ASKING: dict[str, Quirk] = {
@@ -146,20 +128,14 @@ ASKING: dict[str, Quirk] = {
     "member-removal-list-only": refusing(_removes_by_filter, error(400, "no filter in a path", "invalidPath")),
     "member-removal-filter-only": refusing(_removes_by_list, error(400, "remove takes no value", "invalidValue")),
     "member-cap": refusing(_has_too_many_members, error(400, "too many members in a request", "tooMany")),
-    "overlapping-pages": asking(_one_back),
-    "page-cap": asking(_capped),
-    "ignores-start-index": _lists_without("startIndex"),
-    "cursor-paging": _cursor_paging,
-    "too-many": refusing(_asks_for_everything, error(400, "too many results; use a filter", "tooMany")),
-    "no-filter": _lists_without("filter"),
-    "eq-only": refusing(_asks_more_than_eq, error(400, "only eq is supported", "invalidFilter")),
-    "no-external-id-filter": refusing(_asks_by_external_id, error(400, "externalId: no filter", "invalidFilter")),
-    "filter-404": answering(_no_hit_is_404),
-    "no-projection": asking(lambda request, site: with_params(request, attributes=None, excludedAttributes=None)),
-    "total-of-page": lists(lambda page: {**page, "totalResults": len(page.get("Resources", []))}),
-    "no-total-results": lists(lambda page: {name: value for name, value in page.items() if name != "totalResults"}),
-    "total-string": lists(
-        lambda page: {name: str(value) if name == "totalResults" else value for name, value in page.items()}
-    ),
-    "resources-absent": lists(_drop_empty),
+    "user-patch-501": refusing(_is_patch_of("Users"), error(501, "PATCH of a user is not implemented")),
+    "oldest-patch-405": refusing(_patches_oldest, error(405, "PATCH is not allowed here")),
+    "first-patch-405": first_only(lambda request: request.method == "PATCH", lambda site: error(405, "not allowed")),
+    "group-rename-501": refusing(_renames_group, error(501, "renaming a group is not implemented")),
+    "group-put-405": refusing(_puts_group, error(405, "PUT of a group is not allowed")),
+    "put-refuses-echo": _put_refuses_echo,
+    "json-only": refusing(_is_not_json, error(415, "the body must be application/json")),
+    "external-id-unknown": _unknown("externalId", "externalid"),
+    "extension-unknown": _unknown(NINJAONE_USER, NINJAONE_USER.lower()),
+    "title-unknown": _unknown("title", "title"),
 }

@@ -6,6 +6,7 @@ Knows the store behind the service. Must not know the tool that has to live with
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import replace
 
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse, Json, Service
@@ -18,14 +19,20 @@ from ninjasync.sandbox.rewrite import (
     document_of,
     error,
     for_one,
+    oldest,
+    operation_paths,
     operations_of,
+    paths_of,
     place,
     refusing,
     relisting,
     storing,
+    touches_oldest,
+    with_document,
 )
 from ninjasync.sandbox.scim_patch import PATCH_OP
 from ninjasync.sandbox.scim_schema import NINJAONE_USER
+from ninjasync.sandbox.watched import Table
 
 
 def _stale_reads(service: Service, site: Site) -> Service:
@@ -140,37 +147,20 @@ def _touches_inactive(request: HttpRequest, site: Site) -> bool:
     if name != "Users" or user is None or user.get("active", True):
         return False
     if request.method == "PATCH":
-        return any(_paths(operation) != {"active"} for operation in operations_of(request))
+        return any(operation_paths(operation) != {"active"} for operation in operations_of(request))
     if request.method == "PUT":
         sent, stored = body_of(request), {key.lower(): value for key, value in user.items()}
         return any(sent.get(key) != stored.get(key) for key in ("username", "externalid", "name"))
     return False
 
 
-def _paths(operation: Json) -> set[str]:
-    """Return what an operation writes to, in lower case."""
-    path, value = operation.get("path"), operation.get("value")
-    if path:
-        return {str(path).lower()}
-    return {key.lower() for key in value} if isinstance(value, dict) else set()
-
-
-def _oldest(site: Site) -> str | None:
-    return next(iter(site.store.users), None)
-
-
-def _touches_oldest(request: HttpRequest, site: Site) -> bool:
-    name, resource_id = place(request)
-    return request.method in WRITES and name == "Users" and resource_id is not None and resource_id == _oldest(site)
-
-
 def _asks_for_oldest(request: HttpRequest, site: Site) -> bool:
     name, resource_id = place(request)
-    return name == "Users" and resource_id is not None and resource_id == _oldest(site)
+    return name == "Users" and resource_id is not None and resource_id == oldest(site)
 
 
 def _all_but_oldest(rows: list[Json], site: Site) -> list[Json]:
-    return [row for row in rows if row["id"] != _oldest(site)]
+    return [row for row in rows if row["id"] != oldest(site)]
 
 
 def _hidden_holder(service: Service, site: Site) -> Service:
@@ -181,6 +171,86 @@ def _hidden_holder(service: Service, site: Site) -> Service:
 def _active_only(rows: list[Json], site: Site) -> list[Json]:
     """By the store: the rows may leave out ``active``."""
     return [row for row in rows if site.store.users.get(row["id"], {}).get("active", True)]
+
+
+def _table(request: HttpRequest, site: Site) -> Table:
+    return site.store.users if place(request)[0] == "Users" else site.store.groups
+
+
+def _stored(request: HttpRequest, site: Site) -> Json:
+    """Return what is stored of the resource that is asked for; empty where there is none."""
+    return dict(_table(request, site).get(place(request)[1] or "", {}))
+
+
+def _external_id_stays(service: Service, site: Site) -> Service:
+    def answer(request: HttpRequest) -> HttpResponse:
+        with site.store.lock:
+            before = _stored(request, site).get("externalId")
+            response = service(request)
+            after = _stored(request, site)
+            if not before or not after or after.get("externalId") == before:
+                return response
+            _table(request, site)[after["id"]] = after | {"externalId": before}
+            return replace(response, body=service(for_one(request, "GET", after["id"])).body)
+
+    return answer
+
+
+def _changes_external_id(request: HttpRequest, site: Site) -> bool:
+    before = _stored(request, site).get("externalId")
+    if not before or "externalid" not in paths_of(request):
+        return False
+    values = [body_of(request).get("externalid")] if request.method == "PUT" else []
+    for operation in operations_of(request):
+        if "externalid" in operation_paths(operation):
+            value = operation.get("value")
+            given = {name.lower(): each for name, each in value.items()} if isinstance(value, dict) else {}
+            values.append(value if operation.get("path") else given["externalid"])
+    return any(value != before for value in values)
+
+
+def _lower_external_id(resource: Json) -> None:
+    if "externalId" in resource:
+        resource["externalId"] = resource["externalId"].lower()
+
+
+def _patch_urn_astray(service: Service, site: Site) -> Service:
+    """Keep what goes to an extension's path apart, and show it under that path as a name."""
+    astray: dict[str, Json] = {}
+    prefix = NINJAONE_USER.lower() + ":"
+
+    def heard(request: HttpRequest, user_id: str) -> HttpRequest:
+        kept: list[Json] = []
+        for operation in operations_of(request):
+            path = str(operation.get("path") or "")
+            if not path.lower().startswith(prefix):
+                kept.append(operation)
+            elif str(operation.get("op")).lower() == "remove":
+                astray.get(user_id, {}).pop(path, None)
+            else:
+                astray.setdefault(user_id, {})[path] = operation.get("value")
+        if kept:
+            return replace(request, body=json.dumps({"schemas": [PATCH_OP], "Operations": kept}).encode())
+        return for_one(request, "GET", user_id)
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        name, user_id = place(request)
+        if name != "Users":
+            return service(request)
+        if request.method == "PATCH" and user_id is not None and user_id in site.store.users:
+            request = heard(request, user_id)
+        elif request.method in ("PUT", "DELETE"):
+            astray.pop(user_id or "", None)  # a PUT replaces all there is
+        response = service(request)
+        document = document_of(response)
+        if document is None or response.status >= 300:
+            return response
+        if "Resources" in document:
+            shown = [each | astray.get(each["id"], {}) for each in document["Resources"]]
+            return with_document(response, document | {"Resources": shown})
+        return with_document(response, document | astray.get(document["id"], {}))
+
+    return answer
 
 
 KEEPING: dict[str, Quirk] = {
@@ -196,7 +266,12 @@ KEEPING: dict[str, Quirk] = {
     "organization-becomes-all": storing(_everywhere, "Users"),
     "delete-is-inactive": _delete_is_inactive,
     "inactive-refuses-patch": refusing(_touches_inactive, error(400, "the user is inactive", "mutability")),
-    "protected-403": refusing(_touches_oldest, error(403, "this account is protected")),
+    "protected-403": refusing(touches_oldest, error(403, "this account is protected")),
+    "external-id-stays": _external_id_stays,
+    "external-id-lower-case": storing(_lower_external_id, "Users", "Groups"),
+    "external-id-immutable": refusing(_changes_external_id, error(400, "externalId cannot be changed", "mutability")),
+    "patch-urn-astray": _patch_urn_astray,
+    "protected-500": refusing(touches_oldest, error(500, "something went wrong")),
     "inactive-unlisted": relisting(_active_only),
     "hidden-holder": _hidden_holder,
 }

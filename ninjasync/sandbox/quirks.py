@@ -13,11 +13,13 @@ from ninjasync.sandbox.people import Company
 from ninjasync.sandbox.quirk_answering import ANSWERING
 from ninjasync.sandbox.quirk_asking import ASKING
 from ninjasync.sandbox.quirk_duo import DUO, duo_quirks
+from ninjasync.sandbox.quirk_lists import LISTS
+from ninjasync.sandbox.quirk_members import MEMBERS
 from ninjasync.sandbox.quirk_store import KEEPING
 from ninjasync.sandbox.rewrite import Quirk, Site, compose
-from ninjasync.sandbox.weather import QUIRKS, parse_quirk
+from ninjasync.sandbox.weather import QUIRKS, parse_quirks
 
-SCIM: Mapping[str, Quirk] = {**KEEPING, **ASKING, **ANSWERING}
+SCIM: Mapping[str, Quirk] = {**KEEPING, **ASKING, **MEMBERS, **LISTS, **ANSWERING}
 
 
 def quirky_scim(
@@ -27,12 +29,12 @@ def quirky_scim(
 
     ``over`` makes a plain service over any store. Raises ValueError, in a sentence.
     """
-    wanted = dict(map(parse_quirk, quirks))
+    wanted = parse_quirks(quirks)
     chosen = [(SCIM[name], wanted[name]) for name in QUIRKS if name in wanted and name in SCIM]
     return compose(service, Site(store, over), chosen)
 
 
 def quirky_duo(service: Service, people: Company, quirks: Iterable[str]) -> Service:
     """Return the Duo Admin API with the quirks that are Duo's. Raises ValueError, in a sentence."""
-    wanted = dict(map(parse_quirk, quirks))
+    wanted = parse_quirks(quirks)
     return duo_quirks(service, people, [name for name in QUIRKS if name in wanted and name in DUO])

@@ -6,9 +6,11 @@ Knows where in a request or an answer a resource, a list or a parameter is. Must
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any, TypeAlias
 from urllib.parse import quote, unquote, urlencode
 
@@ -19,6 +21,7 @@ from ninjasync.sandbox.scim_error import ScimError
 
 RESOURCES = ("Users", "Groups")
 DISCOVERY = ("ServiceProviderConfig", "Schemas", "ResourceTypes")
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
 
 
@@ -79,6 +82,52 @@ def operations_of(request: HttpRequest) -> list[Json]:
     return [{name.lower(): value for name, value in each.items()} for each in operations if isinstance(each, dict)]
 
 
+def with_real_ids(request: HttpRequest, real: Mapping[str, str]) -> HttpRequest:
+    """Return the request with the store's ids in place of the shown ones; a path's id must be a shown one."""
+
+    def inward(name: str, value: Any) -> Any:
+        if isinstance(value, bool) or value is None:
+            return value
+        if isinstance(value, str) and value not in real:
+            return _QUOTED.sub(lambda found: f'"{real.get(found[1], found[1])}"', value)
+        return real.get(str(value), value)
+
+    name, resource_id = place(request)
+    if resource_id is not None and name in RESOURCES:
+        path = f"{BASE_PATH}/{name}/{quote(real.get(resource_id, 'nobody'), safe='')}"
+        request = replace(request, path=path)
+    if wanted := request.params.get("filter"):
+        request = with_params(request, filter=inward("", wanted))
+    document = document_of(HttpResponse(0, request.body))
+    return request if document is None else replace(request, body=json.dumps(walk(document, inward)).encode())
+
+
+def oldest(site: Site) -> str | None:
+    """Return the id of the account that was made first."""
+    return next(iter(site.store.users), None)
+
+
+def paths_of(request: HttpRequest) -> set[str]:
+    """Return the attributes that a request writes to, as names or paths in lower case."""
+    if request.method != "PATCH":
+        return set(body_of(request)) if request.method in ("POST", "PUT") else set()
+    return {path for operation in operations_of(request) for path in operation_paths(operation)}
+
+
+def operation_paths(operation: Json) -> set[str]:
+    """Return what an operation writes to, in lower case."""
+    path, value = operation.get("path"), operation.get("value")
+    if path:
+        return {str(path).lower()}
+    return {key.lower() for key in value} if isinstance(value, dict) else set()
+
+
+def touches_oldest(request: HttpRequest, site: Site) -> bool:
+    """Whether it would change the account that was made first."""
+    name, resource_id = place(request)
+    return request.method in WRITES and name == "Users" and resource_id is not None and resource_id == oldest(site)
+
+
 # Answers
 
 
@@ -94,6 +143,11 @@ def document_of(response: HttpResponse) -> Json | None:
 def with_document(response: HttpResponse, document: Json) -> HttpResponse:
     """Return the response with that JSON object as its body."""
     return replace(response, body=json.dumps(document).encode())
+
+
+def less(resource: Json, *names: str) -> Json:
+    """Return the resource without these attributes."""
+    return {name: value for name, value in resource.items() if name not in names}
 
 
 def error(status: int, detail: str, scim_type: str | None = None) -> HttpResponse:
@@ -118,6 +172,16 @@ def asking(change: Callable[[HttpRequest, Site], HttpRequest]) -> Quirk:
 def refusing(condition: Callable[[HttpRequest, Site], bool], response: HttpResponse) -> Quirk:
     """Answer so where the condition holds, in place of the service."""
     return lambda service, site: lambda request: response if condition(request, site) else service(request)
+
+
+def first_only(condition: Callable[[HttpRequest], bool], response: Callable[[Site], HttpResponse]) -> Quirk:
+    """Answer so the first time that the condition holds, in place of the service."""
+
+    def quirk(service: Service, site: Site) -> Service:
+        times = count()
+        return lambda request: response(site) if condition(request) and next(times) == 0 else service(request)
+
+    return quirk
 
 
 def answering(change: Callable[[HttpRequest, HttpResponse], HttpResponse]) -> Quirk:
@@ -194,8 +258,8 @@ def relisting(select: Callable[[list[Json], Site], list[Json]]) -> Quirk:
                 if not document["Resources"] or len(rows) >= document["totalResults"]:
                     break
             chosen = select(rows, site)
-            start, count = _window(request, site)
-            page = chosen[start - 1 : start - 1 + count]
+            start, size = window(request, site)
+            page = chosen[start - 1 : start - 1 + size]
             shown = {"totalResults": len(chosen), "startIndex": start, "itemsPerPage": len(page), "Resources": page}
             return with_document(response, {**document, **shown})
 
@@ -204,7 +268,9 @@ def relisting(select: Callable[[list[Json], Site], list[Json]]) -> Quirk:
     return quirk
 
 
-def _window(request: HttpRequest, site: Site) -> tuple[int, int]:
+def window(request: HttpRequest, site: Site) -> tuple[int, int]:
+    """Return from which row on a list is asked for, and how many rows it gets at most."""
+
     def number(name: str, default: int) -> int:
         text = request.params.get(name, "")
         return int(text) if text.isdecimal() else default

@@ -37,12 +37,13 @@ FAULTS: Mapping[str, Entry] = {
     "reset": Entry(RATE, "the connection is reset before the request is carried out"),
     "latency": Entry(TIME, "each answer is that much late"),
     "rate-limit": Entry(NUMBER, "no more than N requests a second (bursts of N): 429, from SCIM with Retry-After"),
-    "429": Entry(RATE_AND_SECONDS, "429; from SCIM with Retry-After: 1, or SECONDS; from Duo, as ever, without"),
+    "429": Entry(RATE_AND_SECONDS, "429; from SCIM with Retry-After: 1, or SECONDS (0, too); from Duo, never"),
     "429-date": Entry(RATE_AND_SECONDS, "the same, with Retry-After as a date"),
     "429-bare": Entry(RATE, "429 without Retry-After"),
     "500": Entry(RATE, "500 with an HTML page; nothing is carried out"),
     "502": Entry(RATE, "502 with an HTML page; nothing is carried out"),
     "503": Entry(RATE, "503 with an HTML page; nothing is carried out"),
+    "403": Entry(RATE_AND_SECONDS, "403 with Retry-After: 1, or SECONDS, and an HTML page; nothing is carried out"),
     "504": Entry(RATE, "504 with an HTML page; the request is carried out all the same"),
     "lost-answer": Entry(RATE, "the request is carried out, then the connection closes without an answer"),
     "cut-short": Entry(RATE, "the request is carried out, then the connection closes in the middle of the answer"),
@@ -60,24 +61,59 @@ QUIRKS: Mapping[str, Entry] = {
     "upper-case-family-name": Entry(NOTHING, "the family name is stored in upper case"),
     "type-becomes-end-user": Entry(NOTHING, "every account written becomes an end user's, whatever was sent"),
     "organization-becomes-all": Entry(NOTHING, "every account written gets organizationId All, whatever was sent"),
+    "external-id-stays": Entry(NOTHING, "an externalId that is there stays as it was, whatever a change says"),
+    "external-id-lower-case": Entry(NOTHING, "externalId is stored in lower case"),
     "created-in-vain": Entry(NOTHING, "the first create of each resource is answered 201, and nothing is there"),
+    "patch-urn-astray": Entry(NOTHING, "PATCH of an extension's path is 200 and lands in a flat key beside it"),
     # who may be written
     "delete-is-inactive": Entry(NOTHING, "DELETE only deactivates a user; the name stays taken"),
     "inactive-refuses-patch": Entry(NOTHING, "while inactive, a user refuses any change but active"),
     "protected-403": Entry(NOTHING, "the oldest account refuses every change"),
+    "protected-500": Entry(NOTHING, "500, every time, for a change of the oldest account"),
+    "external-id-immutable": Entry(NOTHING, "400 mutability for a request that changes an externalId that is there"),
+    "external-id-unknown": Entry(NOTHING, "400 for a request with an externalId: there is no such attribute"),
+    "extension-unknown": Entry(NOTHING, "400 for a request with userType or organizationId: no such attributes"),
+    "title-unknown": Entry(NOTHING, "400 for a request with a title: there is no such attribute"),
     # how it must be asked
     "patch-501": Entry(NOTHING, "PATCH is not implemented; there is PUT"),
     "patch-405": Entry(NOTHING, "PATCH is not allowed; there is PUT"),
+    "user-patch-501": Entry(NOTHING, "PATCH is not implemented for users, but for groups; users have PUT"),
+    "oldest-patch-405": Entry(NOTHING, "405 for a PATCH of the oldest account; it has PUT"),
+    "first-patch-405": Entry(NOTHING, "405 for the first PATCH of all, and for no other"),
+    "group-rename-501": Entry(NOTHING, "501 for a PATCH of a group's displayName; any other PATCH is carried out"),
+    "group-put-405": Entry(NOTHING, "405 for a PUT of a group"),
+    "put-refuses-echo": Entry(NOTHING, "users show an empty e-mail address; 400 for a PUT that sends it back"),
+    "json-only": Entry(NOTHING, "415 unless Content-Type is application/json"),
     "patch-title-case-only": Entry(NOTHING, "op is Add, Replace or Remove, in no other case"),
     "member-removal-list-only": Entry(NOTHING, "members are removed by a list of values, not by members[...]"),
     "member-removal-filter-only": Entry(NOTHING, "members are removed by members[...], not by a list of values"),
     "member-cap": Entry(NUMBER, "400 for more than N members in a request"),
+    # who is in a group
+    "members-in-post-dropped": Entry(NOTHING, "members in the POST of a group are dropped"),
+    "refused-member": Entry(NOTHING, "400 for a request that would make the oldest account a member"),
+    "members-always-empty": Entry(NOTHING, "every group shows members: []"),
+    "members-hidden": Entry(NOTHING, "members are never shown"),
+    "members-absent": Entry(NOTHING, "lists leave out members; GET by id shows them"),
+    "members-shown": Entry(NUMBER, "a group shows its first N members alone"),
+    "members-by-ref": Entry(NOTHING, "a member has a $ref and no value"),
+    "members-upper-case": Entry(NOTHING, "members' ids are in upper case; ids are taken in any case"),
+    "empty-members": Entry(NOTHING, "a group without members shows members: []; else it shows none"),
+    "no-user-groups": Entry(NOTHING, "users do not show their groups"),
+    "no-member-filter": Entry(NOTHING, "400 for a filter on members"),
+    "member-filter-ignored": Entry(NOTHING, "in a filter, members eq ... is passed over"),
     # what lists hold
     "inactive-unlisted": Entry(NOTHING, "lists leave out inactive users; GET by id shows them"),
     "hidden-holder": Entry(NOTHING, "the oldest account is shown to nobody, but its name is taken"),
     "overlapping-pages": Entry(NOTHING, "each page begins with the last row of the one before"),
     "page-cap": Entry(NUMBER, "no page has more than N rows"),
     "ignores-start-index": Entry(NOTHING, "every page is the first"),
+    "last-page-again": Entry(NOTHING, "a page behind the last one is the last one again"),
+    "error-behind-last": Entry(NUMBER, "status N, such as 404, for a page behind the last one"),
+    "filter-case-exact": Entry(NOTHING, "filters on userName and displayName tell capital letters from small ones"),
+    "total-cap": Entry(NUMBER, "totalResults is never more than N, nor is a page; the rest is on later pages"),
+    "total-counts-hidden": Entry(NOTHING, "totalResults counts two users more than the list has"),
+    "count-500": Entry(NOTHING, "500 for a list with a count, whatever it is"),
+    "no-lists": Entry(NOTHING, "405 for every list, with a filter or without"),
     "cursor-paging": Entry(NOTHING, "pages go by nextCursor and cursor alone (RFC 9865)"),
     "too-many": Entry(NOTHING, "a list without a filter is refused: 400 tooMany"),
     "no-filter": Entry(NOTHING, "filters are ignored; everything is returned"),
@@ -90,14 +126,14 @@ QUIRKS: Mapping[str, Entry] = {
     "total-string": Entry(NOTHING, "totalResults is a string"),
     "resources-absent": Entry(NOTHING, "an empty list has no Resources"),
     # what a resource looks like
-    "members-absent": Entry(NOTHING, "lists leave out members; GET by id shows them"),
-    "members-hidden": Entry(NOTHING, "members are never shown"),
     "no-extension": Entry(NOTHING, "userType and organizationId are kept and never shown"),
     "flat-extension": Entry(NOTHING, "extension attributes are flat: urn:...:User:userType"),
     "nulls": Entry(NOTHING, "what is not there is null, an empty text or an empty list"),
     "numeric-ids": Entry(NOTHING, "ids are JSON numbers"),
     "odd-ids": Entry(NOTHING, "ids hold a slash, a blank and a percent sign"),
     "string-booleans": Entry(NOTHING, 'booleans are "True" and "False"'),
+    "active-left-out": Entry(NOTHING, "active is left out where it is false"),
+    "active-number": Entry(NOTHING, "active is 1 or 0"),
     "location-elsewhere": Entry(NOTHING, "meta.location, $ref and Location lead to another host"),
     "no-schemas": Entry(NOTHING, "nothing has schemas"),
     "no-meta": Entry(NOTHING, "nothing has meta or an entity tag"),
@@ -108,9 +144,19 @@ QUIRKS: Mapping[str, Entry] = {
     "json-media-type": Entry(NOTHING, "everything is application/json"),
     "error-status-number": Entry(NOTHING, "an error's status is a number"),
     "html-errors": Entry(NOTHING, "errors are HTML pages"),
+    "gone": Entry(NUMBER, "status N, such as 410, for an id that is not there"),
+    "unreadable": Entry(NUMBER, "status N, such as 403, for a GET of the oldest account by id; lists show it"),
+    "resources-object": Entry(NOTHING, 'Resources is an object: {"0": ..., "1": ...}'),
+    "single-as-object": Entry(NOTHING, "a list of one has it as an object in place of a list"),
+    "empty-list-204": Entry(NOTHING, "204, without a body, for an empty list"),
+    "list-204": Entry(NOTHING, "204, without a body, for every list"),
+    "edge": Entry(NUMBER, "status N, such as 522, with an HTML page for the first request of all"),
     "no-discovery": Entry(NOTHING, "ServiceProviderConfig, Schemas and ResourceTypes are 404"),
     "discovery-401": Entry(NOTHING, "ServiceProviderConfig, Schemas and ResourceTypes are 401"),
     "discovery-lies": Entry(NOTHING, "discovery says that there is no PATCH, no filter and no extension"),
+    "sees-nothing": Entry(NOTHING, "lists are empty and every id is 404, but names are taken"),
+    "switched-off": Entry(NOTHING, "404 for everything"),
+    "latin-1": Entry(NOTHING, "answers are in Latin-1 and say so"),
     "login-page": Entry(NOTHING, "every GET is answered 200 with an HTML page"),
     "redirects": Entry(NOTHING, "everything is 301 to another path, where it would be served"),
     # Duo
@@ -123,6 +169,23 @@ QUIRKS: Mapping[str, Entry] = {
     "duo.null-offsets": Entry(NOTHING, "next_offset and prev_offset are null where there is no such page"),
     "duo.trash-uncounted": Entry(NOTHING, "total_objects does not count users in the trash, who are listed"),
     "duo.no-total": Entry(NOTHING, "metadata has no total_objects"),
+}
+
+# Servers that others wrote, as far as these quirks can tell. Each word stands for all of its quirks.
+SERVERS: Mapping[str, tuple[str, ...]] = {
+    "aws": ("members-always-empty", "no-user-groups", "member-cap=100", "page-cap=100"),
+    "polis": (
+        "patch-urn-astray",
+        "group-put-405",
+        "members-in-post-dropped",
+        "members-hidden",
+        "no-user-groups",
+        "no-member-filter",
+        "total-cap=50",
+    ),
+    "django-scim2": ("group-rename-501", "put-refuses-echo", "member-removal-list-only", "members-in-post-dropped"),
+    "scimmy": ("last-page-again",),
+    "canaille": ("external-id-unknown", "count-500", "no-filter"),
 }
 
 SERVICES = ("duo", "scim")
@@ -150,12 +213,17 @@ def parse_quirk(text: str) -> tuple[str, int]:
     name, given, value = text.partition("=")
     entry = QUIRKS.get(name)
     if entry is None:
-        raise ValueError(f'there is no quirk "{name}"{_nearest(name, QUIRKS)}')
+        raise ValueError(f'there is no quirk "{name}"{_nearest(name, [*QUIRKS, *SERVERS])}')
     if entry.form == NOTHING:
         if given:
             raise ValueError(f"the quirk {name} takes no value, found {value!r}")
         return name, 0
     return name, int(_amount("quirk", name, entry.form, value).number)
+
+
+def parse_quirks(texts: Iterable[str]) -> dict[str, int]:
+    """Return each quirk with its number, a server's word being all of its quirks. ValueError, in a sentence."""
+    return dict(parse_quirk(quirk) for text in texts for quirk in SERVERS.get(text, (text,)))
 
 
 _FORMS: Mapping[str, tuple[str, str]] = {
@@ -193,3 +261,8 @@ def describe(entries: Mapping[str, Entry]) -> str:
     return "\n\n".join(
         f"{name}{'=' if entry.form else ''}{entry.form}: {entry.meaning}." for name, entry in entries.items()
     )
+
+
+def describe_servers() -> str:
+    """Return a line for each server that is imitated, with its quirks."""
+    return "\n\n".join(f"{name}: {', '.join(quirks)}." for name, quirks in SERVERS.items())

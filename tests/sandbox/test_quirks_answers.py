@@ -171,10 +171,20 @@ def test_everything_may_have_moved_and_is_served_there(there: There) -> None:
 
 
 def test_quirks_can_be_had_all_together_but_those_that_end_it_all(there: There) -> None:
-    ends = {"redirects", "login-page", "too-many", "hidden-holder"}
-    numbers = {"page-cap": "=2", "member-cap": "=1"}
+    ends = {"redirects", "login-page", "too-many", "hidden-holder", "count-500", "no-lists", "list-204"}
+    ends |= {
+        "switched-off",
+        "sees-nothing",
+        "external-id-unknown",
+        "extension-unknown",
+        "resources-object",
+        "empty-list-204",
+    }
+    numbers = {"page-cap": "=2", "member-cap": "=1", "members-shown": "=1", "total-cap": "=2"}
+    numbers |= {"error-behind-last": "=404", "gone": "=410", "unreadable": "=403", "edge": "=522"}
     chosen = [name + numbers.get(name, "") for name in QUIRKS if not name.startswith("duo.") and name not in ends]
     there.quirks(*chosen)
+    assert there.call("GET", "/Users").status_code == 522
     page = there.get()
     assert len(page["resources"]) == 2
     assert there.hire("dan").status_code == 201

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from ninjasync.sandbox import NinjaOne, Sandbox, company
 from ninjasync.sandbox.faults import _FAULTS
 from ninjasync.sandbox.quirk_duo import DUO
 from ninjasync.sandbox.quirks import SCIM
-from ninjasync.sandbox.weather import FAULTS, QUIRKS, fault_amount, parse_fault, parse_quirk
+from ninjasync.sandbox.weather import FAULTS, QUIRKS, SERVERS, fault_amount, parse_fault, parse_quirk, parse_quirks
 
 
 def test_every_name_in_the_tables_is_built_and_nothing_else() -> None:
@@ -59,6 +60,7 @@ def test_a_fault_that_cannot_be_read_is_refused_in_a_sentence(text: str, words: 
     [
         ("numeric-id", 'there is no quirk "numeric-id"; did you mean numeric-ids?'),
         ("no-total", 'there is no quirk "no-total"; did you mean duo.no-total?'),
+        ("scimy", 'there is no quirk "scimy"; did you mean scimmy?'),
         ("page-cap", "the quirk page-cap takes a whole number from 1 on; found nothing"),
         ("page-cap=many", "the quirk page-cap takes a whole number from 1 on; found 'many'"),
         ("no-meta=1", "the quirk no-meta takes no value, found '1'"),
@@ -96,6 +98,20 @@ def test_the_help_lists_every_fault_and_quirk_with_its_meaning(
     for name, entry in entries.items():
         form = f"={entry.form}" if entry.form else ""
         assert "".join(f"{name}{form} {entry.meaning}.".split()) in shown
+    for name, quirks in SERVERS.items():
+        assert "".join(f"{name} {', '.join(quirks)}.".split()) in shown
+
+
+def test_a_server_by_name_has_all_of_its_quirks() -> None:
+    assert not set(SERVERS) & set(QUIRKS)
+    assert parse_quirks(["aws", "no-meta"]) == {**parse_quirks(SERVERS["aws"]), "no-meta": 0}
+    assert all(parse_quirks([name]) for name in SERVERS)
+
+
+def test_the_readme_has_a_row_for_each_server() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    for name, quirks in SERVERS.items():
+        assert f"| `{name}` | {', '.join(f'`{quirk}`' for quirk in quirks)} |" in readme
 
 
 def test_the_version_is_told_without_the_servers() -> None:
