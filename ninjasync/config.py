@@ -221,6 +221,13 @@ class Scope(Section):
                 raise ValueError(f"the expression {text!r} {error}") from error
         return text.strip()
 
+    @field_validator("statuses")
+    @classmethod
+    def _lets_some_in(cls, statuses: tuple[str, ...]) -> tuple[str, ...]:
+        if not statuses:
+            raise ValueError(f"names nobody; allowed: one or more of {', '.join(map(repr, STATUSES))}")
+        return statuses
+
     @model_validator(mode="after")
     def _names_somebody(self) -> "Scope":
         if not (self.groups or self.users or self.all_users):
@@ -272,15 +279,26 @@ class Safety(Section):
     min_source_percent: Percent = 80
     on_refusal: Literal["stop", "withhold"] = "stop"
     protected_users: Strings = ()
-    privilege_changes: Literal["allow", "confirm"] = "allow"
     max_vanished: Count = 3
     max_vanished_percent: Percent = 10
+    max_privilege_changes: Count = 3
+    max_privilege_changes_percent: Percent = 10
+    max_held: Count = 5
+    max_held_percent: Percent = 20
     allow_missing_user_type: bool = False
     allow_missing_organization: bool = False
 
     def removal_limit(self, active: int) -> float:
         """Return how many of ``active`` managed accounts one run may deactivate or delete."""
         return max(self.max_removals, share(self.max_removals_percent, active))
+
+    def privilege_limit(self, active: int) -> float:
+        """Return how many changes of rights one run may make where ``active`` accounts are managed."""
+        return max(self.max_privilege_changes, share(self.max_privilege_changes_percent, active))
+
+    def held_limit(self, in_scope: int) -> float:
+        """Return how many records may be held where ``in_scope`` users are in scope."""
+        return max(self.max_held, share(self.max_held_percent, in_scope))
 
 
 class Run(Section):

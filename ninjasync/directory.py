@@ -204,13 +204,23 @@ class SourceUser(Row, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
+class Empty:
+    """A mapped attribute for which nobody in scope has a value: ``why``, and which of Duo's may be ``meant``."""
+
+    why: str = ""
+    meant: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """One complete read of Duo. ``users`` and ``groups`` are keyed by Duo id; ``groups`` gives names.
 
     ``pushed`` maps the ids of the groups that NinjaOne is to have to their displayNames.
     ``passed_over`` are users whom the pages lacked and who were found by their ids.
     ``scoped`` are the groups that [scope] names, by id; ``missing`` says which of them
-    Duo does not have; ``unreadable`` holds records without even an id.
+    Duo does not have; ``unreadable`` holds records without even an id. ``empty`` has the
+    mapped attributes for which nobody in scope has a value, by path: they are never cleared.
+    ``full_names`` counts who is held for an empty name beside a full ``realname``.
     """
 
     paths: tuple[str, ...]
@@ -222,3 +232,5 @@ class Source:
     missing: tuple[str, ...] = ()
     unreadable: tuple[Problem, ...] = ()
     warnings: tuple[str, ...] = field(default=())
+    empty: Mapping[str, Empty] = field(default_factory=dict)
+    full_names: int = 0

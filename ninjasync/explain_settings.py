@@ -67,7 +67,8 @@ def decision_lines(case: Case) -> tuple[str, ...]:
             if "name-taken" in codes and not deprovision.adopt:
                 lines.append(_line("deprovision", "adopt", deprovision.adopt))
     if case.change is not None and case.change.privilege:
-        lines.append(_line("safety", "privilege_changes", safety.privilege_changes))
+        limits = ("max_privilege_changes", "max_privilege_changes_percent")
+        lines += [_line("safety", key, getattr(safety, key)) for key in limits]
     return tuple(lines)
 
 

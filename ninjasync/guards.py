@@ -22,6 +22,7 @@ class Approvals:
     source: int | None = None
     privilege_changes: int | None = None
     vanished: int | None = None
+    held: int | None = None
     strict: bool = False
 
     def with_more(self, other: "Approvals") -> "Approvals":
@@ -73,7 +74,7 @@ def unreadable(seen: Evidence, withheld: int) -> GuardResult:
 def withhold(changes: tuple[Change, ...], *, privileges: bool) -> tuple[Change, ...]:
     """Return ``changes`` without removals of users, groups and members.
 
-    With ``privileges`` also without changes between technician and end user. What needs
+    With ``privileges`` also without changes of rights. What needs
     a name that a withheld change would have freed goes with it.
     """
     kept = [change for change in changes if change.action not in REMOVALS and not (privileges and change.privilege)]
@@ -164,13 +165,16 @@ def _member_removals(case: _Case) -> GuardResult:
 
 
 def _privilege_changes(case: _Case) -> GuardResult:
-    number, setting = case.seen.privilege_changes, case.safety.privilege_changes
+    number, safety, active = case.seen.privilege_changes, case.safety, case.seen.active
     approved = case.approvals.privilege_changes is not None and number <= case.approvals.privilege_changes
+    over = number > safety.privilege_limit(active)
+    effects = f" ({', '.join(f'{count} {effect}' for effect, count in case.seen.rights)})" if case.seen.rights else ""
     message = (
-        f'{number} accounts would change between technician and end user ([safety] privilege_changes = "{setting}").'
+        f"{number} accounts would get other rights{effects}; the limit is the larger of "
+        f"{safety.max_privilege_changes} ([safety] max_privilege_changes) and {safety.max_privilege_changes_percent:g} "
+        f"% of {active} active managed accounts ([safety] max_privilege_changes_percent)."
     )
-    tripped = setting == "confirm" and number > 0 and not approved
-    return GuardResult("privilege-changes", tripped, message, f"--approve-privilege-changes {number}")
+    return GuardResult("privilege-changes", over and not approved, message, f"--approve-privilege-changes {number}")
 
 
 def _vanished(case: _Case) -> GuardResult:
@@ -195,9 +199,18 @@ def _vanished(case: _Case) -> GuardResult:
 
 
 def _held(case: _Case) -> GuardResult:
-    number, strict = case.seen.held, case.approvals.strict
-    then = "with --strict that is a refusal. Mend them in Duo." if strict else "that is no refusal without --strict."
-    return GuardResult("held", strict and number > 0, f"{number} records are held; {then}")
+    number, safety, in_scope, strict = case.seen.held, case.safety, case.seen.in_scope, case.approvals.strict
+    approved = case.approvals.held is not None and number <= case.approvals.held
+    over = number > safety.held_limit(in_scope) and not approved
+    limit = (
+        f"the limit is the larger of {safety.max_held} ([safety] max_held) and {safety.max_held_percent:g} % of "
+        f"{in_scope} users in scope ([safety] max_held_percent)"
+    )
+    if strict:
+        limit = "with --strict none may be"
+    message = " ".join(filter(None, (f"{number} records are held; {limit}.", case.seen.commonest)))
+    approve = "" if strict else f"--approve-held {number}"
+    return GuardResult("held", over or (strict and number > 0), message, approve)
 
 
 GUARDS: tuple[Callable[[_Case], GuardResult], ...] = (

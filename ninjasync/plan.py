@@ -155,6 +155,7 @@ class Evidence:
     managed accounts, ``memberships`` the members of our groups; the others count changes.
     ``vanished`` are ours that this read no longer shows; ``known`` counts the active accounts,
     ``known_groups`` the groups, that the ledger says are ours.
+    ``rights`` tells changes of rights apart, ``commonest`` says what most of the held are held for.
     """
 
     missing: tuple[str, ...]
@@ -170,6 +171,8 @@ class Evidence:
     vanished: tuple[Vanished, ...] = ()
     known: int = 0
     known_groups: int = 0
+    rights: tuple[tuple[str, int], ...] = ()
+    commonest: str = ""
 
     def gone(self, resource: Resource) -> int:
         """Return how many users or groups of ours this read no longer shows."""

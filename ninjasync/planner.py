@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, Protocol, TypeVar
 
-from ninjasync import guards
-from ninjasync.attribute import ORGANIZATION_ID, nearest
+from ninjasync import guards, rights
+from ninjasync.attribute import nearest
+from ninjasync.causes import Noted, commonest, empty_attributes, empty_warnings
 from ninjasync.config import Config
 from ninjasync.diff import Difference, Policy, diff
 from ninjasync.directory import Baseline, Directory, Ownership, Problem, Source, SourceUser, Standing, User, Wanted
@@ -146,7 +147,8 @@ def read_source(config: Config, duo: SourceReader, owned: Ownership) -> Source:
         groups = duo.groups()
     scope = resolve(config.scope, config.groups, groups)
     mapping = compile_mapping(config.attributes, config.safety)
-    convert = source_reader(scope, mapping)
+    noted = Noted()
+    convert = source_reader(scope, mapping, noted)
     with timed(log, "read Duo users"):
         listed = duo.users(convert)
     users = {found.id: found for found in listed if isinstance(found, SourceUser)}
@@ -170,8 +172,9 @@ def read_source(config: Config, duo: SourceReader, owned: Ownership) -> Source:
             *_passed_over(passed_over),
             *_unknown_people("users", config.scope.users, users),
             *_unknown_people("exclude_users", config.scope.exclude_users, users),
-            *_empty_attributes(config, mapping, users),
         ),
+        empty=empty_attributes(mapping, users, noted, config.attributes),
+        full_names=noted.full_names,
     )
 
 
@@ -204,30 +207,12 @@ def _meant(entry: str, names: Iterable[str]) -> str:
     return nearest(local, shown)
 
 
-def _empty_attributes(config: Config, mapping: AttributeMapping, users: Mapping[str, SourceUser]) -> list[str]:
-    """Name mapped attributes that nobody in scope has a value for: most likely the name is misspelt."""
-    # Technicians need no organization, so that one may well be empty.
-    empty = [at for at, path in enumerate(mapping.paths) if path != ORGANIZATION_ID]
-    anybody = False
-    for user in users.values():
-        if user.desired is not None:
-            values, anybody = user.desired.values, True
-            if not (empty := [at for at in empty if not values[at]]):
-                break
-    return [
-        f"[attributes] {path.rpartition(':')[2]} = {config.attributes[path]}: nobody in scope has a value for it; "
-        "is the name right?"
-        for path in (mapping.paths[at] for at in empty)
-        if anybody
-    ]
-
-
 _UNREADABLE = "unreadable-record"
 _WITHOUT_GROUPS = Verdict(Standing.HELD, "Duo sent his record without the groups that he is in", code=_UNREADABLE)
 
 
 # What ``source_reader`` reads of a record whatever [attributes] says.
-_FIELDS = frozenset({"user_id", "username", "email", "status", "groups", "custom_attributes"})
+_FIELDS = frozenset({"user_id", "username", "email", "realname", "status", "groups", "custom_attributes"})
 
 
 def fields_read(config: Config) -> frozenset[str] | None:
@@ -238,8 +223,14 @@ def fields_read(config: Config) -> frozenset[str] | None:
     return _FIELDS.union(text.partition(".")[0] for text in texts)
 
 
-def source_reader(scope: Scope, mapping: AttributeMapping) -> Callable[[Any], SourceUser | Problem]:
-    """Return what turns one Duo record into what the diff needs of it; a Problem where not even its id can be read."""
+def source_reader(
+    scope: Scope, mapping: AttributeMapping, noted: Noted | None = None
+) -> Callable[[Any], SourceUser | Problem]:
+    """Return what turns one Duo record into what the diff needs of it; a Problem where not even its id can be read.
+
+    ``noted`` is told of each record what may explain an empty attribute or a held user.
+    """
+    note_names = noted.custom.update if noted is not None else None
     # To bare names an empty string is null anyhow, so most records need no cleaned copy (2 µs).
     bare = mapping.bare and scope.where is None
     same_groups: dict[tuple[str, ...], tuple[str, ...]] = {}
@@ -261,6 +252,8 @@ def source_reader(scope: Scope, mapping: AttributeMapping) -> Callable[[Any], So
         if not isinstance(id_, str) or not id_:
             return Problem("user", "?", None, _UNREADABLE, "Duo sent a user's record without an id")
         record = row if bare and type(row.get("custom_attributes")) is dict else clean(row)
+        if note_names is not None and (custom := record.get("custom_attributes")):
+            note_names(custom)
         name, groups, status = label(record), groups_of(record), record.get("status")
         verdict: Verdict | None = None
         if groups is None:
@@ -274,6 +267,8 @@ def source_reader(scope: Scope, mapping: AttributeMapping) -> Callable[[Any], So
         standing = verdict.standing
         if standing is inside:
             desired, problems = map_user(mapping, record)
+            if problems and noted is not None:
+                noted.note_held(record, problems, mapping)
         elif standing is held:
             problems = (Problem("user", name, id_, verdict.code, verdict.reason),)
         username = record.get("username")
@@ -286,6 +281,7 @@ def source_reader(scope: Scope, mapping: AttributeMapping) -> Callable[[Any], So
 def _judged(config: Config, source: Source, actual: Directory, difference: Difference, moment: Moment) -> Plan:
     """Let the guards judge the whole world, then take out what they withhold and whom ``only`` leaves out."""
     evidence = _evidence(config, source, actual, difference, moment)
+    empty = empty_warnings(source, config.attributes)
     verdicts = guards.judge(evidence, config.safety, moment.approvals)
     tripped = any(verdict.tripped for verdict in verdicts)
     changes = _only(moment.only, source, difference) if moment.only else difference.changes
@@ -304,6 +300,7 @@ def _judged(config: Config, source: Source, actual: Directory, difference: Diffe
         warnings=(
             *moment.warnings,
             *source.warnings,
+            *empty,
             *actual.warnings,
             *_repeated(changes, moment.repeated),
             *difference.warnings,
@@ -352,6 +349,8 @@ def _evidence(config: Config, source: Source, actual: Directory, difference: Dif
         vanished=_vanished(actual, difference, moment.owned),
         known=sum(not entry.deleted and entry.deactivated_at is None for entry in users.values()),
         known_groups=sum(not entry.deleted for entry in groups.values()),
+        rights=rights.tally(changes),
+        commonest=commonest(difference.problems, source, config.attributes),
     )
 
 

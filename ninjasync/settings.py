@@ -29,6 +29,11 @@ _PASSWORD = re.compile(r"//[^/]*@|[?#][^']*")
 _SECRET_KEYS = {"secret_key", "secret_token", "integration_key", "ping_url", "notify"}
 # Their value may hold a user name and a password, with or without a scheme before them.
 _URL_KEYS = {"api_hostname", "endpoint_url", "proxy"}
+# Keys of former versions, and what says the same now.
+_REPLACED = {
+    "[safety] privilege_changes": "max_privilege_changes and max_privilege_changes_percent; with both 0 each change "
+    'needs --approve-privilege-changes, as with "confirm"',
+}
 _SECTIONS = tuple(name for name in Config.model_fields if name != "base")
 _REQUIRED_SECTIONS = ("duo", "ninjaone", "scope")
 
@@ -169,6 +174,9 @@ def _sentences(detail: ErrorDetails) -> Iterator[str]:
     label = f"[{'.'.join(map(str, table))}] {key}{item}" if table else f"[{key}]{item}"
     match detail["type"]:
         case "extra_forbidden":
+            if label in _REPLACED:
+                yield f"{label}: is replaced by {_REPLACED[label]}"
+                return
             known = _keys(table)
             hint = nearest(str(key), known) or nearest(str(key), _every_key()) or f"; known are {', '.join(known)}"
             yield f"{label}: unknown key{hint}"

@@ -21,6 +21,7 @@ from ninjasync.match import is_duo_id, match
 from ninjasync.names import order_renames, settle_names
 from ninjasync.names_alike import folded, matcher
 from ninjasync.plan import Action, Change, Counts, Delta, count
+from ninjasync.rights import changes_rights
 
 # What to do about the mark of another Duo, behind the words that name it.
 ANOTHERS = "another Duo's, or of a time before this ledger; only [deprovision] adopt_foreign = true takes such over"
@@ -84,6 +85,7 @@ class UserDiff:
         }
         self.ladder = Ladder()
         self._kept: Counter[tuple[str, bool]] = Counter()
+        self._kept_for_want: Counter[str] = Counter()
         self._warn()
 
     @cached_property
@@ -274,6 +276,11 @@ class UserDiff:
             elif patch := self._patch(duo_id, desired, account, adopt=adopt):
                 made.append(patch)
         made += self._removals()
+        for path, number in sorted(self._kept_for_want.items()):
+            self.warnings.append(
+                f"Nobody in scope has a value for {path.rpartition(':')[2]} in Duo, so that {number} "
+                f"account{'s keep theirs' if number > 1 else ' keeps its own'}."
+            )
         for (path, hidden), number in sorted(self._kept.items()):
             name, several = path.rpartition(":")[2], f"{number} account{'s' * (number > 1)}"
             if hidden:
@@ -311,7 +318,7 @@ class UserDiff:
             rows += [
                 Delta(path, old, new)
                 for path, old, new in columns
-                if not same_value(path, old, new) and not self._settled(entry, path, old, new)
+                if not (same_value(path, old, new) or self._spared(path) or self._settled(entry, path, old, new))
             ]
         if not rows and not adopt:
             return None
@@ -327,13 +334,39 @@ class UserDiff:
             duo_id,
             tuple(rows),
             reasons=tuple(reasons),
-            privilege=any(row.path == USER_TYPE for row in rows),
-            whole=self._whole(desired),
+            privilege=changes_rights(rows, lambda path: self._known(path, account)),
+            whole=self._whole(desired, account),
         )
 
-    def _whole(self, desired: User) -> tuple[tuple[str, str], ...]:
-        values = zip(self.source.paths, desired.values, strict=True)
-        return ((USER_NAME, desired.user_name), *((path, value) for path, value in values if value is not None))
+    def _known(self, path: str, account: User) -> tuple[str | None, ...]:
+        """Return what an attribute of an account may be: what NinjaOne shows, else what was last applied.
+
+        Where other accounts show it, it may also be none, as is shown.
+        """
+        at = self.source.paths.index(path) if path in self.source.paths else None
+        shown = account.values[at] if at is not None else None
+        entry = self._entries.get(account.id or "")
+        if shown is not None or entry is None or (applied := entry.applied.get(path)) is None:
+            return (shown,)
+        return (applied,) if path in self._unshown else (applied, None)
+
+    @cached_property
+    def _entries(self) -> dict[str, Owned]:
+        """The ledger's entries by NinjaOne's id; needed only where something changes."""
+        return {entry.id: entry for entry in self.owned.users.values()}
+
+    def _whole(self, desired: User, account: User) -> tuple[tuple[str, str], ...]:
+        """Return all attributes for a server that replaces the whole; those that are never cleared as they are."""
+        values = dict(zip(self.source.paths, desired.values, strict=True))
+        values |= {path: self._known(path, account)[0] for path in self.source.empty if path in values}
+        return ((USER_NAME, desired.user_name), *((path, value) for path, value in values.items() if value is not None))
+
+    def _spared(self, path: str) -> bool:
+        """Whether nobody in scope has a value, so that the account keeps its own (CONTRACT 5.10)."""
+        if path not in self.source.empty:
+            return False
+        self._kept_for_want[path] += 1
+        return True
 
     def _settled(self, entry: Owned | None, path: str, old: str | None, new: str | None) -> bool:
         """Whether a difference is of NinjaOne's making and known, so that sending it again is of no use."""

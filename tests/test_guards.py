@@ -180,36 +180,64 @@ def test_member_removals_are_approved_up_to_the_number_given(approved: int | Non
 
 
 @pytest.mark.parametrize(
-    ("mode", "changes", "approved", "trips"),
+    ("limits", "active", "changes", "approved", "trips"),
     [
-        ("allow", 9, None, False),
-        ("confirm", 0, None, False),
-        ("confirm", 1, None, True),
-        ("confirm", 1, 0, True),
-        ("confirm", 1, 1, False),
-        ("confirm", 2, 1, True),
+        ((3, 10), 5, 3, None, False),
+        ((3, 10), 5, 4, None, True),
+        ((3, 10), 40, 4, None, False),
+        ((3, 10), 40, 5, None, True),
+        ((3, 10), 40, 36, 35, True),
+        ((3, 10), 40, 36, 36, False),
+        ((0, 0), 40, 0, None, False),
+        ((0, 0), 40, 1, None, True),
+        ((0, 0), 40, 1, 0, True),
+        ((0, 0), 40, 1, 1, False),
     ],
 )
-def test_a_change_of_privilege_needs_approval_only_where_it_is_to_be_confirmed(
-    mode: Any, changes: int, approved: int | None, trips: bool
+def test_rights_may_change_up_to_the_larger_of_a_number_and_a_share(
+    limits: tuple[int, int], active: int, changes: int, approved: int | None, trips: bool
 ) -> None:
-    approvals = Approvals(privilege_changes=approved)
-    result = verdict("privilege-changes", Safety(privilege_changes=mode), approvals, privilege_changes=changes)
+    safety = Safety(max_privilege_changes=limits[0], max_privilege_changes_percent=limits[1])
+    figures = {"active": active, "privilege_changes": changes, "rights": (("to technician", changes),)}
+    result = verdict("privilege-changes", safety, Approvals(privilege_changes=approved), **figures)
     assert result.tripped is trips
+    assert f"{changes} accounts would get other rights ({changes} to technician)" in result.message
+    assert f"{limits[0]} ([safety] max_privilege_changes)" in result.message
+    assert (
+        f"{limits[1]} % of {active} active managed accounts ([safety] max_privilege_changes_percent)" in result.message
+    )
     assert result.approve == f"--approve-privilege-changes {changes}"
 
 
-@pytest.mark.parametrize(("strict", "held", "trips"), [(True, 1, True), (False, 1, False), (True, 0, False)])
-def test_a_held_record_is_a_refusal_with_strict_alone(strict: bool, held: int, trips: bool) -> None:
-    result = verdict("held", None, Approvals(strict=strict), held=held)
+@pytest.mark.parametrize(
+    ("in_scope", "held", "approvals", "trips"),
+    [
+        (53, 10, Approvals(), False),
+        (53, 11, Approvals(), True),
+        (53, 53, Approvals(held=52), True),
+        (53, 53, Approvals(held=53), False),
+        (4, 4, Approvals(), False),
+        (5, 5, Approvals(), False),
+        (6, 6, Approvals(), True),
+        (53, 1, Approvals(strict=True), True),
+        (53, 1, Approvals(strict=True, held=9), True),
+        (53, 0, Approvals(strict=True), False),
+    ],
+)
+def test_records_may_be_held_up_to_the_larger_of_five_and_a_fifth_and_none_under_strict(
+    in_scope: int, held: int, approvals: Approvals, trips: bool
+) -> None:
+    result = verdict("held", None, approvals, in_scope=in_scope, held=held, commonest="The commonest problem is this.")
     assert result.tripped is trips
-    assert result.message.startswith(f"{held} records are held")
+    assert result.message.startswith(f"{held} records are held; ")
+    assert result.message.endswith(" The commonest problem is this.")
+    assert result.approve == ("" if approvals.strict else f"--approve-held {held}")
 
 
 def test_approvals_on_the_command_line_lie_over_those_in_the_file() -> None:
     in_file = Approvals(removals=5, source=7, strict=True)
     assert in_file.with_more(Approvals()) == in_file
-    assert in_file.with_more(Approvals(removals=0, member_removals=2)) == Approvals(0, 2, 7, None, strict=True)
+    assert in_file.with_more(Approvals(removals=0, member_removals=2)) == Approvals(0, 2, 7, None, None, strict=True)
     assert Approvals().with_more(Approvals(strict=True)).strict
 
 

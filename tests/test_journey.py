@@ -1408,7 +1408,7 @@ def test_membership_removals_have_a_limit_of_their_own(settled: World) -> None:
 
 def test_privilege_changes_can_need_a_confirmation(settled: World) -> None:
     settled.people.set_attribute(settled.duo(user(0)), "userType", "technician")
-    settled.configure("safety", privilege_changes="confirm")
+    settled.configure("safety", max_privilege_changes=0, max_privilege_changes_percent=0)
     result = settled.apply()
     assert result.code == 3
     assert result.tripped() == {"privilege-changes"}

@@ -183,7 +183,10 @@ def test_strict_with_withhold_writes_the_rest_and_is_still_a_refusal(make_config
 
 
 def test_a_change_of_privilege_that_needs_approval_is_withheld_with_the_removals(make_config: MakeConfig) -> None:
-    config = make_config(safety={"on_refusal": "withhold", "privilege_changes": "confirm"}, groups={"push": []})
+    config = make_config(
+        safety={"on_refusal": "withhold", "max_privilege_changes": 0, "max_privilege_changes_percent": 0},
+        groups={"push": []},
+    )
     promoted = row("A", custom_attributes={"userType": "technician", "organizationID": "All"})
     made = plan(config, Duo(promoted, row("NEW")), NinjaOne(account("A")))
     assert [change.external_id for change in made.writes] == ["NEW"]
@@ -259,7 +262,7 @@ def test_empty_strings_are_nothing_for_expressions_too(make_config: MakeConfig) 
 def test_a_plan_reads_of_a_record_what_plain_names_say_and_all_where_there_are_expressions(
     make_config: MakeConfig,
 ) -> None:
-    always = frozenset({"user_id", "username", "email", "status", "groups", "custom_attributes"})
+    always = frozenset({"user_id", "username", "email", "realname", "status", "groups", "custom_attributes"})
     assert fields_read(make_config()) == always | {"firstname", "lastname"}
     assert fields_read(make_config(attributes={"name.givenName": "alias1"})) == always | {"alias1", "lastname"}
     assert fields_read(make_config(attributes={"name.givenName": "firstname || realname"})) is None
@@ -334,6 +337,9 @@ def test_the_figures_are_counted_from_the_whole_world(make_config: MakeConfig) -
         privilege_changes=1,
         held=1,
         unreadable=0,
+        rights=(("to technician", 1),),
+        commonest='The commonest problem is invalid-user-type (1): the value is not "technician" or "endUser", '
+        "exactly: correct it in Duo.",
     )
 
 
@@ -488,6 +494,7 @@ def test_an_attribute_that_nobody_has_is_warned_of_as_its_name_may_be_misspelt(m
     config = make_config(attributes={"title": "titel", "nickName": "alias1"}, groups={"push": []})
     made = plan(config, Duo(row("A", alias1="J"), row("B")), NinjaOne())
     assert [warning for warning in made.warnings if "nobody in scope" in warning] == [
-        "[attributes] title = titel: nobody in scope has a value for it; is the name right?"
+        "[attributes] title = titel: nobody in scope has a value for it, so that it is cleared nowhere: "
+        'Duo has no field "titel".'
     ]
     assert not [w for w in plan(config, Duo(), NinjaOne()).warnings if "nobody in scope has" in w]

@@ -93,7 +93,7 @@ def test_a_short_configuration_gets_the_documented_defaults(from_text: Load) -> 
     deprovision, safety = config.deprovision, config.safety
     assert (deprovision.users, deprovision.delete_after_days, deprovision.adopt) == ("deactivate", 30, True)
     assert (safety.max_removals, safety.max_removals_percent, safety.max_member_removals_percent) == (3, 10, 25)
-    assert (safety.min_source_percent, safety.on_refusal, safety.privilege_changes) == (80, "stop", "allow")
+    assert (safety.min_source_percent, safety.on_refusal, safety.max_privilege_changes) == (80, "stop", 3)
     assert (safety.allow_missing_user_type, safety.allow_missing_organization) == (False, False)
     assert (config.run.parallelism, config.run.retries, config.state.keep_history_days) == (8, 6, 400)
     assert config.monitor.notify_on == ("failure", "refusal", "removals", "token")

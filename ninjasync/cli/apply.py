@@ -43,6 +43,7 @@ def apply(
     approve_source: choices.SourceOption = None,
     approve_privilege_changes: choices.PrivilegesOption = None,
     approve_vanished: choices.VanishedOption = None,
+    approve_held: choices.HeldOption = None,
 ) -> int:
     """Plan, ask, and apply to NinjaOne; or apply a saved plan."""
     invocation.result_goes(format, output)
@@ -50,6 +51,7 @@ def apply(
     from ninjasync.apply_run import applying, applying_saved
     from ninjasync.cli.progress import Progress
     from ninjasync.errors import CommandLineError
+    from ninjasync.guards import Approvals
     from ninjasync.plan import Result, exit_code
     from ninjasync.report import text
     from ninjasync.run import now
@@ -59,12 +61,13 @@ def apply(
     asks = planfile is None and not yes
     if asks and not sys.stdin.isatty():
         raise CommandLineError("There is no terminal to ask on.", "Give --yes to apply without a question.")
-    approvals = choices.approvals(
-        approve_removals,
-        approve_member_removals,
-        approve_source,
-        approve_privilege_changes,
-        approve_vanished,
+    approvals = Approvals(
+        removals=approve_removals,
+        member_removals=approve_member_removals,
+        source=approve_source,
+        privilege_changes=approve_privilege_changes,
+        held=approve_held,
+        vanished=approve_vanished,
         strict=strict,
     )
     config, watch = watched(invocation, "apply", whole=not only)

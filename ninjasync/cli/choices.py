@@ -1,14 +1,11 @@
 """The options that several commands share, each declared once."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ninjasync.cli.options import Format, PlainFormat
-
-if TYPE_CHECKING:
-    from ninjasync.guards import Approvals
 
 APPROVALS, RESULT = "Approvals, by number", "Result"
 
@@ -50,7 +47,11 @@ SourceOption = Annotated[
 ]
 PrivilegesOption = Annotated[
     int | None,
-    typer.Option(metavar="N", min=0, help="The same for technician/end-user changes.", rich_help_panel=APPROVALS),
+    typer.Option(metavar="N", min=0, help="The same for changes of rights.", rich_help_panel=APPROVALS),
+]
+HeldOption = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=0, help="The same for held records.", rich_help_panel=APPROVALS),
 ]
 VanishedOption = Annotated[
     int | None,
@@ -61,18 +62,3 @@ VanishedOption = Annotated[
         rich_help_panel=APPROVALS,
     ),
 ]
-
-
-def approvals(
-    removals: int | None,
-    member_removals: int | None,
-    source: int | None,
-    privileges: int | None,
-    vanished: int | None,
-    *,
-    strict: bool,
-) -> "Approvals":
-    """Gather what was approved on the command line."""
-    from ninjasync.guards import Approvals
-
-    return Approvals(removals, member_removals, source, privileges, vanished, strict=strict)

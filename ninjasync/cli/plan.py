@@ -39,19 +39,22 @@ def plan(
     approve_source: choices.SourceOption = None,
     approve_privilege_changes: choices.PrivilegesOption = None,
     approve_vanished: choices.VanishedOption = None,
+    approve_held: choices.HeldOption = None,
 ) -> int:
     """Show what would change in NinjaOne. Writes nothing there."""
     invocation.result_goes(format, output)
     invocation.redact = redact
+    from ninjasync.guards import Approvals
     from ninjasync.plan import exit_code
     from ninjasync.run import now, plan_run
 
-    approvals = choices.approvals(
-        approve_removals,
-        approve_member_removals,
-        approve_source,
-        approve_privilege_changes,
-        approve_vanished,
+    approvals = Approvals(
+        removals=approve_removals,
+        member_removals=approve_member_removals,
+        source=approve_source,
+        privilege_changes=approve_privilege_changes,
+        held=approve_held,
+        vanished=approve_vanished,
         strict=strict,
     )
     config, watch = watched(invocation, "plan", whole=not only)
