@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ninjasync import scim
-from ninjasync.attribute import EXTERNAL_ID, NINJAONE, ORGANIZATION_ID, USER_NAME, USER_TYPE
+from ninjasync.attribute import DISPLAY_NAME, EXTERNAL_ID, NINJAONE, ORGANIZATION_ID, USER_NAME, USER_TYPE
 from ninjasync.check_duo import judged_skew
 from ninjasync.errors import CredentialsError, UnreachableError
 from ninjasync.finding import Finding, green, red, yellow
@@ -19,20 +19,30 @@ _NOBODY = "ninjasync-check@nobody.invalid"
 
 
 def users(sight: Sight) -> Finding:
-    """Whether NinjaOne answers, accepts the token and lists its accounts."""
+    """Whether NinjaOne answers, accepts the token and lists its accounts, or finds them one by one."""
+    if sight.looks_up:
+        _expect_look_up(sight, _ask(sight, "/Users", USER_NAME))
+        return green(f"{sight.scim.url} accepts the token; accounts are looked up one by one, as configured.")
     answer = sight.accounts
+    if _is_list(answer) or not _found_otherwise(sight, answer, "/Users", USER_NAME):
+        page = _page(sight, answer, "list")
+        return green(f"{sight.scim.url} accepts the token; {_accounts(page, 'account')}.")
+    said = f"NinjaOne accepts the token, but does not list its accounts (HTTP {answer.status})"
+    if sight.config.ninjaone.dialect.discovery == "list":
+        return red(f"{said}.", 'Set [ninjaone.dialect] discovery = "lookup".')
     if answer.status in NO_LIST:
-        said = f"NinjaOne accepts the token, but does not list its accounts (HTTP {answer.status})"
-        if sight.config.ninjaone.dialect.discovery == "list":
-            return red(f"{said}.", 'Set [ninjaone.dialect] discovery = "lookup".')
-        return yellow(f"{said}; each is looked up.", "Nothing to do; runs take longer, and strangers are not counted.")
-    page = _page(sight, answer, "list")
-    return green(f"{sight.scim.url} accepts the token; {_accounts(page, 'account')}.")
+        cure = "Nothing to do; runs take longer, and strangers are not counted."
+        return yellow(f"{said}; each is looked up.", cure)
+    cure = 'Set [ninjaone.dialect] discovery = "lookup"; runs take longer, and strangers are not counted.'
+    return yellow(f"{said}, but finds them one by one.", cure)
 
 
 def groups(sight: Sight) -> Finding:
-    """Whether NinjaOne lists its groups."""
-    answer = sight.get("/Groups", startIndex="1", count="1")
+    """Whether NinjaOne lists its groups, or finds them one by one."""
+    if sight.looks_up:
+        answer = _ask(sight, "/Groups", DISPLAY_NAME)
+    else:
+        answer = sight.try_to_get("/Groups", startIndex="1", count="1")
     if answer.status == 403:
         detail, _ = scim.read_error(answer.body)
         return red(
@@ -41,7 +51,10 @@ def groups(sight: Sight) -> Finding:
             "manage groups.",
             exit_code=CredentialsError.exit_code,
         )
-    if answer.status in NO_LIST:
+    if sight.looks_up:
+        _expect_look_up(sight, answer)
+        return green("Groups are looked up one by one, as configured.")
+    if not _is_list(answer) and _found_otherwise(sight, answer, "/Groups", DISPLAY_NAME):
         return yellow(f"NinjaOne does not list its groups (HTTP {answer.status}); each is looked up.", "Nothing to do.")
     return green(f"It lists them; {_accounts(_page(sight, answer, 'list of groups'), 'group')}.")
 
@@ -61,7 +74,7 @@ def discovery(sight: Sight) -> Finding:
 
 def filtering(sight: Sight) -> Finding:
     """Whether an account can be looked up by its userName."""
-    named = [name for row in sight.first_page.resources if (name := _text(row, USER_NAME))]
+    named = [name for row in sight.rows if (name := _text(row, USER_NAME))]
     wanted = named[0] if named else _NOBODY
     answer = sight.get("/Users", filter=f"{USER_NAME} eq {scim.quoted(wanted)}")
     cure = 'Set [ninjaone.dialect] discovery = "list", so that accounts are read by pages.'
@@ -79,6 +92,8 @@ def filtering(sight: Sight) -> Finding:
 
 def paging(sight: Sight) -> Finding:
     """Whether a second page is another one than the first."""
+    if sight.looks_up or sight.accounts.status != 200:
+        return green("Not needed, as each account is looked up by itself.")
     page = sight.first_page
     total = page.total if page.total is not None else len(page.resources)
     if len(page.resources) < 2:
@@ -125,7 +140,7 @@ def external_id(sight: Sight) -> Finding:
 def extension(sight: Sight) -> Finding:
     """Whether NinjaOne shows user type and organization."""
     mapped = [path for path in (USER_TYPE, ORGANIZATION_ID) if path in sight.config.attributes]
-    rows = sight.first_page.resources
+    rows = sight.rows
     names = {path: path.rpartition(":")[2] for path in mapped}
     shown = [names[path] for path in mapped if any(_value(row, path) for row in rows)]
     owned = sight.memory.owned.values()
@@ -149,9 +164,29 @@ def _gave(path: str) -> Callable[[Any], bool]:
 
 
 def _written(sight: Sight, chosen: Callable[[Any], bool]) -> list[Any]:
-    """Return those rows of the first page that the ledger knows as ours, if ``chosen``."""
+    """Return those of the accounts looked at that the ledger knows as ours, if ``chosen``."""
     ours = {one.id for one in sight.memory.owned.values() if chosen(one)}
-    return [row for row in sight.first_page.resources if _text(row, "id") in ours]
+    return [row for row in sight.rows if _text(row, "id") in ours]
+
+
+def _is_list(answer: Answer) -> bool:
+    return answer.status == 200 and scim.read_page(answer.body) is not None
+
+
+def _ask(sight: Sight, path: str, naming: str) -> Answer:
+    return sight.try_to_get(path, filter=f"{naming} eq {scim.quoted(_NOBODY)}")
+
+
+def _expect_look_up(sight: Sight, answer: Answer) -> None:
+    if not _is_list(answer) and answer.status != 404:
+        raise sight.scim.unexpected("look-up", answer)
+
+
+def _found_otherwise(sight: Sight, answer: Answer, path: str, naming: str) -> bool:
+    """Whether what is not listed can still be looked up; 404 is the answer of a wrong URL, to all."""
+    if answer.status in (200, 403, 404):
+        return False
+    return answer.status in NO_LIST or _is_list(_ask(sight, path, naming))
 
 
 def _page(sight: Sight, answer: Answer, what: str) -> scim.Page:

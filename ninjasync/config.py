@@ -164,6 +164,7 @@ class Dialect(Section):
     discovery: Literal["auto", "list", "lookup"] = "auto"
     page_size: Annotated[int, Field(ge=1, le=10_000)] = 100
     patch: Literal["patch", "put"] = "patch"
+    group_patch: Literal["", "patch", "put"] = ""
     patch_op_case: Literal["lower", "title"] = "lower"
     booleans: Literal["json", "string"] = "json"
     member_removal: Literal["filter", "list"] = "filter"

@@ -1,45 +1,26 @@
-"""Finds a SCIM endpoint's dialect by writing to one throw-away account, and removes it again.
+"""Finds a SCIM endpoint's dialect by writing to one throw-away account and group, and removes them again.
 
-The account is the least that NinjaOne has: an end user of an organization that somebody in
-Duo has already. Each step tries the configured dialect first and then what differs least
-from it; what counts as done is what NinjaOne shows afterwards, not what it answers.
+Knows which steps there are and in which order; how a step is tried is ``trial``'s affair,
+what is done with the account and the group is in ``probe_account`` and ``probe_groups``.
 """
 
 import threading
-from collections.abc import Callable, Iterator
-from itertools import product
-from typing import Any
+from collections.abc import Callable
 
 from pydantic import SecretStr
 
-from ninjasync import scim
-from ninjasync.attribute import (
-    ACTIVE,
-    EXTERNAL_ID,
-    FAMILY_NAME,
-    GIVEN_NAME,
-    ORGANIZATION_ID,
-    USER_NAME,
-    USER_TYPE,
-)
+from ninjasync import probe_account, probe_groups, scim
 from ninjasync.config import Config, Dialect
-from ninjasync.errors import InterruptedRunError, NinjasyncError, UnreachableError
-from ninjasync.finding import Finding, Line, Probe, green, red, yellow
-from ninjasync.mapping import END_USER, same_value
-from ninjasync.ninjaone import PATHS
-from ninjasync.plan import Delta
+from ninjasync.errors import InterruptedRunError, NinjasyncError
+from ninjasync.finding import Finding, Probe, green, red, yellow
+from ninjasync.pacing import TransientError
 from ninjasync.shapes import Exchange
-from ninjasync.throwaway import Broom, Endpoint, Made, Subject, place, said_of
+from ninjasync.throwaway import Broom, Endpoint, Subject, said_of
+from ninjasync.trial import RefusedError, Trial, differing
 
-_VALUES: dict[str, tuple[str | bool, ...]] = {
-    "organization_id_type": ("string", "number"),
-    "booleans": ("json", "string"),
-    "external_id": (True, False),
-    "patch": ("patch", "put"),
-    "patch_op_case": ("lower", "title"),
-    "member_removal": ("filter", "list"),
-}
-_PERSON = "Probe"
+# Every key of [ninjaone.dialect] that may be found to be otherwise, in its order there.
+_KEYS = tuple(Dialect.model_fields)
+_SMALLER_PAGES = (50, 20, 10)
 
 
 def probe(
@@ -53,247 +34,121 @@ def probe(
 
     Setting ``stop`` ends the probe after the request that is under way.
     """
-    walk = _Walk(config, token, subject, stop, hear)
+    endpoint = Endpoint(config, token, stop, hear)
+    trial = Trial(config, endpoint, subject, stop)
     interrupted = False
     try:
-        walk.go()
+        _go(trial)
     except (InterruptedRunError, KeyboardInterrupt):
         interrupted = True
     except NinjasyncError as error:
-        walk.found("probe", red(error.message, error.hint, exit_code=error.exit_code))
+        trial.found("probe", red(error.message, error.hint, exit_code=error.exit_code))
+    except RefusedError as error:
+        trial.found("probe", red(f"The probe could not go on: {error}.", "Run it again."))
     except Exception as error:  # what was made must be removed whatever went wrong
-        walk.found("probe", red(f"The probe failed: {type(error).__name__}: {error}.", "Please report it."))
+        trial.found("probe", red(f"The probe failed: {type(error).__name__}: {error}.", "Please report it."))
     finally:
-        left = Broom(config, token).sweep(walk.made)
-    differing = _differing(config.ninjaone.dialect, walk.dialect, tuple(_VALUES))
-    return Probe(subject.user_name, tuple(walk.lines), differing, left, interrupted=interrupted)
+        endpoint.close()
+        found = trial.dialect.model_copy(update={"media_type": endpoint.media_type})
+        ninjaone = config.ninjaone.model_copy(update={"dialect": found})
+        left = Broom(config.model_copy(update={"ninjaone": ninjaone}), token).sweep(trial.made)
+    changed = differing(config.ninjaone.dialect, found, _KEYS)
+    return Probe(subject.user_name, tuple(trial.lines), changed, left, interrupted=interrupted)
 
 
-class _RefusedError(Exception):
-    """NinjaOne did not take it that way; the text says how that showed."""
+def _go(trial: Trial) -> None:
+    if probe_account.create(trial):
+        trial.found("lists", _lists(trial))
+        trial.found("look-ups", _look_ups(trial))
+        probe_account.change(trial)
+        probe_groups.change(trial)
+        probe_account.remove(trial)
+    before, after = trial.dialect.media_type, trial.endpoint.media_type
+    if before != after:
+        text = f'Only with media_type = "{after}": the other is refused.'
+        trial.found("media type", green(text))
 
 
-class _Walk:
-    """The steps, one after another. ``dialect`` is what is known by now, ``made`` what is to be removed."""
+def _lists(trial: Trial) -> Finding:
+    """Whether accounts and groups are listed, in pages of the configured size or of a smaller one."""
+    size = trial.dialect.page_size
+    if trial.dialect.discovery == "lookup":
+        return green("Not asked for, as each account is looked up by itself.")
+    why = _no_list(trial, size)
+    if not why:
+        return green(f"Accounts and groups are listed.{_behind_the_last(trial)}")
+    for smaller in (one for one in _SMALLER_PAGES if one < size):
+        if not _no_list(trial, smaller):
+            trial.dialect = trial.dialect.model_copy(update={"page_size": smaller})
+            return green(f"Accounts and groups are listed. Only with page_size = {smaller}: else {why}.")
+    trial.dialect = trial.dialect.model_copy(update={"discovery": "lookup"})
+    return green(f'Accounts are looked up one by one. Only with discovery = "lookup": else {why}.')
 
-    def __init__(
-        self,
-        config: Config,
-        token: SecretStr,
-        subject: Subject,
-        stop: threading.Event,
-        hear: Callable[[Exchange], None] | None,
-    ) -> None:
-        self.dialect = config.ninjaone.dialect
-        self.lines: list[Line] = []
-        self.made: list[Made] = []
-        self._endpoint = Endpoint(config, token, stop, hear)
-        self._stop = stop
-        self._subject = subject
-        self._account = Made("user", subject.user_name)
-        self._family = _PERSON
-        self._renamed = 0
 
-    def found(self, name: str, finding: Finding) -> None:
-        self.lines.append(Line(name, finding))
-
-    def go(self) -> None:
+def _no_list(trial: Trial, size: int) -> str:
+    """Say why users or groups cannot be listed; empty where they can."""
+    for resource in ("user", "group"):
+        trial.go_on()
         try:
-            if self._step("create", ("organization_id_type", "booleans", "external_id"), self._create):
-                self._step("patch", ("patch", "patch_op_case"), self._rename)
-                self._step("patch extension", ("organization_id_type",), self._move)
-                if self._step("deactivate", ("booleans",), lambda dialect: self._activate(dialect, to=False)):
-                    self._step("reactivate", (), lambda dialect: self._activate(dialect, to=True))
-                self._step("group members", ("member_removal",), self._membership)
-                self._delete()
-        finally:
-            self._endpoint.close()
+            answer = trial.endpoint.ask(resource, {"startIndex": "1", "count": str(size)})
+        except TransientError as error:
+            if error.status is None:
+                raise
+            return f"its {resource}s are not listed (HTTP {error.status})"
+        if answer.status in (401, 403):
+            continue  # that is about rights: see the checks
+        if answer.status != 200:
+            return f"its {resource}s are not listed ({said_of(answer)})"
+        if scim.read_page(answer.body) is None:
+            return f"its {resource}s are answered with something that is no SCIM list"
+    return ""
 
-    def _step(self, name: str, keys: tuple[str, ...], attempt: Callable[[Dialect], str]) -> bool:
-        """Try the dialects that differ in ``keys`` until one is taken; say which, or why none was."""
-        refusals = []
-        for dialect in _variants(self.dialect, keys):
-            if self._stop.is_set():
-                raise InterruptedRunError("The probe was interrupted.")
-            try:
-                text = attempt(dialect)
-            except _RefusedError as refused:
-                refusals.append(str(refused))
-                continue
-            changed = _differing(self.dialect, dialect, keys)
-            self.dialect = dialect
-            if changed:
-                how = ", ".join(f"{key} = {_shown(value)}" for key, value in changed.items())
-                text = f"{text} Only with {how}: else {refusals[0]}."
-            self.found(name, green(text))
-            return True
-        tried = f"in {len(refusals)} ways" if len(refusals) > 1 else "as configured"
-        self.found(name, red(f"Refused, tried {tried}: {refusals[0]}.", _ASK))
-        return False
 
-    def _create(self, dialect: Dialect) -> str:
-        values = (
-            Delta(USER_NAME, None, self._subject.user_name),
-            Delta(GIVEN_NAME, None, "ninjasync"),
-            Delta(FAMILY_NAME, None, self._family),
-            Delta(USER_TYPE, None, END_USER),
-            Delta(ORGANIZATION_ID, None, self._subject.organization),
+def _behind_the_last(trial: Trial) -> str:
+    """Say what comes for a page that starts behind the total, which a run may ask for."""
+    first = trial.endpoint.ask("user", {"startIndex": "1", "count": "1"})
+    page = scim.read_page(first.body) if first.status == 200 else None
+    if page is None or page.total is None:
+        return ""
+    try:
+        behind = trial.endpoint.ask("user", {"startIndex": str(page.total + 1), "count": "1"})
+    except TransientError as error:
+        return f" A page behind the last one is answered with HTTP {error.status}, which is reckoned with."
+    after = scim.read_page(behind.body) if behind.status == 200 else None
+    if after is None:
+        return f" A page behind the last one is answered with {said_of(behind)}, which is reckoned with."
+    again = " A page behind the last one is not empty, which is reckoned with."
+    return again if after.resources else " A page behind the last one is empty."
+
+
+def _look_ups(trial: Trial) -> Finding:
+    """Whether the account can be looked up by its name and by its externalId."""
+    needed = trial.dialect.discovery == "lookup"
+    by_name = _finds(trial, "userName", trial.subject.user_name)
+    if by_name == "":
+        also = _finds(trial, "externalId", trial.mark) if trial.dialect.external_id else ""
+        return green(f"The account is found by userName{f', not by externalId: {also}' if also else ''}.")
+    if needed:
+        return red(
+            f"The account is not found by userName: {by_name}. There is no list either.",
+            "Ask NinjaOne's support how accounts are to be found.",
         )
-        mark = self._subject.user_name.partition("@")[0]
-        row = self._post(self._account, scim.new_user(mark, values, dialect))
-        for path, sent in ((USER_TYPE, END_USER), (ORGANIZATION_ID, self._subject.organization)):
-            shown = scim.value_at(row, path)
-            if shown is not None and not same_value(path, shown, sent):
-                self._discard(self._account)
-                name = path.rpartition(":")[2]
-                raise _RefusedError(f'it was created, but {name} "{sent}" became "{shown}"')
-        kept = dialect.external_id and scim.value_at(row, EXTERNAL_ID) == mark
-        also = f" It {'keeps' if kept else 'does not show'} externalId." if dialect.external_id else ""
-        return f"An end user of {self._subject.why}.{also}"
-
-    def _rename(self, dialect: Dialect) -> str:
-        self._renamed += 1
-        family = f"{_PERSON} {'I' * (self._renamed + 1)}"
-        row = self._change((Delta(FAMILY_NAME, self._family, family),), dialect)
-        shown = scim.value_at(row, FAMILY_NAME)
-        if shown is not None and shown != family:
-            raise _RefusedError(f'it was accepted, but the name stayed "{shown}"')
-        self._family = family
-        return "One attribute was changed."
-
-    def _move(self, dialect: Dialect) -> str:
-        row = self._change((Delta(ORGANIZATION_ID, None, self._subject.organization),), dialect)
-        shown = scim.value_at(row, ORGANIZATION_ID)
-        if shown is not None and not same_value(ORGANIZATION_ID, shown, self._subject.organization):
-            raise _RefusedError(f'organizationId became "{shown}"')
-        return "organizationId was written once more." + (" NinjaOne does not show it." if shown is None else "")
-
-    def _activate(self, dialect: Dialect, *, to: bool) -> str:
-        row = self._change((Delta(ACTIVE, not to, to),), dialect, may_vanish=not to)
-        if row is None:
-            return "The account is no longer shown, as if it were deleted."
-        shown = scim.value_at(row, ACTIVE)
-        if shown is not None and shown.casefold() != str(to).casefold():
-            raise _RefusedError(f"it was accepted, but active stayed {shown}")
-        return "The account is active again." if to else "The account is inactive, and still shown."
-
-    def _membership(self, dialect: Dialect) -> str:
-        """Make a group with the account in it, and take the account out again."""
-        group = Made("group", self._subject.user_name.partition("@")[0])
-        row = self._post(group, scim.new_group(group.name, group.name, [self._account.id], dialect))
-        members = scim.read_group(row).members
-        if members is not None and self._account.id not in members:
-            self._discard(group)
-            raise _RefusedError("the group was made without its member")
-        if dialect.patch == "put":
-            body = scim.with_members(row, (), [self._account.id])
-            answer = self._endpoint.send("PUT", place("group", group.id), body)
-        else:
-            body = scim.member_patch((), [self._account.id], dialect)
-            answer = self._endpoint.send("PATCH", place("group", group.id), body)
-        after = self._endpoint.look("group", group.id) if answer.status < 300 else None
-        self._discard(group)
-        if answer.status >= 300:
-            raise _RefusedError(f"removing a member: {said_of(answer)}")
-        left = scim.read_group(after).members if after else None
-        if left is not None and self._account.id in left:
-            raise _RefusedError("removing a member was accepted, but he stayed")
-        if members is None:
-            return "A throw-away group was made, changed and deleted; NinjaOne does not show its members."
-        return "A throw-away group was made with it as a member, who was removed again; then deleted."
-
-    def _delete(self) -> None:
-        answer = self._endpoint.send("DELETE", place("user", self._account.id))
-        if answer.status != 404 and answer.status >= 300:
-            cure = "Set [deprovision] delete_after_days = -1, so that leavers' accounts stay, inactive."
-            self.found("delete", red(f"Refused: {said_of(answer)}.", cure))
-            return
-        row = self._endpoint.look("user", self._account.id)
-        self.made.remove(self._account)
-        if row is None:
-            self.found("delete", green("The account is gone."))
-        else:
-            self.found(
-                "delete",
-                yellow(
-                    "NinjaOne says that it deleted the account, and still shows it "
-                    f"(active: {scim.value_at(row, ACTIVE)}).",
-                    f"Look in the NinjaOne console whether {self._account.name} is there; remove it if it is.",
-                ),
-            )
-
-    # --- requests ----------------------------------------------------------------------------
-
-    def _post(self, made: Made, body: Any) -> dict[str, Any]:
-        """Create something and return what NinjaOne then shows. It is noted first: an answer may be lost."""
-        if made not in self.made:
-            self.made.append(made)
-        answer = self._endpoint.send("POST", PATHS[made.resource], body)
-        if answer.status >= 300 and answer.status != 409:
-            self.made.remove(made)
-            raise _RefusedError(said_of(answer))
-        try:
-            made.id = scim.read_id(answer.body) if answer.status < 300 else ""
-        except scim.UnreadableResourceError:
-            made.id = ""
-        # Its name is random, so whatever bears it was made by a POST whose answer was lost.
-        made.id = made.id or self._endpoint.find(made)
-        row = self._endpoint.look(made.resource, made.id) if made.id else None
-        if row is None:
-            raise _RefusedError(f"{said_of(answer)}, but the {made.resource} is not there")
-        return row
-
-    def _change(self, diff: tuple[Delta, ...], dialect: Dialect, *, may_vanish: bool = False) -> Any:
-        """Change the account and return what NinjaOne then shows; None where it may vanish and did."""
-        where = place("user", self._account.id)
-        if dialect.patch == "put":
-            row = self._endpoint.look("user", self._account.id)
-            if row is None:
-                raise _RefusedError("the account is no longer shown, so there is nothing to replace")
-            whole = (
-                (USER_TYPE, END_USER),
-                (ORGANIZATION_ID, self._subject.organization),
-                (FAMILY_NAME, self._family),
-            )
-            answer = self._endpoint.send("PUT", where, scim.replaced(row, diff, whole, dialect))
-        else:
-            answer = self._endpoint.send("PATCH", where, scim.patch(diff, dialect))
-        if answer.status >= 300:
-            raise _RefusedError(said_of(answer))
-        after = self._endpoint.look("user", self._account.id)
-        if after is None and not may_vanish:
-            raise UnreachableError("The account vanished after it was changed.", _ASK)
-        return after
-
-    def _discard(self, made: Made) -> None:
-        answer = self._endpoint.send("DELETE", place(made.resource, made.id))
-        if answer.status != 404 and answer.status >= 300:
-            raise UnreachableError(f"The {made.resource} {made.name} could not be removed: {said_of(answer)}.", _ASK)
-        self.made.remove(made)
-        made.id = ""
+    cure = 'Set [ninjaone.dialect] discovery = "list", so that accounts are read by pages.'
+    return (
+        green("Accounts are listed.")
+        if trial.dialect.discovery == "list"
+        else yellow(f"The account is not found by userName: {by_name}.", cure)
+    )
 
 
-_ASK = "Ask NinjaOne's support what the endpoint expects, with this line."
-
-
-def _variants(present: Dialect, keys: tuple[str, ...]) -> Iterator[Dialect]:
-    """Yield ``present``, then every dialect that differs from it in ``keys``: the smallest difference first."""
-    choices = [dict(zip(keys, values, strict=True)) for values in product(*(_ordered(present, key) for key in keys))]
-    choices.sort(key=lambda choice: sum(getattr(present, key) != value for key, value in choice.items()))
-    for choice in choices:
-        # A PUT has no operations whose letter case could matter.
-        if choice.get("patch") == "put" and choice["patch_op_case"] != present.patch_op_case:
-            continue
-        yield present.model_copy(update=choice)
-
-
-def _differing(present: Dialect, other: Dialect, keys: tuple[str, ...]) -> dict[str, str | bool]:
-    return {key: getattr(other, key) for key in keys if getattr(other, key) != getattr(present, key)}
-
-
-def _ordered(present: Dialect, key: str) -> list[str | bool]:
-    return sorted(_VALUES[key], key=lambda value: value != getattr(present, key))
-
-
-def _shown(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else f'"{value}"'
+def _finds(trial: Trial, name: str, value: str) -> str:
+    """Say why a filter does not find the account; empty where it does, perhaps among others."""
+    try:
+        answer = trial.endpoint.ask("user", {"filter": f"{name} eq {scim.quoted(value)}"})
+    except TransientError as error:
+        return f"HTTP {error.status}"
+    page = scim.read_page(answer.body) if answer.status == 200 else None
+    if page is None:
+        return said_of(answer)
+    ids = [scim.get(row, "id") for row in page.resources if isinstance(row, dict)]
+    return "" if trial.account.id in map(str, ids) else "nobody comes"

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from pydantic import SecretStr
 
@@ -22,7 +23,7 @@ from ninjasync.directory import Baseline, Owned, Ownership, Source
 from ninjasync.duo import DuoReader, clean
 from ninjasync.errors import LedgerError
 from ninjasync.ledger import Ledger, Run
-from ninjasync.pacing import Pacer
+from ninjasync.pacing import Pacer, TransientError
 from ninjasync.planner import read_source
 from ninjasync.progress import Tell, untold
 from ninjasync.scim import Page, read_page
@@ -34,6 +35,8 @@ T = TypeVar("T")
 
 # A check is to answer soon; a plan or an apply is more patient.
 _MOST_RETRIES = 1
+# Accounts to look at where they are not listed.
+_FEW = 5
 
 
 @dataclass(slots=True)
@@ -144,16 +147,39 @@ class Sight:
         """Ask the SCIM endpoint."""
         return self.scim.call("GET", path, params)
 
+    def try_to_get(self, path: str, **params: str) -> Answer:
+        """Ask as ``get`` does; a status that stays what may pass is an answer, too."""
+        try:
+            return self.get(path, **params)
+        except TransientError as error:
+            if error.status is None:
+                raise
+            return Answer(error.status, None)
+
+    @property
+    def looks_up(self) -> bool:
+        """Whether accounts are looked up one by one as configured, so that nothing is to be listed."""
+        return self.config.ninjaone.dialect.discovery == "lookup"
+
     @cached_property
     def accounts(self) -> Answer:
         """The answer to a request for the first page of accounts."""
-        return self.get("/Users", startIndex="1", count=str(self.config.ninjaone.dialect.page_size))
+        return self.try_to_get("/Users", startIndex="1", count=str(self.config.ninjaone.dialect.page_size))
 
     @property
     def first_page(self) -> Page:
-        """The first page of accounts; empty where NinjaOne does not list any."""
-        page = read_page(self.accounts.body) if self.accounts.status == 200 else None
+        """The first page of accounts; empty where NinjaOne does not list any, or is not asked to."""
+        page = read_page(self.accounts.body) if not self.looks_up and self.accounts.status == 200 else None
         return page or Page((), None)
+
+    @cached_property
+    def rows(self) -> tuple[Any, ...]:
+        """Some accounts as NinjaOne shows them: those of the first page, else a few that the ledger knows."""
+        if found := self.first_page.resources:
+            return found
+        ids = sorted(one.id for one in self.memory.owned.values())[:_FEW]
+        answers = [self.try_to_get(f"/Users/{quote(id_, safe='')}") for id_ in ids]
+        return tuple(answer.body for answer in answers if answer.status == 200)
 
     def ninjaone_skew(self) -> timedelta | None:
         """How far NinjaOne's clock is ahead of ours; None where no answer said."""

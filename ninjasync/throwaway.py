@@ -12,41 +12,71 @@ from urllib.parse import quote
 from pydantic import SecretStr
 
 from ninjasync import scim
-from ninjasync.attribute import DISPLAY_NAME, ORGANIZATION_ID, USER_NAME
-from ninjasync.config import Config
+from ninjasync.attribute import DISPLAY_NAME, FAMILY_NAME, GIVEN_NAME, ORGANIZATION_ID, USER_NAME, USER_TYPE
+from ninjasync.config import Config, MediaType
 from ninjasync.directory import Resource, Source
 from ninjasync.errors import NinjasyncError
-from ninjasync.mapping import ALL_ORGANIZATIONS
+from ninjasync.mapping import ALL_ORGANIZATIONS, END_USER
 from ninjasync.names_alike import folded
 from ninjasync.ninjaone import PATHS
 from ninjasync.pacing import Pacer
 from ninjasync.scim_http import Answer, ScimTransport
 from ninjasync.shapes import Exchange
 
+_GONE = (404, 410)
 _NAMING: dict[Resource, str] = {"user": USER_NAME, "group": DISPLAY_NAME}
+
+
+# Of these somebody's own value is taken, as a server may know a closed set of them. None gives rights or is unique.
+_LENT = ("title", "preferredLanguage", "locale", "timezone")
+_PERSON = "Probe"
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The throw-away account to be: its name, an organization's number or "All", and how that was chosen."""
+    """The throw-away account to be: its name, an organization's number or "All", and how that was chosen.
+
+    ``values`` are its attributes, those that are mapped and no others; ``elsewhere`` is
+    another organization that somebody has, None where there is none.
+    """
 
     user_name: str
     organization: str
     why: str
+    values: tuple[tuple[str, str], ...]
+    elsewhere: str | None = None
 
 
 def subject_for(source: Source, token: str) -> Subject | None:
-    """Choose a throw-away account in the domain of the first desired user; None where nobody is desired."""
+    """Choose a throw-away account in the domain of the first desired user; None where nobody is desired.
+
+    It is the least that NinjaOne has: an end user, of one organization where somebody has just one.
+    """
     desired = sorted((user.desired for user in source.users.values() if user.desired), key=lambda user: user.user_name)
     if not desired:
         return None
     name = f"ninjasync-probe-{token}@{desired[0].user_name.rpartition('@')[2]}"
-    if ORGANIZATION_ID in source.paths:
-        column = source.paths.index(ORGANIZATION_ID)
-        for user in desired:
-            if (organization := user.values[column]) not in (None, ALL_ORGANIZATIONS):
-                return Subject(name, organization or "", f"organization {organization}, as {user.user_name} has")
-    return Subject(name, ALL_ORGANIZATIONS, "all organizations, as nobody in scope has just one")
+
+    def values_of(path: str) -> list[tuple[str, str]]:
+        column = source.paths.index(path) if path in source.paths else None
+        pairs = [(user.values[column], user.user_name) for user in desired] if column is not None else []
+        return [(value, whose) for value, whose in pairs if value]
+
+    given = {USER_NAME: name, GIVEN_NAME: "ninjasync", FAMILY_NAME: _PERSON, USER_TYPE: END_USER}
+    given |= dict.fromkeys(("name.formatted", DISPLAY_NAME, "nickName"), f"ninjasync {_PERSON}")
+    given |= {path: values[0][0] for path in _LENT if (values := values_of(path))}
+    single = [(value, whose) for value, whose in values_of(ORGANIZATION_ID) if value != ALL_ORGANIZATIONS]
+    organization, whose = single[0] if single else (ALL_ORGANIZATIONS, "")
+    given[ORGANIZATION_ID] = organization
+    return Subject(
+        name,
+        organization,
+        f"organization {organization}, as {whose} has"
+        if single
+        else "all organizations, as nobody in scope has just one",
+        tuple((path, given[path]) for path in dict.fromkeys((USER_NAME, *source.paths)) if path in given),
+        next((value for value, _ in single if value != organization), None),
+    )
 
 
 @dataclass(slots=True)
@@ -71,6 +101,11 @@ class Endpoint:
         pacer = Pacer(config.run.retries, rate=config.ninjaone.rate_limit, stop=stop)
         self._transport = ScimTransport(config, token, pacer, hear)
 
+    @property
+    def media_type(self) -> MediaType:
+        """The media type in use, which may be another than the configured one."""
+        return self._transport.media_type
+
     def close(self) -> None:
         """Close the connections."""
         self._transport.close()
@@ -82,7 +117,7 @@ class Endpoint:
     def look(self, resource: Resource, id_: str) -> dict[str, Any] | None:
         """Return a resource as NinjaOne shows it; None where it shows none."""
         answer = self.send("GET", place(resource, id_))
-        if answer.status == 404:
+        if answer.status in _GONE:
             return None
         if answer.status != 200 or not isinstance(answer.body, dict):
             raise self._transport.unexpected("look-up", answer)
@@ -90,18 +125,28 @@ class Endpoint:
 
     def find(self, made: Made) -> str:
         """Return the id of what bears that name; empty where nothing does."""
-        query = {"filter": f"{_NAMING[made.resource]} eq {scim.quoted(made.name)}"}
-        answer = self._transport.call("GET", PATHS[made.resource], query)
-        if answer.status == 404:
-            return ""
-        page = scim.read_page(answer.body) if answer.status == 200 else None
-        if page is None:
-            raise self._transport.unexpected("look-up", answer)
-        for row in page.resources:
-            name = scim.get(row, _NAMING[made.resource]) if isinstance(row, dict) else None
-            if isinstance(name, str) and folded(name) == folded(made.name):
-                return scim.read_id(row)
-        return ""
+        by_name = f"{_NAMING[made.resource]} eq {scim.quoted(made.name)}"
+        # Where it cannot be asked for, it may be among what is listed.
+        for query in ({"filter": by_name}, {}):
+            answer = self.ask(made.resource, query)
+            if answer.status in _GONE:
+                return ""
+            page = scim.read_page(answer.body) if answer.status == 200 else None
+            if page is not None:
+                return _id_of(made, page.resources)
+        raise self._transport.unexpected("look-up", answer)
+
+    def ask(self, resource: Resource, query: dict[str, str]) -> Answer:
+        """Ask for a list, or for what a filter finds."""
+        return self._transport.call("GET", PATHS[resource], query)
+
+
+def _id_of(made: Made, rows: tuple[Any, ...]) -> str:
+    for row in rows:
+        name = scim.get(row, _NAMING[made.resource]) if isinstance(row, dict) else None
+        if isinstance(name, str) and folded(name) == folded(made.name):
+            return scim.read_id(row)
+    return ""
 
 
 class Broom:
@@ -125,7 +170,7 @@ class Broom:
         except (NinjasyncError, scim.UnreadableResourceError) as error:
             sure = "the" if one.id else "perhaps the"
             return f"{sure} {one.resource} {one.name} (id {one.id or 'unknown'}): {error}"
-        if answer.status == 404 or 200 <= answer.status < 300:
+        if answer.status in _GONE or 200 <= answer.status < 300:
             return ""
         return f"the {one.resource} {one.name} (id {one.id}): NinjaOne refused to delete it ({said_of(answer)})."
 

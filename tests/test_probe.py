@@ -173,10 +173,23 @@ def test_a_plain_endpoint_needs_nothing_and_nobody_else_is_touched(world: World)
     assert done.code == 0
     assert done.json["probe"]["dialect"] == {}
     assert list(steps(done)) == [
-        *("create", "patch", "patch extension", "deactivate", "reactivate", "group members", "delete"),
+        *(
+            "create",
+            "lists",
+            "look-ups",
+            "patch",
+            "patch extension",
+            "rename",
+            "externalId",
+            "deactivate",
+            "reactivate",
+        ),
+        *("create a group", "rename a group", "group members", "remove a member", "members per call"),
+        *("delete a group", "delete", "create again"),
     ]
     assert world.snapshot() == before
-    (created,) = [hit.document for hit in meddler.hits if hit.on == "POST Users"]
+    created, again = [hit.document for hit in meddler.hits if hit.on == "POST Users"]
+    assert again[EXTENSION]["userType"] == "endUser"
     assert re.fullmatch(r"ninjasync-probe-[0-9a-f]{8}@example\.com", created["userName"])
     assert created[EXTENSION] == {"userType": "endUser", "organizationId": "1"}
 
