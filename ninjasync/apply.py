@@ -21,6 +21,7 @@ from ninjasync.directory import Observation, Resource
 from ninjasync.errors import CredentialsError, InterruptedRunError, NinjasyncError, NotKeptError, UnreachableError
 from ninjasync.mapping import TECHNICIAN
 from ninjasync.plan import REMOVALS, Change, Delta, Outcome, Plan, Result
+from ninjasync.surroundings import refusal_of_system
 
 log = logging.getLogger(__name__)
 
@@ -214,8 +215,9 @@ class _Run:
         if isinstance(error, InterruptedRunError):
             self._settle(Outcome(change, "skipped", "interrupted while it waited to try again"))
             return
-        if isinstance(error, NinjasyncError):
-            message = " ".join(part for part in (error.message, error.hint) if part)
+        told = error if isinstance(error, NinjasyncError) else refusal_of_system(error)
+        if told is not None:
+            message = " ".join(part for part in (told.message, told.hint) if part)
         else:
             message = f"unexpected error: {error!r}. Please report it; run plan again to go on."
             log.debug("unexpected error on %s", change.name, exc_info=error)

@@ -108,7 +108,7 @@ def applying(
     tell: Tell = untold,
 ) -> Iterator[Applying]:
     """Hold the lock, settle what a killed run left, read both sides and plan."""
-    token, secret = secrets.ninjaone_token(config), secrets.duo_secret_key(config)
+    token, secret = secrets.both(config)
     with (
         _begun(config, command, lock_timeout, run_id, tell) as (ledger, run, at),
         Writer(config, token, stop, tell) as writer,

@@ -26,6 +26,7 @@ from pydantic import (
 )
 
 from ninjasync import attribute
+from ninjasync.errors import ConfigurationError
 from ninjasync.expression import ExpressionError, compile_expression
 
 MOST_WORKERS = 64
@@ -50,6 +51,7 @@ class SecretReference(Section):
     def _exactly_one(self) -> "SecretReference":
         if sum(map(bool, (self.env, self.file, self.keyring, self.command))) != 1:
             raise ValueError("name exactly one of env, file, keyring, command")
+        _file(self.file)
         if self.keyring and not all(self.keyring.partition("/")):
             raise ValueError('keyring is written "service/user"')
         return self
@@ -121,11 +123,31 @@ def _ping_url(text: str) -> str:
     return _url(text, query=True) if text.strip() else ""
 
 
+def proxy_url(text: str) -> str:
+    """Return the URL of a proxy; ``host:port`` means http. Raises ValueError without the text, for passwords."""
+    bare = text.strip()
+    url = bare if "://" in bare else f"http://{bare}"
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("is no URL of a proxy; allowed: http://host:port") from None
+    if parts.scheme not in ("http", "https"):
+        raise ValueError(f"a proxy that speaks {parts.scheme} cannot be used; allowed: http://host:port")
+    if not host or not _HOST.fullmatch(host) or port == 0:
+        raise ValueError("is no URL of a proxy; allowed: http://host:port")
+    return url
+
+
 def _proxy(text: str) -> str:
-    parts = urlsplit(text.strip())
-    if text.strip() and (parts.scheme not in ("http", "https") or not parts.hostname):
-        raise ValueError("allowed: http://host:port of the proxy, or nothing")
-    return text.strip()
+    return proxy_url(text) if text.strip() else ""
+
+
+def _file(text: str) -> str:
+    """Refuse what no system takes as a path."""
+    if "\0" in text:
+        raise ValueError("a path holds no null character")
+    return text
 
 
 def _day(value: Any) -> Any:
@@ -141,6 +163,7 @@ PositiveSeconds = Annotated[float, Field(gt=0, le=3600)]
 Percent = Annotated[float, Field(ge=0, le=100)]
 Count = Annotated[int, Field(ge=0)]
 Strings = tuple[str, ...]
+File = Annotated[str, AfterValidator(_file)]
 
 
 class Duo(Section):
@@ -149,7 +172,7 @@ class Duo(Section):
     api_hostname: Annotated[str, AfterValidator(_duo_host)]
     integration_key: Annotated[str, Field(min_length=1)]
     secret_key: Secret
-    ca_file: str = ""
+    ca_file: File = ""
     proxy: Annotated[str, AfterValidator(_proxy)] = ""
     timeout: PositiveSeconds = 30
     rate_limit: NonNegativeFloat = 50
@@ -190,7 +213,7 @@ class NinjaOne(Section):
     endpoint_url: Annotated[str, AfterValidator(_url)]
     secret_token: Secret
     token_expires: Annotated[date | None, BeforeValidator(_day)] = None
-    ca_file: str = ""
+    ca_file: File = ""
     proxy: Annotated[str, AfterValidator(_proxy)] = ""
     timeout: PositiveSeconds = 30
     rate_limit: NonNegativeFloat = 0
@@ -312,7 +335,7 @@ class Run(Section):
 class State(Section):
     """Where ninjasync keeps what it knows."""
 
-    path: str = ""
+    path: File = ""
     tenant: str = ""
     keep_history_days: Annotated[int, Field(ge=1)] = 400
 
@@ -320,7 +343,7 @@ class State(Section):
 class Monitor(Section):
     """Who is told of a run; none of these can make a run fail."""
 
-    metrics_file: str = ""
+    metrics_file: File = ""
     ping_url: Annotated[str, AfterValidator(_ping_url)] = ""
     notify: Strings = ()
     notify_on: tuple[Literal["failure", "refusal", "removals", "token"], ...] = (
@@ -376,5 +399,14 @@ class Config(Section):
         return {path: text for path, text in merged.items() if text}
 
     def file(self, path: str) -> Path:
-        """Resolve ``path``: ``~`` is the home folder, a relative one starts at the configuration file."""
-        return self.base / Path(path).expanduser()
+        """Resolve ``path``: ``~`` is the home folder, a relative one starts at the configuration file.
+
+        Raises ConfigurationError where this user has no home folder.
+        """
+        try:
+            return self.base / Path(path).expanduser()
+        except RuntimeError:
+            raise ConfigurationError(
+                f"There is no home folder, which the path {path} begins with.",
+                "Set HOME, or give the whole path.",
+            ) from None

@@ -337,7 +337,7 @@ class DuoReader:
             raise _refused(host, error) from error
         except UnicodeDecodeError as error:
             raise in_no_charset(f"Duo at {host}") from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise _no_answer(host) from error
         if not isinstance(rows, list) or not isinstance(metadata, dict):
             raise _no_answer(host)

@@ -27,7 +27,7 @@ def explain(config: Config, who: str, stop: threading.Event) -> Story:
     """Tell the story of ``who``. Raises CommandLineError where nobody is called so, or several are."""
     at = run.now()
     paths = compile_mapping(config.attributes, config.safety).paths
-    duo_secret, token = secrets.duo_secret_key(config), secrets.ninjaone_token(config)
+    token, duo_secret = secrets.both(config)
     with ExitStack() as stack:
         ledger = Ledger.open_to_read(ledger_file.path_of(config), tenant_of(config))
         if ledger is not None:

@@ -142,7 +142,9 @@ def _kept(ask: Asker, what: str, variable: str, folder: Path, answers: Answers) 
     path = folder / Path(file).expanduser()
     if path.exists():
         try:
-            return example.toml({"file": file}), secrets.expect_sendable(what, path.read_text("utf-8").strip())
+            return example.toml({"file": file}), secrets.expect_sendable(
+                what, secrets.decoded(path.read_bytes()).strip()
+            )
         except (OSError, UnicodeDecodeError, NinjasyncError) as error:
             ask.say(f"  {path} cannot be used now ({type(error).__name__}); put the secret there, alone.")
             return example.toml({"file": file}), None

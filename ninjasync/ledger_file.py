@@ -99,12 +99,20 @@ _APPLICATION_ID = 0x4E4A5359
 
 
 def path_of(config: Config) -> Path:
-    """Return where the ledger is."""
+    """Return where the ledger is. Raises LedgerNotWritableError where there is no home folder for it."""
     if config.state.path:
         return config.file(config.state.path)
     import platformdirs
 
-    return Path(platformdirs.user_state_dir("ninjasync", appauthor=False)) / "ledger.sqlite3"
+    try:
+        folder = Path(platformdirs.user_state_dir("ninjasync", appauthor=False))
+    except RuntimeError:
+        folder = Path("~")
+    if not folder.is_absolute():  # the system knows no home of this user; some versions give "~" as it stands
+        raise LedgerNotWritableError(
+            "There is no home folder to keep the ledger in.", "Set [state] path, or the variable XDG_STATE_HOME."
+        )
+    return folder / "ledger.sqlite3"
 
 
 def make(path: Path) -> None:

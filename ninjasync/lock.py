@@ -5,7 +5,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -57,10 +57,12 @@ def held(ledger: Path, tenant: Tenant, timeout: float, now: datetime, tell: Tell
         ) from error
     try:
         said = {"actor": actor(), "since": now.isoformat(timespec="seconds")}
-        _holder(ledger, tenant).write_text(json.dumps(said), "utf-8")
+        with suppress(OSError):  # on a full disk; the lock itself is the kernel's
+            _holder(ledger, tenant).write_text(json.dumps(said), "utf-8")
         yield
     finally:
-        _holder(ledger, tenant).unlink(missing_ok=True)
+        with suppress(OSError):
+            _holder(ledger, tenant).unlink(missing_ok=True)
         lock.release()
 
 

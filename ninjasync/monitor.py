@@ -31,9 +31,10 @@ from ninjasync.metrics import Ended, metrics
 from ninjasync.notice import TOKEN_DAYS, Notice, notice, token_stage
 from ninjasync.redact import redacted_error
 from ninjasync.report.escape import visible
+from ninjasync.surroundings import refusal_of_system
 from ninjasync.tenant import tenant_of
 from ninjasync.trace import timed
-from ninjasync.transport import network_failure
+from ninjasync.transport import environment_authorities, network_failure
 from ninjasync.watch import Watch
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ log = logging.getLogger(__name__)
 _PING_SECONDS = 10.0
 # Pings and messages go at the same time; nobody waits longer than this for all of them.
 _MOST_SECONDS = 30.0
-INSTALL = 'Install the extra: pip install "ninjasync[notify]".'
+INSTALL = "Install the extra, in the folder of ninjasync's source: pip install '.[notify]'"
 ADDRESSES = "Apprise's documentation lists the services and how their addresses are written."
 
 
@@ -102,6 +103,8 @@ def _attempt(name: str, deliver: Callable[[], None]) -> None:
         deliver()
     except _UndeliveredError as error:
         log.warning("[monitor] %s: %s", name, error)
+    except NinjasyncError as error:
+        log.warning("[monitor] %s: %s %s", name, error.message, error.hint)
     except Exception as error:  # whatever it is, it must not make a run fail
         log.warning("[monitor] %s: not told (%s).", name, type(error).__name__)
 
@@ -149,6 +152,7 @@ def failure_url(url: str) -> str:
 
 def _ping(url: str) -> None:
     host = urlsplit(url).hostname
+    environment_authorities()  # requests would take what the environment names without a look
     try:
         with requests.get(
             url,
@@ -176,6 +180,7 @@ def _message(watch: Watch, run: Ended) -> Notice | None:
 def _why(watch: Watch) -> str:
     """Say in a sentence or two what ended the run, without anybody's name."""
     error = watch.result.fatal if watch.result and watch.result.fatal else watch.error
+    error = error if error is None or isinstance(error, NinjasyncError) else refusal_of_system(error) or error
     if isinstance(error, NinjasyncError):
         told = redacted_error(error, secrets.token_bytes(32))
         return visible(f"{told.message} {told.hint}".strip())

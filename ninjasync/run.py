@@ -43,7 +43,7 @@ def plan_run(
 ) -> Planned:
     """Make a plan. Needs no lock, and does with a ledger that cannot be written, or with none."""
     at, tenant = now(), tenant_of(config)
-    token, secret = secrets.ninjaone_token(config), secrets.duo_secret_key(config)
+    token, secret = secrets.both(config)
     with ExitStack() as stack:
         reader = stack.enter_context(Reader(config, token, stop, tell))
         ledger, warnings = _ledger_for_a_plan(config, tenant, at)
@@ -81,7 +81,10 @@ def plan_run(
 
 def _ledger_for_a_plan(config: Config, tenant: Tenant, at: datetime) -> tuple[Ledger | None, list[str]]:
     """Open the ledger as far as it can be, and say how far that is."""
-    path = path_of(config)
+    try:
+        path = path_of(config)
+    except LedgerNotWritableError as error:
+        return None, [f"{error.message} The plan goes on without one."]
     try:
         return Ledger.open(path, tenant, at), []
     except LedgerNotWritableError:

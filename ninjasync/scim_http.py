@@ -29,6 +29,7 @@ from ninjasync.transport import (
     as_utf8,
     authorities,
     certificate_hint,
+    environment_authorities,
     in_no_charset,
     network_failure,
     parse_json,
@@ -77,8 +78,7 @@ class ScimTransport:
         self._token = token
         proxy = proxy_for(self.url, ninjaone.proxy)
         self._proxies = {"http": proxy, "https": proxy} if proxy else {}
-        bundle = authorities(config, "[ninjaone] ca_file", ninjaone.ca_file) if ninjaone.ca_file else None
-        self._verify: str | bool = str(bundle) if bundle else _environment_bundle(self.url)
+        self._verify = _verify(config) if self.url.startswith("https:") else True
         # How far the server's clock is ahead of ours, as far as its Date headers tell.
         self.skew = timedelta(0)
         self.dated = False
@@ -133,7 +133,7 @@ class ScimTransport:
                 self._request(method, path, params, body, media_type),
                 stream=True,
                 timeout=self._timeout,
-                verify=self._verify,
+                verify=self._verify,  # type: ignore[arg-type]  # None is _Adapter's own
                 proxies=self._proxies,
             )
             # Read here, for the answer is a cycle that would keep its page until Python looks for cycles.
@@ -240,7 +240,8 @@ class _Adapter(HTTPAdapter):
         if self._pool is None:
             plain: Any = super()
             pool = plain.get_connection_with_tls_context(request, verify, proxies, cert)
-            plain.cert_verify(pool, request.url, verify, cert)
+            if verify is not None:
+                plain.cert_verify(pool, request.url, verify, cert)
             self._pool = pool
         return self._pool
 
@@ -258,7 +259,10 @@ class _Adapter(HTTPAdapter):
         return answer
 
 
-def _environment_bundle(url: str) -> str | bool:
-    with requests.Session() as session:
-        found = session.merge_environment_settings(url, {}, None, None, None)["verify"]
-    return found if isinstance(found, str) else True
+def _verify(config: Config) -> str | bool | None:
+    """Return by what NinjaOne's certificate is verified: a bundle, requests' own (True), or the system's (None)."""
+    given = config.ninjaone.ca_file
+    bundle = authorities(config, "[ninjaone] ca_file", given) if given else environment_authorities()
+    if bundle is not None:
+        return str(bundle)
+    return None if given else True

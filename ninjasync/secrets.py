@@ -3,8 +3,10 @@
 Knows where secrets may be kept; must not log, keep or print one.
 """
 
+import codecs
 import logging
 import os
+import string
 import subprocess
 from pathlib import Path
 
@@ -28,6 +30,27 @@ def ninjaone_token(config: Config) -> SecretStr:
     return _read("[ninjaone] secret_token", config.ninjaone.secret_token, config)
 
 
+def both(config: Config) -> tuple[SecretStr, SecretStr]:
+    """Return NinjaOne's token and Duo's secret key; raises ConfigurationError, which tells of all that are missing."""
+    found: list[SecretStr] = []
+    errors: list[ConfigurationError] = []
+    for read in (ninjaone_token, duo_secret_key):
+        try:
+            found.append(read(config))
+        except ConfigurationError as error:
+            errors.append(error)
+    if len(errors) > 1:
+        raise ConfigurationError(
+            f"{len(errors)} secrets cannot be had.",
+            "ninjasync check shows each.",
+            mistakes=tuple(f"{error.message} {error.hint}" for error in errors),
+        )
+    if errors:
+        raise errors[0]
+    token, secret_key = found
+    return token, secret_key
+
+
 def _read(key: str, secret: SecretStr | SecretReference, config: Config) -> SecretStr:
     if isinstance(secret, SecretStr):
         found = secret.get_secret_value()
@@ -39,7 +62,19 @@ def _read(key: str, secret: SecretStr | SecretReference, config: Config) -> Secr
         found = _from_keyring(key, secret.keyring)
     else:
         found = _from_command(key, secret.command)
-    return expect_sendable(key, found.strip())
+    return expect_sendable(key, found.strip(_AROUND))
+
+
+# What an editor may leave around a secret: blanks, line ends, a byte order mark.
+_AROUND = string.whitespace + "\ufeff\u200b\xa0"
+# Less is no key and no token; and to star out so little would star out half of what is told.
+_SHORTEST = 8
+
+
+def decoded(data: bytes) -> str:
+    """Return the text of a file as an editor may save it: UTF-8, or UTF-16 with its mark. Raises UnicodeDecodeError."""
+    utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if utf_16 else "utf-8-sig")
 
 
 def expect_sendable(key: str, found: str) -> SecretStr:
@@ -55,6 +90,11 @@ def expect_sendable(key: str, found: str) -> SecretStr:
         raise ConfigurationError(
             f"{key}: the secret holds a character that no key or token has.",
             "Copy it once more from the console.",
+        )
+    if len(found) < _SHORTEST:
+        raise ConfigurationError(
+            f"{key}: the secret is shorter than {_SHORTEST} characters, which no key or token is.",
+            "Copy all of it from the console.",
         )
     return SecretStr(found)
 
@@ -73,7 +113,7 @@ def _from_file(key: str, path: Path) -> str:
         # Windows keeps its permissions elsewhere; there the mode says nothing.
         if os.name == "posix" and path.stat().st_mode & 0o077:
             log.warning("%s: the secrets file %s may be read by others; take that away: chmod 600 %s", key, path, path)
-        return path.read_text("utf-8")
+        return decoded(path.read_bytes())
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else "it is not text"
         raise ConfigurationError(
@@ -88,7 +128,7 @@ def _from_keyring(key: str, reference: str) -> str:
     except ImportError as error:
         raise ConfigurationError(
             f"{key}: the keyring needs the extra package keyring.",
-            'Install it: pip install "ninjasync[keyring]".',
+            "Install it, in the folder of ninjasync's source: pip install '.[keyring]'",
         ) from error
     service, _, user = reference.partition("/")
     try:
@@ -111,12 +151,11 @@ def _from_command(key: str, command: tuple[str, ...]) -> str:
         done = subprocess.run(  # noqa: S603 - the operator's own command, without a shell
             command,
             capture_output=True,
-            text=True,
             timeout=_COMMAND_SECONDS,
             check=False,
             stdin=subprocess.DEVNULL,
         )
-    except (OSError, UnicodeDecodeError, subprocess.TimeoutExpired) as error:
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         why = "took over a minute" if isinstance(error, subprocess.TimeoutExpired) else f"could not run: {error}"
         raise ConfigurationError(f"{key}: the command {name} {why}.", "Try it by hand as this user.") from None
     if done.returncode:
@@ -124,4 +163,9 @@ def _from_command(key: str, command: tuple[str, ...]) -> str:
             f"{key}: the command {name} ended with exit code {done.returncode}.",
             "Try it by hand as this user.",
         )
-    return done.stdout
+    try:
+        return decoded(done.stdout)
+    except UnicodeDecodeError:
+        raise ConfigurationError(
+            f"{key}: the command {name} printed something that is not text.", "Try it by hand as this user."
+        ) from None

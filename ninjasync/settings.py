@@ -9,6 +9,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -70,10 +71,9 @@ def find() -> Path | None:
         return Path(named)
     import platformdirs
 
-    places = [
-        Path("config.toml"),
-        Path(platformdirs.user_config_dir("ninjasync", appauthor=False)) / "config.toml",
-    ]
+    places = [Path("config.toml")]
+    with suppress(RuntimeError):  # there is no home folder
+        places.append(Path(platformdirs.user_config_dir("ninjasync", appauthor=False)) / "config.toml")
     for place in places:
         if place.is_file():
             return place
@@ -96,9 +96,10 @@ def _read(path: Path) -> dict[str, Any]:
         ) from error
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"The configuration file {path} is not UTF-8 text.", "Save it as UTF-8.") from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # ValueError: also a number with thousands of digits
+        why = error if isinstance(error, tomllib.TOMLDecodeError) else "a value is too large, or too deeply nested"
         raise ConfigurationError(
-            f"The configuration file {path} is not valid TOML: {error}.",
+            f"The configuration file {path} is not valid TOML: {why}.",
             "Mend that line; names with dots or colons need quotes.",
         ) from error
 
@@ -119,7 +120,7 @@ def _from_environment() -> dict[str, Any]:
             if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
                 try:
                     return json.loads(value)
-                except ValueError:
+                except (ValueError, RecursionError):
                     return value
             return value
 

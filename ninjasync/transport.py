@@ -5,6 +5,8 @@ something that HTTP libraries take; knows neither service.
 """
 
 import json
+import os
+import re
 import ssl
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -18,7 +20,7 @@ from urllib.parse import urlsplit
 import msgspec.json
 import requests.utils
 
-from ninjasync.config import Config, is_loopback
+from ninjasync.config import Config, is_loopback, proxy_url
 from ninjasync.errors import ConfigurationError, UnreachableError
 
 SYSTEM = "system"
@@ -27,29 +29,78 @@ SYSTEM = "system"
 def authorities(config: Config, key: str, ca_file: str) -> Path | None:
     """Return the CA bundle that ``ca_file`` names; None for the system's own.
 
-    Raises ConfigurationError, naming ``key``, where the bundle cannot be used.
+    Raises ConfigurationError, naming ``key`` or a variable, where the bundle cannot be used.
     """
     if ca_file == SYSTEM:
+        # OpenSSL reads this one, and says nothing where it cannot.
+        if given := os.environ.get("SSL_CERT_FILE"):
+            _expect_bundle(f"SSL_CERT_FILE (by {key} = {SYSTEM!r})", Path(given))
         return None
     path = config.file(ca_file)
-    try:
-        ssl.create_default_context(cafile=str(path))
-    except OSError as error:
-        raise ConfigurationError(
-            f"{key}: the CA bundle {path} cannot be used: {error.strerror or error}.",
-            'Give a file of PEM certificates, or "system".',
-        ) from error
+    _expect_bundle(key, path)
     return path
 
 
+def environment_authorities() -> Path | None:
+    """Return the CA bundle that the environment names, as ``requests`` and curl take it; a folder may do, too.
+
+    Raises ConfigurationError, naming the variable, where it cannot be used.
+    """
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        if given := os.environ.get(name):
+            path = Path(given)
+            if not (path.is_dir() and any(_HASHED.fullmatch(one.name) for one in path.iterdir())):
+                _expect_bundle(f"The variable {name}", path)
+            return path
+    return None
+
+
+# How OpenSSL finds a certificate in a folder: by the name that c_rehash gives it.
+_HASHED = re.compile(r"[0-9a-f]{8}\.\d+")
+
+
+def _expect_bundle(named_by: str, path: Path) -> None:
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(None, "it is a folder")
+        ssl.create_default_context(cafile=str(path))
+    except (OSError, ValueError) as error:
+        why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise ConfigurationError(
+            f"{named_by}: the CA bundle {path} cannot be used: {why}.",
+            'Give a file of PEM certificates, or "system".'
+            if named_by.startswith("[")
+            else "Give the variable a file of PEM certificates, or take it out of the environment.",
+        ) from error
+
+
 def proxy_for(url: str, configured: str) -> str | None:
-    """Return the proxy for ``url``: the configured one, else HTTPS_PROXY and NO_PROXY; none to loopback."""
+    """Return the proxy for ``url``: the configured one, else HTTPS_PROXY or ALL_PROXY and NO_PROXY; none to loopback.
+
+    ``host:port`` means http. Raises ConfigurationError, naming the variable, where it cannot be used.
+    """
     parts = urlsplit(url)
     if is_loopback(parts.hostname or ""):
         return None
     if configured:
         return configured
-    return requests.utils.get_environ_proxies(url).get(parts.scheme)
+    found = requests.utils.get_environ_proxies(url)
+    for scheme in (parts.scheme, "all"):
+        if given := found.get(scheme, "").strip():
+            return _usable(scheme, given)
+    return None
+
+
+def _usable(scheme: str, given: str) -> str:
+    try:
+        return proxy_url(given)
+    except ValueError as error:
+        names = (f"{scheme}_proxy", f"{scheme.upper()}_PROXY")
+        name = next((one for one in names if os.environ.get(one)), "")
+        raise ConfigurationError(
+            f"{f'The variable {name}' if name else 'The proxy in the settings of this system'}: {error}.",
+            f"Set {name or names[1]} to http://host:port of the proxy, or give [duo] proxy and [ninjaone] proxy.",
+        ) from None
 
 
 _parse = msgspec.json.Decoder().decode
@@ -162,6 +213,8 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 _FAILURES = (
     ("ProxyError", "the proxy did not let the connection through"),
+    ("InvalidSchema", "the proxy that the environment names cannot be used"),
+    ("InvalidProxyURL", "the proxy that the environment names cannot be used"),
     ("NameResolution", "its name cannot be resolved"),
     ("Connection refused", "nothing listens there (connection refused)"),
     ("ConnectTimeout", "no connection within the time limit"),

@@ -68,8 +68,8 @@ def test_after_a_429_no_request_of_any_worker_reaches_the_server_before_the_time
 ) -> None:
     config = Config.model_validate(
         {
-            "duo": {"api_hostname": "127.0.0.1", "integration_key": "DI", "secret_key": "s"},
-            "ninjaone": {"endpoint_url": f"http://127.0.0.1:{server.server_port}", "secret_token": "t"},
+            "duo": {"api_hostname": "127.0.0.1", "integration_key": "DI", "secret_key": "duo-secret"},
+            "ninjaone": {"endpoint_url": f"http://127.0.0.1:{server.server_port}", "secret_token": "the-token"},
             "scope": {"all_users": True},
         }
     )

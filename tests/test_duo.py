@@ -127,7 +127,7 @@ def test_every_user_and_group_of_a_real_account_is_read_page_by_page(make_config
     ("setting", "wrong", "cure"),
     [
         ("integration_key", "DIWRONG0000000000000", "Check [duo] integration_key"),
-        ("secret_key", "wrong", "Check [duo] secret_key, and that this machine's clock is right"),
+        ("secret_key", "wrong-secret", "Check [duo] secret_key, and that this machine's clock is right"),
         ("permissions", (), 'Give the Admin API application the permission "Grant resource - Read"'),
     ],
 )

@@ -472,7 +472,7 @@ def test_a_duo_application_without_the_permission_exits_six_and_names_it(world: 
 
 
 def test_a_wrong_scim_token_exits_six_and_says_where_to_renew_it(world: World) -> None:
-    world.configure("ninjaone", secret_token="wrong")
+    world.configure("ninjaone", secret_token="wrong-token")
     result = world.run("apply", "--yes")
     assert result.code == 6
     told = one_sentence(result)
@@ -830,7 +830,7 @@ def test_the_change_of_a_user_and_of_a_group_read_as_the_contract_shows_them(set
 
 
 def test_standard_output_of_a_failure_as_json_is_one_document_too(world: World) -> None:
-    world.configure("ninjaone", secret_token="wrong")
+    world.configure("ninjaone", secret_token="wrong-token")
     result = world.plan()
     assert result.code == 6
     assert isinstance(result.json, dict)
@@ -853,7 +853,7 @@ def test_the_output_file_is_written_on_success_refusal_and_failure(settled: Worl
     for number in range(4):
         settled.people.disable(settled.duo(user(number)))
     assert user(3) in written(3)
-    settled.configure("ninjaone", secret_token="wrong")
+    settled.configure("ninjaone", secret_token="wrong-token")
     assert "token" in written(6)
     settled.path.write_text("[[[")
     result = run("plan", "--config", str(settled.path), "--format", form, "--output", str(into))

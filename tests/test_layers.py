@@ -135,7 +135,7 @@ def test_a_pure_file_is_told_the_time_and_never_asks(name: str) -> None:
 def test_the_configurations_shape_reads_no_file_and_no_environment() -> None:
     found = set(imports("ninjasync.config"))
     assert not {module for module in found if within(module, {"os", "tomllib", "platformdirs", "pydantic_settings"})}
-    assert ours("ninjasync.config") == {"ninjasync.attribute", "ninjasync.expression"}
+    assert ours("ninjasync.config") == {"ninjasync.attribute", "ninjasync.errors", "ninjasync.expression"}
 
 
 def test_no_arrow_goes_round() -> None:

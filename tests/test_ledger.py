@@ -447,7 +447,7 @@ def test_history_belongs_to_the_tenant(office: Office) -> None:
 
 
 def test_a_run_that_ended_by_an_error_is_in_the_history_and_not_taken_for_a_killed_one(office: Office) -> None:
-    office.adjust("duo", secret_key="wrong")
+    office.adjust("duo", secret_key="wrong-secret")
     assert office.apply().code == 6
 
     runs = json.loads(office.run("history", "--format", "json").out)["runs"]

@@ -106,7 +106,7 @@ def nowhere(office: Office) -> None:
 
 
 def wrong_token(office: Office) -> None:
-    office.adjust("ninjaone", secret_token="wrong")
+    office.adjust("ninjaone", secret_token="wrong-token")
 
 
 def all_gone(office: Office) -> None:
@@ -593,8 +593,8 @@ def test_without_apprise_one_warning_says_how_to_install_it(office: Office, monk
     done = office.apply()
     assert done.code == 6
     assert warnings(done) == [line], "also before there is anything to tell"
-    assert 'pip install "ninjasync[notify]"' in line
-    assert 'pip install "ninjasync[notify]"' in office.run("check").said
+    assert "pip install '.[notify]'" in line
+    assert "pip install '.[notify]'" in office.run("check").said
 
 
 def test_a_bug_in_here_is_one_warning_too(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -309,7 +309,7 @@ def test_the_operator_is_asked_with_the_name_of_the_account(
 
 
 def test_what_fails_the_check_is_not_probed(world: World) -> None:
-    world.configure("ninjaone", secret_token="wrong")
+    world.configure("ninjaone", secret_token="wrong-token")
     done = probe(world)
     assert done.code == 6
     assert "Not probed: the check of NinjaOne users failed." in done.err

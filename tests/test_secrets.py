@@ -36,7 +36,7 @@ def refused(make_config: MakeConfig, secret: Any, base: Path | None = None) -> s
 
 
 def test_a_plain_secret_is_itself_and_duos_is_duos(make_config: MakeConfig) -> None:
-    assert token(make_config, " abc ") == "abc"
+    assert token(make_config, " abc-abc-abc ") == "abc-abc-abc"
     assert duo_secret_key(make_config()).get_secret_value() == "duo-secret"
 
 
@@ -45,8 +45,8 @@ def test_a_secret_is_not_shown_when_printed(make_config: MakeConfig) -> None:
 
 
 def test_a_secret_is_read_from_the_environment(make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TOKEN", "abc\n")
-    assert token(make_config, {"env": "TOKEN"}) == "abc"
+    monkeypatch.setenv("TOKEN", "abc-abc-abc\n")
+    assert token(make_config, {"env": "TOKEN"}) == "abc-abc-abc"
 
 
 @pytest.mark.parametrize("value", [None, "", "  "])
@@ -60,26 +60,26 @@ def test_a_variable_that_is_not_set_is_named(
 
 
 def test_a_secret_is_read_from_a_file_next_to_the_configuration(make_config: MakeConfig, tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("abc\n\n", "utf-8")
+    (tmp_path / "token").write_text("abc-abc-abc\n\n", "utf-8")
     (tmp_path / "token").chmod(0o600)
-    assert token(make_config, {"file": "token"}, tmp_path) == "abc"
-    assert token(make_config, {"file": str(tmp_path / "token")}) == "abc"
+    assert token(make_config, {"file": "token"}, tmp_path) == "abc-abc-abc"
+    assert token(make_config, {"file": str(tmp_path / "token")}) == "abc-abc-abc"
 
 
 @pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o400, False), (0o640, True), (0o604, True)])
 def test_a_secrets_file_that_others_may_read_is_warned_of_without_showing_it(
     make_config: MakeConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture, mode: int, warned: bool
 ) -> None:
-    (tmp_path / "token").write_text("abc", "utf-8")
+    (tmp_path / "token").write_text("abc-abc-abc", "utf-8")
     (tmp_path / "token").chmod(mode)
     logger = logging.getLogger("ninjasync")
     logger.addHandler(caplog.handler)  # the command line keeps these lines to itself
     try:
-        assert token(make_config, {"file": "token"}, tmp_path) == "abc"
+        assert token(make_config, {"file": "token"}, tmp_path) == "abc-abc-abc"
     finally:
         logger.removeHandler(caplog.handler)
     assert ("may be read by others" in caplog.text) is warned
-    assert "abc" not in caplog.text
+    assert "abc-abc-abc" not in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_a_secrets_file_that_others_may_read_is_warned_of_without_showing_it(
         (b" \n", "the secret is empty where it is kept"),
         (b"two words", "holds a character that no key or token has"),
         (b"line\nbreak", "holds a character that no key or token has"),
-        ("„abc“".encode(), "holds a character that no key or token has"),
+        ("„abc-abc-abc“".encode(), "holds a character that no key or token has"),
         (b"a\x00b", "holds a character that no key or token has"),
     ],
 )
@@ -102,7 +102,7 @@ def test_a_file_without_a_proper_secret_is_told_without_showing_it(
         (tmp_path / "token").write_bytes(content)
     message = refused(make_config, {"file": "token"}, tmp_path)
     assert said in message
-    assert "abc" not in message
+    assert "abc-abc-abc" not in message
     assert "two words" not in message
 
 
@@ -111,14 +111,14 @@ def test_a_folder_in_a_files_place_is_told(make_config: MakeConfig, tmp_path: Pa
 
 
 def test_a_secret_is_what_a_command_prints(make_config: MakeConfig) -> None:
-    assert token(make_config, {"command": [sys.executable, "-c", READ.format("abc\n")]}) == "abc"
+    assert token(make_config, {"command": [sys.executable, "-c", READ.format("abc-abc-abc\n")]}) == "abc-abc-abc"
 
 
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        ([sys.executable, "-c", "print('abc'); raise SystemExit(3)"], "ended with exit code 3"),
-        (["/no/such/program", "abc"], "the command /no/such/program could not run"),
+        ([sys.executable, "-c", "print('abc-abc-abc'); raise SystemExit(3)"], "ended with exit code 3"),
+        (["/no/such/program", "abc-abc-abc"], "the command /no/such/program could not run"),
         ([sys.executable, "-c", "import sys; sys.stdout.buffer.write(b'\\xff')"], "could not run"),
         ([sys.executable, "-c", "pass"], "the secret is empty"),
     ],
@@ -128,7 +128,7 @@ def test_a_command_that_fails_is_named_without_its_arguments_and_output(
 ) -> None:
     message = refused(make_config, {"command": command})
     assert said in message
-    assert "abc" not in message
+    assert "abc-abc-abc" not in message
 
 
 def test_a_command_that_hangs_is_ended(make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,7 +137,7 @@ def test_a_command_that_hangs_is_ended(make_config: MakeConfig, monkeypatch: pyt
         raise subprocess.TimeoutExpired(command, 60)
 
     monkeypatch.setattr(subprocess, "run", hang)
-    assert "took over a minute" in refused(make_config, {"command": ["op", "read", "abc"]})
+    assert "took over a minute" in refused(make_config, {"command": ["op", "read", "abc-abc-abc"]})
 
 
 class Keyring:
@@ -159,8 +159,8 @@ class Keyring:
 
 
 def test_a_secret_is_read_from_the_keyring(make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    Keyring(monkeypatch, {("ninjaone", "scim/token"): "abc"})
-    assert token(make_config, {"keyring": "ninjaone/scim/token"}) == "abc"
+    Keyring(monkeypatch, {("ninjaone", "scim/token"): "abc-abc-abc"})
+    assert token(make_config, {"keyring": "ninjaone/scim/token"}) == "abc-abc-abc"
 
 
 def test_a_missing_entry_or_a_locked_keyring_is_told(make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,4 +176,4 @@ def test_without_the_package_keyring_it_is_said_how_to_install_it(
     monkeypatch.setitem(sys.modules, "keyring", None)
     with pytest.raises(ConfigurationError) as caught:
         token(make_config, {"keyring": "a/b"})
-    assert "ninjasync[keyring]" in caught.value.hint
+    assert "'.[keyring]'" in caught.value.hint

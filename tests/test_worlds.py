@@ -92,8 +92,8 @@ class World:
     def config(self) -> Config:
         return Config.model_validate(
             {
-                "duo": {"api_hostname": "http://127.0.0.1:1", "integration_key": "DI", "secret_key": "s"},
-                "ninjaone": {"endpoint_url": "http://127.0.0.1:2/scim", "secret_token": "t"},
+                "duo": {"api_hostname": "http://127.0.0.1:1", "integration_key": "DI", "secret_key": "duo-secret"},
+                "ninjaone": {"endpoint_url": "http://127.0.0.1:2/scim", "secret_token": "the-token"},
                 "scope": {"groups": self.scoped},
                 "deprovision": {"users": self.mode},
                 "safety": {

@@ -3,10 +3,8 @@
 Importing this must stay cheap: commands import what they need when they run.
 """
 
-import io
 import logging
 import signal
-import sys
 from types import FrameType
 from typing import Annotated, Any
 
@@ -17,6 +15,7 @@ from ninjasync.cli import apply, check, demo, explain, history, init, plan, sand
 from ninjasync.cli.help import GLOBAL_PANEL, Command, Group
 from ninjasync.cli.options import Format, Invocation, with_globals
 from ninjasync.cli.start import complain, ended
+from ninjasync.cli.streams import flush_output, prepare_streams
 
 app = typer.Typer(
     cls=Group,
@@ -71,13 +70,7 @@ def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code. The only place where errors are caught."""
     from typer.exceptions import Abort, TyperException
 
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is None:  # closed, or a Windows program without a console
-            setattr(sys, name, io.StringIO())
-        elif hasattr(stream, "reconfigure"):
-            # A name with a character that the terminal's encoding lacks must not end the run.
-            stream.reconfigure(errors="backslashreplace")
+    prepare_streams()
     signal.signal(signal.SIGTERM, _interrupt)
     invocation = Invocation()
     raised: BaseException | None = None
@@ -91,6 +84,7 @@ def run(arguments: list[str]) -> int:
     except Exception as error:  # the one place: whatever it is, the user gets one sentence
         code, raised = _failed(error, invocation), error
     ended(invocation, code, raised)
+    flush_output()
     return code
 
 
@@ -110,11 +104,14 @@ def _usage(error: Any) -> int:
 
 def _failed(error: Exception, invocation: Invocation) -> int:
     from ninjasync.errors import InterruptedRunError, NinjasyncError
+    from ninjasync.surroundings import refusal_of_system
 
     if isinstance(error, NinjasyncError):
         told = error
     elif _is_of_an_interrupt(error):
         told = InterruptedRunError("Interrupted.")
+    elif of_system := refusal_of_system(error):
+        told = of_system
     else:
         # Whatever it says may name people.
         detail = type(error).__name__ if invocation.redact else f"{type(error).__name__}: {error}"

@@ -5,7 +5,9 @@ import logging
 import sys
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 from ninjasync.cli.options import Invocation, LogFormat, LogLevel
 from ninjasync.errors import CommandLineError
@@ -52,8 +54,31 @@ class _StandardError(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             sys.stderr.write(f"{self.format(record)}\n")  # typer.echo would go past whoever has taken its place
-        except Exception:  # as each of logging's own handlers does
+        except Exception:
             self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Say nothing: there is no other place to say it."""
+
+
+class _File(logging.FileHandler):
+    """Appends to ``--log-file``; where that fails it says so once, and the run goes on without."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, encoding="utf-8", errors="backslashreplace")
+        self._path, self._complained = path, False
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        if self._complained:
+            return
+        self._complained = True
+        error = sys.exc_info()[1]
+        why = error.strerror if isinstance(error, OSError) else type(error).__name__
+        sys.stderr.write(f"warning: The log file {visible(str(self._path))} cannot be written: {why}.\n")
+
+    def close(self) -> None:
+        with suppress(OSError):  # what was not written yet, and told
+            super().close()
 
 
 def start_logging(invocation: Invocation) -> None:
@@ -64,7 +89,7 @@ def start_logging(invocation: Invocation) -> None:
     handlers: list[logging.Handler] = [_StandardError()]
     if invocation.log_file:
         try:
-            handlers.append(logging.FileHandler(invocation.log_file, encoding="utf-8", errors="backslashreplace"))
+            handlers.append(_File(invocation.log_file))
         except OSError as error:
             raise CommandLineError(
                 f"The log file {invocation.log_file} cannot be written: {error.strerror or error}.",

@@ -124,7 +124,7 @@ class Invocation:
         """Write the result to ``--output``, else, or where that fails, to standard output."""
         if self.output is not None:
             try:
-                self.output.write_text(text, "utf-8", errors="backslashreplace")
+                self.output.write_text(text, "utf-8", errors="backslashreplace")  # keeps its mode
             except OSError as error:
                 typer.echo(f"warning: {self.output} could not be written: {error.strerror or error}.", err=True)
             else:
@@ -155,12 +155,17 @@ def quoted(path: Path) -> str:
 
 
 def expect_writable(path: Path, option: str) -> None:
-    """Find out now, not after the work, that a file cannot be written. Raises CommandLineError."""
+    """Find out now, not after the work, that a file cannot be written; make it, with mode 0600, if it is not there.
+
+    Raises CommandLineError.
+    """
+    import os
+
     from ninjasync.errors import CommandLineError
 
     try:
-        with path.open("ab"):
-            pass
+        # It is to hold people's names.
+        os.close(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600))
     except OSError as error:
         raise CommandLineError(
             f"{option}: {path} cannot be written: {error.strerror or error}.",

@@ -93,7 +93,7 @@ def _deliver(invocation: Invocation, made: "Plan", created_at: datetime) -> None
 def redaction_key(key: bytes | None = None) -> bytes:
     """Return the key from the environment, else ``key``, else one for this run alone."""
     if given := os.environ.get("NINJASYNC_REDACT_KEY"):
-        return given.encode()
+        return os.fsencode(given)
     return secrets.token_bytes(32) if key is None else key
 
 

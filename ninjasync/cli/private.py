@@ -8,12 +8,12 @@ from ninjasync.errors import NinjasyncError
 
 def write_private(path: Path, content: bytes) -> None:
     """Write a file with mode 0600, all of it or nothing. Raises NinjasyncError."""
-    if path.exists() and not path.is_file():  # a device or a pipe is written to, never replaced
-        with path.open("wb") as stream:
-            stream.write(content)
-        return
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        if path.exists() and not path.is_file():  # a device or a pipe is written to, never replaced
+            with path.open("wb") as stream:
+                stream.write(content)
+            return
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -25,5 +25,5 @@ def write_private(path: Path, content: bytes) -> None:
     except OSError as error:
         raise NinjasyncError(
             f"{path} could not be written: {error.strerror or error}.",
-            "Check that the folder is there and may be written to.",
+            "Check that the folder is there, may be written to, and is not full.",
         ) from error

@@ -192,12 +192,12 @@ def _configured(served: Served) -> Iterator[Path]:
 [duo]
 api_hostname = "{served.duo_url}"
 integration_key = "DI"
-secret_key = "x"
+secret_key = "duo-secret"
 rate_limit = 0
 
 [ninjaone]
 endpoint_url = "{served.scim_url}"
-secret_token = "t"
+secret_token = "the-token"
 
 [scope]
 groups = ["NinjaOne Technicians", "NinjaOne End Users"]
