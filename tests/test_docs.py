@@ -137,13 +137,13 @@ def example(monkeypatch: pytest.MonkeyPatch) -> Config:
     for name in [name for name in os.environ if name.startswith("NINJASYNC_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("DUO_SECRET_KEY", "a-secret")
-    monkeypatch.setenv("NINJAONE_SCIM_TOKEN", "a-token")
+    monkeypatch.setenv("NINJAONE_SCIM_TOKEN", "the-token")
     return load(ROOT / "config.example.toml")
 
 
 def test_the_example_configuration_loads_and_finds_its_secrets_in_the_environment(example: Config) -> None:
     assert secrets.duo_secret_key(example).get_secret_value() == "a-secret"
-    assert secrets.ninjaone_token(example).get_secret_value() == "a-token"
+    assert secrets.ninjaone_token(example).get_secret_value() == "the-token"
 
 
 def test_the_example_configuration_holds_every_key_and_no_other() -> None:
