@@ -261,8 +261,8 @@ class Scope(Section):
 
 DEFAULT_ATTRIBUTES = {
     attribute.USER_NAME: "email",
-    attribute.GIVEN_NAME: "firstname",
-    attribute.FAMILY_NAME: "lastname",
+    attribute.GIVEN_NAME: "firstname || given_name(realname)",
+    attribute.FAMILY_NAME: "lastname || family_name(realname)",
     attribute.USER_TYPE: "custom_attributes.userType",
     attribute.ORGANIZATION_ID: "custom_attributes.organizationID",
 }

@@ -28,6 +28,7 @@ from ninjasync.ahead import Ahead
 from ninjasync.config import Config
 from ninjasync.directory import Resource
 from ninjasync.errors import CredentialsError, IncompleteReadError, UnreachableError
+from ninjasync.functions import is_blank
 from ninjasync.names_alike import folded
 from ninjasync.pacing import Pacer, TransientError, may_pass, retry_after
 from ninjasync.progress import Read, Tell, untold
@@ -384,18 +385,18 @@ def _refused(host: str, error: RuntimeError) -> Exception:
 
 
 def clean(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a user's record with empty strings as null, as both mean "no value", and plain custom attributes.
+    """Return a user's record with empty and blank strings as null, as all mean "no value", and plain custom attributes.
 
     The shape of ``custom_attributes`` on a read is not documented: an object of names
     to values, or a list of ``{"name", "value"}``; both become the object.
     """
-    record = {name: None if value == "" else value for name, value in row.items()}
+    record = {name: None if is_blank(value) else value for name, value in row.items()}
     custom = record.get("custom_attributes")
     if isinstance(custom, list):
         pairs = [(one.get("name"), one.get("value")) for one in custom if isinstance(one, dict)]
         custom = {name: value for name, value in pairs if isinstance(name, str)}
     if isinstance(custom, dict):
-        record["custom_attributes"] = {name: None if value == "" else value for name, value in custom.items()}
+        record["custom_attributes"] = {name: None if is_blank(value) else value for name, value in custom.items()}
     return record
 
 

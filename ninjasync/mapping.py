@@ -4,6 +4,7 @@ Pure. Knows the expressions of ``[attributes]`` and the rules that NinjaOne's gu
 gives for their values; knows nothing of the wire or of who is in scope.
 """
 
+import json
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -27,6 +28,7 @@ _LONGEST_NAME = 150
 # What NinjaOne asks of a userName is "formatted as an email address".
 _ADDRESS = re.compile(r"[^\s@]+@[^\s@.]+(\.[^\s@.]+)+")
 _LONGEST_ADDRESS = 254
+_NAME_PARTS = {GIVEN_NAME: "given_name", FAMILY_NAME: "family_name"}
 # What nearly all addresses are; each of these passes the rule above, and is neither blank at its ends nor too long.
 _USUAL_ADDRESS = re.compile(r"[a-zA-Z0-9.+_-]{1,64}@(?:[a-zA-Z0-9-]{1,60}\.){1,2}[a-zA-Z0-9-]{1,60}").fullmatch
 
@@ -131,7 +133,7 @@ def _judged_user(mapping: AttributeMapping, row: Mapping[str, Any]) -> tuple[Use
             hold("expression-failed", f"the expression failed: {error} ({_origin(mapping, path)})")
     failed = {path for path in mapping.expressions if path not in values}
     for path, code, message in _missing(mapping, values, failed):
-        hold(code, f"{message} ({_origin(mapping, path)})")
+        hold(code, f"{message}{_name_remedy(mapping, path, row)} ({_origin(mapping, path)})")
     if problems:
         return None, tuple(problems)
     user_name = values[USER_NAME]
@@ -164,6 +166,25 @@ def _origin(mapping: AttributeMapping, path: str) -> str:
     """Say by which line of ``[attributes]`` a value came about, the attribute by its short name."""
     name, text = path.rpartition(":")[2], mapping.texts.get(path)
     return f"{name} = {text}" if text else f"{name} is not mapped"
+
+
+def _name_remedy(mapping: AttributeMapping, path: str, row: Mapping[str, Any]) -> str:
+    """Say what to write where a name is missing beside a full one."""
+    full, part = row.get("realname"), _NAME_PARTS.get(path)
+    if part is None or not isinstance(full, str) or not full.strip():
+        return ""
+    text = mapping.texts.get(path, "")
+    by_realname = "realname" in text
+    why = f"realname {full!r} has but one word" if by_realname else f"realname is {full!r}"
+    more = "realname" if by_realname else f"{part}(realname)"
+    line = config_line(path, f"{text} || {more}" if text else more)
+    return f"; {why}: set the name in Duo, or write {line} in [attributes]"
+
+
+def config_line(path: str, expression: str) -> str:
+    """Return the line of ``[attributes]`` that maps ``path`` to ``expression``."""
+    key = path if path.isidentifier() else json.dumps(path, ensure_ascii=False)
+    return f"{key} = {json.dumps(expression, ensure_ascii=False)}"
 
 
 def label(row: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ from ninjasync.diff import Difference, Policy, diff
 from ninjasync.directory import Baseline, Directory, Ownership, Problem, Source, SourceUser, Standing, User, Wanted
 from ninjasync.duo import clean, group_ids
 from ninjasync.errors import CommandLineError
-from ninjasync.expression import is_bare
+from ninjasync.expression import fields_of_bare, is_bare
 from ninjasync.guards import Approvals
 from ninjasync.mapping import AttributeMapping, compile_mapping, label, map_user
 from ninjasync.names_alike import fitting_none, folded, is_glob
@@ -220,7 +220,7 @@ def fields_read(config: Config) -> frozenset[str] | None:
     texts = config.attributes.values()
     if config.scope.where or not all(map(is_bare, texts)):
         return None
-    return _FIELDS.union(text.partition(".")[0] for text in texts)
+    return _FIELDS.union(*map(fields_of_bare, texts))
 
 
 def source_reader(
@@ -231,7 +231,7 @@ def source_reader(
     ``noted`` is told of each record what may explain an empty attribute or a held user.
     """
     note_names = noted.custom.update if noted is not None else None
-    # To bare names an empty string is null anyhow, so most records need no cleaned copy (2 µs).
+    # To bare expressions an empty string is null anyhow, so most records need no cleaned copy (2 µs).
     bare = mapping.bare and scope.where is None
     same_groups: dict[tuple[str, ...], tuple[str, ...]] = {}
     # Looked up here too, for a call costs more than the look-up, and there is one for everybody.

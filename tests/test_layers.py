@@ -17,7 +17,8 @@ MODULES = {
     for path in sorted(ROOT.rglob("*.py"))
 }
 PURE = (
-    *("names_alike", "attribute", "expression", "directory", "scope", "mapping", "names", "plan", "guards", "scim"),
+    *("names_alike", "attribute", "full_name", "functions", "expression", "directory", "scope", "mapping", "names"),
+    *("plan", "guards", "scim"),
     *("match", "ladder", "user_diff", "group_diff", "diff", "tempo", "progress", "metrics", "notice"),
     *("watch", "story", "rights", "causes", "explain_case", "explain_settings", "explain_steps", "explain"),
 )

@@ -159,8 +159,12 @@ def test_every_mistake_of_a_record_is_told_at_once() -> None:
         "missing-name",
         "missing-name",
     ]
-    assert any("has no first name (name.givenName = firstname)" in problem.message for problem in found)
-    assert any("has no last name (name.familyName = lastname)" in problem.message for problem in found)
+    assert any(
+        "has no first name (name.givenName = firstname || given_name(realname))" in problem.message for problem in found
+    )
+    assert any(
+        "has no last name (name.familyName = lastname || family_name(realname))" in problem.message for problem in found
+    )
 
 
 def test_an_invalid_type_is_told_once_and_not_as_a_missing_organization_too() -> None:

@@ -265,7 +265,7 @@ def test_a_plan_reads_of_a_record_what_plain_names_say_and_all_where_there_are_e
     always = frozenset({"user_id", "username", "email", "realname", "status", "groups", "custom_attributes"})
     assert fields_read(make_config()) == always | {"firstname", "lastname"}
     assert fields_read(make_config(attributes={"name.givenName": "alias1"})) == always | {"alias1", "lastname"}
-    assert fields_read(make_config(attributes={"name.givenName": "firstname || realname"})) is None
+    assert fields_read(make_config(attributes={"name.givenName": "firstname || groups[0].name"})) is None
     assert fields_read(make_config(scope={"groups": ["Staff"], "where": "is_enrolled"})) is None
 
 

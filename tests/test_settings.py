@@ -84,8 +84,8 @@ def test_a_short_configuration_gets_the_documented_defaults(from_text: Load) -> 
     assert (config.scope.all_users, config.scope.where) == (False, "")
     assert config.attributes == {
         "userName": "email",
-        "name.givenName": "firstname",
-        "name.familyName": "lastname",
+        "name.givenName": "firstname || given_name(realname)",
+        "name.familyName": "lastname || family_name(realname)",
         USER_TYPE: "custom_attributes.userType",
         ORGANIZATION_ID: "custom_attributes.organizationID",
     }
@@ -175,7 +175,7 @@ def test_a_mistake_names_its_key_and_the_nearest_known_one(from_text: Load, more
     [
         ('statuses = ["activ"]', "[scope] statuses (item 1): found 'activ'"),
         ('where = "email =="', "[scope] where: found 'email =='; the expression 'email ==' does not parse"),
-        ('where = "upper(email)"', "calls upper(), which JMESPath does not have"),
+        ('where = "uper(email)"', "calls uper(), which there is not"),
     ],
 )
 def test_a_mistake_in_the_scope_is_told(from_text: Load, line: str, said: str) -> None:
@@ -254,7 +254,7 @@ def test_given_attributes_lie_over_the_default_ones_and_an_empty_one_maps_nothin
     assert config.attributes["userName"] == "username"
     assert config.attributes["title"] == "notes"
     assert USER_TYPE not in config.attributes
-    assert config.attributes["name.givenName"] == "firstname"
+    assert config.attributes["name.givenName"] == "firstname || given_name(realname)"
 
 
 # --- secrets ---------------------------------------------------------------------------------
