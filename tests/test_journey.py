@@ -568,7 +568,7 @@ MISTAKES: dict[str, tuple[str, str, Any, str]] = {
     "a URL whose host has an empty part": ("ninjaone", "endpoint_url", "https://a..b/", "[ninjaone] endpoint_url"),
     "a port out of range": ("ninjaone", "endpoint_url", "https://a.example:99999/", "[ninjaone] endpoint_url"),
     "an expression that does not parse": ("scope", "where", "email ==", "[scope] where"),
-    "a function that JMESPath lacks": ("attributes", "title", "upper(notes)", '[attributes] "title"'),
+    "a function that JMESPath lacks": ("attributes", "title", "reversed(notes)", '[attributes] "title"'),
     "an attribute that SCIM lacks": ("attributes", "shoeSize", "notes", '[attributes] "shoeSize"'),
     "an attribute that is ninjasync's own": ("attributes", "active", "`true`", '[attributes] "active"'),
     "no userName": ("attributes", "userName", "", '[attributes] "userName"'),
