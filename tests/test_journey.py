@@ -1012,8 +1012,8 @@ def test_a_user_who_wants_a_protected_accounts_address_is_held_or_reported(settl
 INVALID: dict[str, tuple[str, Callable[[Company, str], None]]] = {
     "no e-mail": ("missing-user-name", lambda people, who: people.users[who].update(email="")),
     "an e-mail that is none": ("invalid-user-name", lambda people, who: people.users[who].update(email="nobody")),
-    "no first name": ("missing-name", lambda people, who: people.users[who].update(firstname=None)),
-    "a blank last name": ("missing-name", lambda people, who: people.users[who].update(lastname="  ")),
+    "no first name": ("missing-name", lambda people, who: people.users[who].update(firstname=None, realname="One")),
+    "a blank last name": ("missing-name", lambda people, who: people.users[who].update(lastname="  ", realname=" ")),
     "no user type": ("missing-user-type", lambda people, who: people.set_attribute(who, "userType", None)),
     "a mistyped user type": (
         "invalid-user-type",
