@@ -5,6 +5,7 @@ values, of the wire or of Duo.
 """
 
 import difflib
+import json
 from collections.abc import Iterable
 
 CORE_USER = "urn:ietf:params:scim:schemas:core:2.0:User"
@@ -107,6 +108,12 @@ def split(path: str) -> tuple[str, tuple[str, ...]]:
         # "urn:…:ninjaone:2.0:User:x" splits at the last colon; a version's dot lies before it.
         return urn, tuple(name.split("."))
     return "", tuple(path.split("."))
+
+
+def line_for(path: str, text: str) -> str:
+    """Return the line of [attributes] that maps ``path`` to the expression ``text``."""
+    key = path if path.isidentifier() else f'"{path}"'
+    return f"{key} = {json.dumps(text, ensure_ascii=False)}"
 
 
 def short_names(paths: Iterable[str]) -> dict[str, str]:

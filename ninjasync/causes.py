@@ -5,16 +5,15 @@ how they are read or shown. Values of records do not get into any sentence.
 """
 
 import difflib
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ninjasync.attribute import FAMILY_NAME, GIVEN_NAME, ORGANIZATION_ID, USER_NAME, USER_TYPE
+from ninjasync.attribute import FAMILY_NAME, GIVEN_NAME, ORGANIZATION_ID, USER_NAME, USER_TYPE, line_for
 from ninjasync.directory import Empty, Problem, Source, SourceUser
-from ninjasync.expression import ExpressionError, fields_of, is_bare
-from ninjasync.mapping import AttributeMapping
+from ninjasync.expression import ExpressionError, fields_of, is_path
+from ninjasync.mapping import AttributeMapping, name_remedy
 
 _CUSTOM = "custom_attributes"
 # The fields of a user that Duo documents (Admin API, "Retrieve Users") and that may serve as an attribute.
@@ -112,11 +111,6 @@ def written(name: str, *, custom: bool) -> str:
     return f"{_CUSTOM}.{quoted}" if custom else quoted
 
 
-def line_for(path: str, text: str) -> str:
-    """Return the line of [attributes] that maps ``path`` to the expression ``text``."""
-    return f'"{path}" = {json.dumps(text, ensure_ascii=False)}'
-
-
 def empty_warnings(source: Source, attributes: Mapping[str, str]) -> list[str]:
     """Say which attributes nobody in scope has a value for, and which of Duo's may be meant."""
     needed = {problem.code for user in source.users.values() for problem in user.problems}
@@ -136,7 +130,7 @@ def empty_warnings(source: Source, attributes: Mapping[str, str]) -> list[str]:
 def _fix(path: str, text: str, empty: Empty) -> str:
     if not empty.meant:
         return empty.why
-    if is_bare(text):
+    if is_path(text):
         return f"{empty.why}: write {line_for(path, empty.meant)}"
     return f"{empty.why}: write {empty.meant} there"
 
@@ -173,18 +167,21 @@ def commonest(problems: Iterable[Problem], source: Source, attributes: Mapping[s
     return f"The commonest problem is {code} ({number}): {_cause(code, source, attributes)}."
 
 
+def name_remedies(attributes: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return path and line of [attributes] for those whose name is in ``realname`` alone."""
+    found = ((path, name_remedy(path, attributes.get(path, ""))) for path in (GIVEN_NAME, FAMILY_NAME))
+    return [(path, line) for path, line in found if line and path in attributes]
+
+
 def _cause(code: str, source: Source, attributes: Mapping[str, str]) -> str:
     paths = [path for path in _PATHS.get(code, ()) if path in attributes]
     for path in paths:
         if (empty := source.empty.get(path)) and empty.why:
             return _fix(path, attributes[path], empty)
-    lines = [
-        line_for(path, f"{attributes[path]} || {function}(realname)")
-        for path, function in ((GIVEN_NAME, "given_name"), (FAMILY_NAME, "family_name"))
-        if path in paths and f"{function}(" not in attributes[path]
-    ]
-    if code == "missing-name" and source.full_names and lines:
-        return f"{source.full_names} of them have their full name in realname: write {' and '.join(lines)}"
+    if code == "missing-name" and source.full_names and (remedies := name_remedies(attributes)):
+        whole = all("(realname)" in attributes[path] for path, _ in remedies)
+        why = "a realname of one word" if whole else "their full name in realname"
+        return f"{source.full_names} of them have {why}: write {' and '.join(line for _, line in remedies)}"
     if code in _PATHS and not paths:
         return f"{' and '.join(path.rpartition(':')[2] for path in _PATHS[code])} is not mapped in [attributes]"
     if paths:

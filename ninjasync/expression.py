@@ -54,6 +54,11 @@ def is_bare(text: str) -> bool:
     return _terms(text) is not None
 
 
+def is_path(text: str) -> bool:
+    """Whether the expression is nothing but names joined by dots."""
+    return re.fullmatch(_PATH, text) is not None
+
+
 def fields_of_bare(text: str) -> frozenset[str]:
     """Return the fields of a record that a bare expression reads."""
     return frozenset(path.partition(".")[0] for _, path in _terms(text) or ())

@@ -4,7 +4,6 @@ Pure. Knows the expressions of ``[attributes]`` and the rules that NinjaOne's gu
 gives for their values; knows nothing of the wire or of who is in scope.
 """
 
-import json
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -12,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ninjasync import config
-from ninjasync.attribute import FAMILY_NAME, GIVEN_NAME, ORGANIZATION_ID, USER_NAME, USER_TYPE, nearest
+from ninjasync.attribute import FAMILY_NAME, GIVEN_NAME, ORGANIZATION_ID, USER_NAME, USER_TYPE, line_for, nearest
 from ninjasync.directory import Problem, User
-from ninjasync.expression import Expression, ExpressionError, compile_expression, is_bare
+from ninjasync.expression import Expression, ExpressionError, alternatives_of, compile_expression, is_bare
 from ninjasync.names_alike import folded, spelled
 
 ALL_ORGANIZATIONS = "All"
@@ -170,21 +169,20 @@ def _origin(mapping: AttributeMapping, path: str) -> str:
 
 def _name_remedy(mapping: AttributeMapping, path: str, row: Mapping[str, Any]) -> str:
     """Say what to write where a name is missing beside a full one."""
-    full, part = row.get("realname"), _NAME_PARTS.get(path)
-    if part is None or not isinstance(full, str) or not full.strip():
+    full, text = row.get("realname"), mapping.texts.get(path, "")
+    if not isinstance(full, str) or not full.strip() or not (line := name_remedy(path, text)):
         return ""
-    text = mapping.texts.get(path, "")
-    by_realname = "realname" in text
-    why = f"realname {full!r} has but one word" if by_realname else f"realname is {full!r}"
-    more = "realname" if by_realname else f"{part}(realname)"
-    line = config_line(path, f"{text} || {more}" if text else more)
+    why = f"realname {full!r} is one word" if "(realname)" in text else f"realname is {full!r}"
     return f"; {why}: set the name in Duo, or write {line} in [attributes]"
 
 
-def config_line(path: str, expression: str) -> str:
-    """Return the line of ``[attributes]`` that maps ``path`` to ``expression``."""
-    key = path if path.isidentifier() else json.dumps(path, ensure_ascii=False)
-    return f"{key} = {json.dumps(expression, ensure_ascii=False)}"
+def name_remedy(path: str, text: str) -> str:
+    """Return the line of [attributes] that takes a name from ``realname`` where ``text`` gives none, if there is one."""
+    if path not in _NAME_PARTS:
+        return ""
+    part = f"{_NAME_PARTS[path]}(realname)"
+    more = "realname" if part in text else part
+    return "" if more in alternatives_of(text) else line_for(path, f"{text} || {more}" if text else more)
 
 
 def label(row: Mapping[str, Any]) -> str:
