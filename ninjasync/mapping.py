@@ -177,7 +177,7 @@ def _name_remedy(mapping: AttributeMapping, path: str, row: Mapping[str, Any]) -
 
 
 def name_remedy(path: str, text: str) -> str:
-    """Return the line of [attributes] that takes a name from ``realname`` where ``text`` gives none, if there is one."""
+    """Return the line of [attributes] that takes a name from ``realname`` where ``text`` gives none, if any does."""
     if path not in _NAME_PARTS:
         return ""
     part = f"{_NAME_PARTS[path]}(realname)"
