@@ -114,7 +114,7 @@ def applying(
         Writer(config, token, stop, tell) as writer,
     ):
         warnings = tuple(settle(ledger, run, writer, runs.now()))
-        writer.begin(compile_mapping(config.attributes, config.safety).paths)
+        writer.begin(compile_mapping(config.attributes, config.safety).paths, first=ledger.baseline() is None)
         moment = plan_steps.moment_of(ledger, at, approvals, only, warnings)
         planning = plan_steps.read_and_plan(config, secret, writer, moment, stop, tell)
         plan_steps.remember(ledger, planning, moment)
@@ -167,7 +167,9 @@ def applying_saved(
         warnings = tuple(settle(ledger, run, writer, runs.now()))
         plan = _judged_again(config, plan_file, approvals, warnings)
         if not plan.refused:
-            expect_fresh(plan_file, writer, config.ninjaone.dialect.page_size)
+            gone = {one.id for one in plan.evidence.vanished}
+            ours = sorted(one.id for one in ledger.owned("user").values() if not one.deleted and one.id not in gone)
+            expect_fresh(plan_file, writer, config.ninjaone.dialect.page_size, ours)
             ledger.use_plan(plan_file.file_digest, run, at)
         found = record.found_before(plan_file.exact)
         yield Applying(config, ledger, writer, run, stop, plan, _saved_baseline(plan_file, plan, at), found, at)

@@ -9,9 +9,9 @@ from ninjasync.check_duo import judged_skew
 from ninjasync.errors import CredentialsError, UnreachableError
 from ninjasync.finding import Finding, green, red, yellow
 from ninjasync.names_alike import folded
-from ninjasync.ninjaone import NO_LIST
 from ninjasync.scim_http import CHECK_URL, Answer
 from ninjasync.sight import Sight
+from ninjasync.statuses import of_list
 
 _DISCOVERY = ("ServiceProviderConfig", "ResourceTypes", "Schemas")
 # Nobody has this address (RFC 2606), so a filter that works finds nobody.
@@ -30,7 +30,7 @@ def users(sight: Sight) -> Finding:
     said = f"NinjaOne accepts the token, but does not list its accounts (HTTP {answer.status})"
     if sight.config.ninjaone.dialect.discovery == "list":
         return red(f"{said}.", 'Set [ninjaone.dialect] discovery = "lookup".')
-    if answer.status in NO_LIST:
+    if of_list(answer.status) == "no-list":
         cure = "Nothing to do; runs take longer, and strangers are not counted."
         return yellow(f"{said}; each is looked up.", cure)
     cure = 'Set [ninjaone.dialect] discovery = "lookup"; runs take longer, and strangers are not counted.'
@@ -186,7 +186,7 @@ def _found_otherwise(sight: Sight, answer: Answer, path: str, naming: str) -> bo
     """Whether what is not listed can still be looked up; 404 is the answer of a wrong URL, to all."""
     if answer.status in (200, 403, 404):
         return False
-    return answer.status in NO_LIST or _is_list(_ask(sight, path, naming))
+    return of_list(answer.status) == "no-list" or _is_list(_ask(sight, path, naming))
 
 
 def _page(sight: Sight, answer: Answer, what: str) -> scim.Page:

@@ -89,7 +89,9 @@ class Finder(Reader):
             raise
         except UnreachableError:
             found = list(self._everything.groups)
-        return self._each(lambda group: group if group.members is not None else self._with_members(group), found)
+        bare = self._with_members([group for group in found if group.members is None], self.problems)
+        whole = {group.id: group for group in bare}
+        return [whole.get(group.id, group) for group in found]
 
     def _matching(self, attribute: str, value: str, fits: Callable[[User], bool]) -> list[User]:
         if not self._listing:

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from ninjasync import scim
+from ninjasync import scim, statuses
 from ninjasync.attribute import ACTIVE, EXTERNAL_ID, ORGANIZATION_ID, USER_TYPE
 from ninjasync.config import Config
 from ninjasync.directory import Group, Observation, Resource, User
@@ -27,6 +27,7 @@ from ninjasync.scim_http import Answer
 _HINTS = {
     403: "NinjaOne lets nobody change this resource over SCIM; a system administrator is such a one.",
     404: "It is gone from NinjaOne; run plan again.",
+    410: "It is gone from NinjaOne; run plan again.",
     409: "Somebody else has that name in NinjaOne; the next plan says who, if NinjaOne shows him.",
 }
 
@@ -102,7 +103,7 @@ class Writer(Reader):
     def delete(self, resource: Resource, id_: str) -> None:
         """Delete one resource; one that is gone already counts as deleted."""
         answer = self._transport.call("DELETE", place(resource, id_))
-        if answer.status != 404:
+        if statuses.of_one(answer.status) != "gone":
             _expect_success("DELETE", answer)
 
     def _modify(self, resource: Resource, id_: str, patch: Any, replace: Callable[[Any], Any]) -> Any:

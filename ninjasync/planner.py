@@ -16,7 +16,18 @@ from ninjasync.attribute import nearest
 from ninjasync.causes import Noted, commonest, empty_attributes, empty_warnings
 from ninjasync.config import Config
 from ninjasync.diff import Difference, Policy, diff
-from ninjasync.directory import Baseline, Directory, Ownership, Problem, Source, SourceUser, Standing, User, Wanted
+from ninjasync.directory import (
+    Baseline,
+    Directory,
+    Ownership,
+    Problem,
+    Resource,
+    Source,
+    SourceUser,
+    Standing,
+    User,
+    Wanted,
+)
 from ninjasync.duo import clean, group_ids
 from ninjasync.errors import CommandLineError
 from ninjasync.expression import fields_of_bare, is_bare
@@ -88,7 +99,7 @@ def make_plan(config: Config, duo: SourceReader, ninjaone: TargetReader, moment:
     source = read_source(config, duo, moment.owned)
     with timed(log, "read NinjaOne"):
         unmet = fitting_none(config.safety.protected_users, _protectable(source))
-        actual = ninjaone.directory(source.paths, _wanted(source, moment.owned, unmet))
+        actual = _named(ninjaone.directory(source.paths, _wanted(source, moment.owned, unmet)), moment.owned)
     approved = moment.approvals.removals or 0
     policy = Policy(
         config.deprovision,
@@ -102,6 +113,23 @@ def make_plan(config: Config, duo: SourceReader, ninjaone: TargetReader, moment:
     warnings = (*source.warnings, *_unmet_protection(unmet, source, actual))
     source = replace(source, warnings=warnings)
     return Planning(_judged(config, source, actual, difference, moment), source, actual, difference)
+
+
+def _named(actual: Directory, owned: Ownership) -> Directory:
+    """Give what could not be read by its id the name and the Duo id that the ledger has for it."""
+    if not actual.unreadable:
+        return actual
+    entries: dict[tuple[Resource, str], tuple[str, str]] = {}
+    for duo_id, entry in owned.users.items():
+        entries["user", entry.id] = duo_id, entry.name
+    for duo_id, entry in owned.groups.items():
+        entries["group", entry.id] = duo_id, entry.name
+
+    def named(problem: Problem) -> Problem:
+        duo_id, name = entries.get((problem.resource, problem.key), (problem.external_id, problem.key))
+        return replace(problem, key=name, external_id=duo_id)
+
+    return replace(actual, unreadable=tuple(map(named, actual.unreadable)))
 
 
 def _wanted(source: Source, owned: Ownership, protected: tuple[str, ...]) -> Wanted:

@@ -54,7 +54,7 @@ def plan_run(
             before = ledger.baseline() if ledger is not None else None
             with undisturbed():
                 paths = compile_mapping(config.attributes, config.safety).paths
-                reader.begin(paths, before.in_scope if before else 0)
+                reader.begin(paths, before.in_scope if before else 0, first=before is None)
                 from ninjasync import plan_steps as steps  # 30 ms, while the first answers are on their way
 
             if ledger is not None:

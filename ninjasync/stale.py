@@ -4,12 +4,15 @@ Reads again just what the plan touches, by look-ups or by pages, whichever costs
 requests. Cannot write.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from itertools import islice
 from typing import Protocol
 
 from ninjasync.directory import Directory, Group, Resource, User, Wanted
-from ninjasync.errors import RefusedForSafetyError
+from ninjasync.errors import IncompleteReadError, RefusedForSafetyError, UnreachableError
 from ninjasync.names_alike import folded
+from ninjasync.pacing import TransientError
 from ninjasync.plan import Change, Plan
 from ninjasync.saved import SavedPlan, fingerprint
 
@@ -33,15 +36,33 @@ class Looker(Protocol):
 _Look = Callable[[Change], User | Group | None]
 
 
-def expect_fresh(saved_plan: SavedPlan, reader: Looker, page_size: int) -> None:
-    """Raise RefusedForSafetyError, naming each object that has moved since the plan was made."""
+# So many accounts of ours are looked for where nothing else shows that NinjaOne still has any.
+_SOME = 3
+
+
+def expect_fresh(saved_plan: SavedPlan, reader: Looker, page_size: int, ours: Iterable[str]) -> None:
+    """Raise RefusedForSafetyError, naming each object that has moved since the plan was made.
+
+    Also where NinjaOne shows nothing that the plan changes, nor some of ``ours`` (its ids of
+    our accounts): an endpoint that has none of them is not the one that was planned for.
+    """
     plan, seen = saved_plan.plan, saved_plan.exact.seen
     pages = -(-plan.target["users"] // page_size) + -(-plan.target["groups"] // page_size)
     listed = plan.users.unmanaged is not None
-    look = _in_lists(reader, plan) if listed and len(plan.changes) > pages else _by_looking_up(reader, plan)
-    moved = []
+    look = _by_looking_up(reader, plan)
+    if listed and len(plan.changes) > pages:
+        with suppress(IncompleteReadError):  # what a list may lack is looked up
+            look = _in_lists(reader, plan)
+    moved, shown = [], False
     for change in plan.changes:
-        found = look(change)
+        try:
+            found = look(change)
+        except UnreachableError as error:
+            if isinstance(error, TransientError):
+                raise
+            moved.append(f"{change.key} (it cannot be read: {error.message.rstrip('.')})")
+            continue
+        shown = shown or found is not None
         if change.id is None:
             # Whoever has the name may be about to give it up, by this very plan.
             if found is not None and f"{change.resource}:{found.id}" not in change.needs:
@@ -54,6 +75,24 @@ def expect_fresh(saved_plan: SavedPlan, reader: Looker, page_size: int) -> None:
         raise RefusedForSafetyError(
             f"The saved plan is stale: these have changed in NinjaOne since it was made: {', '.join(moved)}.",
             "Make a new one with plan --out FILE.",
+        )
+    if plan.changes and not shown:
+        _expect_some(reader, list(islice(ours, _SOME)))
+
+
+def _expect_some(reader: Looker, ours: list[str]) -> None:
+    for id_ in ours:
+        try:
+            if reader.user(id_, ()) is not None:
+                return
+        except UnreachableError as error:
+            if isinstance(error, TransientError):
+                raise
+    if ours:
+        raise RefusedForSafetyError(
+            f"NinjaOne shows none of {len(ours)} accounts that ninjasync manages, looked for before the saved plan is "
+            "applied.",
+            "See that [ninjaone] endpoint_url and the token are right, and make a new plan with plan --out FILE.",
         )
 
 

@@ -22,8 +22,8 @@ from ninjasync.ninjaone import PATHS
 from ninjasync.pacing import Pacer
 from ninjasync.scim_http import Answer, ScimTransport
 from ninjasync.shapes import Exchange
+from ninjasync.statuses import of_filter, of_one
 
-_GONE = (404, 410)
 _NAMING: dict[Resource, str] = {"user": USER_NAME, "group": DISPLAY_NAME}
 
 
@@ -117,7 +117,7 @@ class Endpoint:
     def look(self, resource: Resource, id_: str) -> dict[str, Any] | None:
         """Return a resource as NinjaOne shows it; None where it shows none."""
         answer = self.send("GET", place(resource, id_))
-        if answer.status in _GONE:
+        if of_one(answer.status) == "gone":
             return None
         if answer.status != 200 or not isinstance(answer.body, dict):
             raise self._transport.unexpected("look-up", answer)
@@ -129,7 +129,7 @@ class Endpoint:
         # Where it cannot be asked for, it may be among what is listed.
         for query in ({"filter": by_name}, {}):
             answer = self.ask(made.resource, query)
-            if answer.status in _GONE:
+            if of_filter(answer.status) == "gone":
                 return ""
             page = scim.read_page(answer.body) if answer.status == 200 else None
             if page is not None:
@@ -170,7 +170,7 @@ class Broom:
         except (NinjasyncError, scim.UnreadableResourceError) as error:
             sure = "the" if one.id else "perhaps the"
             return f"{sure} {one.resource} {one.name} (id {one.id or 'unknown'}): {error}"
-        if answer.status in _GONE or 200 <= answer.status < 300:
+        if of_one(answer.status) != "failed":
             return ""
         return f"the {one.resource} {one.name} (id {one.id}): NinjaOne refused to delete it ({said_of(answer)})."
 

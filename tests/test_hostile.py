@@ -483,9 +483,39 @@ LISTS_THAT_FAIL: dict[str, Meddling] = {
 }
 
 
-@pytest.mark.parametrize("meddle", LISTS_THAT_FAIL.values(), ids=LISTS_THAT_FAIL)
-def test_a_list_of_ninjaone_that_is_not_whole_changes_nothing(settled: World, meddle: Meddling) -> None:
-    settled.meddle_scim(meddle)
+# Lists that are known to lack something, where each account and group can still be looked up.
+LISTS_THAT_LOOK_UPS_FILL = {
+    "no resources though there are some",
+    "null for the resources",
+    "the first page for ever",
+    "no groups though there are some",
+}
+
+
+@pytest.mark.parametrize("name", sorted(LISTS_THAT_LOOK_UPS_FILL))
+def test_a_list_that_is_not_whole_is_filled_by_look_ups_and_that_is_said(settled: World, name: str) -> None:
+    settled.meddle_scim(LISTS_THAT_FAIL[name])
+    done = settled.apply()
+    is_harmless(settled, done, {0})
+    assert gone(settled) == {LEAVER}
+    assert any("looked up instead" in warning for warning in done.json["warnings"])
+    assert settled.plan().json["changes"] == []
+
+
+@pytest.mark.parametrize("name", sorted(LISTS_THAT_LOOK_UPS_FILL))
+def test_a_list_that_is_asked_for_and_not_whole_changes_nothing_and_names_the_cure(settled: World, name: str) -> None:
+    settled.configure("ninjaone.dialect", discovery="list")
+    settled.meddle_scim(LISTS_THAT_FAIL[name])
+    before = settled.snapshot()
+    done = settled.apply()
+    is_harmless(settled, done, {1})
+    assert 'discovery = "lookup"' in done.text
+    assert settled.snapshot() == before
+
+
+@pytest.mark.parametrize("name", sorted(LISTS_THAT_FAIL.keys() - LISTS_THAT_LOOK_UPS_FILL))
+def test_a_list_of_ninjaone_that_is_not_whole_changes_nothing(settled: World, name: str) -> None:
+    settled.meddle_scim(LISTS_THAT_FAIL[name])
     before = settled.snapshot()
     is_harmless(settled, settled.apply(), {1})
     assert settled.snapshot() == before

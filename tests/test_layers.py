@@ -19,7 +19,7 @@ MODULES = {
 PURE = (
     *("names_alike", "attribute", "full_name", "functions", "expression", "directory", "scope", "mapping", "names"),
     *("plan", "guards", "scim"),
-    *("match", "ladder", "user_diff", "group_diff", "diff", "tempo", "progress", "metrics", "notice"),
+    *("statuses", "match", "ladder", "user_diff", "group_diff", "diff", "tempo", "progress", "metrics", "notice"),
     *("watch", "story", "rights", "causes", "explain_case", "explain_settings", "explain_steps", "explain"),
 )
 # Network, clock, environment, randomness, processes.
