@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import socket
 import stat
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -86,3 +90,52 @@ def test_a_file_that_cannot_be_written_ends_it_in_one_sentence(tmp_path: Path) -
 @pytest.mark.parametrize("users", ["0", "-1", "many"])
 def test_a_company_of_nobody_is_a_usage_error(users: str) -> None:
     assert run("sandbox", "--users", users).code == 64
+
+
+def test_events_are_typed_one_a_line_and_each_is_answered_by_one(tmp_path: Path) -> None:
+    into = tmp_path / "config.toml"
+    arguments = ("sandbox", "--users", "20", "--write-config", str(into))
+    with spawn(*arguments, stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        said = [process.stderr.readline() for _ in range(3)]
+        assert b"/sandbox/events" in said[-1]
+        process.stdin.write(b"hire Mia Lang\n\nhier\nlea")
+        process.stdin.flush()
+        assert process.stderr.readline() == b"Mia Lang was hired as an end user: mia.lang@example.com.\n"
+        assert b"did you mean hire?" in process.stderr.readline()
+        process.stdin.write(b"ve mia.lang\n")
+        process.stdin.close()
+        assert process.stderr.readline() == b"mia.lang@example.com left and is in Duo's trash.\n"
+        assert run("plan", "--config", str(into), "--detailed-exitcode").code == 2, "it serves on without anyone typing"
+        process.stdin = None
+        process.terminate()
+        out, err = process.communicate(timeout=20)
+    assert (out, err) == (b"", b"")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a shell's way to close standard input")
+def test_without_standard_input_it_serves_all_the_same(tmp_path: Path) -> None:
+    into = tmp_path / "config.toml"
+    command = [sys.executable, "-m", "ninjasync", "sandbox", "--users", "5", "--write-config", str(into)]
+    closed = ["sh", "-c", 'exec "$@" <&-', "sh", *command]
+    with subprocess.Popen(closed, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        for _ in range(3):
+            process.stderr.readline()
+        assert run("plan", "--config", str(into)).code == 0
+        process.terminate()
+        assert process.communicate(timeout=20)[1] == b""
+
+
+def test_a_port_can_be_chosen_and_one_that_is_taken_is_told(tmp_path: Path) -> None:
+    with socket.socket() as held, socket.socket() as free:
+        for one in (held, free):
+            one.bind(("127.0.0.1", 0))
+        held.listen()
+        port = held.getsockname()[1]
+        refused = run("sandbox", "--users", "5", "--port", str(port))
+    assert (refused.code, refused.err.count("\n")) == (1, 2)
+    assert f"cannot serve on {port} and {port + 1} of 127.0.0.1" in refused.err
+    assert "--port" in refused.err
+    assert run("sandbox", "--port", "65535").code == 64

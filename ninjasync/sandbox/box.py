@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from ninjasync.sandbox.duo_api import READ_RESOURCE, duo_api
+from ninjasync.sandbox.events import Events, UnknownWord
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse, Request, Service
 from ninjasync.sandbox.faults import stormy
 from ninjasync.sandbox.ninjaone import NinjaOne
@@ -27,13 +28,17 @@ INTEGRATION_KEY = "DISANDBOX00000000000"
 SECRET_KEY = "sandbox-secret-key-for-training-only-000"  # noqa: S105 - guards nothing
 TOKEN = "sandbox-token-for-training-only"  # noqa: S105 - guards nothing
 
+# Not Duo's: whoever trains here sends a word for an event to it, beside the Duo Admin API.
+EVENTS_PATH = "/sandbox/events"
+
 
 class Sandbox:
     """A Duo Admin API and a NinjaOne SCIM endpoint on loopback, from ``start`` to ``stop``.
 
     Without a company or a NinjaOne it makes the usual ones. Ports of 0 mean any free one; after a
     stop, a new start uses the same ports again, with the same people and accounts. ``faults``,
-    ``quirks`` and ``fault_seed`` are the weather that it begins with, see ``set_weather``.
+    ``quirks`` and ``fault_seed`` are the weather that it begins with, see ``set_weather``. ``events``
+    lets things happen in the company, as does a POST of such a line to ``events_url``.
     """
 
     def __init__(
@@ -53,6 +58,7 @@ class Sandbox:
     ) -> None:
         self.company = company() if people is None else people
         self.ninjaone = existing_accounts(self.company) if ninjaone is None else ninjaone
+        self.events = Events(self.company, fault_seed)
         self.integration_key = integration_key
         self.secret_key = secret_key
         self.token = token
@@ -86,9 +92,19 @@ class Sandbox:
         """Return what serves in whatever weather there is."""
 
         def answer(request: HttpRequest) -> HttpResponse:
+            if name == "duo" and request.path == EVENTS_PATH:
+                return self._told(request)
             return self._services[name](request)
 
         return answer
+
+    def _told(self, request: HttpRequest) -> HttpResponse:
+        line = request.body.decode("utf-8", "replace") if request.method == "POST" else "help"
+        try:
+            status, text = 200, self.events.tell(line)
+        except UnknownWord as error:
+            status, text = 400, str(error)
+        return HttpResponse(status, f"{text}\n".encode(), (("Content-Type", "text/plain; charset=utf-8"),))
 
     def start(self) -> Self:
         """Serve; returns once both ports accept connections. OSError if a port is taken."""
@@ -130,6 +146,11 @@ class Sandbox:
     def scim_url(self) -> str:
         """The SCIM endpoint, as ``http://127.0.0.1:PORT/scim/v2``; known from the first start on."""
         return f"http://{HOST}:{self._ports['scim']}{BASE_PATH}"
+
+    @property
+    def events_url(self) -> str:
+        """Where to POST a line such as ``hire``; a GET tells all the words."""
+        return self.duo_url + EVENTS_PATH
 
     @property
     def requests(self) -> list[Request]:

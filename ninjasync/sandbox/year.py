@@ -1,11 +1,11 @@
-"""A year in the life of the company.
+"""What happens to people at work: one event at a time, or a year of them.
 
-Knows what happens to people at work. Must not know HTTP, NinjaOne or ninjasync.
+Knows how an event shows in Duo. Must not know HTTP, NinjaOne or ninjasync.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import TypeAlias
 
@@ -18,11 +18,11 @@ from ninjasync.sandbox.staffing import (
     dice,
 )
 
-_Event: TypeAlias = Callable[[Company, "_Staff", Random], str]
+Event: TypeAlias = Callable[[Company, str, Random], str]
 
 
-class _Staff:
-    """The people to whom something may still happen: each has at most one event in the year."""
+class Staff:
+    """The people to whom something may still happen: each is drawn once at most."""
 
     def __init__(self, people: Company, rng: Random) -> None:
         scoped = set(people.scoped)
@@ -40,13 +40,13 @@ class _Staff:
     def __len__(self) -> int:
         return len(self._free)
 
-    def draw(self, *, end_user: bool = False) -> tuple[str, Json]:
-        """Somebody, or some end user if there is one left."""
+    def draw(self, *, end_user: bool = False) -> str:
+        """Return anyone's id, or some end user's if there is one left; LookupError where nobody is."""
         users = self._people.users
         fitting = (user_id for user_id in self._free if not end_user or _sound_end_user(users[user_id]))
-        user_id = next(fitting, self._free[0])
+        user_id = next(fitting, None) or self._free[0]
         self._free.remove(user_id)
-        return user_id, users[user_id]
+        return user_id
 
 
 def _sound_end_user(user: Json) -> bool:
@@ -63,71 +63,100 @@ def year_of_life(people: Company, seed: int = 1) -> list[str]:
     """
     rng = dice(seed, "year")
     with people.lock:
-        staff = _Staff(people, rng)
+        staff = Staff(people, rng)
         times = max(1, len(people.users) // 60)
-        events: list[_Event] = [_hired] * (times * 2)
-        events += [_promoted, _married] * times + [_disabled, _trashed, _moved] * times
-        told = [event(people, staff, rng) for event in events if event is _hired or len(staff) > 1]
-        return [*told, _regrouped(people)]
+        told = [hire(people, rng) for _ in range(times * 2)]
+        events: tuple[Event, ...] = (promote, marry) * times + (disable, trash, move) * times
+        for event in events:
+            if len(staff) > 1:
+                told.append(event(people, staff.draw(end_user=event is promote), rng))
+        return [*told, rename_group(people)]
 
 
-def _end_users(people: Company) -> str:
-    return people.scoped[1]  # by id: an earlier year may have renamed it
-
-
-def _hired(people: Company, staff: _Staff, rng: Random) -> str:
+def hire(people: Company, rng: Random, name: Sequence[str] = ()) -> str:
+    """Take on an end user, of that name (the last word is the family's) or any."""
     first, last = rng.choice(FIRST_NAMES), rng.choice(LAST_NAMES)
-    user_id = people.hire(
-        first,
-        last,
-        groups=[_end_users(people), "All Staff"],
-        user_type="endUser",
-        organization=rng.choice(ORGANIZATIONS),
-    )
+    if name:
+        first, last = " ".join(name[:-1]) or name[0], name[-1] if len(name) > 1 else last
+    organization = rng.choice(ORGANIZATIONS)
+    groups = [*people.scoped[1:2], *_known(people, "All Staff")]  # by id: an earlier year may have renamed it
+    user_id = people.hire(first, last, groups=groups, user_type="endUser", organization=organization)
     return f"{first} {last} was hired as an end user: {people.users[user_id]['email']}."
 
 
-def _promoted(people: Company, staff: _Staff, rng: Random) -> str:
-    user_id, user = staff.draw(end_user=True)
+def promote(people: Company, user_id: str, rng: Random) -> str:
+    """Make a technician of an end user."""
+    if people.users[user_id]["custom_attributes"].get("userType") == "technician":
+        return f"{_called(people, user_id)} is a technician already."
     people.set_attribute(user_id, "userType", "technician")
-    people.leave(user_id, _end_users(people))
-    people.join(user_id, people.scoped[0])
-    return f"{user['email']} became a technician."
+    for group_id in people.scoped[1:2]:
+        people.leave(user_id, group_id)
+    for group_id in people.scoped[:1]:
+        people.join(user_id, group_id)
+    return f"{_called(people, user_id)} became a technician."
 
 
-def _married(people: Company, staff: _Staff, rng: Random) -> str:
-    user_id, user = staff.draw()
-    old, domain = user["email"], user["email"].rpartition("@")[2]
-    last = rng.choice([name for name in LAST_NAMES if name != user["lastname"]])
+def marry(people: Company, user_id: str, rng: Random) -> str:
+    """Give the user another family name and address."""
+    user = people.users[user_id]
+    old, domain = _called(people, user_id), (user["email"] or "").rpartition("@")[2] or people.domain
+    first, _, former = (user["realname"] or "").rpartition(" ")
+    last = rng.choice([name for name in LAST_NAMES if name != (user["lastname"] or former)])
     email = f"{user['username'].partition('.')[0]}.{last.lower()}.{user_id[2:6].lower()}@{domain}"
-    user["lastname"] = last
+    if user["lastname"]:
+        user["lastname"] = last
+    if user["realname"]:
+        user["realname"] = f"{first} {last}".strip()
     people.set_email(user_id, email)
     return f"{old} married: the last name is now {last}, the address {email}."
 
 
-def _disabled(people: Company, staff: _Staff, rng: Random) -> str:
-    user_id, user = staff.draw()
+def disable(people: Company, user_id: str, rng: Random) -> str:
+    """Let the user be disabled."""
     people.disable(user_id)
-    return f"{user['email']} left and was disabled in Duo."
+    return f"{_called(people, user_id)} left and was disabled in Duo."
 
 
-def _trashed(people: Company, staff: _Staff, rng: Random) -> str:
-    user_id, user = staff.draw()
+def trash(people: Company, user_id: str, rng: Random) -> str:
+    """Let the user be deleted, which goes by way of the trash."""
     people.trash(user_id)
-    return f"{user['email']} left and is in Duo's trash."
+    return f"{_called(people, user_id)} left and is in Duo's trash."
 
 
-def _moved(people: Company, staff: _Staff, rng: Random) -> str:
-    user_id, user = staff.draw()
+def move(people: Company, user_id: str, rng: Random) -> str:
+    """Take the user out of all groups for NinjaOne."""
     for group_id in people.scoped:
         people.leave(user_id, group_id)
-    people.join(user_id, people.group_named("Contractors"))
-    return f"{user['email']} went freelance and is in no group for NinjaOne any more."
+    for group_id in _known(people, "Contractors"):
+        people.join(user_id, group_id)
+    return f"{_called(people, user_id)} went freelance and is in no group for NinjaOne any more."
 
 
-def _regrouped(people: Company) -> str:
+def come_back(people: Company, user_id: str, rng: Random) -> str:
+    """Make the user active and one of a group for NinjaOne again."""
+    user = people.users[user_id]
+    people.enable(user_id)
+    if not set(user["groups"]) & set(people.scoped):
+        technician = user["custom_attributes"].get("userType") == "technician"
+        for group_id in people.scoped[:1] if technician else people.scoped[1:2]:
+            people.join(user_id, group_id)
+    return f"{_called(people, user_id)} came back and is active."
+
+
+def rename_group(people: Company) -> str:
+    """Give the last of the groups in scope, a synchronised one, another name."""
     group_id = people.scoped[-1]
     old = people.groups[group_id]["name"]
     name = "Service Desk" if plain_name(old) != "Service Desk" else "Support"
     people.rename_group(group_id, name + old.removeprefix(plain_name(old)))
     return f"The group {plain_name(old)} is now called {name}."
+
+
+def _called(people: Company, user_id: str) -> str:
+    user = people.users[user_id]
+    return str(user["email"] or user["username"])
+
+
+def _known(people: Company, name: str) -> list[str]:
+    """Return the id of the group of that name, if there is one."""
+    return [group_id for group_id, group in people.groups.items() if plain_name(group["name"]) == name]

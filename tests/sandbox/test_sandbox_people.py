@@ -263,7 +263,7 @@ def test_a_year_tells_what_it_did() -> None:
     new = [user for user_id, user in people.users.items() if user_id not in before]
     assert [user["status"] for user in new] == ["active", "active"]
     changed = {field for user_id, old in before.items() for field in old if people.users[user_id][field] != old[field]}
-    assert changed == {"status", "groups", "email", "lastname", "custom_attributes"}
+    assert changed == {"status", "groups", "email", "lastname", "realname", "custom_attributes"}
     assert sum(people.users[user_id] != old for user_id, old in before.items()) == 5
     assert people.groups[people.scoped[2]]["name"] == 'Service Desk (from AD sync "corp.example.com")'
 
