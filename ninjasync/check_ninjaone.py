@@ -66,10 +66,19 @@ def clock(sight: Sight) -> Finding:
 
 def discovery(sight: Sight) -> Finding:
     """Which of the endpoints that describe a service there are (RFC 7644 §4)."""
-    there = [name for name in _DISCOVERY if sight.get(f"/{name}").status == 200]
+    there = [name for name in _DISCOVERY if _described(sight, name) is not None]
     if not there:
         return green("NinjaOne does not describe its endpoint, which does no harm.")
     return green(f"NinjaOne has {', '.join(there)}.")
+
+
+def _described(sight: Sight, name: str) -> Any:
+    """Return what an endpoint says of itself; None where it says nothing, or not to us: the token was taken before."""
+    try:
+        answer = sight.try_to_get(f"/{name}")
+    except CredentialsError:
+        return None
+    return answer.body if answer.status == 200 and isinstance(answer.body, dict) else None
 
 
 def filtering(sight: Sight) -> Finding:
@@ -110,8 +119,7 @@ def paging(sight: Sight) -> Finding:
 
 def patching(sight: Sight) -> Finding:
     """Whether NinjaOne says that it can change single attributes (RFC 7643 §5)."""
-    answer = sight.get("/ServiceProviderConfig")
-    config = answer.body if answer.status == 200 and isinstance(answer.body, dict) else {}
+    config = _described(sight, "ServiceProviderConfig") or {}
     patch = scim.get(config, "patch")
     supported = scim.get(patch, "supported") if isinstance(patch, dict) else None
     if supported is False and sight.config.ninjaone.dialect.patch == "patch":

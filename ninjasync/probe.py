@@ -5,11 +5,13 @@ what is done with the account and the group is in ``probe_account`` and ``probe_
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from pydantic import SecretStr
 
 from ninjasync import probe_account, probe_groups, scim
+from ninjasync.attribute import ORGANIZATION_ID, USER_TYPE
 from ninjasync.config import Config, Dialect
 from ninjasync.errors import InterruptedRunError, NinjasyncError
 from ninjasync.finding import Finding, Probe, green, red, yellow
@@ -53,13 +55,14 @@ def probe(
         ninjaone = config.ninjaone.model_copy(update={"dialect": found})
         left = Broom(config.model_copy(update={"ninjaone": ninjaone}), token).sweep(trial.made)
     changed = differing(config.ninjaone.dialect, found, _KEYS)
-    return Probe(subject.user_name, tuple(trial.lines), changed, left, interrupted=interrupted)
+    return Probe(subject.user_name, tuple(trial.lines), changed, left, interrupted=interrupted or stop.is_set())
 
 
 def _go(trial: Trial) -> None:
     if probe_account.create(trial):
         trial.found("lists", _lists(trial))
         trial.found("look-ups", _look_ups(trial))
+        _spell(trial)
         probe_account.change(trial)
         probe_groups.change(trial)
         probe_account.remove(trial)
@@ -119,6 +122,45 @@ def _behind_the_last(trial: Trial) -> str:
         return f" A page behind the last one is answered with {said_of(behind)}, which is reckoned with."
     again = " A page behind the last one is not empty, which is reckoned with."
     return again if after.resources else " A page behind the last one is empty."
+
+
+def _spell(trial: Trial) -> None:
+    """Learn how NinjaOne spells what the probe does not give to its account: a technician, all organizations."""
+    for path, key in ((USER_TYPE, "technician_value"), (ORGANIZATION_ID, "all_value")):
+        sent = getattr(trial.dialect, key)
+        spelt = {word for word in _words(trial, path) if word.casefold() == sent.casefold()}
+        if spelt and sent not in spelt and trial.values.get(path, "").casefold() != sent.casefold():
+            word = min(spelt)
+            trial.dialect = trial.dialect.model_copy(update={key: word})
+            trial.found(
+                "spelling", green(f'NinjaOne itself writes {path.rpartition(":")[2]} "{word}": {key} = "{word}".')
+            )
+
+
+def _words(trial: Trial, path: str) -> Iterator[str]:
+    """Yield the values of an attribute that accounts show, and those that the schema names (RFC 7643 §7)."""
+    if trial.dialect.discovery != "lookup":
+        answer = trial.endpoint.ask("user", {"startIndex": "1", "count": str(trial.dialect.page_size)})
+        page = scim.read_page(answer.body) if answer.status == 200 else None
+        shown = (scim.value_at(row, path) for row in (page.resources if page else ()) if isinstance(row, dict))
+        yield from filter(None, shown)
+    try:
+        schemas = trial.endpoint.send("GET", "/Schemas")
+    except NinjasyncError:  # many servers describe nothing, or not to us
+        return
+    yield from _canonical(schemas.body if schemas.status == 200 else None, path.rpartition(":")[2].casefold())
+
+
+def _canonical(found: Any, name: str) -> Iterator[str]:
+    """Yield the canonical values of the attribute ``name``, wherever a schema has it."""
+    if isinstance(found, list):
+        for one in found:
+            yield from _canonical(one, name)
+    elif isinstance(found, dict):
+        values = scim.get(found, "canonicalValues")
+        if str(scim.get(found, "name")).casefold() == name and isinstance(values, list):
+            yield from (value for value in values if isinstance(value, str))
+        yield from (word for one in found.values() if isinstance(one, dict | list) for word in _canonical(one, name))
 
 
 def _look_ups(trial: Trial) -> Finding:

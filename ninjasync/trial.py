@@ -14,6 +14,7 @@ from ninjasync.config import Config, Dialect
 from ninjasync.errors import InterruptedRunError, UnreachableError
 from ninjasync.finding import Finding, Line, red
 from ninjasync.ninjaone import PATHS
+from ninjasync.scim_http import Answer
 from ninjasync.throwaway import Endpoint, Made, Subject, place, said_of
 
 # What may be tried for each key, beside what is configured.
@@ -112,19 +113,27 @@ class Trial:
         if made not in self.made:
             self.made.append(made)
         answer = self.endpoint.send("POST", PATHS[made.resource], body)
-        if answer.status >= 300 and answer.status != 409:
-            self.made.remove(made)
+        if not self.was_made(made, answer) and answer.status >= 300:
             raise RefusedError(said_of(answer))
-        try:
-            made.id = scim.read_id(answer.body) if answer.status < 300 else ""
-        except scim.UnreadableResourceError:
-            made.id = ""
-        # Its name is random, so whatever bears it was made by a POST whose answer was lost.
-        made.id = made.id or self.endpoint.find(made)
         row = self.endpoint.look(made.resource, made.id) if made.id else None
         if row is None:
             raise RefusedError(f"{said_of(answer)}, but the {made.resource} is not there")
         return row
+
+    def was_made(self, made: Made, answer: Answer) -> bool:
+        """Find out the id of what a POST created; what was not made need not be removed.
+
+        A 409 may be the answer to a second try, after the first one's was lost: the name is random.
+        """
+        if answer.status >= 300 and answer.status != 409:
+            self.made.remove(made)
+            return False
+        try:
+            made.id = scim.read_id(answer.body) if answer.status < 300 else made.id
+        except scim.UnreadableResourceError:
+            made.id = ""
+        made.id = made.id or self.endpoint.find(made)
+        return bool(made.id)
 
     def discard(self, made: Made) -> None:
         """Remove something that was made."""
@@ -139,6 +148,8 @@ class Trial:
         where = place(made.resource, made.id)
         if method == "patch":
             answer = self.endpoint.send("PATCH", where, patch)
+            if answer.status in (405, 501):  # once says nothing
+                answer = self.endpoint.send("PATCH", where, patch)
             if answer.status < 300:
                 return "PATCH"
             if answer.status not in (405, 501):
