@@ -13,9 +13,9 @@ from typing import Any
 from ninjasync.apply import Step
 from ninjasync.attribute import ACTIVE, USER_NAME
 from ninjasync.directory import Group, Observation, User
-from ninjasync.errors import InterruptedRunError, RefusedRequestError
+from ninjasync.errors import InterruptedRunError, RefusedRequestError, UnreachableError
 from ninjasync.ledger import UNCERTAIN, Ledger, Operation
-from ninjasync.ninjaone import Reader
+from ninjasync.ninjaone import Reader, is_down
 from ninjasync.pacing import TransientError
 from ninjasync.plan import Change, Outcome, Result, journal_diff
 
@@ -101,13 +101,21 @@ def settle(ledger: Ledger, run: str, reader: Reader, at: datetime) -> list[str]:
     """
     runs, operations = ledger.unfinished()
     runs = [one for one in runs if one.id != run]
-    made = sum(_settle_one(ledger, reader, operation) for operation in operations)
+    made = unseen = 0
+    for operation in operations:
+        try:
+            made += _settle_one(ledger, reader, operation)
+        except UnreachableError as error:
+            if is_down(error):
+                raise
+            unseen += 1  # it stays open, and holds up nothing else
     for one in runs:
         ledger.finish(one.id, None, _counts(ledger.operations(one.id)), at)
     if not runs and not operations:
         return []
     who = f"The run {runs[-1].id} of {runs[-1].actor} was cut short" if runs else "An earlier run lost some answers"
-    line = f"{who}: of {len(operations)} writes whose outcome was not known, {made} had been made."
+    later = f"; {unseen} could not be looked at, which the next run tries again" if unseen else ""
+    line = f"{who}: of {len(operations)} writes whose outcome was not known, {made} had been made{later}."
     log.info(line)
     return [line]
 

@@ -224,7 +224,7 @@ class Reader:
                     page = next(pages)
                 except UnreachableError as error:
                     whole = total is not None and different >= total
-                    if not seen or (_is_down(error) and not whole):
+                    if not seen or (is_down(error) and not whole):
                         raise
                     ending = error
                     break
@@ -531,7 +531,7 @@ class Reader:
             except UnreachableError as error:
                 failed.append(error)
                 unheard = isinstance(error, TransientError) and error.status is None
-                if unheard or sum(map(_is_down, failed)) > _MOST_UNANSWERED:
+                if unheard or sum(map(is_down, failed)) > _MOST_UNANSWERED:
                     raise
                 problems.append(hold(item, error))
                 return None
@@ -631,7 +631,7 @@ def _converted(
     return found
 
 
-def _is_down(error: UnreachableError) -> bool:
+def is_down(error: UnreachableError) -> bool:
     """Whether a failure is the service's, not that of what was asked for (a 500 may well be that)."""
     return isinstance(error, TransientError) and error.status != 500
 

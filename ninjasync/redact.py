@@ -88,7 +88,7 @@ def redacted(plan: Plan, key: bytes) -> Plan:
         leavers=tuple(replace(leaver, key=token(leaver.key)) for leaver in plan.leavers),
         warnings=tuple(map(sentence, plan.warnings)),
         guards=tuple(replace(guard, message=sentence(guard.message)) for guard in plan.guards),
-        evidence=replace(plan.evidence, missing=tuple(map(sentence, plan.evidence.missing))),
+        evidence=replace(plan.evidence, missing=tuple(map(sentence, plan.evidence.missing)), vanished=()),
     )
 
 
