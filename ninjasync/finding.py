@@ -48,7 +48,7 @@ class Probe:
 
     account: str
     steps: tuple[Line, ...]
-    dialect: Mapping[str, str | bool]
+    dialect: Mapping[str, str | int]
     left: tuple[str, ...] = ()
     interrupted: bool = False
 

@@ -15,7 +15,6 @@ from ninjasync.attribute import ORGANIZATION_ID, USER_TYPE
 from ninjasync.config import Config, Dialect
 from ninjasync.errors import InterruptedRunError, NinjasyncError
 from ninjasync.finding import Finding, Probe, green, red, yellow
-from ninjasync.pacing import TransientError
 from ninjasync.shapes import Exchange
 from ninjasync.throwaway import Broom, Endpoint, Subject, said_of
 from ninjasync.trial import RefusedError, Trial, differing
@@ -92,12 +91,7 @@ def _no_list(trial: Trial, size: int) -> str:
     """Say why users or groups cannot be listed; empty where they can."""
     for resource in ("user", "group"):
         trial.go_on()
-        try:
-            answer = trial.endpoint.ask(resource, {"startIndex": "1", "count": str(size)})
-        except TransientError as error:
-            if error.status is None:
-                raise
-            return f"its {resource}s are not listed (HTTP {error.status})"
+        answer = trial.endpoint.ask(resource, {"startIndex": "1", "count": str(size)})
         if answer.status in (401, 403):
             continue  # that is about rights: see the checks
         if answer.status != 200:
@@ -113,10 +107,7 @@ def _behind_the_last(trial: Trial) -> str:
     page = scim.read_page(first.body) if first.status == 200 else None
     if page is None or page.total is None:
         return ""
-    try:
-        behind = trial.endpoint.ask("user", {"startIndex": str(page.total + 1), "count": "1"})
-    except TransientError as error:
-        return f" A page behind the last one is answered with HTTP {error.status}, which is reckoned with."
+    behind = trial.endpoint.ask("user", {"startIndex": str(page.total + 1), "count": "1"})
     after = scim.read_page(behind.body) if behind.status == 200 else None
     if after is None:
         return f" A page behind the last one is answered with {said_of(behind)}, which is reckoned with."
@@ -185,10 +176,7 @@ def _look_ups(trial: Trial) -> Finding:
 
 def _finds(trial: Trial, name: str, value: str) -> str:
     """Say why a filter does not find the account; empty where it does, perhaps among others."""
-    try:
-        answer = trial.endpoint.ask("user", {"filter": f"{name} eq {scim.quoted(value)}"})
-    except TransientError as error:
-        return f"HTTP {error.status}"
+    answer = trial.endpoint.ask("user", {"filter": f"{name} eq {scim.quoted(value)}"})
     page = scim.read_page(answer.body) if answer.status == 200 else None
     if page is None:
         return said_of(answer)

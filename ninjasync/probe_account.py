@@ -23,6 +23,7 @@ from ninjasync.finding import Finding, green, red, yellow
 from ninjasync.mapping import ALL_ORGANIZATIONS, differs, same_value
 from ninjasync.ninjaone import PATHS
 from ninjasync.plan import Delta
+from ninjasync.statuses import of_one
 from ninjasync.throwaway import place, said_of
 from ninjasync.trial import ASK, RefusedError, Trial
 
@@ -67,7 +68,7 @@ def remove(trial: Trial) -> None:
     """Delete the account, and see whether another of its name can be created."""
     account = trial.account
     answer = trial.endpoint.send("DELETE", place("user", account.id))
-    if answer.status not in (404, 410) and answer.status >= 300:
+    if of_one(answer.status) == "failed":
         trial.found("delete", red(f"Refused: {said_of(answer)}.", _KEEP_DELETED))
         return
     row = trial.endpoint.look("user", account.id)

@@ -10,8 +10,8 @@ from ninjasync.attribute import DISPLAY_NAME, EXTERNAL_ID, MEMBERS
 from ninjasync.config import Dialect
 from ninjasync.finding import Finding, green, red, yellow
 from ninjasync.ninjaone import PATHS
-from ninjasync.pacing import TransientError
 from ninjasync.plan import Delta
+from ninjasync.statuses import of_one
 from ninjasync.throwaway import Made, place, said_of
 from ninjasync.trial import RefusedError, Trial, method_for_groups
 
@@ -113,7 +113,7 @@ class _Walk:
         """Delete the group, and see whether another of its name can be created."""
         trial, group = self._trial, self._group
         answer = trial.endpoint.send("DELETE", place("group", group.id))
-        if answer.status not in (404, 410) and answer.status >= 300:
+        if of_one(answer.status) == "failed":
             cure = 'Leave [groups] removed = "keep".'
             trial.found("delete a group", red(f"Refused: {said_of(answer)}.", cure))
             return
@@ -169,10 +169,7 @@ class _Walk:
     def _refusal_of(self, number: int) -> str:
         """Say why one request cannot have so many members; empty where it can."""
         body = scim.member_patch([self._trial.account.id] * number, [], self._trial.dialect)
-        try:
-            answer = self._trial.endpoint.send("PATCH", place("group", self._group.id), body)
-        except TransientError as error:
-            return f"HTTP {error.status}"
+        answer = self._trial.endpoint.send("PATCH", place("group", self._group.id), body)
         return "" if answer.status < 300 else said_of(answer)
 
     # --- who is a member ---------------------------------------------------------------------
@@ -206,10 +203,7 @@ class _Walk:
 
     def _hit_by_filter(self, member: str) -> bool:
         query = f"id eq {scim.quoted(self._group.id)} and {MEMBERS} eq {scim.quoted(member)}"
-        try:
-            answer = self._trial.endpoint.ask("group", {"filter": query})
-        except TransientError:
-            return False
+        answer = self._trial.endpoint.ask("group", {"filter": query})
         page = scim.read_page(answer.body) if answer.status == 200 else None
         rows = page.resources if page else ()
         return _among(self._group.id, [str(scim.get(row, "id")) for row in rows if isinstance(row, dict)])

@@ -4,7 +4,7 @@ Knows how to find out what is there; what is tried, and what it means, is ``prob
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -19,7 +19,7 @@ from ninjasync.errors import NinjasyncError
 from ninjasync.mapping import ALL_ORGANIZATIONS, END_USER
 from ninjasync.names_alike import folded
 from ninjasync.ninjaone import PATHS
-from ninjasync.pacing import Pacer
+from ninjasync.pacing import Pacer, TransientError
 from ninjasync.scim_http import Answer, ScimTransport
 from ninjasync.shapes import Exchange
 from ninjasync.statuses import of_filter, of_one
@@ -111,8 +111,13 @@ class Endpoint:
         self._transport.close()
 
     def send(self, method: str, path: str, body: Any = None) -> Answer:
-        """Send one request."""
-        return self._transport.call(method, path, None, body)
+        """Send one request. A 500 that stays is an answer: some give it to what they will never do."""
+        try:
+            return self._transport.call(method, path, None, body)
+        except TransientError as error:
+            if error.status != 500 or method == "GET":
+                raise
+            return Answer(error.status, None)
 
     def look(self, resource: Resource, id_: str) -> dict[str, Any] | None:
         """Return a resource as NinjaOne shows it; None where it shows none."""
@@ -128,17 +133,42 @@ class Endpoint:
         by_name = f"{_NAMING[made.resource]} eq {scim.quoted(made.name)}"
         # Where it cannot be asked for, it may be among what is listed.
         for query in ({"filter": by_name}, {}):
-            answer = self.ask(made.resource, query)
-            if of_filter(answer.status) == "gone":
+            for answer in self._answers(made.resource, query):
+                if (page := _page_of(answer)) is None:
+                    break
+                if found := _id_of(made, page.resources):
+                    return found
+            else:
                 return ""
-            page = scim.read_page(answer.body) if answer.status == 200 else None
-            if page is not None:
-                return _id_of(made, page.resources)
         raise self._transport.unexpected("look-up", answer)
+
+    def _answers(self, resource: Resource, query: dict[str, str]) -> Iterator[Answer]:
+        """Yield what is found, page after page, as a server that ignores filters finds everything; none for no hit."""
+        seen, last = 0, None
+        while True:
+            answer = self.ask(resource, query | ({"startIndex": str(seen + 1)} if seen else {}))
+            if of_filter(answer.status) == "gone":
+                return
+            yield answer
+            page = _page_of(answer)
+            if page is None or not page.resources or page.resources == last:
+                return
+            seen, last = seen + len(page.resources), page.resources
+            if page.total is not None and seen >= page.total:
+                return
 
     def ask(self, resource: Resource, query: dict[str, str]) -> Answer:
         """Ask for a list, or for what a filter finds."""
-        return self._transport.call("GET", PATHS[resource], query)
+        try:
+            return self._transport.call("GET", PATHS[resource], query)
+        except TransientError as error:
+            if error.status is None:
+                raise
+            return Answer(error.status, None)
+
+
+def _page_of(answer: Answer) -> scim.Page | None:
+    return scim.read_page(answer.body) if answer.status == 200 else None
 
 
 def _id_of(made: Made, rows: tuple[Any, ...]) -> str:

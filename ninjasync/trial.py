@@ -15,6 +15,7 @@ from ninjasync.errors import InterruptedRunError, UnreachableError
 from ninjasync.finding import Finding, Line, red
 from ninjasync.ninjaone import PATHS
 from ninjasync.scim_http import Answer
+from ninjasync.statuses import of_one
 from ninjasync.throwaway import Endpoint, Made, Subject, place, said_of
 
 # What may be tried for each key, beside what is configured.
@@ -123,9 +124,10 @@ class Trial:
     def was_made(self, made: Made, answer: Answer) -> bool:
         """Find out the id of what a POST created; what was not made need not be removed.
 
-        A 409 may be the answer to a second try, after the first one's was lost: the name is random.
+        A 409 may be the answer to a second try, after the first one's was lost, and a 500 says
+        nothing; the name is random, so whatever bears it was made here.
         """
-        if answer.status >= 300 and answer.status != 409:
+        if answer.status >= 300 and answer.status not in (409, 500):
             self.made.remove(made)
             return False
         try:
@@ -138,7 +140,7 @@ class Trial:
     def discard(self, made: Made) -> None:
         """Remove something that was made."""
         answer = self.endpoint.send("DELETE", place(made.resource, made.id))
-        if answer.status not in (404, 410) and answer.status >= 300:
+        if of_one(answer.status) == "failed":
             raise UnreachableError(f"The {made.resource} {made.name} could not be removed: {said_of(answer)}.", ASK)
         self.made.remove(made)
         made.id = ""
@@ -210,7 +212,7 @@ def _effect(dialect: Dialect, keys: tuple[str, ...]) -> dict[str, Any]:
     return effect
 
 
-def differing(present: Dialect, other: Dialect, keys: tuple[str, ...]) -> dict[str, str | bool]:
+def differing(present: Dialect, other: Dialect, keys: tuple[str, ...]) -> dict[str, str | int]:
     """Return the values of ``other`` for those of ``keys`` that differ."""
     return {key: getattr(other, key) for key in keys if getattr(other, key) != getattr(present, key)}
 

@@ -10,7 +10,20 @@ from typing import Any
 
 import pytest
 
-from tests.world import EXTENSION, HANG_UP, TECHS, Forward, Hit, Meddling, Reply, Result, Saved, World, json_reply
+from tests.world import (
+    EXTENSION,
+    HANG_UP,
+    TECHS,
+    Forward,
+    Hit,
+    Meddling,
+    Reply,
+    Result,
+    Saved,
+    World,
+    json_reply,
+    untouched,
+)
 
 LEAVER, RENAMED, MOVER = (f"user{number}.two@example.com" for number in (1, 2, 3))
 
@@ -276,3 +289,35 @@ def test_whichever_write_goes_wrong_nothing_is_left_behind(world: World, answer:
         done = probed(world)
         assert (world.snapshot(), done.json["probe"]["left"]) == (before, []), (number, done.text)
         assert done.code == 130 if answer is interrupting else done.code in (0, 1)
+
+
+def test_a_500_to_one_way_is_a_refusal_of_that_way(world: World) -> None:
+    def small_letters_are_a_fault(hit: Hit, forward: Forward) -> Reply:
+        small = hit.method == "PATCH" and any(one["op"].islower() for one in hit.document["Operations"])
+        return json_reply({}, 500) if small else forward()
+
+    before = world.snapshot()
+    world.meddle_scim(small_letters_are_a_fault)
+    done = probed(world)
+    assert (done.code, done.json["probe"]["dialect"]) == (0, {"patch_op_case": "title"}), done.text
+    assert world.snapshot() == before
+
+
+def test_what_was_made_by_a_request_that_was_answered_with_500_is_found_and_removed(world: World) -> None:
+    def made_all_the_same(hit: Hit, forward: Forward) -> Reply:
+        forward()
+        return json_reply({}, 500)
+
+    before = world.snapshot()
+    world.meddle_scim(lambda hit, forward: (made_all_the_same if hit.method == "POST" else untouched)(hit, forward))
+    done = probed(world)
+    assert (world.snapshot(), done.json["probe"]["left"]) == (before, []), done.text
+
+
+def test_what_was_made_is_found_on_a_later_page_of_a_server_that_ignores_filters(world: World) -> None:
+    world.settle()
+    world.box.set_weather(quirks=["no-filter", "page-cap=5"])
+    before = world.snapshot()
+    world.meddle_scim(lambda hit, forward: lost(hit, forward) if hit.on == "POST Users" else forward())
+    done = probed(world)
+    assert (world.snapshot(), done.json["probe"]["left"]) == (before, []), done.text

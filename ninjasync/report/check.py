@@ -135,5 +135,5 @@ def _painted(text: str, code: str, *, color: bool) -> str:
     return f"\x1b[{code}m{text}\x1b[0m" if color else text
 
 
-def _toml(value: str | bool) -> str:
+def _toml(value: str | int) -> str:
     return json.dumps(value)
