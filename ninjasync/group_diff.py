@@ -73,10 +73,10 @@ class GroupDiff:
         if group_id in self._gone_groups:
             return ""
         carried = self._by_id[group_id].external_id
-        if carried in self.source.groups:
+        if (carried or "").upper() in self.source.groups:
             return f"which carries the Duo id of another group ({carried})"
         if is_duo_id(carried) and not self.policy.deprovision.adopt_foreign:
-            entry = self.owned.groups.get(carried or "")
+            entry = self.owned.groups.get((carried or "").upper())
             if entry is None:
                 return f"which carries a Duo id that neither this Duo nor the ledger knows ({carried}): {ANOTHERS}"
             if entry.id in self._by_id:

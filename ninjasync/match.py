@@ -14,7 +14,8 @@ from ninjasync.names_alike import folded
 
 R = TypeVar("R", User, Group)
 
-_DUO_ID = re.compile(r"D[UG][A-Z0-9]{4,}")
+# Some servers keep an externalId in another letter case; one of full length is a Duo id all the same.
+_DUO_ID = re.compile(r"D[UG][A-Z0-9]{4,}|[Dd][UuGg][A-Za-z0-9]{18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def match(
     for resource in resources:
         duo_id = resource.external_id
         if duo_id is not None and duo_id not in source_ids and is_duo_id(duo_id.upper()):
-            duo_id = duo_id.upper()  # some servers keep it in another letter case
+            duo_id = duo_id.upper()
         if duo_id is None or duo_id not in source_ids:
             if by_id is None:
                 by_id = {entry.id: duo_id for duo_id, entry in owned.items()}

@@ -220,7 +220,7 @@ class UserDiff:
             return f"the account {account_id}, whose user may be one whose record in Duo could not be read"
         if account_id in self._gone_accounts:
             return ""
-        if account.external_id in self.source.users:
+        if (account.external_id or "").upper() in self.source.users:
             return f"the account {account_id}, which carries the Duo id of another user ({account.external_id})"
         if (another := self._mark_of_another(account.external_id)) and not self.policy.deprovision.adopt_foreign:
             return f"the account {account_id}, {another}"
@@ -232,7 +232,7 @@ class UserDiff:
         """Say whose an account is that carries the Duo id of nobody in this Duo; empty where that shows nothing."""
         if not is_duo_id(carried):
             return ""
-        entry = self.owned.users.get(carried or "")
+        entry = self.owned.users.get((carried or "").upper())
         if entry is None:
             return f"which carries a Duo id that neither this Duo nor the ledger knows ({carried}): {ANOTHERS}"
         return f"which carries the Duo id of another account ({carried})" if entry.id in self._by_id else ""

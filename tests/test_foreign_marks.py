@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from ninjasync.sandbox import NinjaOne
 from ninjasync.sandbox.scim_schema import GROUP, USER
-from tests.world import CORE_GROUP, CORE_USER, ENDERS, EXTENSION, TECHS, Json, World, staff
+from tests.world import CORE_GROUP, CORE_USER, ENDERS, EXTENSION, TECHS, Forward, Hit, Json, Reply, World, staff
 
 FOREIGN = "DU0OTHERDUO000000001"
 
@@ -159,3 +160,25 @@ def test_a_person_made_anew_keeps_the_account_that_the_ledger_knows(world: World
 def test_a_mark_that_is_no_duo_id_keeps_none_from_being_taken_over(world: World, mark: str) -> None:
     stamped(world, "user0.two@example.com", mark)
     assert world.plan().changes()["user0.two@example.com"] == "adopt"
+
+
+def lower_case_marks(hit: Hit, forward: Forward) -> Reply:
+    """A server that shows every externalId in lower case."""
+    reply = forward()
+    text = re.sub(rb'"externalId": ?"([^"]*)"', lambda found: b'"externalId": "' + found[1].lower() + b'"', reply.body)
+    return Reply(reply.status, text, reply.headers)
+
+
+def test_a_mark_in_lower_case_is_a_mark_ours_and_anothers(world: World) -> None:
+    world.meddle_scim(lower_case_marks)
+    world.settle()
+    hired = world.people.hire("New", "One", groups=[ENDERS], user_type="endUser", organization="1")
+    world.people.set_email(hired, "taken@example.com")
+    stamped(world, "taken@example.com", FOREIGN)
+    for file in world.folder.glob("ledger*"):
+        file.unlink()
+    planned = world.plan()
+    assert (planned.changes(), planned.changes("group")) == ({}, {})
+    assert planned.problems() == {"taken@example.com": "name-taken"}
+    world.people.trash(world.duo("user0.two@example.com"))
+    assert world.plan().changes() == {"user0.two@example.com": "deactivate"}
