@@ -94,6 +94,8 @@ def ledger(sight: Sight) -> Finding:
                 f"The ledger {path} can be read, but not written.",
                 "Let this user write the file and its folder, or give [state] path another place.",
             )
+        if sight.remembered.former is not None:
+            return yellow(*sight.remembered.former)
         return green(f"{path}: sound; {known} account{'s' * (known != 1)} known as ours.")
     if path.exists():
         return red(f"The ledger {path} cannot be read.", "Let this user read and write it.")

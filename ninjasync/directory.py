@@ -156,6 +156,8 @@ class Ownership:
     ``known`` is False where there is no ledger for this tenant. ``contested`` are folded
     names that NinjaOne lately refused as taken. ``members_shown`` says that some group of
     this endpoint has shown a member once, so that a group without members has none.
+    ``namesakes`` are the Duo ids of users of tenants that differ from this one by [state]
+    tenant alone, with those names; empty where this tenant has entries of its own.
     """
 
     known: bool = False
@@ -165,6 +167,7 @@ class Ownership:
     foreign_groups: Mapping[str, str] = field(default_factory=dict)
     contested: frozenset[tuple[Resource, str]] = frozenset()
     members_shown: bool = False
+    namesakes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import secrets
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -68,6 +68,52 @@ class Run:
     counts: Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class TenantEntries:
+    """A tenant of the ledger, and how much the ledger holds of it."""
+
+    tenant: Tenant
+    since: datetime
+    users: int
+    groups: int
+    runs: int
+
+    @property
+    def id(self) -> str:
+        """What tells it apart."""
+        return self.tenant.id
+
+    @property
+    def name(self) -> str:
+        """Its [state] tenant; empty where it has none."""
+        return self.tenant.name
+
+    @property
+    def endpoint_url(self) -> str:
+        """NinjaOne's address."""
+        return self.tenant.endpoint_url
+
+    @property
+    def api_hostname(self) -> str:
+        """Duo's address."""
+        return self.tenant.api_hostname
+
+    @property
+    def has_entries(self) -> bool:
+        """Whether anything in NinjaOne is its own."""
+        return bool(self.users or self.groups)
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """A ledger as a whole, looked at by ``tenant``. Where ``version`` is None there is none yet at ``path``."""
+
+    path: Path
+    tenant: Tenant
+    version: int | None
+    tenants: Sequence[TenantEntries]
+
+
 # Text that is NULL where it says nothing costs no look at it, and there are as many rows as people.
 _OWNED = """
     SELECT external_id, id, name, deactivated_at,
@@ -77,6 +123,30 @@ _FOREIGN = """
     SELECT resources.id, tenants.name, tenants.api_hostname
     FROM resources JOIN tenants ON tenants.id = resources.tenant
     WHERE tenants.endpoint_url = ? AND tenants.id <> ? AND resources.resource = ?"""
+_TENANTS = """
+    SELECT endpoint_url, api_hostname, name, since,
+        (SELECT count(*) FROM resources WHERE tenant = tenants.id AND resource = 'user'),
+        (SELECT count(*) FROM resources WHERE tenant = tenants.id AND resource = 'group'),
+        (SELECT count(*) FROM runs WHERE tenant = tenants.id)
+    FROM tenants ORDER BY name, endpoint_url, api_hostname"""
+_NAMESAKES = """
+    SELECT resources.external_id, tenants.name
+    FROM resources JOIN tenants ON tenants.id = resources.tenant
+    WHERE tenants.endpoint_url = ? AND tenants.api_hostname = ? AND tenants.id <> ? AND resources.resource = 'user'
+    ORDER BY tenants.name"""
+# All of the former tenant (:old) becomes this one's (:new), and goes before what a mere plan left there.
+_TAKE_OVER = (
+    "UPDATE OR REPLACE resources SET tenant = :new WHERE tenant = :old",
+    "UPDATE runs SET tenant = :new WHERE tenant = :old",
+    "UPDATE OR REPLACE baselines SET tenant = :new WHERE tenant = :old",
+    "UPDATE OR REPLACE contested SET tenant = :new WHERE tenant = :old",
+    "UPDATE OR REPLACE meta SET key = replace(key, :old, :new) WHERE instr(key, ' ' || :old) > 0",
+    """UPDATE tenants SET
+        since = min(since, (SELECT since FROM tenants WHERE id = :old)),
+        recorded_at = coalesce((SELECT recorded_at FROM tenants WHERE id = :old), recorded_at)
+    WHERE id = :new""",
+    "DELETE FROM tenants WHERE id = :old",
+)
 _RECORD = """
     INSERT INTO resources (tenant, resource, external_id, id, name, since) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT (tenant, resource, external_id) DO UPDATE SET id = excluded.id, name = excluded.name"""
@@ -242,10 +312,12 @@ class Ledger:
     def ownership(self, now: datetime) -> Ownership:
         """Return all that is known of who owns what; known it is from the first ``record`` on."""
         ((recorded,),) = self._read("SELECT recorded_at FROM tenants WHERE id = ?", self._id) or [(None,)]
+        users, groups = self.owned("user"), self.owned("group")
         return Ownership(
             known=recorded is not None,
-            users=self.owned("user"),
-            groups=self.owned("group"),
+            users=users,
+            groups=groups,
+            namesakes={} if users or groups else self._namesakes(),
             foreign_users=self.foreign("user"),
             foreign_groups=self.foreign("group"),
             contested=self.contested(now),
@@ -283,6 +355,24 @@ class Ledger:
         """Return NinjaOne ids that belong to other tenants of the same endpoint, with those tenants' names."""
         rows = self._read(_FOREIGN, self.tenant.endpoint_url, self._id, resource)
         return {id_: name or host for id_, name, host in rows}
+
+    def _namesakes(self) -> dict[str, str]:
+        """Return the Duo ids of users of tenants that differ from this one by name alone, with those names."""
+        return dict(self._read(_NAMESAKES, self.tenant.endpoint_url, self.tenant.api_hostname, self._id))
+
+    def tenants(self) -> list[TenantEntries]:
+        """Return every tenant that the ledger knows."""
+        with ledger_file.told(self.path):
+            return [
+                TenantEntries(Tenant(endpoint, host, name), _time(since), users, groups, runs)
+                for endpoint, host, name, since, users, groups, runs in self._read(_TENANTS)
+            ]
+
+    def take_over(self, former: str) -> None:
+        """Make everything that the ledger has of the tenant with the id ``former`` this one's."""
+        with self._write() as connection:
+            for statement in _TAKE_OVER:
+                connection.execute(statement, {"old": former, "new": self._id})
 
     def record(self, resource: Resource, found: Iterable[tuple[str, str, str]], now: datetime) -> None:
         """Record resources that were found to be ours: Duo id, NinjaOne id, name of each."""

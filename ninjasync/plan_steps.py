@@ -11,6 +11,7 @@ from datetime import datetime
 
 from pydantic import SecretStr
 
+from ninjasync import tenancy
 from ninjasync.config import Config
 from ninjasync.directory import Baseline, Resource
 from ninjasync.duo import DuoReader
@@ -30,6 +31,8 @@ def moment_of(
         return Moment(at, approvals=approvals, only=only, warnings=warnings)
     with _no_collection():
         owned = ledger.ownership(at)
+    if not (owned.users or owned.groups) and (hint := tenancy.former(ledger)):
+        warnings = (*warnings, " ".join(hint))
     return Moment(at, owned, ledger.baseline(), approvals, only, warnings, ledger.repeated())
 
 

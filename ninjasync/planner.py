@@ -6,10 +6,13 @@ here; ``apply`` goes on with what comes out.
 
 import hashlib
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, Protocol, TypeVar
+
+from msgspec.structs import replace as replace_row
 
 from ninjasync import guards, rights
 from ninjasync.attribute import nearest
@@ -36,6 +39,7 @@ from ninjasync.mapping import AttributeMapping, compile_mapping, label, map_user
 from ninjasync.names_alike import fitting_none, folded, is_glob
 from ninjasync.plan import REMOVALS, Change, Evidence, Leaver, Plan, Vanished, count, journal_diff
 from ninjasync.scope import Scope, Verdict, judge, resolve
+from ninjasync.tenant import in_a_command
 from ninjasync.trace import timed
 
 log = logging.getLogger(__name__)
@@ -109,6 +113,7 @@ def make_plan(config: Config, duo: SourceReader, ninjaone: TargetReader, moment:
         now=moment.now,
         removal_limit=lambda active: max(config.safety.removal_limit(active), approved),
     )
+    source = _awaiting_its_entries(source, moment.owned)
     difference = diff(source, actual, policy, moment.owned)
     warnings = (*source.warnings, *_unmet_protection(unmet, source, actual))
     source = replace(source, warnings=warnings)
@@ -130,6 +135,32 @@ def _named(actual: Directory, owned: Ownership) -> Directory:
         return replace(problem, key=name, external_id=duo_id)
 
     return replace(actual, unreadable=tuple(map(named, actual.unreadable)))
+
+
+def _awaiting_its_entries(source: Source, owned: Ownership) -> Source:
+    """Leave everything as it is where most in scope belong to a tenant whose name alone differs: it was renamed.
+
+    Else all of them would be held for their own accounts. Nothing is created either: a
+    tenant that has entries of its own cannot take over those of its former name.
+    """
+    wanted = {duo_id: user for duo_id, user in source.users.items() if user.desired} if owned.namesakes else {}
+    owners = Counter(owned.namesakes[duo_id] for duo_id in wanted.keys() & owned.namesakes.keys())
+    name, number = max(owners.items(), key=lambda pair: (pair[1], pair[0]), default=("", 0))
+    if number * 2 <= len(wanted):
+        return source
+    command = f"ninjasync ledger rename-tenant {in_a_command(name)}"
+    whose = f'the tenant "{name}"' if name else "the tenant without a name"
+    told = (
+        f"{number} of {len(wanted)} users in scope belong in the ledger to {whose}, and none to the one of [state] "
+        "tenant, with the same endpoint and Duo. If both are meant to be, take these users out of the scope of one; "
+        f"if it was renamed, run: {command}"
+    )
+    why = f"belongs to {whose} in the ledger"
+    left = {
+        duo_id: replace_row(user, standing=Standing.LEFT_ALONE, desired=None, reason=why)
+        for duo_id, user in wanted.items()
+    }
+    return replace(source, users={**source.users, **left}, pushed={}, missing=(*source.missing, told))
 
 
 def _wanted(source: Source, owned: Ownership, protected: tuple[str, ...]) -> Wanted:

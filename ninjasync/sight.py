@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from pydantic import SecretStr
 
-from ninjasync import ledger_file, secrets, settings
+from ninjasync import ledger_file, secrets, settings, tenancy
 from ninjasync.config import Config
 from ninjasync.directory import Baseline, Owned, Ownership, Source
 from ninjasync.duo import DuoReader, clean
@@ -64,11 +64,15 @@ def _count(into: Counter[str], values: dict[str, Any]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """What the ledger knows: our accounts by Duo id, the last good run, the runs that never ended."""
+    """What the ledger knows: our accounts by Duo id, the last good run, the runs that never ended.
+
+    ``former`` says in a sentence and a cure whose entries may be this tenant's, where it has none.
+    """
 
     owned: Mapping[str, Owned] = field(default_factory=dict)
     baseline: Baseline | None = None
     unfinished: Sequence[Run] = ()
+    former: tuple[str, str] | None = None
 
 
 class Sight:
@@ -199,7 +203,7 @@ class Sight:
         if found is None:
             return None
         with closing(found) as ledger:
-            return Remembered(ledger.owned("user"), ledger.baseline(), ledger.unfinished()[0])
+            return Remembered(ledger.owned("user"), ledger.baseline(), ledger.unfinished()[0], tenancy.former(ledger))
 
     @property
     def memory(self) -> Remembered:

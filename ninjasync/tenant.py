@@ -4,6 +4,7 @@ Pure. A tenant is a NinjaOne endpoint, a Duo account and a name (CONTRACT §6.1)
 """
 
 import hashlib
+import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
@@ -24,10 +25,26 @@ class Tenant:
         text = "\n".join((self.endpoint_url, self.api_hostname, self.name))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
+    def is_namesake_of(self, other: "Tenant") -> bool:
+        """Whether the two differ by their names alone."""
+        return self.name != other.name and (self.endpoint_url, self.api_hostname) == (
+            other.endpoint_url,
+            other.api_hostname,
+        )
+
+    def shares_a_side_with(self, other: "Tenant") -> bool:
+        """Whether the two have the endpoint or the Duo account in common."""
+        return self.endpoint_url == other.endpoint_url or self.api_hostname == other.api_hostname
+
 
 def tenant_of(config: Config) -> Tenant:
     """Return the tenant that ``config`` speaks of."""
     return Tenant(_normalised(config.ninjaone.endpoint_url), _normalised(config.duo.api_hostname), config.state.tenant)
+
+
+def in_a_command(name: str) -> str:
+    """Return a tenant's name as it can be pasted into a command line."""
+    return name if re.fullmatch(r"[\w.-]+", name) else f'"{name}"'
 
 
 def _normalised(url: str) -> str:

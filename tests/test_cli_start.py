@@ -23,7 +23,7 @@ from ninjasync.sandbox.weather import FAULTS, QUIRKS
 from tests.office import Office
 
 ROOT = Path(__file__).resolve().parent.parent
-COMMANDS = ("plan", "apply", "show", "explain", "check", "history", "init", "sandbox", "demo")
+COMMANDS = ("plan", "apply", "show", "explain", "check", "history", "ledger", "init", "sandbox", "demo")
 HEAVY = {"requests", "pydantic", "duo_client", "jmespath", "rich", "tenacity"}
 # What a developer's shell or a CI service may hold that changes how help is drawn.
 _TELLTALE = {"COLUMNS", "FORCE_COLOR", "GITHUB_ACTIONS", "NO_COLOR", "PY_COLORS", "TERMINAL_WIDTH"}

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from ninjasync import __version__
-from ninjasync.cli import apply, check, demo, explain, history, init, plan, sandbox
+from ninjasync.cli import apply, check, demo, explain, history, init, ledger, plan, sandbox
 from ninjasync.cli.help import GLOBAL_PANEL, Command, Group
 from ninjasync.cli.options import Format, Invocation, with_globals
 from ninjasync.cli.start import complain, ended
@@ -61,6 +61,7 @@ app.command("show", cls=Command)(with_globals(plan.show))
 app.command("explain", cls=Command)(with_globals(explain.explain))
 app.command("check", cls=Command, rich_help_panel=_SET_UP)(with_globals(check.check))
 app.command("history", cls=Command)(with_globals(history.history))
+app.add_typer(ledger.app, name="ledger", rich_help_panel=_SET_UP)
 app.command("init", cls=Command, rich_help_panel=_SET_UP)(with_globals(init.init))
 app.command("sandbox", cls=Command, rich_help_panel=_TRY_IT)(with_globals(sandbox.sandbox))
 app.command("demo", cls=Command, rich_help_panel=_TRY_IT)(with_globals(demo.demo))

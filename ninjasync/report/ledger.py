@@ -1,0 +1,56 @@
+"""What a ledger holds, as text and as JSON."""
+
+import json
+from typing import Any
+
+from ninjasync.ledger import Inventory, TenantEntries
+from ninjasync.plan import FORMAT_VERSION
+from ninjasync.report.escape import visible
+
+
+def as_text(shown: Inventory) -> str:
+    """Return where the ledger is and a paragraph for each tenant; this configuration's has a star."""
+    path = visible(str(shown.path))
+    if shown.version is None:
+        return f"There is no ledger yet; the first apply makes it at {path}.\n"
+    lines = [f"Ledger: {path}", f"Schema: version {shown.version}", f"Tenants: {len(shown.tenants)}"]
+    for one in shown.tenants:
+        mark = "*" if one.id == shown.tenant.id else " "
+        lines += [
+            "",
+            f"{mark} {visible(one.name) or '(no name)'}: {one.users} users, {one.groups} groups, {one.runs} runs, "
+            f"since {one.since:%Y-%m-%d}",
+            f"    NinjaOne  {visible(one.endpoint_url)}",
+            f"    Duo       {visible(one.api_hostname)}",
+            f"    id        {one.id}",
+        ]
+    if shown.tenants:
+        known = any(one.id == shown.tenant.id for one in shown.tenants)
+        lines += ["", "* the tenant of this configuration" if known else "None is that of this configuration."]
+    return "\n".join(lines) + "\n"
+
+
+def as_json(shown: Inventory) -> str:
+    """Return the same as one JSON document."""
+    body = {
+        "format_version": FORMAT_VERSION,
+        "path": str(shown.path),
+        "exists": shown.version is not None,
+        "schema_version": shown.version,
+        "tenants": [_tenant(one, shown) for one in shown.tenants],
+    }
+    return json.dumps(body, indent=2, ensure_ascii=True) + "\n"
+
+
+def _tenant(one: TenantEntries, shown: Inventory) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "name": one.name,
+        "endpoint_url": one.endpoint_url,
+        "api_hostname": one.api_hostname,
+        "since": one.since.isoformat(),
+        "this": one.id == shown.tenant.id,
+        "users": one.users,
+        "groups": one.groups,
+        "runs": one.runs,
+    }
