@@ -224,6 +224,7 @@ class Source:
     Duo does not have; ``unreadable`` holds records without even an id. ``empty`` has the
     mapped attributes for which nobody in scope has a value, by path: they are never cleared.
     ``full_names`` counts who is held for an empty name beside a full ``realname``.
+    ``unlisted`` is how many users Duo counts without listing them.
     """
 
     paths: tuple[str, ...]
@@ -237,3 +238,4 @@ class Source:
     warnings: tuple[str, ...] = field(default=())
     empty: Mapping[str, Empty] = field(default_factory=dict)
     full_names: int = 0
+    unlisted: int = 0

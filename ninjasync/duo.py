@@ -167,11 +167,20 @@ def _pool(config: Config) -> tuple[urllib3.HTTPConnectionPool | urllib3.PoolMana
     return urllib3.HTTPSConnectionPool(url.hostname, url.port or 443, **limits), ""
 
 
+class _ShortReadError(IncompleteReadError):
+    """Duo counts more than it lists, by ``lack``; ``found`` is what it lists, None where paging is to blame."""
+
+    def __init__(self, found: list[Any] | None, ids: frozenset[str], lack: int, message: str, hint: str) -> None:
+        super().__init__(message, hint)
+        self.found, self.ids, self.lack = found, ids, lack
+
+
 class DuoReader:
     """Reads one Duo account. Every method raises CredentialsError, UnreachableError or IncompleteReadError.
 
     ``fields`` are those of a user's record that are asked for, None for all: what else Duo
-    sends may be left out, without it being parsed.
+    sends may be left out, without it being parsed. ``unlisted`` is how many users the last
+    ``users`` lacked of those that Duo counts, the same twice.
     """
 
     def __init__(
@@ -188,6 +197,7 @@ class DuoReader:
         self._tell = tell
         self._transport = _Transport(config, secret, pacer, hear)
         self._threads = config.run.parallelism
+        self.unlisted = 0
         self._parse = {_GROUPS: parse_json, _USERS: _parser_of(fields) if fields else parse_json}
 
     @property
@@ -234,20 +244,30 @@ class DuoReader:
         return [convert(row) for row in rows if isinstance(row, dict) and folded(name) in names_of(row, parameter)]
 
     def _read_all(self, path: str, size: int, what: str, key: str, convert: Callable[[Any], T]) -> list[T]:
-        """Read all pages; once more if the first time proves incomplete, as people change while we read."""
-        for last_try in (False, True):
-            try:
-                return self._read_once(path, size, what, key, convert)
-            except IncompleteReadError:
-                if last_try:
-                    raise
-        raise AssertionError("unreachable")
+        """Read all pages; once more if the first time proves incomplete, as people change while we read.
+
+        Users who lack the same twice are taken as they are, and ``unlisted`` says how many
+        lack: Duo may count its trash without listing it (CONTRACT 7.5).
+        """
+        try:
+            return self._read_once(path, size, what, key, convert)
+        except _ShortReadError as error:
+            first = error.ids
+        except IncompleteReadError:
+            first = frozenset()
+        try:
+            return self._read_once(path, size, what, key, convert)
+        except _ShortReadError as again:
+            if path != _USERS or again.found is None or again.ids != first:
+                raise
+            self.unlisted = again.lack
+            return again.found
 
     def _read_once(self, path: str, size: int, what: str, key: str, convert: Callable[[Any], T]) -> list[T]:
         """Page through ``path``. Complete is: as many unique ids as Duo says that there are."""
         found: list[T] = []
         ids: set[str] = set()
-        trashed = nameless = 0
+        trashed = nameless = repeated = 0
         total: object = None
         for rows, stated in self._pages(path, size, what):
             if total not in (None, stated):
@@ -262,6 +282,7 @@ class DuoReader:
                 if not isinstance(id_, str) or not id_:
                     nameless += 1
                 elif id_ in ids:
+                    repeated += 1
                     continue
                 else:
                     ids.add(id_)
@@ -271,7 +292,12 @@ class DuoReader:
         count = len(ids) + nameless
         # Whether Duo counts the users in its trash is not documented; it lists them.
         if total not in (count, count - trashed):
-            raise IncompleteReadError(
+            # One who came twice, or nobody at all, shows that paging fails; the trash would not.
+            short = bool(found) and not repeated and isinstance(total, int) and total > count
+            raise _ShortReadError(
+                found if short else None,
+                frozenset(ids),
+                total - count if isinstance(total, int) else 0,
                 f"Duo says that it has {total} {what}, but sent {count}; nothing is decided on a partial read.",
                 "Run again; if it stays so, ask Duo's support why paging skips records.",
             )

@@ -14,6 +14,7 @@ from ninjasync.match import is_duo_id, match
 from ninjasync.names import order_renames, settle_names
 from ninjasync.names_alike import folded, spelled
 from ninjasync.plan import Action, Change, Counts, Delta, Member, count
+from ninjasync.sync_suffix import is_let_go, origin
 from ninjasync.user_diff import ANOTHERS, Policy, UserDiff, carries
 
 
@@ -35,7 +36,9 @@ class GroupDiff:
         keys = {problem.key for problem in unreadable}
         unread = {problem.external_id for problem in unreadable}
         unread |= {duo_id for duo_id, entry in owned.groups.items() if entry.id in keys}
-        self.wanted = {duo_id: name for duo_id, name in source.pushed.items() if duo_id not in unread}
+        self.wanted = {
+            duo_id: self._as_it_was(duo_id, name) for duo_id, name in source.pushed.items() if duo_id not in unread
+        }
         self.adopted = self._settle()
         taken = {group.id for group in self.adopted.values()}
         for duo_id in self._gone:
@@ -47,6 +50,13 @@ class GroupDiff:
         self._there = {duo_id: self._members_there(duo_id, group) for duo_id, group in self.group.items()}
         self.memberships = sum(map(len, self._there.values()))
         self._frozen = 0
+
+    def _as_it_was(self, duo_id: str, name: str) -> str:
+        """Return the name to have; NinjaOne's where Duo's is another because a sync let go (CONTRACT 7.4)."""
+        group = self.group.get(duo_id)
+        if group is not None and is_let_go(name) and origin(name) == origin(group.display_name):
+            return spelled(group.display_name)
+        return name
 
     def _settle(self) -> dict[str, Group]:
         settled = settle_names(

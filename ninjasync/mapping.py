@@ -236,8 +236,10 @@ def _text(value: Any) -> str | None:
             return str(int(value)) if value.is_integer() else str(value)
         case float():
             raise _InvalidValueError("expression-failed", f"the expression gives {value}, which is no value")
+        case [first, *_]:  # Duo may send several values of an attribute
+            return _text(first)
         case _:
-            kind = "a list" if isinstance(value, list) else "an object"
+            kind = "an empty list" if isinstance(value, list) else "an object"
             raise _InvalidValueError("expression-failed", f"the expression gives {kind}; one value is needed")
 
 

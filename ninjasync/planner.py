@@ -52,6 +52,10 @@ _TOKEN_WARNING_DAYS = 30
 class SourceReader(Protocol):
     """What a plan needs of Duo."""
 
+    @property
+    def unlisted(self) -> int:
+        """How many users Duo counts and did not list, in the last ``users``."""
+
     def groups(self) -> dict[str, str]:
         """Return every group's name by its id."""
 
@@ -217,6 +221,7 @@ def read_source(config: Config, duo: SourceReader, owned: Ownership) -> Source:
     passed_over = frozenset(there).difference(users)
     users |= there
     unreadable = [found for found in (*listed, *asked_for) if isinstance(found, Problem)]
+    unlisted = max(duo.unlisted - len(passed_over), 0)
     return Source(
         paths=mapping.paths,
         users=users,
@@ -229,12 +234,23 @@ def read_source(config: Config, duo: SourceReader, owned: Ownership) -> Source:
         warnings=(
             *scope.warnings,
             *_passed_over(passed_over),
+            *_unlisted(unlisted),
             *_unknown_people("users", config.scope.users, users),
             *_unknown_people("exclude_users", config.scope.exclude_users, users),
         ),
         empty=empty_attributes(mapping, users, noted, config.attributes),
         full_names=noted.full_names,
+        unlisted=unlisted,
     )
+
+
+def _unlisted(number: int) -> list[str]:
+    if not number:
+        return []
+    return [
+        f"Duo counts {number} more user{'s' * (number != 1)} than it lists, twice the same: perhaps those in its "
+        "trash. The plan goes on with those listed; nobody is removed until the numbers agree."
+    ]
 
 
 def _passed_over(ids: frozenset[str]) -> list[str]:
@@ -364,7 +380,7 @@ def _judged(config: Config, source: Source, actual: Directory, difference: Diffe
             *_repeated(changes, moment.repeated),
             *difference.warnings,
             *_vanished_warning(evidence),
-            *_unread_warning(evidence.unreadable),
+            *_unread_warning(evidence.unreadable - source.unlisted),
             *_token_warning(config, moment.now.date()),
         ),
         leavers=tuple(
@@ -386,7 +402,8 @@ def _judged(config: Config, source: Source, actual: Directory, difference: Diffe
 def _evidence(config: Config, source: Source, actual: Directory, difference: Difference, moment: Moment) -> Evidence:
     changes, baseline = difference.changes, moment.baseline
     users, groups = moment.owned.users, moment.owned.groups
-    unreadable = sum(problem.code == _UNREADABLE for problem in difference.problems)
+    # Whom Duo counts and does not list is as unread as a record that cannot be read.
+    unreadable = sum(problem.code == _UNREADABLE for problem in difference.problems) + source.unlisted
     # Removals that an unreadable record withholds cannot refuse the rest as well (CONTRACT §6.4).
     removed = [] if unreadable else changes
     return Evidence(

@@ -4,7 +4,6 @@ Pure. Knows ``[scope]`` and ``[groups]`` and the fields of a Duo user that they
 speak of; knows nothing of SCIM attributes (``mapping``) or of NinjaOne.
 """
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,10 +13,7 @@ from ninjasync.attribute import nearest
 from ninjasync.directory import Standing
 from ninjasync.expression import Expression, ExpressionError, compile_expression, is_true
 from ninjasync.names_alike import fitter, folded, is_glob, matcher, spelled
-
-# 'Helpdesk (from AD sync "corp")': how Duo shows a group that comes from another directory. Only the
-# form for Active Directory is documented; the others are taken to differ in the source's name alone.
-_SYNC_SUFFIX = re.compile(r' \(from .+ sync ".*"\)$')
+from ninjasync.sync_suffix import origin, without_suffix
 
 _WHY_OUT = {"disabled": "disabled in Duo", "pending deletion": "in Duo's trash"}
 
@@ -134,12 +130,14 @@ def _judge(scope: Scope, row: Mapping[str, Any], mine: tuple[str, ...]) -> Verdi
 
 def display_name(pushing: config.Groups, name: str) -> str:
     """Return the displayName that a Duo group's ``name`` becomes in NinjaOne."""
-    name = spelled(name)
-    short = _SYNC_SUFFIX.sub("", name)
+    name, short, came_from = spelled(name), without_suffix(name), origin(name)
     renames = {folded(old): spelled(new) for old, new in pushing.rename.items()}
     for known in (name, short):
         if renamed := renames.get(folded(known)):
             return renamed
+    for old, new in pushing.rename.items() if came_from else ():
+        if origin(old) == came_from and spelled(new):
+            return spelled(new)
     return (short if pushing.strip_sync_suffix else name).strip()
 
 
@@ -202,6 +200,8 @@ def _named(pattern: str, groups: Mapping[str, str], globbed: Mapping[str, str]) 
             return {pattern.strip(): groups[pattern.strip()]}
         form = folded(pattern)
         exact = {id_: name for id_, name in groups.items() if form in _forms(name)}
+        if not exact and (came_from := origin(pattern)):  # its sync let go of it since that was written
+            exact = {id_: name for id_, name in groups.items() if origin(name) == came_from}
         if exact or fits is None:
             return exact
     return {id_: name for id_, name in globbed.items() if any(map(fits, _forms(name)))}
@@ -209,7 +209,7 @@ def _named(pattern: str, groups: Mapping[str, str], globbed: Mapping[str, str]) 
 
 def _forms(name: str) -> tuple[str, str]:
     """Return the name of a Duo group as it is compared: in full, and without its sync suffix."""
-    return folded(name), folded(_SYNC_SUFFIX.sub("", spelled(name)))
+    return folded(name), folded(without_suffix(name))
 
 
 def _pushed(
@@ -226,12 +226,12 @@ def _pushed(
             told = f'[groups] push: "{pattern}" matches no group{nearest(pattern, groups.values()) or "."}'
             # A group renamed in Duo must not be deleted for that, with its role mapping.
             (missing if pushing.removed == "delete" and not is_glob(pattern) else warnings).append(told)
-    known = {name for full in groups.values() for name in (full, _SYNC_SUFFIX.sub("", full))}
-    forms = set(map(folded, known))
+    known = {name for full in groups.values() for name in (full, without_suffix(full))}
+    forms, origins = set(map(folded, known)), set(map(origin, known)) - {None}
     warnings += [
         f'[groups] rename: Duo has no group "{name}"{nearest(name, known)}'
         for name in pushing.rename
-        if folded(name) not in forms
+        if folded(name) not in forms and origin(name) not in origins
     ]
     names = {id_: display_name(pushing, name) for id_, name in chosen.items()}
     return names, tuple(warnings), tuple(missing)

@@ -220,6 +220,10 @@ class _Watched:
     def __init__(self, sight: Sight) -> None:
         self._sight = sight
 
+    @property
+    def unlisted(self) -> int:
+        return self._sight.duo.unlisted
+
     def groups(self) -> dict[str, str]:
         return self._sight.groups
 

@@ -216,7 +216,8 @@ class UserDiff:
         if self._protects(account.user_name):
             return f"the protected account {account_id}"
         owned = account.external_id is not None or account_id in self._gone_accounts
-        if owned and not all(problem.external_id for problem in self.source.unreadable):
+        unknown = self.source.unlisted or not all(problem.external_id for problem in self.source.unreadable)
+        if owned and unknown:
             return f"the account {account_id}, whose user may be one whose record in Duo could not be read"
         if account_id in self._gone_accounts:
             return ""

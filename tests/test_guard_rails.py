@@ -341,10 +341,6 @@ def empty_but_the_total(document: Json, offset: int) -> None:
     document["response"] = []
 
 
-def short(document: Json, offset: int) -> None:
-    del document["response"][-1]
-
-
 def shrinking_total(document: Json, offset: int) -> None:
     """The total of later pages, or of the only one, is smaller than what was sent."""
     document["metadata"]["total_objects"] -= 1 + offset // 300
@@ -364,7 +360,6 @@ def repeated_page(document: Json, offset: int) -> None:
 
 INCOMPLETE = {
     "empty but the total": (empty_but_the_total, "partial read"),
-    "short": (short, "partial read"),
     "shrinking total": (shrinking_total, "partial read|while they were read"),
     "standing offset": (standing_offset, "stands still"),
     "without a total": (no_total, "cannot be proven complete"),

@@ -39,6 +39,7 @@ class Duo:
     def __init__(self, *rows: Any, groups: dict[str, str] | None = None) -> None:
         self._rows, self._groups = rows, GROUPS if groups is None else groups
         self.passed_over: set[str] = set()
+        self.unlisted = 0
         self.asked_for: list[str] = []
 
     def groups(self) -> dict[str, str]:

@@ -230,7 +230,7 @@ class MemoryDuo:
     """Duo's side of the planner."""
 
     def __init__(self, world: World) -> None:
-        self.world = world
+        self.world, self.unlisted = world, 0
 
     def groups(self) -> dict[str, str]:
         return dict(self.world.duo_groups)
