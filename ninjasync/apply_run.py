@@ -46,6 +46,10 @@ class Applying:
         self.plan, self._baseline, self._found, self._at = plan, baseline, found, at
         self._config, self._ledger, self._writer, self._run, self._stop = config, ledger, writer, run, stop
 
+    def redaction_key(self) -> bytes:
+        """Return the ledger's key of the redaction tokens."""
+        return self._ledger.redaction_key()
+
     def apply(self, *, parallelism: int | None, tell: Callable[[Outcome], None]) -> Result:
         """Write the plan and return what became of it.
 

@@ -143,6 +143,12 @@ def _proxy(text: str) -> str:
     return proxy_url(text) if text.strip() else ""
 
 
+def _account_id(text: str) -> str:
+    if text.strip() and not re.fullmatch("DA[A-Za-z0-9]+", text.strip()):
+        raise ValueError("allowed: the id of a child account (DA and 18 more characters), or nothing")
+    return text.strip()
+
+
 def _file(text: str) -> str:
     """Refuse what no system takes as a path."""
     if "\0" in text:
@@ -176,6 +182,7 @@ class Duo(Section):
     proxy: Annotated[str, AfterValidator(_proxy)] = ""
     timeout: PositiveSeconds = 30
     rate_limit: NonNegativeFloat = 50
+    account_id: Annotated[str, AfterValidator(_account_id)] = ""
 
 
 MediaType = Literal["scim", "json"]

@@ -87,6 +87,8 @@ class _Transport(duo_client.Admin):  # type: ignore[misc]  # duo_client ships no
             timeout=config.duo.timeout,
         )
         self._pacer = pacer
+        # Part of what is signed; api_hostname is then the child's own.
+        self._account = {"account_id": config.duo.account_id} if config.duo.account_id else {}
         self.skew: timedelta | None = None
         self._pool, self._origin = _pool(config)
 
@@ -133,13 +135,18 @@ class _Transport(duo_client.Admin):  # type: ignore[misc]  # duo_client ships no
             )
         return answer, as_utf8(data, answer.headers.get("Content-Type"), f"Duo at {self.host}")
 
+    @property
+    def is_child(self) -> bool:
+        """Whether a child account is read with its parent's keys."""
+        return bool(self._account)
+
     def close(self) -> None:
         pool = self._pool
         pool.clear() if isinstance(pool, urllib3.PoolManager) else pool.close()
 
     def api_call(self, method: str, path: str, params: Mapping[str, Any]) -> Any:
         # duo_client writes into the params that it is given, hence a copy for each try.
-        return self._pacer.call(lambda: super(_Transport, self).api_call(method, path, dict(params)))
+        return self._pacer.call(lambda: super(_Transport, self).api_call(method, path, {**params, **self._account}))
 
 
 _REACH_HINT = "Check [duo] api_hostname, the network and a proxy in the way ([duo] proxy, HTTPS_PROXY)."
@@ -361,7 +368,7 @@ class DuoReader:
             else:
                 rows, metadata = self._transport.parse_json_response_and_metadata(answer, data)
         except RuntimeError as error:
-            raise _refused(host, error) from error
+            raise _refused(host, error, child=self._transport.is_child) from error
         except UnicodeDecodeError as error:
             raise in_no_charset(f"Duo at {host}") from error
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -396,7 +403,13 @@ def _no_answer(host: str) -> UnreachableError:
     )
 
 
-def _refused(host: str, error: RuntimeError) -> Exception:
+_CHILD = (
+    "With [duo] account_id the keys must be those of the parent's Accounts API application, account_id that of "
+    "one of its child accounts, and api_hostname the child's own."
+)
+
+
+def _refused(host: str, error: RuntimeError, *, child: bool) -> Exception:
     """Turn duo_client's error (``.status`` and ``.data``, a dict or text) into ours."""
     status, data = getattr(error, "status", None), getattr(error, "data", None)
     if not isinstance(data, dict) or not isinstance(data.get("code"), int):
@@ -406,6 +419,7 @@ def _refused(host: str, error: RuntimeError) -> Exception:
     said = f"{code} {text}{detail}"
     if code in _CREDENTIALS or status in (401, 403):
         hint = _CREDENTIALS.get(code) if isinstance(code, int) else None
+        hint = _CHILD if child and code in (40102, 40301) else hint
         return CredentialsError(f"Duo refused the credentials for {host}: {said}.", hint or _CREDENTIALS[40101])
     return UnreachableError(f"Duo at {host} refused to answer: HTTP {status}, {said}.", _REACH_HINT)
 

@@ -596,6 +596,11 @@ class Ledger:
         """Return the writes of one run, in the order in which they were sent."""
         return [_operation(*row) for row in self._read(f"{_OPERATION} WHERE run = ? ORDER BY number", run)]
 
+    def operations_on(self, resource: Resource) -> list[Operation]:
+        """Return all writes of this tenant to users, or to groups, in the order in which they were sent."""
+        query = f"{_OPERATION} JOIN runs ON runs.id = run WHERE tenant = ? AND operations.resource = ? ORDER BY number"
+        return [_operation(*row) for row in self._read(query, self._id, resource)]
+
     def prune(self, keep_days: int, now: datetime) -> None:
         """Forget runs and before/after values older than ``keep_days``; what is ours is never forgotten."""
         old = (self._id, _stamp(now - timedelta(days=keep_days)))

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from ninjasync.attribute import ACTIVE, EXTERNAL_ID, ORGANIZATION_ID, USER_TYPE
-from ninjasync.directory import Problem
+from ninjasync.directory import Observation, Problem
 from ninjasync.errors import CommandLineError, ConfigurationError, NinjasyncError
 from ninjasync.mapping import ALL_ORGANIZATIONS, END_USER, TECHNICIAN
 from ninjasync.match import is_duo_id
 from ninjasync.names_alike import folded
-from ninjasync.plan import Change, Delta, Member, Plan, Value
+from ninjasync.plan import Change, Delta, Member, Outcome, Plan, Result, Value
 
 Token = Callable[[str], str]
 
@@ -75,11 +75,7 @@ def redacted(plan: Plan, key: bytes) -> Plan:
             whole=(),
         )
 
-    names = sorted(_names(plan), key=len, reverse=True)
-
-    def sentence(text: str) -> str:
-        return _sentence(text, names, token)
-
+    sentence = _sentences(plan, token)
     return replace(
         plan,
         changes=tuple(map(change, plan.changes)),
@@ -90,6 +86,32 @@ def redacted(plan: Plan, key: bytes) -> Plan:
         guards=tuple(replace(guard, message=sentence(guard.message)) for guard in plan.guards),
         evidence=replace(plan.evidence, missing=tuple(map(sentence, plan.evidence.missing)), vanished=()),
     )
+
+
+def outcome_redactor(plan: Plan, key: bytes) -> Callable[[Outcome], Outcome]:
+    """Return what makes of an outcome of ``plan`` one that names nobody; its change is that of ``redacted``."""
+    token = _tokens(key)
+    sentence = _sentences(plan, token)
+    changes = {change.name: change for change in redacted(plan, key).changes}
+
+    def observed(one: Observation) -> Observation:
+        sent, shown = (_value(one.path, side, token) for side in (one.sent, one.shown))
+        assert not isinstance(sent, bool)
+        assert not isinstance(shown, bool)
+        return Observation(one.path, sent, shown)
+
+    def outcome(one: Outcome) -> Outcome:
+        group = one.change.resource == "group"
+        seen = one.observed if group else tuple(map(observed, one.observed))
+        return replace(one, change=changes[one.change.name], error=sentence(one.error), observed=seen)
+
+    return outcome
+
+
+def redacted_result(result: Result, plan: Plan, key: bytes) -> Result:
+    """Return ``result`` with a token in the place of every name and address, as ``redacted`` does with ``plan``."""
+    fatal = redacted_error(result.fatal, key) if result.fatal else None
+    return replace(result, outcomes=tuple(map(outcome_redactor(plan, key), result.outcomes)), fatal=fatal)
 
 
 def redacted_error(error: NinjasyncError, key: bytes) -> NinjasyncError:
@@ -107,6 +129,12 @@ def redacted_error(error: NinjasyncError, key: bytes) -> NinjasyncError:
     plain = NinjasyncError(told(error.message), told(error.hint))
     plain.exit_code = error.exit_code
     return plain
+
+
+def _sentences(plan: Plan, token: Token) -> Callable[[str], str]:
+    """Return what redacts a sentence about ``plan``."""
+    names = sorted(_names(plan), key=len, reverse=True)
+    return lambda text: _sentence(text, names, token)
 
 
 def _tokens(key: bytes) -> Token:

@@ -183,7 +183,9 @@ class UserDiff:
         )
         owner = {account_id: duo_id for duo_id, account_id in own.items()}
         for duo_id, others in settled.duplicates.items():
-            who = ", ".join(sorted(self.source.users[other].label for other in others if other != duo_id))
+            # They may well share their address, too; in Duo no two have one username.
+            rivals = (self.source.users[other] for other in others if other != duo_id)
+            who = ", ".join(sorted(f'{rival.label} (Duo username "{rival.username}")' for rival in rivals))
             self._hold(
                 self.source.users[duo_id],
                 "duplicate-user-name",

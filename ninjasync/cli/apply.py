@@ -3,7 +3,7 @@
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -13,11 +13,13 @@ import typer
 
 from ninjasync.cli import choices
 from ninjasync.cli.options import Format, Invocation, LogFormat
+from ninjasync.cli.plan import redaction_key
 from ninjasync.cli.rendering import rendered_run
 from ninjasync.cli.start import complain, confirmed, remark, watched
 
 if TYPE_CHECKING:
     from ninjasync.apply_run import Applying
+    from ninjasync.plan import Outcome, Plan, Result
 
 
 def apply(
@@ -32,6 +34,7 @@ def apply(
     output: choices.OutputOption = None,
     only: choices.OnlyOption = None,
     strict: choices.StrictOption = False,
+    redact: choices.RedactOption = False,
     parallelism: Annotated[
         int | None, typer.Option(metavar="N", min=1, max=64, help="Concurrent requests to NinjaOne.")
     ] = None,
@@ -47,6 +50,7 @@ def apply(
 ) -> int:
     """Plan, ask, and apply to NinjaOne; or apply a saved plan."""
     invocation.result_goes(format, output)
+    invocation.redact = redact
     from ninjasync.apply import left_to_do
     from ninjasync.apply_run import applying, applying_saved
     from ninjasync.cli.progress import Progress
@@ -82,7 +86,8 @@ def apply(
         with progress.reading("Duo and NinjaOne" if planfile is None else "NinjaOne"):
             run = stack.enter_context(begun)
         watch.plan = plan = run.plan
-        shown = text.render_plan(plan, color=invocation.color(error=format is not Format.TEXT))
+        told = _Told(plan, redaction_key(run.redaction_key()) if redact else None)
+        shown = text.render_plan(told.plan, color=invocation.color(error=format is not Format.TEXT))
         as_it_goes = format is Format.TEXT and output is None
         if as_it_goes:
             invocation.deliver(shown)
@@ -93,13 +98,14 @@ def apply(
             result = Result.skipped(plan, "refused by a guard" if plan.refused else "the operator said no")
         else:
             with _stopping(invocation, stop), progress.applying(len(plan.writes)) as count:
-                result = run.apply(parallelism=parallelism, tell=count)
+                result = run.apply(parallelism=parallelism, tell=told.outcomes_to(count))
         watch.result = result
         if said_no:  # who said so need not be told
             invocation.watch = None
         code = 3 if said_no else exit_code(plan, result)
         if unrecorded := run.finish(result, code):
             code = code if code in (130, 6) else unrecorded.exit_code
+    plan, result = told.plan, told.result(result)
     steps = left_to_do(result)
     if as_it_goes:
         invocation.deliver(text.render_result(result, plan, steps, color=invocation.color()))
@@ -112,6 +118,34 @@ def apply(
     for error in filter(None, (result.fatal, unrecorded)):
         complain(invocation, error)
     return code
+
+
+class _Told:
+    """A run as it is told: with ``key`` nobody is named."""
+
+    def __init__(self, plan: "Plan", key: bytes | None) -> None:
+        self._exact, self._key, self.plan = plan, key, plan
+        if key is not None:
+            from ninjasync.redact import redacted  # as below: most runs do not need it
+
+            self.plan = redacted(plan, key)
+
+    def outcomes_to(self, tell: "Callable[[Outcome], None]") -> "Callable[[Outcome], None]":
+        """Return what tells ``tell`` of each outcome."""
+        if self._key is None:
+            return tell
+        from ninjasync.redact import outcome_redactor
+
+        redacted = outcome_redactor(self._exact, self._key)
+        return lambda outcome: tell(redacted(outcome))
+
+    def result(self, result: "Result") -> "Result":
+        """Return the result."""
+        if self._key is None:
+            return result
+        from ninjasync.redact import redacted_result
+
+        return redacted_result(result, self._exact, self._key)
 
 
 def _question(number: int) -> str:

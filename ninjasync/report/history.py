@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from datetime import UTC
 from typing import Any
 
 from ninjasync.ledger import Operation, Run
@@ -26,6 +27,23 @@ def run_as_text(run: Run, operations: Sequence[Operation]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def user_as_text(who: str, operations: Sequence[Operation]) -> str:
+    """Return all that was done to one user, the first first."""
+    lines = [f"{visible(who)}:"]
+    for operation in operations:
+        at = f"{operation.intended_at.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
+        lines += ["", f"{at}  run {visible(operation.run)}  Duo id {visible(operation.external_id or 'unknown')}"]
+        lines += _operation_lines(operation)
+    if not operations:
+        lines.append("  Nothing was written.")
+    return "\n".join(lines) + "\n"
+
+
+def user_as_json(who: str, operations: Sequence[Operation]) -> str:
+    """Return all that was done to one user as one JSON document."""
+    return _dump({"user": who, "operations": [_operation(one) | {"run": one.run} for one in operations]})
+
+
 def runs_as_json(runs: Sequence[Run]) -> str:
     """Return the runs as one JSON document."""
     return _dump({"runs": [_run(run) for run in runs]})
@@ -33,23 +51,7 @@ def runs_as_json(runs: Sequence[Run]) -> str:
 
 def run_as_json(run: Run, operations: Sequence[Operation]) -> str:
     """Return a run and its writes as one JSON document."""
-    rows = [
-        {
-            "resource": operation.resource,
-            "action": operation.action,
-            "key": operation.key,
-            "external_id": operation.external_id,
-            "id": operation.id,
-            "diff": [
-                {"path": path, "before": before, "after": after} for path, (before, after) in operation.diff.items()
-            ],
-            "at": operation.intended_at.isoformat(),
-            "status": operation.status,
-            "error": operation.error or None,
-        }
-        for operation in operations
-    ]
-    return _dump({"run": _run(run), "operations": rows})
+    return _dump({"run": _run(run), "operations": list(map(_operation, operations))})
 
 
 def _run_line(run: Run) -> str:
@@ -60,8 +62,15 @@ def _run_line(run: Run) -> str:
     else:
         end = f"exit {run.exit_code}"
     counts = ", ".join(f"{number} {status}" for status, number in run.counts.items() if number)
-    started = f"{run.started_at:%Y-%m-%d %H:%M:%S}Z"
-    return "  ".join(visible(part) for part in (run.id, started, end, counts, run.command, run.actor) if part)
+    started = f"{run.started_at.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
+    seconds = _seconds(run)
+    took = "" if seconds is None else f"{seconds:.0f} s"
+    return "  ".join(visible(part) for part in (run.id, started, took, end, counts, run.command, run.actor) if part)
+
+
+def _seconds(run: Run) -> float | None:
+    """How long the run took; the clock may have been set meanwhile."""
+    return None if run.ended_at is None else max((run.ended_at - run.started_at).total_seconds(), 0)
 
 
 def _operation_lines(operation: Operation) -> Iterator[str]:
@@ -77,6 +86,20 @@ def _operation_lines(operation: Operation) -> Iterator[str]:
         yield f"      {visible(operation.error)}"
 
 
+def _operation(operation: Operation) -> dict[str, Any]:
+    return {
+        "resource": operation.resource,
+        "action": operation.action,
+        "key": operation.key,
+        "external_id": operation.external_id,
+        "id": operation.id,
+        "diff": [{"path": path, "before": before, "after": after} for path, (before, after) in operation.diff.items()],
+        "at": operation.intended_at.isoformat(),
+        "status": operation.status,
+        "error": operation.error or None,
+    }
+
+
 def _run(run: Run) -> dict[str, Any]:
     return {
         "id": run.id,
@@ -84,6 +107,7 @@ def _run(run: Run) -> dict[str, Any]:
         "command": run.command,
         "started_at": run.started_at.isoformat(),
         "ended_at": run.ended_at.isoformat() if run.ended_at else None,
+        "seconds": _seconds(run),
         "exit_code": run.exit_code,
         "counts": dict(run.counts),
     }

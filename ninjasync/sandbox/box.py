@@ -52,6 +52,7 @@ class Sandbox:
         duo_port: int = 0,
         scim_port: int = 0,
         permissions: Iterable[str] = (READ_RESOURCE,),
+        account_id: str = "",
         faults: Mapping[str, str] | None = None,
         quirks: Iterable[str] = (),
         fault_seed: int = 1,
@@ -63,6 +64,7 @@ class Sandbox:
         self.secret_key = secret_key
         self.token = token
         self.permissions = set(permissions)
+        self.account_id = account_id
         self._ports = {"duo": duo_port, "scim": scim_port}
         self._listeners: list[Listener] = []
         self._requests: list[Request] = []
@@ -80,7 +82,13 @@ class Sandbox:
         such as ``page-cap=50``; ``weather`` has them all. ValueError, in a sentence, for a wrong one.
         """
         quirks = tuple(quirks)
-        duo = duo_api(self.company, self.integration_key, self.secret_key, permissions=self.permissions)
+        duo = duo_api(
+            self.company,
+            self.integration_key,
+            self.secret_key,
+            permissions=self.permissions,
+            account_id=self.account_id,
+        )
         scim = scim_api(self.ninjaone, self.token)
         duo = quirky_duo(duo, self.company, quirks)
         scim = quirky_scim(scim, lambda store: scim_api(store, self.token), self.ninjaone, quirks)

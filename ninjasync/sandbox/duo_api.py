@@ -70,14 +70,20 @@ def duo_api(
     *,
     permissions: Set[str] = frozenset({READ_RESOURCE}),
     clock: Callable[[], datetime] = utc_clock,
+    account_id: str = "",
 ) -> Service:
-    """Return a Duo Admin API over that company for one integration with those permissions."""
+    """Return a Duo Admin API over that company for one integration with those permissions.
+
+    With an ``account_id`` it is that child account, which its parent's keys read by naming it (Accounts API).
+    """
 
     def answer(request: HttpRequest) -> HttpResponse:
         try:
             require_signature(request, integration_key, secret_key, now=clock())
             if request.method != "GET" or READ_RESOURCE not in permissions:
                 raise DuoError(403, 40301, "Access forbidden")
+            if request.params.get("account_id", "") != account_id:
+                raise DuoError(403, 40301, "Access forbidden", "Unknown account_id")
             with people.lock:
                 result = _dispatch(people, request)
                 return _ok(result)
