@@ -624,7 +624,7 @@ def test_every_story_of_a_company_is_what_its_plan_says(tmp_path: Path) -> None:
         ("too-many", "members-absent"),
         ("members-hidden", "no-extension"),
         ("odd-ids", "wrong-case", "string-booleans"),
-        ("duo.custom-attributes-list", "inactive-unlisted"),
+        ("duo.list-values", "inactive-unlisted"),
     ],
     ids=lambda quirks: "+".join(quirks),
 )

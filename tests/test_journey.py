@@ -36,7 +36,7 @@ from tests.world import (
 )
 
 EMPTY_PLAN = "Plan: 0 to create, 0 to adopt, 0 to update, 0 to deactivate, 0 to delete, 0 held."
-HELPDESK = 'Helpdesk (from AD sync "corp.example.com")'
+HELPDESK = 'Helpdesk (from AD sync "Head Office")'
 
 
 @pytest.fixture(autouse=True)
@@ -110,7 +110,9 @@ def implied_user(record: Json, scoped: set[str]) -> Json | None:
         return None
     attributes = record["custom_attributes"]
     kind, organization = attributes.get("userType"), (attributes.get("organizationID") or "").strip()
-    if kind not in ("technician", "endUser") or not (record["email"] and record["firstname"] and record["lastname"]):
+    first, _, last = (record["realname"] or "").rpartition(" ")  # where it stands alone, it is of two words
+    given, family = record["firstname"] or first, record["lastname"] or last
+    if kind not in ("technician", "endUser") or not (record["email"] and given and family):
         return None
     if organization.lower() == "all":
         organization = "All"
@@ -120,8 +122,8 @@ def implied_user(record: Json, scoped: set[str]) -> Json | None:
         return None
     return {
         "userName": record["email"].casefold(),
-        "given": record["firstname"].strip(),
-        "family": record["lastname"].strip(),
+        "given": given.strip(),
+        "family": family.strip(),
         "userType": kind,
         "organizationId": organization or None,
         "active": True,

@@ -27,8 +27,8 @@ _ATTRIBUTES = f"""
 [attributes]
 userName = "email"
 title = "realname"
-"name.givenName" = "firstname"
-"name.familyName" = "lastname"
+"name.givenName" = "firstname || given_name(realname)"
+"name.familyName" = "lastname || family_name(realname)"
 "{NINJAONE}:userType" = "custom_attributes.userType"
 "{NINJAONE}:organizationId" = "custom_attributes.organizationID"
 """
@@ -215,9 +215,10 @@ def account(row: Json, but: tuple[str, ...]) -> Json:
 def implied(id_: str, user: Json, but: tuple[str, ...]) -> Json:
     """Return the same as Duo implies it."""
     custom = user["custom_attributes"]
+    first, _, last = (user["realname"] or "").rpartition(" ")  # where it stands alone, it is of two words
     whole = {
-        "givenName": user["firstname"].strip(),
-        "familyName": user["lastname"].strip(),
+        "givenName": (user["firstname"] or first).strip(),
+        "familyName": (user["lastname"] or last).strip(),
         "userType": custom["userType"],
         "externalId": id_,
     }

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
+from base64 import b64encode
 from collections.abc import Iterable
 from threading import RLock
 
 from ninjasync.sandbox.exchange import Json
 
-SYNCED_SUFFIX = ' (from AD sync "corp.example.com")'
+# How Duo names a synchronised group: the quoted text is the sync's display name.
+FROM_AD = ' (from AD sync "Head Office")'
+FROM_ENTRA = ' (from Microsoft Entra ID sync "Cloud")'
+FORMERLY = ' (formerly from "Old Forest")'  # a sync that manages it no longer
 _LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _HIRED = 1_735_689_600  # 2025-01-01: a company of its own time, so that it is the same on every day
 
@@ -49,6 +53,7 @@ class Company:
                 "mobile_otp_enabled": False,
                 "push_enabled": False,
                 "sms_enabled": False,
+                "voice_enabled": False,
             }
         return group_id
 
@@ -72,32 +77,53 @@ class Company:
             self.users[user_id] = {
                 "user_id": user_id,
                 "username": username,
-                "alias1": None,
-                "alias2": None,
-                "alias3": None,
-                "alias4": None,
-                "aliases": {},
                 "realname": f"{first} {last}",
                 "firstname": first,
                 "lastname": last,
                 "email": f"{username}@{self.domain}",
                 "status": "active",
-                "groups": [self._group_id(group) for group in groups],
-                "custom_attributes": {k: v for k, v in attributes.items() if v is not None},
+                "is_enrolled": True,
                 "created": _HIRED + self._created * 60,
                 "last_login": _HIRED + self._created * 3600,
                 "last_directory_sync": None,
-                "external_id": None,
-                "enable_auto_prompt": True,
-                "is_enrolled": True,
                 "lockout_reason": None,
                 "notes": "",
+                "alias1": None,
+                "alias2": None,
+                "alias3": None,
+                "alias4": None,
+                "aliases": {},
+                "custom_attributes": {k: v for k, v in attributes.items() if v is not None},
+                "date_of_birth": None,
+                "entra_federated_user_id": None,
+                "enable_auto_prompt": True,
+                "has_password": False,
+                "password_last_updated": None,
+                "groups": [self._group_id(group) for group in groups],
                 "phones": [],
                 "tokens": [],
                 "u2ftokens": [],
                 "webauthncredentials": [],
+                "desktoptokens": [],
+                "desktop_authenticators": [],
             }
         return user_id
+
+    def synchronise(self, user_id: str, moment: int) -> None:
+        """Let a directory sync of AD manage the user: only such a record has its key and an ``external_id``."""
+        with self.lock:
+            digest = hashlib.sha256(user_id.encode()).digest()
+            self.users[user_id] |= {
+                "last_directory_sync": moment,
+                "directory_key": "DS" + "".join(_LETTERS[byte % 36] for byte in hashlib.sha256(b"sync").digest()[:18]),
+                "external_id": b64encode(digest[:16]).decode(),  # as AD's objectGUID
+            }
+
+    def give_phone(self, user_id: str) -> None:
+        """Give the user a telephone to confirm log-ins with."""
+        with self.lock:
+            user = self.users[user_id]
+            user["phones"].append(_phone(self._new_id("DP"), self._created))
 
     def disable(self, user_id: str) -> None:
         """Let an administrator disable the user."""
@@ -199,8 +225,32 @@ class Company:
 
 
 def plain_name(name: str) -> str:
-    """Return a group's name without the suffix that Duo gives to a synchronised one."""
-    return name.partition(" (from ")[0]
+    """Return a group's name without the suffix that Duo gives to one that is or was synchronised."""
+    return name.partition(" (from ")[0].partition(" (formerly from ")[0]
+
+
+def _phone(phone_id: str, number: int) -> Json:
+    return {
+        "phone_id": phone_id,
+        "number": f"+1555{number:07d}",
+        "name": "",
+        "extension": "",
+        "type": "Mobile",
+        "platform": "Apple iOS" if number % 2 else "Google Android",
+        "model": "Apple iPhone 15" if number % 2 else "Google Pixel 8",
+        "os_version": "18.5" if number % 2 else "15",
+        "app_version": "4.82.0",
+        "activated": True,
+        "capabilities": ["auto", "push", "sms", "phone", "mobile_otp"],
+        "encrypted": "Encrypted",
+        "fingerprint": "Configured",
+        "screenlock": "Locked",
+        "tampered": "Not tampered",
+        "last_seen": "2026-03-04T15:04:04",
+        "postdelay": "",
+        "predelay": "",
+        "sms_passcodes_sent": False,
+    }
 
 
 def _plain_letters(name: str) -> str:

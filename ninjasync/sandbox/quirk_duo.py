@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse, Json, Service
 from ninjasync.sandbox.people import Company
-from ninjasync.sandbox.rewrite import document_of, with_document
+from ninjasync.sandbox.rewrite import document_of, less, with_document
 
 _USERS = "/admin/v1/users"
 _GROUPS = "/admin/v1/groups"
@@ -66,9 +66,26 @@ def _last_active(people: Company) -> str | None:
     return active[-1] if active else None
 
 
-def _as_list(user: Json) -> Json:
-    pairs = [{"name": name, "value": value} for name, value in user["custom_attributes"].items()]
-    return {**user, "custom_attributes": pairs}
+def _with_lists(user: Json) -> Json:
+    return {**user, "custom_attributes": {name: [value] for name, value in user["custom_attributes"].items()}}
+
+
+def _nameless_group(request: HttpRequest, document: Json, people: Company) -> Json:
+    """In the list of groups and wherever the group is embedded."""
+    last = next(reversed(people.groups), None)
+
+    def shown(row: Json) -> Json:
+        if "user_id" in row:
+            return {**row, "groups": [shown(group) for group in row.get("groups", [])]}
+        return {**row, "name": None} if row.get("group_id") == last else row
+
+    return {**document, "response": [shown(row) for row in document["response"]]}
+
+
+def _without_trashed(request: HttpRequest, document: Json, people: Company) -> Json:
+    if request.path != _USERS:
+        return document
+    return {**document, "response": [row for row in document["response"] if row["status"] != "pending deletion"]}
 
 
 def _malformed(user: Json) -> Json:
@@ -111,7 +128,9 @@ def _without_total(request: HttpRequest, metadata: Json, people: Company) -> Jso
 
 
 DUO: Mapping[str, _Change] = {
-    "duo.custom-attributes-list": _rows(_as_list),
+    "duo.no-custom-attributes": _rows(lambda user: less(user, "custom_attributes")),
+    "duo.list-values": _rows(_with_lists),
+    "duo.null-group-name": _nameless_group,
     "duo.malformed-row": _rows(_malformed, only=_last_active),
     "duo.unknown-status": _rows(lambda user: {**user, "status": "frozen"}, only=_last_active),
     "duo.short-page": _short,
@@ -119,5 +138,6 @@ DUO: Mapping[str, _Change] = {
     "duo.standing-offset": _metadata(_standing),
     "duo.null-offsets": _metadata(_with_null_offsets),
     "duo.trash-uncounted": _metadata(_without_trash),
+    "duo.trash-unlisted": _without_trashed,
     "duo.no-total": _metadata(_without_total),
 }

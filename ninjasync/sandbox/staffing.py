@@ -9,12 +9,12 @@ from __future__ import annotations
 from random import Random
 
 from ninjasync.sandbox.ninjaone import NinjaOne, utc_now
-from ninjasync.sandbox.people import SYNCED_SUFFIX, Company
+from ninjasync.sandbox.people import FORMERLY, FROM_AD, FROM_ENTRA, Company
 from ninjasync.sandbox.scim_schema import CORE_USER, NINJAONE_USER, USER
 
 TECHNICIANS = "NinjaOne Technicians"
 END_USERS = "NinjaOne End Users"
-HELPDESK = "Helpdesk" + SYNCED_SUFFIX
+HELPDESK = "Helpdesk" + FROM_AD
 ORGANIZATIONS = ("1", "4", "12", "107")
 BREAKGLASS = "breakglass"
 
@@ -68,8 +68,8 @@ def company(users: int = 60, seed: int = 1) -> Company:
     made, rng = Company(seed=seed), dice(seed, "company")
     for name, description in ((TECHNICIANS, "Get technician accounts"), (END_USERS, ""), (HELPDESK, "")):
         made.scoped.append(made.found_group(name, description=description))
-    made.found_group("Contractors")
-    made.found_group("All Staff", description="Everybody on the payroll")
+    made.found_group("Contractors" + FORMERLY)
+    made.found_group("All Staff" + FROM_ENTRA, description="Everybody on the payroll")
     for person, role in zip(_names(users, rng), _roles(users, rng), strict=True):
         _employ(made, person, role, rng)
     _leave_traces(made, rng)
@@ -130,21 +130,27 @@ def _employ(made: Company, name: tuple[str, str], role: str, rng: Random) -> Non
 
 
 def _leave_traces(made: Company, rng: Random) -> None:
-    """Add the small differences that grow in years: aliases, empty and absent fields."""
+    """Add the small differences that grow in years: devices, aliases, empty fields, a sync's marks."""
     helpdesk = made.group_named(HELPDESK)
-    made.groups[made.group_named(TECHNICIANS)]["voice_enabled"] = False
     for number, (user_id, user) in enumerate(made.users.items()):
         if helpdesk in user["groups"]:
-            user.update(last_directory_sync=1_767_225_600, external_id=f"00000000-{user_id[2:6]}-4000-8000")
+            made.synchronise(user_id, 1_767_225_600)
         if number % 7 == 0 and (user["email"] or "").endswith(made.domain):
             user["email"] = f"{user['username']}@example.org"
         if number % 5 == 1:
             alias = f"{user['username']}.adm"
             user.update(alias1=alias, aliases={"alias1": alias})
+        nameless = number % 3 == 1 and (user["firstname"], user["lastname"]) not in ODD_NAMES
+        if nameless and user["firstname"]:
+            empty = "" if number % 2 else None
+            user.update(firstname=empty, lastname=empty)
         if number % 4 == 2:
-            user.update(realname=rng.choice(("", None)), notes=None, last_login=None, is_enrolled=False)
-        if number % 3 == 0:
-            user["desktoptokens"] = []
+            empty = rng.choice(("", None))
+            user.update(notes=None, last_login=None, is_enrolled=False)
+            if user["firstname"]:
+                user["realname"] = empty
+        else:
+            made.give_phone(user_id)
 
 
 def existing_accounts(people: Company, seed: int = 1) -> NinjaOne:
@@ -166,7 +172,8 @@ def existing_accounts(people: Company, seed: int = 1) -> NinjaOne:
     known = rng.sample(sound, max(1, min(5, len(sound) // 6)))
     for number, user in enumerate(known):
         email = user["email"].title() if number == 0 else user["email"]
-        _native(ninjaone, email, user["firstname"], user["lastname"], "endUser")
+        first, _, last = (user["realname"] or "").rpartition(" ")
+        _native(ninjaone, email, user["firstname"] or first, user["lastname"] or last, "endUser")
     _native(ninjaone, f"{BREAKGLASS}@{people.domain}", "Break", "Glass", "technician")
     _native(ninjaone, f"stranger@{people.domain}", "Sam", "Stranger", "endUser")
     ninjaone.now = utc_now

@@ -160,7 +160,9 @@ QUIRKS: Mapping[str, Entry] = {
     "login-page": Entry(NOTHING, "every GET is answered 200 with an HTML page"),
     "redirects": Entry(NOTHING, "everything is 301 to another path, where it would be served"),
     # Duo
-    "duo.custom-attributes-list": Entry(NOTHING, "custom_attributes is a list of names and values"),
+    "duo.no-custom-attributes": Entry(NOTHING, "records have no custom_attributes"),
+    "duo.list-values": Entry(NOTHING, "a custom attribute's value is a list of one"),
+    "duo.null-group-name": Entry(NOTHING, "the last group, which is out of scope, has null for a name"),
     "duo.malformed-row": Entry(NOTHING, "the record of the last active user cannot be read"),
     "duo.unknown-status": Entry(NOTHING, "the last active user has a status that Duo does not document"),
     "duo.short-page": Entry(NOTHING, "the last row of each page is missing"),
@@ -168,6 +170,7 @@ QUIRKS: Mapping[str, Entry] = {
     "duo.standing-offset": Entry(NOTHING, "next_offset is where the page began"),
     "duo.null-offsets": Entry(NOTHING, "next_offset and prev_offset are null where there is no such page"),
     "duo.trash-uncounted": Entry(NOTHING, "total_objects does not count users in the trash, who are listed"),
+    "duo.trash-unlisted": Entry(NOTHING, "total_objects counts users in the trash, who are not listed"),
     "duo.no-total": Entry(NOTHING, "metadata has no total_objects"),
 }
 

@@ -45,10 +45,24 @@ def test_offsets_may_be_null(ask: Callable[..., Page]) -> None:
     assert ask("duo.null-offsets", limit="10")[1] == {"total_objects": 25, "next_offset": 10, "prev_offset": None}
 
 
-def test_custom_attributes_may_be_a_list(box: Sandbox, ask: Callable[..., Page]) -> None:
-    for row in ask("duo.custom-attributes-list")[0]:
-        shown = {one["name"]: one["value"] for one in row["custom_attributes"]}
-        assert shown == box.company.users[row["user_id"]]["custom_attributes"]
+def test_custom_attributes_may_be_missing_or_have_lists_for_values(box: Sandbox, ask: Callable[..., Page]) -> None:
+    assert not any("custom_attributes" in row for row in ask("duo.no-custom-attributes")[0])
+    for row in ask("duo.list-values")[0]:
+        kept = box.company.users[row["user_id"]]["custom_attributes"]
+        assert row["custom_attributes"] == {name: [value] for name, value in kept.items()}
+
+
+def test_a_group_may_have_null_for_a_name(box: Sandbox, ask: Callable[..., Page]) -> None:
+    names = [row["name"] for row in ask("duo.null-group-name", path="/admin/v1/groups")[0]]
+    assert (names.count(None), names[-1]) == (1, None)
+    embedded = [group["name"] for row in ask("duo.null-group-name")[0] for group in row["groups"]]
+    assert 0 < embedded.count(None) < len(embedded)
+
+
+def test_the_trash_may_be_counted_and_not_listed(box: Sandbox, ask: Callable[..., Page]) -> None:
+    rows, metadata = ask("duo.trash-unlisted")
+    assert (len(rows) < 25, metadata["total_objects"]) == (True, 25)
+    assert not any(row["status"] == "pending deletion" for row in rows)
 
 
 def test_the_total_may_shrink_while_it_is_read(ask: Callable[..., Page]) -> None:

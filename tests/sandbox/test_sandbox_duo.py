@@ -148,7 +148,7 @@ def test_groups_are_listed_found_and_have_members(box: Sandbox, connect: Connect
     group_id = box.company.group_named("Helpdesk")
     assert admin.get_groups() == list(groups.values())
     assert admin.get_group(group_id, api_version=2) == groups[group_id]
-    assert groups[group_id]["name"] == 'Helpdesk (from AD sync "corp.example.com")'
+    assert groups[group_id]["name"] == 'Helpdesk (from AD sync "Head Office")'
     listed = admin.json_api_call("GET", "/admin/v1/groups", {"group_id_list": f'["{group_id}", "DGNONE"]'})
     assert listed == [groups[group_id]]
     members = list(admin.get_group_users(group_id))
