@@ -15,6 +15,8 @@ from tests.weather_world import NINJAONE, Json, World, account, implied
 
 DIALECT = "ninjaone.dialect"
 SMALL_PAGES: Mapping[str, Any] = {DIALECT: {"page_size": 10}}
+# Lists alone: where anything else may be asked for, look-ups fill what a list lacks.
+LISTS_ALONE: Mapping[str, Any] = {DIALECT: {"page_size": 10, "discovery": "list"}}
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,6 @@ class Way:
 # What a quirk that is not named here needs is nothing: one apply, and all is right.
 WAYS: Mapping[str, Way] = {
     "stale-reads": Way(most=3),
-    "created-in-vain": Way(most=3),
     "no-external-id": Way(but=("externalId",)),
     "drops-title": Way(titles=True),
     "trims-names": Way(but=("givenName", "familyName")),
@@ -49,13 +50,13 @@ WAYS: Mapping[str, Way] = {
     "external-id-lower-case": Way(but=("externalId",)),
     "external-id-unknown": Way(but=("externalId",)),
     "overlapping-pages": Way(SMALL_PAGES),
+    "cursor-paging": Way(LISTS_ALONE),
     "total-of-page": Way(SMALL_PAGES),
     "no-total-results": Way(SMALL_PAGES),
 }
 # exit code, sentence
 REFUSALS: Mapping[str, tuple[int, str]] = {
     "ignores-start-index": (1, "NinjaOne sends the same users again for each page"),
-    "cursor-paging": (1, "NinjaOne sends the same users again for each page"),
     "login-page": (1, "answered with something that is not JSON, as a login page or a proxy would"),
     "redirects": (1, "redirects elsewhere (HTTP 301); the token is not sent after a redirect"),
     "duo.no-total": (1, "Duo did not say how many groups there are"),
@@ -74,6 +75,7 @@ HINDRANCES = (
 )
 # These are not of a kind with the others: what they should lead to is no state that all must reach.
 APART = (
+    "created-in-vain",
     "protected-500",
     "refused-member",
     "extension-unknown",
@@ -92,16 +94,12 @@ AWAITED = (
     "external-id-lower-case",
     "patch-urn-astray",
     "json-only",
-    "total-cap",
-    "total-counts-hidden",
     "members-in-post-dropped",
     "members-always-empty",
     "members-shown",
     "members-by-ref",
     "members-upper-case",
     "count-500",
-    "error-behind-last",
-    "gone",
     "active-left-out",
     "active-number",
     "empty-list-204",
@@ -147,7 +145,7 @@ def test_under_each_quirk_a_hire_a_leaver_a_promotion_a_rename_and_a_return_end_
 @pytest.mark.parametrize("quirk", REFUSALS)
 def test_what_cannot_be_read_for_certain_is_refused_and_nothing_is_written(quirk: str, tmp_path: Path) -> None:
     code, sentence = REFUSALS[quirk]
-    with World(tmp_path, settings=SMALL_PAGES) as world:
+    with World(tmp_path, settings=LISTS_ALONE) as world:
         world.settle()
         world.changes()
         world.box.set_weather(quirks=[quirk])
@@ -160,6 +158,35 @@ def test_what_cannot_be_read_for_certain_is_refused_and_nothing_is_written(quirk
         assert world.writes() == []
         world.box.set_weather()
         world.settle(1)
+        world.check()
+
+
+@pytest.mark.parametrize("quirk", ["ignores-start-index", "cursor-paging"])
+def test_pages_that_never_come_are_looked_up_instead(quirk: str, tmp_path: Path) -> None:
+    with World(tmp_path, quirks=(quirk,), settings=SMALL_PAGES) as world:
+        world.settle()
+        world.check()
+        world.changes()
+        assert any("looked up instead" in warning for warning in world.settle()["warnings"])
+        world.check()
+        world.comes_back()
+        world.settle()
+        world.check()
+
+
+def test_accounts_that_were_made_in_vain_are_made_anew_once_that_is_approved(tmp_path: Path) -> None:
+    """What NinjaOne says it made and does not show looks as one does that shows nothing for a day."""
+    with World(tmp_path, quirks=("created-in-vain",)) as world:
+        world.apply()
+        world.box.forget()
+        refused = world.apply()
+        assert (refused.code, world.writes()) == (3, [])
+        (guard,) = (one for one in refused.document["guards"] if one["tripped"])
+        assert guard["name"] == "vanished"
+        world.run("apply", "--yes", *guard["approve"].split())  # now the groups are made, in vain as well
+        assert world.apply().code == 3
+        world.run("apply", "--yes", "--approve-vanished", "3")
+        world.settle()
         world.check()
 
 
