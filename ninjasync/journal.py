@@ -15,6 +15,7 @@ from ninjasync.attribute import ACTIVE, USER_NAME
 from ninjasync.directory import Group, Observation, User
 from ninjasync.errors import InterruptedRunError, RefusedRequestError, UnreachableError
 from ninjasync.ledger import UNCERTAIN, Ledger, Operation
+from ninjasync.names_alike import alike
 from ninjasync.ninjaone import Reader, is_down
 from ninjasync.pacing import TransientError
 from ninjasync.plan import Change, Outcome, Result, journal_diff
@@ -148,7 +149,11 @@ def _settle_one(ledger: Ledger, reader: Reader, operation: Operation) -> bool:
                 made = (
                     not refused
                     and user is not None
-                    and all(user.user_name == after for path, (_, after) in operation.diff.items() if path == USER_NAME)
+                    and all(
+                        alike(user.user_name, str(after))
+                        for path, (_, after) in operation.diff.items()
+                        if path == USER_NAME
+                    )
                 )
     status = "applied" if made else "failed"
     error = "" if made else operation.error or "the run was cut short before NinjaOne had it"

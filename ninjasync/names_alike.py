@@ -52,7 +52,10 @@ def matcher(patterns: Iterable[str]) -> Callable[[str], str | None]:
         form = folded(name)
         if form in exact:
             return exact[form]
-        return next((pattern for fits, pattern in globs if fits(form)), None)
+        for fits, pattern in globs:
+            if fits(form):
+                return pattern
+        return None
 
     return match
 
@@ -69,7 +72,7 @@ def fitting_none(patterns: Iterable[str], names: Iterable[str]) -> tuple[str, ..
     for name in names if left else ():
         form = folded(name)
         left.pop(form, None)
-        for glob in [glob for glob, fits in globs.items() if fits(form)]:
+        for glob in [glob for glob, fits in globs.items() if fits(form)] if globs else ():
             left.pop(glob, None)
             del globs[glob]
         if not left:

@@ -182,7 +182,7 @@ def _protectable(source: Source) -> Iterator[str]:
     """Yield the names of Duo's users by which an account may be protected."""
     for user in source.users.values():
         yield user.label
-        if user.desired is not None:
+        if user.desired is not None and user.desired.user_name != user.label:
             yield user.desired.user_name
 
 
