@@ -33,7 +33,7 @@ def world(at_rest: tuple[World, Saved], tmp_path: Path) -> World:
 
 
 def journey(world: World) -> list[int]:
-    """Apply, plan, a mover, a leaver, a returner; return the exit codes."""
+    """Apply, plan, a change, a leaver, a returner, a lost ledger; return the exit codes."""
     codes = [world.apply().code, world.plan("--detailed-exitcode").code]
     leaver = world.duo("user1.two@example.com")
     world.people.users[leaver]["status"] = "disabled"
@@ -44,6 +44,11 @@ def journey(world: World) -> list[int]:
     world.people.users[leaver]["status"] = "active"
     codes += [world.apply().code, world.plan("--detailed-exitcode").code]
     assert world.account("user1.two@example.com")["active"]
+    for file in world.folder.glob("ledger*"):
+        file.unlink()
+    there = set(world.accounts())
+    codes += [world.apply().code, world.plan("--detailed-exitcode").code]
+    assert set(world.accounts()) == there
     return codes
 
 
@@ -72,7 +77,7 @@ def test_a_server_that_takes_plain_json_alone_is_served_and_the_key_is_named(
     assert first.err.count('Set [ninjaone.dialect] media_type = "json"') == 1
     wrong = [hit for hit in between.hits if hit.headers["accept"] != JSON and (hit.body or reads)]
     assert 1 <= len(wrong) <= 8  # one for each that was under way when the first was refused
-    assert journey(world) == [0] * 6
+    assert journey(world) == [0] * 8
     world.configure("ninjaone.dialect", media_type="json")
     between.hits.clear()
     world.people.users[world.duo("user3.two@example.com")]["lastname"] = "Other"
@@ -128,11 +133,13 @@ CHARSETS = {
 }
 
 
-@pytest.mark.parametrize("service", ["scim", "duo"])
+@pytest.mark.parametrize("service", ["lists", "look-ups", "duo"])
 @pytest.mark.parametrize("meddle", CHARSETS.values(), ids=CHARSETS)
 def test_an_answer_is_read_by_its_charset(world: World, meddle: Any, service: str) -> None:
-    world.meddle_scim(meddle) if service == "scim" else world.meddle_duo(meddle)
-    assert journey(world) == [0] * 6
+    world.meddle_duo(meddle) if service == "duo" else world.meddle_scim(meddle)
+    if service == "look-ups":
+        world.configure("ninjaone.dialect", discovery="lookup")
+    assert journey(world) == [0] * 8
     (zoe,) = [row for row in world.accounts().values() if row["name"]["givenName"] == "Zoë"]
     assert zoe["name"]["familyName"] == "Müller"
 

@@ -115,10 +115,12 @@ def stumbling(reply: Reply, methods: tuple[str, ...]) -> Meddling:
     return meddle
 
 
+@pytest.mark.parametrize("discovery", ["auto", "lookup"])
 @pytest.mark.parametrize("reply", EDGES.values(), ids=EDGES)
 def test_a_passing_fault_of_an_edge_costs_nothing_in_reads_and_writes_of_both_services(
-    world: World, reply: Reply
+    world: World, reply: Reply, discovery: str
 ) -> None:
+    world.configure("ninjaone.dialect", discovery=discovery)
     hired = world.people.hire("New", "Comer", groups=["NinjaOne End Users"], user_type="endUser", organization="1")
     world.people.users[world.duo(LEAVER)]["status"] = "disabled"
     world.meddle_scim(stumbling(reply, ("GET", "POST", "PATCH", "PUT", "DELETE")))
