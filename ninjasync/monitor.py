@@ -77,7 +77,7 @@ def _tell(watch: Watch, run: Ended) -> None:
     under_way = [(name, in_background(partial(_timed, name, job))) for name, job in jobs]
     until = time.monotonic() + _MOST_SECONDS
     if monitor.metrics_file and watch.whole:
-        _attempt("metrics_file", partial(_write, watch.config.file(monitor.metrics_file), run))
+        _attempt("metrics_file", lambda: _write(watch.config.file(monitor.metrics_file), run))
     for name, future in under_way:
         _attempt(name, partial(_result, future, until))
 

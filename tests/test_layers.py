@@ -18,7 +18,7 @@ MODULES = {
 }
 PURE = (
     *("names_alike", "attribute", "full_name", "functions", "expression", "directory", "scope", "mapping", "names"),
-    *("plan", "guards", "scim", "sync_suffix"),
+    *("plan", "guards", "scim", "sync_suffix", "plan_schema"),
     *("statuses", "match", "ladder", "user_diff", "group_diff", "diff", "tempo", "progress", "metrics", "notice"),
     *("watch", "story", "rights", "causes", "explain_case", "explain_settings", "explain_steps", "explain"),
 )

@@ -2,6 +2,7 @@
 
 import getpass
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,13 @@ import typer
 
 from ninjasync.cli.options import Invocation, quoted
 from ninjasync.cli.private import write_private
+
+
+class _Schema(StrEnum):
+    """What a JSON schema may be asked for of."""
+
+    CONFIG = "config"
+    PLAN = "plan"
 
 
 class _Terminal:
@@ -40,7 +48,13 @@ def init(
         Path | None, typer.Option(metavar="FILE", help="Where to write it; default: ./config.toml.")
     ] = None,
     example: Annotated[bool, typer.Option("--example", help="Give the example with every key; no questions.")] = False,
-    schema: Annotated[bool, typer.Option("--schema", help="Give the JSON schema, for editors; no questions.")] = False,
+    schema: Annotated[bool, typer.Option("--schema", help="Give a JSON schema; no questions.")] = False,
+    what: Annotated[
+        _Schema | None,
+        typer.Argument(
+            metavar="WHAT", help="With --schema: config (default), for editors, or plan: of its JSON document."
+        ),
+    ] = None,
 ) -> int:
     """Write a commented config.toml from a few questions (mode 0600)."""
     from datetime import date
@@ -49,6 +63,10 @@ def init(
     from ninjasync.errors import CommandLineError
 
     asks = not (example or schema)
+    if what is not None and not schema:
+        raise CommandLineError(
+            f'"{what}" says which schema, and none is asked for.', "Give --schema, or leave it away."
+        )
     if example and schema:
         raise CommandLineError("--example and --schema exclude one another.", "Give one of them.")
     if asks and not sys.stdin.isatty():
@@ -68,7 +86,10 @@ def init(
     elif schema:
         import json
 
-        text = json.dumps(shipped.schema(), indent=2) + "\n"
+        from ninjasync import plan_schema
+
+        found = plan_schema.schema() if what is _Schema.PLAN else shipped.schema()
+        text = json.dumps(found, indent=2) + "\n"
     else:
         text = shipped.text()
     if output is None:
