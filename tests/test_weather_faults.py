@@ -29,11 +29,7 @@ def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ninjasync.tempo._SLOWEST", 2000.0)
 
 
-# A 403 with Retry-After asks for patience; until ninjasync has learnt so, it ends a run as a refused token does.
-_AWAITED = ("403",)
-
-
-@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault not in _AWAITED])
+@pytest.mark.parametrize("fault", FAULTS)
 def test_under_each_fault_every_round_ends_right(fault: str, tmp_path: Path) -> None:
     with World(tmp_path, faults={fault: _OTHERS.get(fault, "0.2")}, parallelism=1) as world:
         world.settle()
@@ -49,7 +45,6 @@ def test_under_each_fault_every_round_ends_right(fault: str, tmp_path: Path) -> 
 @pytest.mark.parametrize("seed", range(50))
 def test_under_all_faults_at_once_at_most_three_applies_lead_to_an_empty_plan(seed: int, tmp_path: Path) -> None:
     faults = {fault: "0.1:0" if entry.form == "RATE:SECONDS" else "0.1" for fault, entry in FAULTS.items()}
-    faults = {fault: value for fault, value in faults.items() if fault not in _AWAITED}
     faults |= {"latency": "0ms", "stale-keepalive": "7"}
     del faults["rate-limit"]  # it goes by the clock, and has a test of its own above
     quirks = _SERVERS[seed % len(_SERVERS)]
