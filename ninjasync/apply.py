@@ -17,8 +17,15 @@ from queue import Empty, SimpleQueue
 from typing import Literal, Protocol, TypeVar
 
 from ninjasync.ahead import HEEDS_SIGNALS_AFTER
-from ninjasync.directory import Observation, Resource
-from ninjasync.errors import CredentialsError, InterruptedRunError, NinjasyncError, NotKeptError, UnreachableError
+from ninjasync.directory import Membership, Observation, Resource
+from ninjasync.errors import (
+    CredentialsError,
+    InterruptedRunError,
+    NinjasyncError,
+    NotKeptError,
+    RefusedRequestError,
+    UnreachableError,
+)
 from ninjasync.mapping import TECHNICIAN
 from ninjasync.plan import REMOVALS, Change, Delta, Outcome, Plan, Result
 from ninjasync.surroundings import refusal_of_system
@@ -40,15 +47,15 @@ class TargetWriter(Protocol):
         """Create a user; return NinjaOne's id and what it shows otherwise than sent."""
 
     def create_group(self, change: Change, members: list[str]) -> tuple[str, tuple[Observation, ...]]:
-        """Create a group with members (NinjaOne ids); return as ``create_user`` does."""
+        """Create a group, perhaps with members (NinjaOne ids) already; return as ``create_user`` does."""
 
     def patch(
         self, resource: Resource, id_: str, diff: tuple[Delta, ...], whole: tuple[tuple[str, str], ...]
     ) -> tuple[Observation, ...]:
         """Change attributes; return what NinjaOne shows otherwise than sent."""
 
-    def change_members(self, id_: str, added: list[str], removed: list[str]) -> None:
-        """Add and remove members (NinjaOne ids)."""
+    def change_members(self, id_: str, added: list[str], removed: list[str]) -> Membership:
+        """Add and remove members (NinjaOne ids) and say which of that is not done."""
 
     def delete(self, resource: Resource, id_: str) -> None:
         """Delete a resource."""
@@ -221,7 +228,9 @@ class _Run:
         else:
             message = f"unexpected error: {error!r}. Please report it; run plan again to go on."
             log.debug("unexpected error on %s", change.name, exc_info=error)
-        self._settle(Outcome(change, "failed", message, there=isinstance(error, NotKeptError)))
+        seen = error.observed if isinstance(error, NotKeptError) else ()
+        there = isinstance(error, NinjasyncError) and error.id is not None
+        self._settle(Outcome(change, "failed", message, observed=seen, there=there))
 
     def _heed(self, error: BaseException) -> None:
         """See from a failure whether anything else is worth trying; in the worker, before it takes the next change."""
@@ -255,8 +264,9 @@ class _Run:
         try:
             id_, observed = self._send(change, step)
         except BaseException as error:
-            there = error.id if isinstance(error, NotKeptError) else None
-            self._journal.conclude(number, change, step, there, (), error)
+            there = error.id if isinstance(error, NinjasyncError) else None
+            seen = error.observed if isinstance(error, NotKeptError) else ()
+            self._journal.conclude(number, change, step, there, seen, error)
             self._heed(error)
             raise
         finally:
@@ -275,29 +285,68 @@ class _Run:
                 try:
                     id_, observed = self._writer.create_user(change)
                 except NotKeptError as error:
-                    self._created[change.external_id] = error.id
+                    self._created[change.external_id] = error.id or ""
                     raise
                 self._created[change.external_id] = id_
             case ("create", "group"):
-                added, missing = self._ids(change)
-                id_, observed = self._writer.create_group(change, added)
-                _complain(missing, id_)
+                id_, observed = self._writer.create_group(change, self._ids(change)[0])
+                observed = self._send_members(change, id_, observed, None)
             case ("delete", _):
                 id_ = _id(change)
                 self._writer.delete(change.resource, id_)
             case (_, "group"):
-                id_ = _id(change)
-                added, missing = self._ids(change)
-                observed = self._writer.patch("group", id_, _step_diff(change, step), ())
+                id_, refusal = _id(change), None
+                try:
+                    observed = self._writer.patch("group", id_, _step_diff(change, step), ())
+                except (RefusedRequestError, NotKeptError) as error:
+                    if step == "free" or not (change.added or change.removed):
+                        raise
+                    refusal = error
                 if step == "whole":
-                    removed = [member.id for member in change.removed if member.id]
-                    self._writer.change_members(id_, added, removed)
-                    _complain(missing, id_)
+                    observed = self._send_members(change, id_, observed, refusal)
             case _:
                 id_ = _id(change)
                 whole = change.whole if step == "whole" else ()
                 observed = self._writer.patch("user", id_, _step_diff(change, step), whole)
         return id_, observed
+
+    def _send_members(
+        self,
+        change: Change,
+        id_: str,
+        observed: tuple[Observation, ...],
+        refusal: RefusedRequestError | NotKeptError | None,
+    ) -> tuple[Observation, ...]:
+        """Change a group's members; raise NotKeptError where not all arrived, or its attributes were refused before."""
+        added, missing = self._ids(change)
+        removed = [member.id for member in change.removed if member.id]
+        done = Membership()
+        try:
+            if added or removed:
+                done = self._writer.change_members(id_, added, removed)
+        except NinjasyncError as error:
+            error.id = error.id or id_
+            raise
+        members = {member.id or self._created.get(member.external_id or ""): member for member in change.added}
+        members |= {member.id: member for member in change.removed}
+        told = [refusal.message] if refusal else []
+        told += _complaints(done, missing, {id_: member.key for id_, member in members.items() if id_})
+        if isinstance(refusal, NotKeptError):
+            observed = (*observed, *refusal.observed)
+        observed = (*observed, *done.observed)
+        if not told:
+            return observed
+        undone = {member.external_id or "" for id_, member in members.items() if id_ in done.undone or not id_}
+        undone |= {member.external_id or "" for member in change.added if member.key in missing}
+        if refusal is not None:
+            paths = refusal.undone if isinstance(refusal, NotKeptError) else None
+            undone |= paths if paths is not None else {delta.path for delta in change.diff}
+        hint = refusal.hint if refusal else "The next run adds them." if missing else "The next run tries it again."
+        partly = NotKeptError(
+            " ".join(told), hint, id_=id_, undone=frozenset(undone), status=refusal.status if refusal else 0
+        )
+        partly.observed = observed
+        raise partly
 
     def _ids(self, change: Change) -> tuple[list[str], list[str]]:
         """Return the NinjaOne ids of the members to add, and the names of those who have none yet."""
@@ -312,13 +361,34 @@ def _next(done: SimpleQueue[T]) -> T:
             return done.get(timeout=HEEDS_SIGNALS_AFTER)
 
 
-def _complain(missing: list[str], id_: str) -> None:
+# So many members are named in one sentence.
+_MOST_NAMED = 20
+
+
+def _complaints(done: Membership, missing: list[str], names: Mapping[str, str]) -> list[str]:
+    """Say of which members the change is not there, by their userNames (``names``, by NinjaOne's ids)."""
+
+    def listed(ids: Iterable[str]) -> str:
+        return _listed(names.get(id_, id_) for id_ in ids)
+
+    told = []
+    by_reason: dict[str, list[str]] = {}
+    for id_, reason in done.refused.items():
+        by_reason.setdefault(reason, []).append(id_)
+    told += [f"the rest is done, but {listed(ids)}: {reason}." for reason, ids in by_reason.items()]
+    if done.lacking:
+        told.append(f"NinjaOne took the change of members, but {listed(done.lacking)} did not get into the group.")
+    if done.left:
+        told.append(f"NinjaOne took the change of members, but {listed(done.left)} stayed in the group.")
     if missing:
-        raise NotKeptError(
-            f"the rest is done, but {', '.join(missing)} could not be added, having no account yet.",
-            "The next run adds them.",
-            id_=id_,
-        )
+        told.append(f"the rest is done, but {_listed(missing)} could not be added, having no account yet.")
+    return told
+
+
+def _listed(names: Iterable[str]) -> str:
+    ordered = sorted(names)
+    more = len(ordered) - _MOST_NAMED
+    return ", ".join(ordered[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _id(change: Change) -> str:

@@ -58,6 +58,8 @@ class Applying:
         """
         self._accept()
         journal = LedgerJournal(self._ledger, self._run)
+        if any(change.resource == "group" for change in self.plan.writes):
+            self._writer.know(self._ledger.ownership(runs.now()))
         result = apply_plan(
             self.plan,
             self._writer,
@@ -66,6 +68,8 @@ class Applying:
             stop=self._stop,
             tell=tell,
         )
+        if self._writer.members_shown:
+            self._ledger.learn_that_members_are_shown()
         if record.may_forget(self.plan, result):
             gone = [one.id for one in record.to_forget(self.plan, result) if self._is_gone(one)]
             with suppress(LedgerError):  # the next run does it; what was written is to be reported

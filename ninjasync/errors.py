@@ -5,6 +5,8 @@ night: one sentence with what failed and on whom, and a hint with the next step.
 Nothing here knows where an error is shown.
 """
 
+from typing import Any
+
 
 class NinjasyncError(Exception):
     """Something failed. ``message`` is one sentence, ``hint`` the next step or empty.
@@ -13,6 +15,8 @@ class NinjasyncError(Exception):
     """
 
     exit_code = 1
+    # NinjaOne's id of a resource that is there all the same.
+    id: str | None = None
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -29,19 +33,29 @@ class IncompleteReadError(NinjasyncError):
 
 
 class RefusedRequestError(NinjasyncError):
-    """A service understood a request and said no. ``status`` is the HTTP status."""
+    """A service understood a request and said no. ``status`` is the HTTP status, ``kind`` SCIM's scimType."""
 
-    def __init__(self, message: str, hint: str = "", *, status: int) -> None:
+    def __init__(self, message: str, hint: str = "", *, status: int, kind: str = "") -> None:
         super().__init__(message, hint)
-        self.status = status
+        self.status, self.kind = status, kind
 
 
 class NotKeptError(NinjasyncError):
-    """A service said yes and did something else. ``id`` is the id of the resource, which is there."""
+    """A service did only a part of it, or said yes and did something else.
 
-    def __init__(self, message: str, hint: str = "", *, id_: str) -> None:
+    ``id`` is the id of the resource, which is there. ``undone`` are the attribute paths,
+    and the Duo ids of the members, that did not arrive; None where it is not known of
+    which members. ``status`` is the HTTP status where it was refused, ``observed`` are the
+    Observations that were made on the way.
+    """
+
+    observed: tuple[Any, ...] = ()
+
+    def __init__(
+        self, message: str, hint: str = "", *, id_: str, undone: frozenset[str] | None = None, status: int = 0
+    ) -> None:
         super().__init__(message, hint)
-        self.id = id_
+        self.id, self.undone, self.status = id_, undone, status
 
 
 class RefusedForSafetyError(NinjasyncError):

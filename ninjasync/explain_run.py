@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import datetime
 
-from ninjasync import ledger_file, run, secrets, wire
+from ninjasync import ledger_file, run, scim, secrets, wire
 from ninjasync.config import Config
 from ninjasync.directory import Ownership
 from ninjasync.duo import DuoReader
@@ -51,9 +51,11 @@ def explain(config: Config, who: str, stop: threading.Event) -> Story:
 
 def _rows(config: Config, story: Story, ninjaone: Finder) -> dict[str, object]:
     """Read again what would be replaced as a whole, for the body is made of it."""
-    if config.ninjaone.dialect.patch != "put":
-        return {}
-    return {change.id: ninjaone.raw(change.resource, change.id) for change in story.changes if change.id is not None}
+    return {
+        change.id: ninjaone.raw(change.resource, change.id)
+        for change in story.changes
+        if change.id is not None and scim.replaces(change.resource, config.ninjaone.dialect)
+    }
 
 
 def _unknown(who: str, names: list[str], planned_at: datetime | None) -> CommandLineError:

@@ -11,14 +11,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ninjasync.apply import Step
-from ninjasync.attribute import ACTIVE, USER_NAME
+from ninjasync.attribute import ACTIVE, MEMBERS, USER_NAME
 from ninjasync.directory import Group, Observation, User
-from ninjasync.errors import InterruptedRunError, RefusedRequestError, UnreachableError
+from ninjasync.errors import InterruptedRunError, NotKeptError, RefusedRequestError, UnreachableError
 from ninjasync.ledger import UNCERTAIN, Ledger, Operation
 from ninjasync.names_alike import alike
 from ninjasync.ninjaone import Reader, is_down
 from ninjasync.pacing import TransientError
-from ninjasync.plan import Change, Outcome, Result, journal_diff
+from ninjasync.plan import Change, Member, Outcome, Result, journal_diff
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,10 @@ class LedgerJournal:
         error: BaseException | None,
     ) -> None:
         """Put down what became of it, and what is ours by it."""
-        owned = _owned(change, id_, observed, kept=error is None) if id_ is not None and step == "whole" else None
+        undone: frozenset[str] | None = frozenset()
+        if error is not None:
+            undone = error.undone if isinstance(error, NotKeptError) else None
+        owned = _owned(change, id_, observed, undone) if id_ is not None and step == "whole" else None
         if error is None:
             status = "applied"
         else:
@@ -62,7 +65,7 @@ class LedgerJournal:
             tried = error.__cause__ if isinstance(error, InterruptedRunError) else error
             status = UNCERTAIN if isinstance(tried, TransientError) and tried.maybe_done else "failed"
         self._ledger.conclude(number, status, str(error) if error else "", datetime.now(UTC), owned=owned)
-        if isinstance(error, RefusedRequestError) and error.status == 409:
+        if isinstance(error, RefusedRequestError | NotKeptError) and error.status == 409:
             self._ledger.contest(change.resource, change.key, datetime.now(UTC))
 
 
@@ -72,26 +75,38 @@ def _before_and_after(change: Change, step: Step) -> str:
     return journal_diff(change)
 
 
-def _owned(change: Change, id_: str, observed: tuple[Observation, ...], *, kept: bool) -> dict[str, Any]:
+def _owned(
+    change: Change, id_: str, observed: tuple[Observation, ...], undone: frozenset[str] | None
+) -> dict[str, Any]:
     """Return what a change that was made means for what is ours.
 
-    Where not all of it was ``kept``, it is not known of which members, so that the next
-    run changes them again: with a server that does not show them only the ledger tells.
+    ``undone`` are the attributes and the Duo ids of the members that did not arrive. None
+    says that nobody knows of which members, so that the next run changes them again: with a
+    server that does not show them only the ledger tells.
     """
     owned: dict[str, Any] = {"resource": change.resource, "external_id": change.external_id}
     if change.action == "delete":
         return owned | {"gone": True}
-    stopped = change.action == "deactivate"
-    applied = {delta.path: delta.after for delta in change.diff if delta.path != ACTIVE}
+    lost = undone or frozenset()
+    stopped = change.action == "deactivate" and ACTIVE not in lost
+    sent: dict[str, Any] = {one.path: one.sent for one in observed if one.path != MEMBERS}
+    sent |= {delta.path: delta.after for delta in change.diff if delta.path != ACTIVE}
+    applied = {path: value for path, value in sent.items() if path not in lost}
     shown = {one.path: one.shown for one in observed}
+
+    def arrived(members: tuple[Member, ...]) -> list[str]:
+        return [
+            one.external_id for one in members if one.external_id and undone is not None and one.external_id not in lost
+        ]
+
     return owned | {
         "id": id_,
         "name": change.key,
         "applied": applied,
         "shown": shown,
         "deactivated": stopped,
-        "added": [member.external_id for member in change.added if kept and member.external_id],
-        "removed": [member.external_id for member in change.removed if kept and member.external_id],
+        "added": arrived(change.added),
+        "removed": arrived(change.removed),
     }
 
 

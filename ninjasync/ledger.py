@@ -160,7 +160,7 @@ _DISOWN_OTHERS = """
     DELETE FROM resources
     WHERE tenant = :tenant AND resource = :resource AND id = :id AND external_id <> :external_id"""
 _BEFORE = """
-    SELECT applied, shown, members, deactivated_at, since FROM resources
+    SELECT applied, shown, members, deactivated_at, since, id FROM resources
     WHERE tenant = :tenant AND resource = :resource AND external_id = :external_id"""
 _OWN = """
     INSERT INTO resources
@@ -423,13 +423,23 @@ class Ledger:
         query = "SELECT external_id, id FROM resources WHERE tenant = ? AND resource = 'user'"
         people = {duo_id for duo_id, id_ in self._read(query, self._id) if id_ in gone}
         self._change("DELETE FROM resources WHERE tenant = ? AND id = ?", *((self._id, id_) for id_ in gone))
-        self._change(
+        with self._write() as connection:
+            self._leave_groups(connection, people)
+
+    def _leave_groups(self, connection: sqlite3.Connection, people: set[str]) -> None:
+        """Forget that these (Duo ids) are in any group: their accounts are no more."""
+        if not people:
+            return
+        rows = connection.execute(
+            "SELECT external_id, members FROM resources WHERE tenant = ? AND resource = 'group'", (self._id,)
+        ).fetchall()
+        connection.executemany(
             "UPDATE resources SET members = ? WHERE tenant = ? AND resource = 'group' AND external_id = ?",
-            *(
-                (json.dumps(sorted(entry.members - people)), self._id, duo_id)
-                for duo_id, entry in self.owned("group").items()
-                if not people.isdisjoint(entry.members)
-            ),
+            [
+                (json.dumps(sorted(set(json.loads(members)) - people)), self._id, duo_id)
+                for duo_id, members in rows
+                if not people.isdisjoint(json.loads(members))
+            ],
         )
 
     # --- the journal -------------------------------------------------------------------------
@@ -489,7 +499,9 @@ class Ledger:
         # An account has one owner: who is re-keyed loses his old line.
         connection.execute(_DISOWN_OTHERS, {**mine, "id": owned["id"]})
         found = connection.execute(_BEFORE, mine).fetchone()
-        applied, shown, members, stopped, since = found or ("{}", "{}", "[]", None, None)
+        applied, shown, members, stopped, since, id_ = found or ("{}", "{}", "[]", None, None, owned["id"])
+        if owned["resource"] == "user" and id_ != owned["id"]:
+            self._leave_groups(connection, {owned["external_id"]})  # a new account is in none yet
         before = {path: value for path, value in json.loads(shown).items() if path not in owned["applied"]}
         if owned["deactivated"]:
             stopped = _stamp(now)

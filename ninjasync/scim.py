@@ -20,7 +20,7 @@ from ninjasync.attribute import (
     USER_NAME,
     USER_TYPE,
 )
-from ninjasync.directory import Group, User
+from ninjasync.directory import Group, Resource, User
 from ninjasync.mapping import ALL_ORGANIZATIONS, TECHNICIAN
 from ninjasync.plan import Delta, Value
 
@@ -78,6 +78,29 @@ def patch_rounds(diff: tuple[Delta, ...]) -> tuple[tuple[Delta, ...], ...]:
     return tuple(some for some in (awakening, rest) if some)
 
 
+def parts(diff: Iterable[Delta]) -> list[tuple[Delta, ...]]:
+    """Split a change of attributes into those that can be sent alone.
+
+    The type and the organization stay together: an end user without an organization may
+    see those of all others.
+    """
+    rights = tuple(delta for delta in diff if delta.path in (USER_TYPE, ORGANIZATION_ID))
+    alone = [(delta,) for delta in diff if delta not in rights]
+    return [*alone, *([rights] if rights else [])]
+
+
+def omissions(paths: Iterable[str]) -> list[frozenset[str]]:
+    """Return what to leave out of a refused creation, one after another, to find out what was refused.
+
+    Never what a resource cannot be without, nor what its rights hang on.
+    """
+    optional = [path for path in paths if path not in (USER_NAME, DISPLAY_NAME, USER_TYPE, ORGANIZATION_ID)]
+    extras = frozenset(path for path in optional if not path.startswith("name.") and path not in (EXTERNAL_ID, MEMBERS))
+    single = [frozenset([path]) for path in sorted(optional, key=lambda path: path != EXTERNAL_ID)]
+    found = [*single[:1], extras, *single[1:], extras | {EXTERNAL_ID}, frozenset(optional)]
+    return [one & frozenset(optional) for one in dict.fromkeys(found) if one & frozenset(optional)]
+
+
 def member_batches(
     added: Sequence[str], removed: Sequence[str], size: int
 ) -> Iterator[tuple[Sequence[str], Sequence[str]]]:
@@ -104,6 +127,11 @@ def member_patch(added: Sequence[str], removed: Sequence[str], dialect: config.D
     return _patch_op(operations)
 
 
+def replaces(resource: Resource, dialect: config.Dialect) -> bool:
+    """Whether a resource of this kind is changed by PUT."""
+    return ((dialect.group_patch if resource == "group" else "") or dialect.patch) == "put"
+
+
 def replaced(row: Json, diff: Iterable[Delta], whole: Iterable[tuple[str, str]], dialect: config.Dialect) -> Json:
     """Return the body of a PUT (RFC 7644 §3.5.1): ``row`` as it was read, changed by ``diff``.
 
@@ -116,17 +144,46 @@ def replaced(row: Json, diff: Iterable[Delta], whole: Iterable[tuple[str, str]],
     return body
 
 
-def with_members(row: Json, added: Iterable[str], removed: Iterable[str]) -> Json:
-    """Return the body of a PUT that changes a group's members.
+def with_members(row: Json, added: Iterable[str], removed: Iterable[str], known: Iterable[str] | None = None) -> Json:
+    """Return the body of a PUT that changes a group's members, or keeps them.
 
-    Raises UnreadableResourceError where the group does not show them: they would be lost.
+    ``known`` are members beside those that it shows; None where nothing is known of any.
+    Then UnreadableResourceError is raised where the group shows none: they would be lost.
     """
     body: Json = {key: value for key, value in row.items() if key.casefold() not in ("meta", MEMBERS)}
     there = read_group(row).members
-    if there is None:
+    if there is None and known is None:
         raise UnreadableResourceError("does not show its members, whom a PUT would remove")
-    body[MEMBERS] = _member_values(sorted(there.union(added).difference(removed)))
+    spelling = {id_.lower(): id_ for id_ in (*(known or ()), *added, *(there or ()))}
+    gone = {id_.lower() for id_ in removed}
+    body[MEMBERS] = _member_values(sorted(id_ for folded, id_ in spelling.items() if folded not in gone))
     return body
+
+
+def leaner(body: Json, own: Iterable[str]) -> Iterator[Json]:
+    """Yield ``body`` with less of what the server itself showed, for one that refuses its own echo.
+
+    First without what is empty, then with nothing but ``own`` attributes (top-level names or
+    URNs) and what a resource cannot be without.
+    """
+    full: Json = _without_empties(body)
+    yield full
+    kept = {name.casefold() for name in (*own, *_OF_EVERY_BODY)}
+    yield {key: value for key, value in full.items() if key.casefold() in kept}
+
+
+_OF_EVERY_BODY = ("schemas", "id", EXTERNAL_ID, USER_NAME, DISPLAY_NAME, "name", ACTIVE, MEMBERS)
+
+
+def _without_empties(value: Any) -> Any:
+    match value:
+        case dict():
+            found = {key: _without_empties(each) for key, each in value.items()}
+            return {key: each for key, each in found.items() if each not in (None, "", [], {}) or key == MEMBERS}
+        case list():
+            return [each for each in map(_without_empties, value) if each not in (None, "", [], {})]
+        case _:
+            return value
 
 
 def _put(body: Json, delta: Delta, dialect: config.Dialect) -> None:

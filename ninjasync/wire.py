@@ -15,7 +15,7 @@ from ninjasync.scim_http import CONTENT_TYPES
 from ninjasync.story import Request
 
 # An id that NinjaOne has yet to give.
-_NEW_ACCOUNT = "<id of the new account>"
+_NEW_ACCOUNT, _NEW_GROUP = "<id of the new account>", "<id of the new group>"
 
 
 def requests(changes: tuple[Change, ...], config: Config, rows: Mapping[str, Any]) -> tuple[Request, ...]:
@@ -39,12 +39,16 @@ def _sent(change: Change, dialect: Dialect, rows: Mapping[str, Any]) -> Iterator
         case "create", "group":
             assert change.external_id is not None
             members = list(map(_id, change.added))
-            yield "POST", PATHS["group"], scim.new_group(change.external_id, change.key, members, dialect)
+            first = members[: dialect.members_per_call] if scim.replaces("group", dialect) else []
+            yield "POST", PATHS["group"], scim.new_group(change.external_id, change.key, first, dialect)
+            made = f"{PATHS['group']}/{_NEW_GROUP}"
+            yield from _memberships(members[len(first) :], [], made, dialect, None)
         case "delete", _:
             yield "DELETE", at, None
         case _:
             yield from _patches(change, at, dialect, rows.get(change.id or ""))
-            yield from _memberships(change, at, dialect, rows.get(change.id or ""))
+            added, removed = list(map(_id, change.added)), list(map(_id, change.removed))
+            yield from _memberships(added, removed, at, dialect, rows.get(change.id or ""))
 
 
 def _patches(change: Change, at: str, dialect: Dialect, row: Any) -> Iterator[tuple[str, str, Any]]:
@@ -52,17 +56,18 @@ def _patches(change: Change, at: str, dialect: Dialect, row: Any) -> Iterator[tu
     for diff, whole in [*((some, ()) for some in before), (last, change.whole)]:
         if not diff:
             continue
-        if dialect.patch == "put" and isinstance(row, dict):
+        if scim.replaces(change.resource, dialect) and isinstance(row, dict):
             row = scim.replaced(row, diff, whole, dialect)
             yield "PUT", at, row
         else:
             yield "PATCH", at, scim.patch(diff, dialect)
 
 
-def _memberships(change: Change, at: str, dialect: Dialect, row: Any) -> Iterator[tuple[str, str, Any]]:
-    added, removed = list(map(_id, change.added)), list(map(_id, change.removed))
+def _memberships(
+    added: list[str], removed: list[str], at: str, dialect: Dialect, row: Any
+) -> Iterator[tuple[str, str, Any]]:
     for some, others in scim.member_batches(added, removed, dialect.members_per_call):
-        if dialect.patch == "put" and isinstance(row, dict) and scim.read_group(row).members is not None:
+        if scim.replaces("group", dialect) and isinstance(row, dict) and scim.read_group(row).members is not None:
             row = scim.with_members(row, some, others)
             yield "PUT", at, row
         else:

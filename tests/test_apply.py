@@ -14,7 +14,7 @@ import pytest
 from ninjasync.apply import Step, apply_plan, left_to_do
 from ninjasync.attribute import USER_TYPE
 from ninjasync.config import Deprovision, Groups
-from ninjasync.directory import Group, Observation, Resource, User
+from ninjasync.directory import Group, Membership, Observation, Resource, User
 from ninjasync.errors import (
     CredentialsError,
     InterruptedRunError,
@@ -103,10 +103,11 @@ class Memory:
             self.whole.append(whole)
             return self.observed
 
-    def change_members(self, id_: str, added: list[str], removed: list[str]) -> None:
+    def change_members(self, id_: str, added: list[str], removed: list[str]) -> Membership:
         with self._lock:
             self._note(f"members {id_} +{','.join(added)} -{','.join(removed)}")
             self.members[id_] = (self.members.get(id_, set()) | set(added)) - set(removed)
+            return Membership()
 
     def delete(self, resource: Resource, id_: str) -> None:
         with self._lock:
@@ -193,7 +194,10 @@ def test_people_go_before_groups_and_removals_come_last_of_people_then_of_groups
         ),
         writer,
     )
-    assert writer.calls == ["create jane", "create staff", "patch n-bob False", "delete g-old"]
+    assert writer.calls == [
+        *("create jane", "create staff", "members new-DG-staff +new-DU-jane -"),
+        *("patch n-bob False", "delete g-old"),
+    ]
     assert writer.members == {"new-DG-staff": {"new-DU-jane"}}
     assert result.count("applied") == 4
 
@@ -392,7 +396,7 @@ def test_a_group_whose_new_member_could_not_be_created_gets_the_others_and_says_
         Change("group", "create", "new", None, "DG2", (Delta("displayName", None, "new"),), added=members),
     )
     result = applied(plan_of(create("jane"), *groups), writer)
-    assert writer.calls[1:] == ["patch g", "members g +n-pat -", "create new"]
+    assert writer.calls[1:] == ["patch g", "members g +n-pat -", "create new", "members new-DG2 +n-pat -"]
     assert writer.members["new-DG2"] == {"n-pat"}
     for outcome in result.outcomes[1:]:
         assert outcome.status == "failed"
@@ -528,11 +532,12 @@ class Store(Memory):
             )
             return ()
 
-    def change_members(self, id_: str, added: list[str], removed: list[str]) -> None:
+    def change_members(self, id_: str, added: list[str], removed: list[str]) -> Membership:
         with self._lock:
             group = self.groups[id_]
             members = ((group.members or frozenset()) | set(added)) - set(removed)
             self.groups[id_] = Group(group.display_name, group.external_id, members, id_)
+            return Membership()
 
     def delete(self, resource: Resource, id_: str) -> None:
         super().delete(resource, id_)

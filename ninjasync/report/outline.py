@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ninjasync.attribute import DISPLAY_NAME, USER_NAME
+from ninjasync.attribute import DISPLAY_NAME, MEMBERS, USER_NAME
 from ninjasync.directory import Problem
 from ninjasync.mapping import differs
 from ninjasync.plan import Change, Delta, Outcome, Plan, Result
@@ -114,10 +114,17 @@ def not_kept(result: Result, plan: Plan) -> list[str]:
         "from now on what was applied counts."
         for name, number in sorted(hidden.items())
     ]
+    said += [
+        f"{outcome.change.key}: NinjaOne shows only {one.shown} of the members of this group; the others were checked "
+        "or count by the ledger."
+        for outcome in result.outcomes
+        for one in outcome.observed
+        if one.path == MEMBERS
+    ]
     return said + [
         f"{outcome.change.key}: NinjaOne made {in_quotes(one.shown)} of "
         f"{shown.get(one.path, one.path)} {in_quotes(one.sent)}; it is not sent again unchanged."
         for outcome in result.outcomes
         for one in outcome.observed
-        if one.shown is not None and differs(one.path, one.shown, one.sent)
+        if one.shown is not None and one.path != MEMBERS and differs(one.path, one.shown, one.sent)
     ]
