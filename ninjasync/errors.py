@@ -33,11 +33,14 @@ class IncompleteReadError(NinjasyncError):
 
 
 class RefusedRequestError(NinjasyncError):
-    """A service understood a request and said no. ``status`` is the HTTP status, ``kind`` SCIM's scimType."""
+    """A service understood a request and said no.
 
-    def __init__(self, message: str, hint: str = "", *, status: int, kind: str = "") -> None:
+    ``status`` is the HTTP status, ``kind`` SCIM's scimType; ``explained`` says whether it gave any reason.
+    """
+
+    def __init__(self, message: str, hint: str = "", *, status: int, kind: str = "", explained: bool = False) -> None:
         super().__init__(message, hint)
-        self.status, self.kind = status, kind
+        self.status, self.kind, self.explained = status, kind, explained
 
 
 class NotKeptError(NinjasyncError):

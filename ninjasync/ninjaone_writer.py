@@ -144,9 +144,9 @@ class Writer(Reader):
             try:
                 made = self._create(resource, self._body(resource, change, members, without), find)
             except RefusedRequestError as error:
-                if first is None and (
-                    error.status not in (400, 422) or self._fruitless[resource] >= _FRUITLESS_SEARCHES
-                ):
+                # Who refuses without a word may have other reasons than what was sent.
+                hopeless = error.status not in (400, 422) or not error.explained
+                if first is None and (hopeless or self._fruitless[resource] >= _FRUITLESS_SEARCHES):
                     raise
                 first = first or error
                 continue
@@ -556,7 +556,8 @@ def _may_be_a_parts(error: _Refusal) -> bool:
 
 def _is_of_a_value(error: _Refusal) -> bool:
     """Whether it is an attribute's fault that it is refused alone, not that of a taken name or of the whole account."""
-    return error.status in (400, 405, 422, 501)
+    explained = isinstance(error, RefusedRequestError) and error.explained
+    return explained and error.status in (400, 405, 422, 501)
 
 
 def _must_arrive(part: Iterable[Delta]) -> bool:
@@ -603,6 +604,7 @@ def _expect_success(method: str, answer: Answer) -> None:
         _HINTS.get(answer.status, ""),
         status=answer.status,
         kind=scim_type,
+        explained=bool(detail or scim_type),
     )
 
 

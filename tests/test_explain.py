@@ -128,11 +128,13 @@ def test_who_is_to_be_created_is_shown_with_each_attribute_s_expression_and_the_
     )
     assert 'organizationId "2" <- custom_attributes.organizationID' in shown
     assert "There is no ledger for this tenant yet." in step(story, "match")["notes"]
-    post, group = story["requests"]
+    post, group, members = story["requests"]
     assert (post["method"], post["url"]) == ("POST", f"{world.box.scim_url}/Users")
     assert post["headers"]["Authorization"] == "Bearer ***"
     assert world.box.token not in json.dumps(story)
-    assert group["body"]["members"] == [{"value": "<id of the new account>"}]
+    assert "members" not in group["body"]
+    assert members["url"] == f"{world.box.scim_url}/Groups/<id of the new group>"
+    assert members["body"]["Operations"][0]["value"] == [{"value": "<id of the new account>"}]
     assert done.code == 0
     account = world.account(user(1))
     assert {name: value for name, value in account.items() if name in post["body"]} == post["body"]

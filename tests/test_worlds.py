@@ -26,7 +26,7 @@ from ninjasync import apply_run, journal, plan_steps
 from ninjasync import run as product
 from ninjasync.attribute import ORGANIZATION_ID, USER_TYPE
 from ninjasync.config import Config
-from ninjasync.directory import Directory, Group, Observation, Resource, User
+from ninjasync.directory import Directory, Group, Membership, Observation, Resource, User
 from ninjasync.errors import RefusedRequestError
 from ninjasync.guards import Approvals
 from ninjasync.plan import Change, Delta, Plan, Result
@@ -271,6 +271,11 @@ class MemoryNinjaOne:
         team = self.world.teams[id_]
         return Group(team.name, team.duo if self.world.keeps_external_id else None, frozenset(team.members), id_)
 
+    members_shown = True
+
+    def know(self, owned: object) -> None:
+        """It shows all that there is to know."""
+
     def begin(self, paths: tuple[str, ...], about: int = 0) -> None:
         """There is nothing to begin with."""
 
@@ -323,12 +328,13 @@ class MemoryNinjaOne:
                 one.values[delta.path] = delta.after
         return ()
 
-    def change_members(self, id_: str, added: list[str], removed: list[str]) -> None:
+    def change_members(self, id_: str, added: list[str], removed: list[str]) -> Membership:
         if added or removed:
             self.world.written.add(id_)
         assert set(added) <= self.world.accounts.keys()
         self.world.teams[id_].members |= set(added)
         self.world.teams[id_].members -= set(removed)
+        return Membership()
 
     def delete(self, resource: Resource, id_: str) -> None:
         self.world.written.add(id_)
