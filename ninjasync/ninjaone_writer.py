@@ -45,6 +45,8 @@ _HINTS = {
 # A server may need a moment before it shows what it was just told.
 _LOOKS_AGAIN_AFTER = (0.0, 0.2, 0.6)
 
+# The method is refused, not what was sent.
+_NOT_THAT_WAY = (405, 501)
 # Refusals of which a part of the request may be the cause; 500 is one that stays after its tries.
 _OF_A_PART = frozenset({400, 403, 404, 405, 409, 413, 422, 500, 501})
 # What must arrive: without it the account is another one, or has other rights, or none where it should.
@@ -78,8 +80,8 @@ class Writer(Reader):
         self._people: set[str] = set()
         self._hides_members = False
         # What this run has learned of each kind of resource.
-        self._patched: set[Resource] = set()
-        self._unpatched: Counter[Resource] = Counter()
+        self._patched: set[str] = set()
+        self._unpatched: Counter[str] = Counter()
         self._lean: Counter[Resource] = Counter()
         self._fruitless: Counter[Resource] = Counter()
         self._left_out: dict[Resource, list[frozenset[str]]] = {"user": [], "group": []}
@@ -254,7 +256,8 @@ class Writer(Reader):
         """Whether it is the attribute that is refused, not any change as this dialect makes it."""
         if _must_arrive(part) or not _is_of_a_value(error):
             return False
-        if getattr(error, "kind", "") == "mutability" or resource in self._patched:
+        definite = getattr(error, "kind", "") == "mutability" or error.status in _NOT_THAT_WAY
+        if definite or self._patched & {resource, MEMBERS if resource == "group" else resource}:
             return True
         name = USER_NAME if resource == "user" else DISPLAY_NAME
         row = self.raw(resource, id_)
@@ -395,6 +398,8 @@ class Writer(Reader):
             said[user] = self._witness.says(id_, user, others)
             if said[user] == "unknown":
                 break
+        if "in" in said.values():  # what says yes to some means its no to others
+            return {user: "out" if word == "perhaps out" else word for user, word in said.items()}
         return said
 
     def delete(self, resource: Resource, id_: str) -> None:
@@ -409,16 +414,28 @@ class Writer(Reader):
         """PATCH, or read, change and PUT where the server cannot patch; return the answer's body.
 
         A server that cannot patch one thing (RFC 7644 §3.5.2) may well patch another: it is
-        asked no more only where it has refused twice and never patched a resource of that kind.
+        asked no more only where it has refused twice and never patched a thing of that kind.
+        Nor need it replace what it can patch.
         """
-        given_up = resource not in self._patched and self._unpatched[resource] > 1
-        if not scim.replaces(resource, self._dialect) and not given_up:
-            answer = self._transport.call("PATCH", place(resource, id_), None, patch)
-            if answer.status not in (405, 501):
-                _expect_success("PATCH", answer)
-                self._patched.add(resource)
+        kind = resource if own else MEMBERS
+        given_up = kind not in self._patched and self._unpatched[kind] > 1
+        patches_first = not scim.replaces(resource, self._dialect) and not given_up
+        for method in ("PATCH", "PUT") if patches_first else ("PUT", "PATCH"):
+            if method == "PUT":
+                answer = self._replace(resource, id_, replace, own)
+            else:
+                answer = self._transport.call("PATCH", place(resource, id_), None, patch)
+                self._unpatched[kind] += answer.status in _NOT_THAT_WAY
+            if answer.status not in _NOT_THAT_WAY:
+                _expect_success(method, answer)
+                if method == "PATCH":
+                    self._patched.add(kind)
                 return answer.body
-            self._unpatched[resource] += 1
+        _expect_success(method, answer)
+        raise AssertionError("a refusal is no success")
+
+    def _replace(self, resource: Resource, id_: str, replace: Callable[[Any], Any], own: Iterable[str]) -> Answer:
+        """Read, change and PUT; return the answer."""
         row = self.raw(resource, id_)
         if row is None:
             _expect_success("GET", Answer(404, None))
@@ -428,9 +445,7 @@ class Writer(Reader):
             key = "group_patch" if resource == "group" else "patch"
             hint = f'If NinjaOne can patch after all, set [ninjaone.dialect] {key} = "patch".'
             raise RefusedRequestError(f"NinjaOne's {resource} {id_} {error}.", hint, status=200) from error
-        answer = self._put(resource, id_, body, own)
-        _expect_success("PUT", answer)
-        return answer.body
+        return self._put(resource, id_, body, own)
 
     def _put(self, resource: Resource, id_: str, body: Any, own: Iterable[str]) -> Answer:
         """PUT; once more without what the server showed of its own accord where it refuses that."""

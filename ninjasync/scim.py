@@ -181,7 +181,8 @@ def _without_empties(value: Any) -> Any:
             found = {key: _without_empties(each) for key, each in value.items()}
             return {key: each for key, each in found.items() if each not in (None, "", [], {}) or key == MEMBERS}
         case list():
-            return [each for each in map(_without_empties, value) if each not in (None, "", [], {})]
+            whole = [each for each in value if not isinstance(each, dict) or each.get("value", 0) not in (None, "")]
+            return [each for each in map(_without_empties, whole) if each not in (None, "", [], {})]
         case _:
             return value
 

@@ -73,10 +73,11 @@ def _without_members(request: HttpRequest, site: Site) -> HttpRequest:
 
 def _adds_oldest(request: HttpRequest, site: Site) -> bool:
     """Whether it would make the oldest account a member of a group."""
-    if place(request)[0] != "Groups":
+    first = oldest(site)
+    if first is None or place(request)[0] != "Groups":
         return False
     given = [operation for operation in operations_of(request) if str(operation.get("op")).lower() != "remove"]
-    return json.dumps(oldest(site)) in json.dumps([given, body_of(request).get("members")])
+    return json.dumps(first) in json.dumps([given, body_of(request).get("members")])
 
 
 def _filters(word: str, kind: str) -> Callable[[HttpRequest, Site], bool]:
