@@ -276,7 +276,7 @@ class MemoryNinjaOne:
     def know(self, owned: object) -> None:
         """It shows all that there is to know."""
 
-    def begin(self, paths: tuple[str, ...], about: int = 0) -> None:
+    def begin(self, paths: tuple[str, ...], about: int = 0, *, first: bool = False) -> None:
         """There is nothing to begin with."""
 
     def directory(self, paths: tuple[str, ...], wanted: object) -> Directory:
