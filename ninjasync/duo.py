@@ -187,7 +187,8 @@ class DuoReader:
 
     ``fields`` are those of a user's record that are asked for, None for all: what else Duo
     sends may be left out, without it being parsed. ``unlisted`` is how many users the last
-    ``users`` lacked of those that Duo counts, the same twice.
+    ``users`` lacked of those that Duo counts, the same twice; ``nameless`` are the ids of the
+    groups that the last ``groups`` had to pass over, as they have no name.
     """
 
     def __init__(
@@ -205,6 +206,7 @@ class DuoReader:
         self._transport = _Transport(config, secret, pacer, hear)
         self._threads = config.run.parallelism
         self.unlisted = 0
+        self.nameless: tuple[str, ...] = ()
         self._parse = {_GROUPS: parse_json, _USERS: _parser_of(fields) if fields else parse_json}
 
     @property
@@ -217,18 +219,22 @@ class DuoReader:
         self._transport.close()
 
     def groups(self) -> dict[str, str]:
-        """Return every group's name by its Duo id."""
+        """Return every group's name by its Duo id, but for those that are ``nameless``."""
 
         def convert(row: Any) -> tuple[str, str]:
             match row:
                 case {"group_id": str(id_), "name": str(name)} if id_:
                     return id_, name
+                case {"group_id": str(id_)} if id_:
+                    return id_, ""
             raise IncompleteReadError(
-                "Duo sent a group without an id or a name, so it is not known who is in which group.",
+                "Duo sent a group without an id, so it is not known who is in which group.",
                 "Run again; if it stays so, look at the groups in the Duo Admin Panel.",
             )
 
-        return dict(self._read_all(_GROUPS, _GROUPS_A_PAGE, "groups", "group_id", convert))
+        found = dict(self._read_all(_GROUPS, _GROUPS_A_PAGE, "groups", "group_id", convert))
+        self.nameless = tuple(sorted(id_ for id_, name in found.items() if not name.strip()))
+        return {id_: name for id_, name in found.items() if name.strip()}
 
     def users(self, convert: Callable[[Any], T]) -> list[T]:
         """Return ``convert`` of every user's record, in Duo's order; the raw records are dropped page by page."""

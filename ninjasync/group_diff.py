@@ -31,7 +31,8 @@ class GroupDiff:
         matched = match(actual.groups, source.groups, owned.groups, owned.foreign_groups, source.pushed.get)
         self.warnings = list(matched.warnings)
         self.group = dict(matched.ours)
-        self._gone = matched.gone
+        self._unread_in_duo = {one.external_id for one in source.unreadable if one.resource == "group"}
+        self._gone = matched.gone - self._unread_in_duo
         self._gone_groups = {self.group[duo_id].id for duo_id in self._gone}
         keys = {problem.key for problem in unreadable}
         unread = {problem.external_id for problem in unreadable}
@@ -111,7 +112,7 @@ class GroupDiff:
             if change := self._change(duo_id, name, group, adopt=adopt):
                 made.append(change)
         for duo_id, group in sorted(self.group.items(), key=lambda pair: pair[1].display_name):
-            if duo_id in self.source.pushed:
+            if duo_id in self.source.pushed or duo_id in self._unread_in_duo:
                 continue
             gone = "deleted in Duo" if duo_id in self._gone else "no longer in scope"
             if self.policy.groups.removed == "delete":

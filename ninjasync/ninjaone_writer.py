@@ -124,7 +124,10 @@ class Writer(Reader):
         shown, id_, without = self._create_with_what_goes(resource, change, members, find)
         kept = () if MEMBERS in without else members
         if resource == "group":
-            self._members[id_], self._in_body[id_] = set(kept), frozenset(kept)
+            # Those that the answer does not show are sent once more: many servers drop them.
+            there = {one.lower() for one in scim.read_members(shown)}
+            self._members[id_] = set(kept)
+            self._in_body[id_] = frozenset(one for one in kept if one.lower() in there)
         observed = self._observe(resource, id_, [one for one in deltas if one.path not in without], shown)
         rest = tuple(delta for delta in deltas if delta.path in without)
         if len(rest) == 1:

@@ -56,6 +56,10 @@ class SourceReader(Protocol):
     def unlisted(self) -> int:
         """How many users Duo counts and did not list, in the last ``users``."""
 
+    @property
+    def nameless(self) -> tuple[str, ...]:
+        """The ids of the groups without a name, which the last ``groups`` passed over."""
+
     def groups(self) -> dict[str, str]:
         """Return every group's name by its id."""
 
@@ -221,6 +225,8 @@ def read_source(config: Config, duo: SourceReader, owned: Ownership) -> Source:
     passed_over = frozenset(there).difference(users)
     users |= there
     unreadable = [found for found in (*listed, *asked_for) if isinstance(found, Problem)]
+    # A group of ours is not read without its name: not read is never absent.
+    unreadable += [Problem("group", id_, id_, _UNREADABLE, _NAMELESS) for id_ in duo.nameless if id_ in owned.groups]
     unlisted = max(duo.unlisted - len(passed_over), 0)
     return Source(
         paths=mapping.paths,
@@ -235,6 +241,7 @@ def read_source(config: Config, duo: SourceReader, owned: Ownership) -> Source:
             *scope.warnings,
             *_passed_over(passed_over),
             *_unlisted(unlisted),
+            *_nameless(duo.nameless),
             *_unknown_people("users", config.scope.users, users),
             *_unknown_people("exclude_users", config.scope.exclude_users, users),
         ),
@@ -242,6 +249,19 @@ def read_source(config: Config, duo: SourceReader, owned: Ownership) -> Source:
         full_names=noted.full_names,
         unlisted=unlisted,
     )
+
+
+_NAMELESS = "Duo sent this group without a name; give it one in the Duo Admin Panel"
+
+
+def _nameless(ids: tuple[str, ...]) -> list[str]:
+    """Name the groups that have no name; the others go on."""
+    if not ids:
+        return []
+    return [
+        f"Duo has groups without a name ({', '.join(ids)}); they are passed over. "
+        "Give them names in the Duo Admin Panel."
+    ]
 
 
 def _unlisted(number: int) -> list[str]:

@@ -378,6 +378,14 @@ def _member_id(item: Any) -> str | None:
 _ESCAPED = re.compile(rb"%([0-9A-Fa-f]{2})")
 
 
+def read_members(row: Any) -> frozenset[str]:
+    """Return the ids of the members that a group shows; none where it shows none, or is none."""
+    try:
+        return read_group(row).members or frozenset()
+    except UnreadableResourceError:
+        return frozenset()
+
+
 def read_groups(row: Any) -> frozenset[str]:
     """Return the ids of the groups that a user shows (RFC 7643 §4.1.2); none where it shows none."""
     groups = get(row, "groups") if isinstance(row, dict) else None

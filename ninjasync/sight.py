@@ -224,6 +224,11 @@ class _Watched:
     def unlisted(self) -> int:
         return self._sight.duo.unlisted
 
+    @property
+    def nameless(self) -> tuple[str, ...]:
+        """As the reader's."""
+        return self._sight.duo.nameless
+
     def groups(self) -> dict[str, str]:
         return self._sight.groups
 

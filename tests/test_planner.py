@@ -40,6 +40,7 @@ class Duo:
         self._rows, self._groups = rows, GROUPS if groups is None else groups
         self.passed_over: set[str] = set()
         self.unlisted = 0
+        self.nameless: tuple[str, ...] = ()
         self.asked_for: list[str] = []
 
     def groups(self) -> dict[str, str]:

@@ -231,6 +231,7 @@ class MemoryDuo:
 
     def __init__(self, world: World) -> None:
         self.world, self.unlisted = world, 0
+        self.nameless: tuple[str, ...] = ()
 
     def groups(self) -> dict[str, str]:
         return dict(self.world.duo_groups)
