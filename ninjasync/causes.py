@@ -12,8 +12,8 @@ from typing import Any
 
 from ninjasync.attribute import FAMILY_NAME, GIVEN_NAME, ORGANIZATION_ID, USER_NAME, USER_TYPE, line_for
 from ninjasync.directory import Empty, Problem, Source, SourceUser
-from ninjasync.expression import ExpressionError, fields_of, is_path
-from ninjasync.mapping import AttributeMapping, name_remedy
+from ninjasync.expression import fields_of, is_path
+from ninjasync.mapping import AttributeMapping, has_value, name_remedy
 
 _CUSTOM = "custom_attributes"
 # The fields of a user that Duo documents (Admin API, "Retrieve Users") and that may serve as an attribute.
@@ -44,19 +44,11 @@ class Noted:
     def note_held(self, record: Mapping[str, Any], problems: Iterable[Problem], mapping: AttributeMapping) -> None:
         """Take a record into account whose user is held for these problems."""
         self.fields.update(record)
-        for path, expression in mapping.expressions.items():
-            if path not in self.valued and _has_value(expression, record):
+        for path in mapping.expressions:
+            if path not in self.valued and has_value(mapping, path, record):
                 self.valued.add(path)
         if record.get("realname") and any(problem.code == "missing-name" for problem in problems):
             self.full_names += 1
-
-
-def _has_value(expression: Any, record: Mapping[str, Any]) -> bool:
-    try:
-        value = expression(record)
-    except ExpressionError:
-        return True
-    return value is not None and (not isinstance(value, str) or bool(value.strip()))
 
 
 def empty_attributes(

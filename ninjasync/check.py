@@ -38,6 +38,10 @@ CHECKS = (
     Check("groups in scope", check_duo.scoped_groups, (_DUO_USERS,)),
     Check("people in scope", check_duo.people, (_DUO_USERS,)),
     Check("attributes", check_duo.attributes, (_DUO_USERS,)),
+    Check("names", check_duo.names, (_DUO_USERS,)),
+    Check("addresses", check_duo.addresses, (_DUO_USERS,)),
+    Check("values", check_duo.values, (_DUO_USERS,)),
+    Check("custom attributes", check_duo.custom_attributes, (_DUO_USERS,)),
     Check(_ACCOUNTS, check_ninjaone.users, (_TOKEN,)),
     Check("NinjaOne groups", check_ninjaone.groups, (_ACCOUNTS,)),
     Check("NinjaOne's clock", check_ninjaone.clock, (_TOKEN,)),
@@ -49,6 +53,7 @@ CHECKS = (
     Check("extension", check_ninjaone.extension, (_ACCOUNTS,)),
     Check("ledger", check_here.ledger, (_CONFIG,)),
     Check("lock", check_here.lock_free, (_CONFIG,)),
+    Check("protected", check_here.protected, (_CONFIG,)),
     Check("monitoring", check_here.monitor, (_CONFIG,)),
 )
 

@@ -2,12 +2,14 @@
 
 import difflib
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from ninjasync import attribute
+from ninjasync.causes import name_remedies, written
 from ninjasync.directory import Standing
-from ninjasync.expression import fields_of
+from ninjasync.expression import alternatives_of, fields_of
 from ninjasync.finding import Finding, green, red, yellow
 from ninjasync.planner import lost_groups
 from ninjasync.sight import Sight
@@ -104,6 +106,82 @@ def people(sight: Sight) -> Finding:
     return green(f"{text}; none is held.")
 
 
+def names(sight: Sight) -> Finding:
+    """How many in scope have a full name alone, and whether the mapping makes two of it."""
+    assert sight.source
+    seen, mapped = sight.seen, sight.config.attributes
+    without = max(seen.empty[path] for path in (attribute.GIVEN_NAME, attribute.FAMILY_NAME))
+    if not seen.unnamed and not without:
+        return green("All in scope have a first and a last name of their own.")
+    text = f"{seen.unnamed} of {seen.inside} in scope have a realname, but no first or last name"
+    if not without:
+        return green(f"{text}; [attributes] takes both from it.")
+    lines = [line for _, line in name_remedies(mapped)]
+    if "(realname)" in mapped.get(attribute.GIVEN_NAME, ""):
+        text += f"; {seen.single} of these have a realname of one word"
+    text += f". {without} are without a first or a last name, and held."
+    cure = "Give them a first and a last name in Duo"
+    return Finding(
+        "yellow", text, f"{cure}, or write these lines into [attributes]." if lines else f"{cure}.", tuple(lines)
+    )
+
+
+def addresses(sight: Sight) -> Finding:
+    """How many in scope have no e-mail, but an address as username."""
+    assert sight.source
+    seen, text = sight.seen, sight.config.attributes[attribute.USER_NAME]
+    if not seen.by_username:
+        return green("No one in scope has an address as username alone.")
+    said = f"{seen.by_username} of {seen.inside} in scope have no e-mail, but an address as username"
+    if not seen.empty[attribute.USER_NAME]:
+        return green(f"{said}; [attributes] takes it from there.")
+    line = attribute.line_for(attribute.USER_NAME, f"{text} || username")
+    return Finding("yellow", f"{said}; they are held.", "Write this line into [attributes].", (line,))
+
+
+def values(sight: Sight) -> Finding:
+    """How many in scope have no value for an attribute."""
+    assert sight.source
+    seen, mapped = sight.seen, sight.config.attributes
+    empty = {path: seen.empty[path] for path in mapped if seen.empty[path]}
+    if not empty:
+        return green(f"Each of the {seen.inside} in scope has a value for every attribute.")
+    told = ", ".join(f"{_short(path)} ({count})" for path, count in sorted(empty.items(), key=lambda one: -one[1]))
+    text = f"Without a value, of {seen.inside} in scope: {told}."
+    # A technician needs no organization.
+    if set(empty) <= {attribute.ORGANIZATION_ID}:
+        return green(text)
+    told_before = (attribute.USER_NAME, attribute.GIVEN_NAME, attribute.FAMILY_NAME)
+    lines = tuple(f"now: {attribute.line_for(path, mapped[path])}" for path in empty if path not in told_before)
+    return Finding("yellow", text, "Give them a value in Duo, or write another line into [attributes].", lines)
+
+
+def custom_attributes(sight: Sight) -> Finding:
+    """Which custom attributes Duo has, and the line that maps to one that nothing reads."""
+    assert sight.source
+    seen, mapped = sight.seen.custom, sight.config.attributes
+    if not seen:
+        return yellow(
+            "No record in Duo has a custom attribute.",
+            "Make userType and organizationID in the Duo Admin Panel, Users, User Attributes, and give people a value.",
+        )
+    used = {field[1] for text in mapped.values() for field in fields_of(text) if field[:-1] == (_CUSTOM,)}
+    told = ", ".join(f"{name} ({count}{'' if name in used else ', not used'})" for name, count in sorted(seen.items()))
+    empty = [path for path in (attribute.USER_TYPE, attribute.ORGANIZATION_ID) if not _anybody_has(sight, path)]
+    unused = sorted(name for name in seen if name not in used and seen[name])
+    lines = tuple(attribute.line_for(path, written(name, custom=True)) for path in empty for name in unused)
+    found = Finding("green", f"Duo has, with the number of users who have a value: {told}.")
+    return (
+        replace(found, color="yellow", cure="Write the line that is meant into [attributes].", details=lines)
+        if lines
+        else found
+    )
+
+
+def _anybody_has(sight: Sight, path: str) -> bool:
+    return sight.seen.empty[path] < sight.seen.inside
+
+
 def attributes(sight: Sight) -> Finding:
     """Whether what the mapping reads occurs in Duo's data."""
     config = sight.config
@@ -113,6 +191,8 @@ def attributes(sight: Sight) -> Finding:
     if config.scope.where:
         expressions.append(("[scope] where", config.scope.where))
     for path, text in expressions:
+        if len(alternatives_of(text)) > 1 and path in config.attributes and _anybody_has(sight, path):
+            continue  # one of its parts has a value, and that is what the others are there for
         for field in sorted(fields_of(text)):
             fault = _fault(field, sight)
             if fault is not None:
@@ -146,13 +226,8 @@ def _fault(field: tuple[str, ...], sight: Sight) -> tuple[str, str] | None:
     near = difflib.get_close_matches(name.casefold(), others, n=1, cutoff=0.75)
     if near:
         other = others[near[0]]
-        return f'no user in Duo has the {what} "{name}", but "{other}" occurs.', _written(other, custom=custom)
+        return f'no user in Duo has the {what} "{name}", but "{other}" occurs.', written(other, custom=custom)
     return f'no user in Duo has a value of the {what} "{name}".', ""
-
-
-def _written(name: str, *, custom: bool) -> str:
-    quoted = name if name.isascii() and name.isidentifier() else f'"{name}"'
-    return f"{_CUSTOM}.{quoted}" if custom else quoted
 
 
 def _short(path: str) -> str:

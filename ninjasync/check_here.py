@@ -111,6 +111,17 @@ def ledger(sight: Sight) -> Finding:
     )
 
 
+def protected(sight: Sight) -> Finding:
+    """Whether any account is protected from every change."""
+    named = sight.config.safety.protected_users
+    if named:
+        return green(f"Never touched: {', '.join(named[:3])}{f' and {len(named) - 3} more' * (len(named) > 3)}.")
+    return yellow(
+        "No account is protected: [safety] protected_users is empty.",
+        'Name your emergency and administrator accounts there, as protected_users = ["breakglass@example.com"].',
+    )
+
+
 def monitor(sight: Sight) -> Finding:
     """Whether those who are to be told of runs can be. Tells nobody."""
     config = sight.config

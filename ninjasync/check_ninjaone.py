@@ -135,7 +135,10 @@ def external_id(sight: Sight) -> Finding:
         return green("Not sent, as [ninjaone.dialect] external_id says; the ledger alone knows what is ours.")
     rows = _written(sight, lambda _: True)
     if not rows:
-        return green("No account yet that was given one, so it cannot be told.")
+        return yellow(
+            "No account yet that was given one, so it cannot be told whether NinjaOne keeps it.",
+            "Run ninjasync check again after the first apply, or try it now: ninjasync check --probe.",
+        )
     shown = sum(_text(row, EXTERNAL_ID) is not None for row in rows)
     if shown:
         return green(f"NinjaOne shows it ({shown} of {len(rows)} accounts of ours looked at).")

@@ -21,6 +21,7 @@ from pydantic import (
     NonNegativeFloat,
     SecretStr,
     ValidationError,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -165,6 +166,15 @@ def share(percent: float, whole: int) -> float:
     return float(Fraction(str(percent)) * whole / 100)
 
 
+def is_left_from_example(text: str) -> bool:
+    """Whether a value is that of config.example.toml, or a part of it was left in place."""
+    return _PLACEHOLDER.search(text) is not None
+
+
+# No host and no key has that by chance: of 40 letters and digits one in a million has a run of four X.
+_PLACEHOLDER = re.compile(r"(?i:fill[-_ ]in)|X{4}")
+
+
 PositiveSeconds = Annotated[float, Field(gt=0, le=3600)]
 Percent = Annotated[float, Field(ge=0, le=100)]
 Count = Annotated[int, Field(ge=0)]
@@ -275,6 +285,27 @@ DEFAULT_ATTRIBUTES = {
 }
 
 
+def _is_whole(value: Any) -> bool:
+    """Whether a value is a whole number, as TOML or the environment write one."""
+    text = str(value).strip()
+    return not isinstance(value, bool | float) and text.isascii() and text.isdigit()
+
+
+def _organization_fault(name: str, number: Any) -> str:
+    """Say what is wrong with a line of [organizations], if anything is."""
+    if not name.strip():
+        return "the name is empty"
+    if _is_whole(name) or name.strip().casefold() == "all":
+        return "stands for itself wherever it is written; give a name"
+    if _is_whole(number) or (isinstance(number, str) and number.strip().casefold() == "all"):
+        return ""
+    return f'found {number!r}; allowed: the organization\'s number, or "All"'
+
+
+# Written as a number or "All", kept as text.
+OrganizationNumber = Annotated[str, WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string"}]})]
+
+
 class Groups(Section):
     """Which groups NinjaOne gets, and under which names."""
 
@@ -373,6 +404,7 @@ class Config(Section):
     ninjaone: NinjaOne
     scope: Scope
     attributes: dict[str, str] = DEFAULT_ATTRIBUTES
+    organizations: dict[str, OrganizationNumber] = {}
     groups: Groups = Groups()
     deprovision: Deprovision = Deprovision()
     safety: Safety = Safety()
@@ -404,6 +436,17 @@ class Config(Section):
         if mistakes:
             raise ValueError("\n".join(mistakes))
         return {path: text for path, text in merged.items() if text}
+
+    @field_validator("organizations", mode="before")
+    @classmethod
+    def _numbers(cls, given: Any) -> Any:
+        """Let each name stand for a whole number, or for All."""
+        if not isinstance(given, dict):
+            return given
+        mistakes = [f'"{name}": {why}' for name, number in given.items() if (why := _organization_fault(name, number))]
+        if mistakes:
+            raise ValueError("\n".join(mistakes))
+        return {name: str(int(number)) if _is_whole(number) else "All" for name, number in given.items()}
 
     def file(self, path: str) -> Path:
         """Resolve ``path``: ``~`` is the home folder, a relative one starts at the configuration file.

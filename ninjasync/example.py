@@ -32,12 +32,16 @@ def filled_in(values: Mapping[tuple[str, str], str], head: str) -> str:
     _, _, body = text().partition("\n\n")
     lines = []
     for table, key, line in _lines(body):
+        if line.startswith("[organizations]"):
+            lines.append(line)
+            lines += [f"{toml(name)} = {number}" for (at, name), number in values.items() if at == "organizations"]
+            continue
         found = _KEY.fullmatch(line) if (table, key) in values else None
         if found is None:
             lines.append(line.replace(_MARK, ""))
             continue
         said = found[4].replace(_MARK, "") if found[4] else ""
-        start = f"{key} = {values[table, key]}"
+        start = f"{found[1]} = {values[table, key]}"
         lines.append(f"{start.ljust(39)} # {said}".rstrip(" #"))
     return f"{head}\n\n" + "\n".join(lines) + "\n"
 

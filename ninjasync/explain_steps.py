@@ -3,16 +3,18 @@
 Pure. Puts what was found into words, with the line of the configuration that led to it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from ninjasync.attribute import USER_NAME
+from ninjasync.attribute import ORGANIZATION_ID, USER_NAME
 from ninjasync.directory import Standing
 from ninjasync.explain_case import Case
 from ninjasync.explain_settings import decision_lines, push_lines, scope_lines
-from ninjasync.expression import ExpressionError
+from ninjasync.expression import ExpressionError, alternatives_of, compile_expression, is_true
+from ninjasync.functions import is_blank
 from ninjasync.mapping import same_value
+from ninjasync.organizations import is_name
 from ninjasync.story import Attribute, Fact, Outcome, Step
 
 _DECISIONS: dict[Outcome, str] = {
@@ -61,8 +63,36 @@ def attributes(case: Case) -> tuple[Attribute, ...]:
             given = case.seen.mapping.expressions[path](record)
         except ExpressionError:
             given = None
-        found.append(Attribute(path, text, given, values.get(path)))
+        found.append(Attribute(path, text, given, values.get(path), _source(text, record)))
     return tuple(found)
+
+
+def _source(text: str, record: Mapping[str, Any]) -> str:
+    """Say which part of ``a || b`` gives the value, and why not one before it."""
+    parts = alternatives_of(text)
+    empty: list[str] = []
+    for part in parts if len(parts) > 1 else ():
+        try:
+            value = compile_expression(part)(record)
+        except ExpressionError:
+            return f"{part} fails"
+        if is_true(value) and not is_blank(value):
+            as_ = f", as {_and(empty)} {'is' if len(empty) == 1 else 'are'} empty" if empty else ""
+            return f"from {part}{as_}"
+        empty.append(part)
+    return f"{_and(empty)} are empty" if empty else ""
+
+
+def _notes_on_attributes(case: Case) -> list[str]:
+    """Say where the values of attributes come from that several parts of an expression or a name may give."""
+    notes = []
+    for one in attributes(case):
+        name = one.path.rpartition(":")[2]
+        if one.source:
+            notes.append(f"{name}: {one.source}")
+        if one.path == ORGANIZATION_ID and one.value and is_name(one.given):
+            notes.append(f'{name}: "{one.given}" is {one.value} in [organizations]')
+    return notes
 
 
 def _read(case: Case) -> Step:
@@ -115,7 +145,7 @@ def _map(case: Case) -> Step:
     his = [id_ for id_ in case.user.groups if id_ in pushed]
     number = len(problems)
     text = f"held, by {number} problem{'s' * (number > 1)}" if problems else "every attribute is valid"
-    notes = tuple(f"{problem.code}: {problem.message}" for problem in problems)
+    notes = (*_notes_on_attributes(case), *(f"{problem.code}: {problem.message}" for problem in problems))
     return Step("map", text, (Fact("groups", sorted(pushed[id_] for id_ in his)),), notes, push_lines(case, his))
 
 

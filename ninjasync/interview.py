@@ -7,7 +7,7 @@ until it is written where the operator wants it, and never shown.
 import calendar
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date
@@ -17,15 +17,20 @@ from typing import Any, Protocol
 from pydantic import SecretStr, ValidationError
 
 from ninjasync import example, secrets
-from ninjasync.attribute import nearest
-from ninjasync.config import Config, Duo, NinjaOne
-from ninjasync.duo import DuoReader
+from ninjasync.attribute import ORGANIZATION_ID, USER_NAME, USER_TYPE, nearest
+from ninjasync.causes import nearest_name, written
+from ninjasync.config import DEFAULT_ATTRIBUTES, Config, Duo, NinjaOne
+from ninjasync.duo import DuoReader, clean
+from ninjasync.email_address import address_fault
 from ninjasync.errors import NinjasyncError
 from ninjasync.names_alike import folded
+from ninjasync.organizations import is_name
 
 _SECRET_LENGTH = 40
 _TOKEN_MONTHS = 6
 _MANY = 60
+# Of one attribute; there may be as many values as users.
+_MOST_VALUES = 1000
 _HEAD = """# The configuration of ninjasync, written by ninjasync init. What you answered is filled in; every other
 # line holds the default and may be left out. A relative path starts at the folder of this file.
 # Is all in place? ninjasync check. What would change? ninjasync plan."""
@@ -74,8 +79,27 @@ def interview(ask: Asker, folder: Path, today: date) -> Answers:
     expires = _asked(ask, "The token expires on", _day, str(_months_on(today, _TOKEN_MONTHS)))
     put["ninjaone", "token_expires"] = str(expires)
     ask.say("")
-    put["scope", "groups"] = example.toml(_groups(ask, host, key, secret))
+    seen, why = _look_at_duo(host, key, secret)
+    put["scope", "groups"] = example.toml(_groups(ask, seen.groups, why))
+    if seen.users:
+        _map_attributes(ask, seen, answers)
+    ask.say("")
+    ask.say(
+        "Which accounts in NinjaOne must never be touched, as emergency accounts and administrators? Give e-mail "
+        "addresses or patterns (breakglass*@example.com), a line each; an empty line ends."
+    )
+    put["safety", "protected_users"] = example.toml(_lines_of(ask, "Protected account"))
+    if tenant := ask.text("A name for this tenant, shown in every report (empty: Duo's host name)").strip():
+        put["state", "tenant"] = example.toml(tenant)
     return answers
+
+
+def _lines_of(ask: Asker, question: str) -> list[str]:
+    """Ask for one after the other until an empty answer."""
+    found: list[str] = []
+    while answer := ask.text(question).strip():
+        found.append(answer)
+    return found
 
 
 def _asked(ask: Asker, question: str, check: Callable[[str], str], default: str = "") -> str:
@@ -181,9 +205,58 @@ def _typed(ask: Asker, what: str) -> SecretStr:
             ask.say(f"  {error.message} {error.hint}")
 
 
-def _groups(ask: Asker, host: str, key: str, secret: SecretStr | None) -> list[str]:
+def _map_attributes(ask: Asker, seen: "_Seen", answers: Answers) -> None:
+    """Put down the lines of [attributes] and [organizations] that Duo's records ask for; offer only what was seen."""
+    put, custom = answers.values, seen.custom
+    for path, what in ((USER_TYPE, "User type"), (ORGANIZATION_ID, "Organization")):
+        usual = DEFAULT_ATTRIBUTES[path].partition(".")[2]
+        if usual in custom:
+            continue
+        if not custom:
+            ask.say(
+                f"No user in Duo has a custom attribute; make {usual} in the Duo Admin Panel, Users, User Attributes."
+            )
+            continue
+        ask.say(f"No user in Duo has the custom attribute {usual}. There are: {', '.join(sorted(custom))}.")
+        near = nearest_name(usual, custom)
+        name = _asked(ask, f"{what} is kept in (empty: in none of these)", _one_of(custom), near)
+        if name:
+            put["attributes", path] = example.toml(written(name, custom=True))
+    if seen.by_username:
+        text = f"{DEFAULT_ATTRIBUTES[USER_NAME]} || username"
+        put["attributes", USER_NAME] = example.toml(text)
+        ask.say(f"{seen.by_username} users have no e-mail, but an address as username: userName is {text}.")
+    names = seen.organizations(put.get(("attributes", ORGANIZATION_ID)))
+    if names:
+        ask.say(
+            "Duo has names of organizations where NinjaOne wants numbers. Give the number of each, as the address of "
+            "its page in the NinjaOne console shows it; empty: its users are held until you give it."
+        )
+    for name in names[:_MANY]:
+        number = _asked(ask, f'Number of "{name}"', _number)
+        if number:
+            put["organizations", name] = number
+
+
+def _one_of(names: Iterable[str]) -> Callable[[str], str]:
+    known = list(names)
+
+    def check(answer: str) -> str:
+        if answer and answer not in known:
+            raise ValueError(f"No user in Duo has that{nearest(answer, known) or '.'}")
+        return answer
+
+    return check
+
+
+def _number(answer: str) -> str:
+    if answer and not (answer.isascii() and answer.isdigit()):
+        raise ValueError("Give its number.")
+    return answer.lstrip("0") or "0" if answer else ""
+
+
+def _groups(ask: Asker, names: list[str], why: str) -> list[str]:
     """Offer the groups that Duo has; where it cannot be asked, say why and take what is typed."""
-    names, why = _groups_of_duo(host, key, secret)
     if why:
         ask.say(f"Duo's groups cannot be shown: {why}")
         ask.say("Write the names of the groups whose members get an account, a line each; an empty line ends.")
@@ -218,10 +291,42 @@ def _meant(answer: str, names: list[str]) -> list[str]:
     raise ValueError(f"Duo has no such group{near or '.'}")
 
 
-def _groups_of_duo(host: str, key: str, secret: SecretStr | None) -> tuple[list[str], str]:
-    """Return the names of Duo's groups, or why they are not to be had."""
+@dataclass(slots=True)
+class _Seen:
+    """What Duo has: its groups' names, how many users, and of the users' custom attributes the values, by name."""
+
+    groups: list[str] = field(default_factory=list)
+    users: int = 0
+    by_username: int = 0
+    custom: dict[str, set[str]] = field(default_factory=dict)
+
+    def note(self, row: Any) -> None:
+        """Take a user's record into account."""
+        if not isinstance(row, dict):
+            return
+        record = clean(row)
+        self.users += 1
+        username = record.get("username")
+        self.by_username += not record.get("email") and isinstance(username, str) and not address_fault(username)
+        custom = record.get("custom_attributes")
+        for name, value in custom.items() if isinstance(custom, dict) else ():
+            values = self.custom.setdefault(name, set())
+            if isinstance(value, str) and len(values) < _MOST_VALUES:
+                values.add(value.strip())
+
+    def organizations(self, line: str | None) -> list[str]:
+        """Return the names that stand in place of organizations' numbers; ``line`` is what was put down for them."""
+        for name, values in self.custom.items():
+            if (line or f'"{DEFAULT_ATTRIBUTES[ORGANIZATION_ID]}"') == example.toml(written(name, custom=True)):
+                return sorted(filter(is_name, values), key=str.casefold)
+        return []
+
+
+def _look_at_duo(host: str, key: str, secret: SecretStr | None) -> tuple[_Seen, str]:
+    """Return what Duo has, or why that is not to be had."""
+    seen = _Seen()
     if secret is None:
-        return [], "the secret key is not to be had now."
+        return seen, "the secret key is not to be had now."
     given = {
         "duo": {"api_hostname": host, "integration_key": key, "secret_key": secret},
         "ninjaone": {"endpoint_url": "https://not.asked.invalid", "secret_token": secret},
@@ -230,7 +335,8 @@ def _groups_of_duo(host: str, key: str, secret: SecretStr | None) -> tuple[list[
     }
     try:
         with closing(DuoReader(Config.model_validate(given), secret, threading.Event())) as duo:
-            names = sorted(duo.groups().values(), key=str.casefold)
+            seen.groups = sorted(duo.groups().values(), key=str.casefold)
+            duo.users(seen.note)
     except NinjasyncError as error:
-        return [], f"{error.message} {error.hint}"
-    return (names, "") if names else ([], "Duo has none.")
+        return seen, "" if seen.groups else f"{error.message} {error.hint}"
+    return seen, "" if seen.groups else "Duo has none."

@@ -5,16 +5,19 @@ gives for their values; knows nothing of the wire or of who is in scope.
 """
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ninjasync import config
 from ninjasync.attribute import FAMILY_NAME, GIVEN_NAME, ORGANIZATION_ID, USER_NAME, USER_TYPE, line_for, nearest
 from ninjasync.directory import Problem, User
+from ninjasync.email_address import address_fault, is_usual
 from ninjasync.expression import Expression, ExpressionError, alternatives_of, compile_expression, is_bare
+from ninjasync.functions import is_blank
 from ninjasync.names_alike import folded, spelled
+from ninjasync.organizations import UnknownOrganizationError, finder
 
 ALL_ORGANIZATIONS = "All"
 TECHNICIAN = "technician"
@@ -24,12 +27,7 @@ END_USER = "endUser"
 _SERVER_DEFAULTS = {USER_TYPE: "enduser", ORGANIZATION_ID: "all"}
 # NinjaOne's console import and its public API take names of 1 to 150 characters.
 _LONGEST_NAME = 150
-# What NinjaOne asks of a userName is "formatted as an email address".
-_ADDRESS = re.compile(r"[^\s@]+@[^\s@.]+(\.[^\s@.]+)+")
-_LONGEST_ADDRESS = 254
 _NAME_PARTS = {GIVEN_NAME: "given_name", FAMILY_NAME: "family_name"}
-# What nearly all addresses are; each of these passes the rule above, and is neither blank at its ends nor too long.
-_USUAL_ADDRESS = re.compile(r"[a-zA-Z0-9.+_-]{1,64}@(?:[a-zA-Z0-9-]{1,60}\.){1,2}[a-zA-Z0-9-]{1,60}").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +37,7 @@ class AttributeMapping:
     paths: tuple[str, ...]
     expressions: Mapping[str, Expression]
     texts: Mapping[str, str]
+    rules: Mapping[str, "_Rule"]
     allow_missing_user_type: bool
     allow_missing_organization: bool
     # Whether each expression is nothing but names, to which an empty string and null are the same.
@@ -60,19 +59,26 @@ class _InvalidValueError(ValueError):
         self.code = code
 
 
-def compile_mapping(attributes: Mapping[str, str], safety: config.Safety) -> AttributeMapping:
-    """Compile ``attributes`` (canonical path to JMESPath text, as ``Config`` holds them)."""
+def compile_mapping(
+    attributes: Mapping[str, str], safety: config.Safety, organizations: Mapping[str, str] | None = None
+) -> AttributeMapping:
+    """Compile ``attributes`` (canonical path to JMESPath text, as ``Config`` holds them).
+
+    ``organizations`` are names that may stand in place of an organization's number.
+    """
+    rules = _RULES | {ORGANIZATION_ID: partial(_organization, finder(organizations or {}))}
     paths = tuple(sorted(path for path in attributes if path != USER_NAME))
     expressions = {path: compile_expression(text) for path, text in attributes.items()}
     return AttributeMapping(
         paths=paths,
         expressions=expressions,
         texts=attributes,
+        rules=rules,
         allow_missing_user_type=safety.allow_missing_user_type,
         allow_missing_organization=safety.allow_missing_organization,
         bare=all(map(is_bare, attributes.values())),
         complete=expressions.keys() >= {GIVEN_NAME, FAMILY_NAME, USER_TYPE, ORGANIZATION_ID},
-        steps=tuple((expressions[path], _RULES.get(path, _plain), {}) for path in paths),
+        steps=tuple((expressions[path], rules.get(path, _plain), {}) for path in paths),
         may_lack={},
         type_at=paths.index(USER_TYPE) if USER_TYPE in paths else None,
     )
@@ -95,7 +101,7 @@ def map_user(mapping: AttributeMapping, row: Mapping[str, Any]) -> tuple[User | 
             else:
                 values.append(known.setdefault(given, rule(_text(given))))
         user_name = mapping.expressions[USER_NAME](row)
-        if type(user_name) is not str or not _USUAL_ADDRESS(user_name):
+        if type(user_name) is not str or not is_usual(user_name):
             user_name = _user_name(_text(user_name))
     except (_InvalidValueError, ExpressionError):
         return _judged_user(mapping, row)
@@ -125,7 +131,7 @@ def _judged_user(mapping: AttributeMapping, row: Mapping[str, Any]) -> tuple[Use
 
     for path, expression in mapping.expressions.items():
         try:
-            values[path] = _RULES.get(path, _plain)(_text(expression(row)))
+            values[path] = mapping.rules.get(path, _plain)(_text(expression(row)))
         except _InvalidValueError as invalid:
             hold(invalid.code, f"{invalid} ({_origin(mapping, path)})")
         except ExpressionError as error:
@@ -138,6 +144,15 @@ def _judged_user(mapping: AttributeMapping, row: Mapping[str, Any]) -> tuple[Use
     user_name = values[USER_NAME]
     assert user_name is not None
     return User(user_name, row["user_id"], active=True, values=tuple(map(values.get, mapping.paths))), ()
+
+
+def has_value(mapping: AttributeMapping, path: str, record: Mapping[str, Any]) -> bool:
+    """Whether a cleaned record has something for an attribute, be it valid or not."""
+    try:
+        value = mapping.expressions[path](record)
+    except ExpressionError:
+        return True
+    return value is not None and not is_blank(value)
 
 
 def same_value(path: str, actual: str | None, desired: str | None) -> bool:
@@ -215,7 +230,7 @@ def _missing(
         need(
             ORGANIZATION_ID,
             "missing-organization",
-            'has no organization; set its number or "All" (NinjaOne would silently make a global end user, '
+            'has no organization; set its number, its name or "All" (NinjaOne would silently make a global end user, '
             "who may see all organizations)",
         )
     return found
@@ -249,10 +264,8 @@ def _plain(value: str | None) -> str | None:
 
 def _user_name(value: str | None) -> str | None:
     value = value and spelled(value)
-    if value is not None and (
-        not _ADDRESS.fullmatch(value) or not value.isprintable() or len(value) > _LONGEST_ADDRESS
-    ):
-        raise _InvalidValueError("invalid-user-name", f"the userName {value!r} is not an e-mail address")
+    if value and (fault := address_fault(value)):
+        raise _InvalidValueError("invalid-user-name", f"the userName {value!r} {fault}")
     return value
 
 
@@ -274,16 +287,20 @@ def _user_type(value: str | None) -> str | None:
     return value
 
 
-def _organization(value: str | None) -> str | None:
+def _organization(find: Callable[[str], str], value: str | None) -> str | None:
     if value is None:
         return None
     if value.casefold() == ALL_ORGANIZATIONS.casefold():
         return ALL_ORGANIZATIONS
-    if not (value.isascii() and value.isdigit()):
-        raise _InvalidValueError(
-            "invalid-organization", f'the organization {value!r} is neither a whole number nor "All"'
-        )
-    return value.lstrip("0") or "0"
+    if value.isascii() and value.isdigit():
+        return value.lstrip("0") or "0"
+    try:
+        return find(value)
+    except UnknownOrganizationError as error:
+        if any(map(str.isalpha, value)):
+            raise _InvalidValueError("unknown-organization", str(error)) from error
+        text = f'the organization {value!r} is neither a whole number nor "All"'
+        raise _InvalidValueError("invalid-organization", text) from error
 
 
 # A validation rule for an attribute is a function from its text to the valid form, and a row here.
@@ -293,5 +310,4 @@ _RULES: dict[str, _Rule] = {
     GIVEN_NAME: _name,
     FAMILY_NAME: _name,
     USER_TYPE: _user_type,
-    ORGANIZATION_ID: _organization,
 }

@@ -213,7 +213,7 @@ def read_source(config: Config, duo: SourceReader, owned: Ownership) -> Source:
     with timed(log, "read Duo groups"):
         groups = duo.groups()
     scope = resolve(config.scope, config.groups, groups)
-    mapping = compile_mapping(config.attributes, config.safety)
+    mapping = compile_mapping(config.attributes, config.safety, config.organizations)
     noted = Noted()
     convert = source_reader(scope, mapping, noted)
     with timed(log, "read Duo users"):

@@ -134,7 +134,7 @@ def config_digest(config: Config) -> str:
         "dialect": config.ninjaone.dialect,
     }
     body = {name: part.model_dump(mode="json") for name, part in parts.items()}
-    return digest(body | {"attributes": config.attributes})
+    return digest(body | {"attributes": config.attributes, "organizations": config.organizations})
 
 
 def fingerprint(resource: User | Group) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from ninjasync.config import Config, SecretReference
+from ninjasync.config import Config, SecretReference, is_left_from_example
 from ninjasync.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
@@ -90,6 +90,10 @@ def expect_sendable(key: str, found: str) -> SecretStr:
         raise ConfigurationError(
             f"{key}: the secret holds a character that no key or token has.",
             "Copy it once more from the console.",
+        )
+    if is_left_from_example(found):
+        raise ConfigurationError(
+            f"{key}: the secret is still the example's (FILL-IN, XXXX).", "Copy your own from the console."
         )
     if len(found) < _SHORTEST:
         raise ConfigurationError(

@@ -49,7 +49,7 @@ class _Search:
         self._config, self._duo, self._ninjaone, self._owned = config, duo, ninjaone, owned
         self._duo_groups = duo.groups()
         self._scope = resolve(config.scope, config.groups, self._duo_groups)
-        self._mapping = compile_mapping(config.attributes, config.safety)
+        self._mapping = compile_mapping(config.attributes, config.safety, config.organizations)
         self._convert = source_reader(self._scope, self._mapping)
         self._by_account = {entry.id: duo_id for duo_id, entry in owned.users.items()}
         self._users: dict[str, SourceUser] = {}

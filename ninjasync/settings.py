@@ -13,12 +13,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from ninjasync.attribute import nearest
-from ninjasync.config import Config
+from ninjasync.config import Config, SecretReference, is_left_from_example
 from ninjasync.errors import ConfigurationError
 
 PREFIX = "NINJASYNC_"
@@ -63,6 +63,32 @@ def load(path: Path | None = None) -> Config:
         )
     base = found.resolve().parent if found else Path.cwd()
     return config.model_copy(update={"base": base})
+
+
+def expect_filled_in(config: Config) -> None:
+    """Raise ConfigurationError where a key still holds the example's value; a secret's text is not shown."""
+    given: list[tuple[str, str | SecretStr | SecretReference, str]] = [
+        ("[duo] api_hostname", config.duo.api_hostname, _DUO_PAGE),
+        ("[duo] integration_key", config.duo.integration_key, _DUO_PAGE),
+        ("[duo] secret_key", config.duo.secret_key, _DUO_PAGE),
+        ("[ninjaone] endpoint_url", config.ninjaone.endpoint_url, _NINJAONE_PAGE),
+        ("[ninjaone] secret_token", config.ninjaone.secret_token, _NINJAONE_PAGE),
+    ]
+    left = []
+    for key, value, where in given:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value if isinstance(value, str) else ""
+        if is_left_from_example(text):
+            left.append(f"{key}: still holds the example's value; it is on {where}")
+    if left:
+        raise ConfigurationError(
+            f"The configuration is not filled in yet: {len(left)} value{'s' * (len(left) > 1)} left from the example.",
+            "Write your own values there, or let ninjasync init ask for them.",
+            mistakes=tuple(left),
+        )
+
+
+_DUO_PAGE = "the page of the Admin API application in the Duo Admin Panel"
+_NINJAONE_PAGE = "the provider's page in NinjaOne, under Administration, Accounts, Identity Providers"
 
 
 def find() -> Path | None:
@@ -168,9 +194,9 @@ def _sentences(detail: ErrorDetails) -> Iterator[str]:
     item = ""
     if isinstance(key, int):
         item, key = f" (item {key + 1})", table.pop() if table else ""
-    if detail["loc"] == ("attributes",) and detail["type"] == "value_error":
+    if detail["loc"] in (("attributes",), ("organizations",)) and detail["type"] == "value_error":
         for line in _reason(detail).split("\n"):
-            yield f"[attributes] {line}"
+            yield f"[{key}] {line}"
         return
     label = f"[{'.'.join(map(str, table))}] {key}{item}" if table else f"[{key}]{item}"
     match detail["type"]:

@@ -19,10 +19,14 @@ from pydantic import SecretStr
 
 from ninjasync import ledger_file, secrets, settings, tenancy
 from ninjasync.config import Config
-from ninjasync.directory import Baseline, Owned, Ownership, Source
+from ninjasync.directory import Baseline, Owned, Ownership, Source, SourceUser, Standing
 from ninjasync.duo import DuoReader, clean
+from ninjasync.email_address import address_fault
 from ninjasync.errors import LedgerError
+from ninjasync.full_name import split_name
 from ninjasync.ledger import Ledger, Run
+from ninjasync.mapping import AttributeMapping, compile_mapping, has_value
+from ninjasync.names_alike import spelled
 from ninjasync.pacing import Pacer, TransientError
 from ninjasync.planner import read_source
 from ninjasync.progress import Tell, untold
@@ -41,10 +45,32 @@ _FEW = 5
 
 @dataclass(slots=True)
 class Seen:
-    """Which fields and custom attributes Duo's records have, and how many of them have a value there."""
+    """Which fields and custom attributes Duo's records have, and how many of them have a value there.
+
+    Of those in scope: ``inside`` is their number; ``empty`` how many have no value for an attribute, by
+    path; ``unnamed`` how many have a realname, but no first or no last name, ``single`` how many of these
+    have one word there; ``by_username`` how many have no e-mail, but an address as username.
+    """
 
     fields: Counter[str] = field(default_factory=Counter)
     custom: Counter[str] = field(default_factory=Counter)
+    empty: Counter[str] = field(default_factory=Counter)
+    inside: int = 0
+    unnamed: int = 0
+    single: int = 0
+    by_username: int = 0
+
+    def note_inside(self, record: Mapping[str, Any], mapping: AttributeMapping) -> None:
+        """Take the cleaned record of a user in scope into account."""
+        self.inside += 1
+        self.empty.update(path for path in mapping.expressions if not has_value(mapping, path, record))
+        full = record.get("realname")
+        if isinstance(full, str) and not (record.get("firstname") and record.get("lastname")):
+            self.unnamed += 1
+            self.single += split_name(full) is None
+        username = record.get("username")
+        if not record.get("email") and isinstance(username, str) and not address_fault(spelled(username)):
+            self.by_username += 1
 
     def note(self, row: Any) -> None:
         """Take one record into account."""
@@ -108,6 +134,7 @@ class Sight:
     def config(self) -> Config:
         """The configuration, but with fewer retries."""
         config = settings.load(self.config_file)
+        settings.expect_filled_in(config)
         retries = min(config.run.retries, _MOST_RETRIES)
         return config.model_copy(update={"run": config.run.model_copy(update={"retries": retries})})
 
@@ -127,6 +154,11 @@ class Sight:
     def duo(self) -> DuoReader:
         """A reader of Duo."""
         return DuoReader(self.config, self.duo_secret, self._stop, self._tell, hear=self.hear)
+
+    @cached_property
+    def mapping(self) -> AttributeMapping:
+        """[attributes], compiled."""
+        return compile_mapping(self.config.attributes, self.config.safety, self.config.organizations)
 
     @cached_property
     def groups(self) -> dict[str, str]:
@@ -240,7 +272,10 @@ class _Watched:
 
     def _noted(self, convert: Callable[[Any], T]) -> Callable[[Any], T]:
         def noted(row: Any) -> T:
-            self._sight.seen.note(row)
-            return convert(row)
+            found, seen = convert(row), self._sight.seen
+            seen.note(row)
+            if isinstance(found, SourceUser) and found.standing in (Standing.IN, Standing.HELD):
+                seen.note_inside(clean(row), self._sight.mapping)
+            return found
 
         return noted

@@ -42,12 +42,16 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """How one attribute came about: what ``expression`` gave, and the valid ``value``, None where there is none."""
+    """How one attribute came about: what ``expression`` gave, and the valid ``value``, None where there is none.
+
+    ``source`` says which part of ``a || b`` gave it; empty where there is one part only.
+    """
 
     path: str
     expression: str
     given: Any
     value: str | None
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

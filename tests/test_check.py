@@ -45,6 +45,7 @@ def at_rest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, S
     world.meddle_scim()
     world.configure("ninjaone", token_expires=datetime.now(UTC).date() + timedelta(days=100))
     world.settle()
+    world.configure("safety", protected_users=["breakglass@example.com"])
     yield world, world.save()
     world.stop()
 
@@ -90,7 +91,8 @@ def test_one_failing_side_does_not_hide_the_other(world: World) -> None:
     assert found["Duo groups"]["color"] == "red"
     assert found["NinjaOne users"]["color"] == found["filter"]["color"] == found["ledger"]["color"] == "green"
     waiting = {name for name, line in found.items() if line["waits_for"] == "Duo groups"}
-    assert waiting == {"Duo users", "groups in scope", "people in scope", "attributes"}
+    about_users = {"people in scope", "attributes", "names", "addresses", "values", "custom attributes"}
+    assert waiting == {"Duo users", "groups in scope"} | about_users
     assert found["attributes"]["text"] == "Not checked, as the check of Duo groups failed."
     assert found["Duo's clock"]["color"] == "green"
 
@@ -216,7 +218,7 @@ def test_before_the_first_apply_nothing_is_held_against_the_endpoint(world: Worl
     done = checked(world)
     assert done.code == 0
     found = lines(done)
-    assert {name for name, line in found.items() if line["color"] != "green"} == {"ledger"}
+    assert {name for name, line in found.items() if line["color"] != "green"} == {"ledger", "externalId"}
     assert "the first apply makes it" in found["ledger"]["text"]
     assert "too few to tell" in found["paging"]["text"]
     assert list(world.folder.glob("ledger*")) == []
@@ -284,7 +286,7 @@ def test_the_text_fits_80_columns_and_ends_with_the_counts(world: World) -> None
     wide = [line for line in shown.splitlines() if len(line) > 80 and str(world.folder) not in line]
     assert wide == []
     assert "\nNot checked, as the check of Duo groups failed: Duo users, groups in scope," in shown
-    assert shown.endswith("Check: 16 green, 1 yellow, 1 red, 4 not checked.\n")
+    assert shown.endswith("Check: 16 green, 2 yellow, 1 red, 8 not checked.\n")
     assert "\x1b" not in shown
 
 

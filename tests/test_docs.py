@@ -159,9 +159,10 @@ def test_the_example_configuration_holds_every_key_and_no_other() -> None:
         return flat
 
     in_file = tomllib.loads(EXAMPLE)
-    attributes = in_file.pop("attributes")
+    attributes, organizations = in_file.pop("attributes"), in_file.pop("organizations")
     assert leaves(in_file) == {f"{name}.{key}" for name, model in TABLES.items() for key in keys(model)}
     assert attributes == config.DEFAULT_ATTRIBUTES
+    assert organizations == {}
 
 
 def test_the_example_configuration_differs_from_the_defaults_only_where_it_says_fill_in(example: Config) -> None:

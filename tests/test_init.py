@@ -103,7 +103,9 @@ def test_the_configuration_passes_check_and_has_every_key_with_its_comment(share
     text = (tmp_path / "config.toml").read_text("utf-8")
     done = run("check", "--format", "json", "--config", str(tmp_path / "config.toml"))
     assert done.code == 0, done.out
-    assert {line["name"] for line in done.json["checks"] if line["color"] != "green"} == {"ledger"}
+    # Nothing was applied yet, and this person named no account to be protected.
+    untold = {"ledger", "externalId", "protected"}
+    assert {line["name"] for line in done.json["checks"] if line["color"] != "green"} == untold
     assert "FILL IN" not in text
     plain = tomllib.loads(example.text())
     assert {name: set(keys) for name, keys in found.items()} == {name: set(keys) for name, keys in plain.items()}
@@ -255,6 +257,9 @@ def test_on_a_terminal_secrets_are_not_echoed_and_files_are_for_the_owner_alone(
         ("The token expires on", ""),
         ("Group:", "2, 3"),
         ("Group:", ""),
+        ("Protected account:", "breakglass@example.com"),
+        ("Protected account:", ""),
+        ("A name for this tenant", "north"),
     )
     assert code == 0, seen
     assert shared.box.secret_key not in seen
@@ -262,7 +267,9 @@ def test_on_a_terminal_secrets_are_not_echoed_and_files_are_for_the_owner_alone(
     assert "Next: ninjasync check" in seen
     for name in ("config.toml", "duo.secret"):
         assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
-    assert load(tmp_path / "config.toml").scope.groups == (ENDERS, TECHS)
+    written = load(tmp_path / "config.toml")
+    assert (written.scope.groups, written.state.tenant) == ((ENDERS, TECHS), "north")
+    assert written.safety.protected_users == ("breakglass@example.com",)
     assert run("check", "--config", str(tmp_path / "config.toml")).code == 0
 
 

@@ -1030,7 +1030,7 @@ INVALID: dict[str, tuple[str, Callable[[Company, str], None]]] = {
         lambda people, who: people.set_attribute(who, "organizationID", None),
     ),
     "an organization that is no number": (
-        "invalid-organization",
+        "unknown-organization",
         lambda people, who: people.set_attribute(who, "organizationID", "Head Office"),
     ),
 }
@@ -1076,7 +1076,7 @@ def test_scope_is_decided_before_validity(settled: World, invalid: tuple[str, Ca
 def test_a_technician_needs_no_organization_but_a_valid_one_if_any(world: World) -> None:
     world.people.set_attribute(world.duo(tech(0)), "organizationID", "nowhere")
     planned = world.plan()
-    assert planned.problems() == {tech(0): "invalid-organization"}
+    assert planned.problems() == {tech(0): "unknown-organization"}
     assert planned.changes()[tech(1)] == "create"
 
 

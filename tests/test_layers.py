@@ -17,6 +17,7 @@ MODULES = {
     for path in sorted(ROOT.rglob("*.py"))
 }
 PURE = (
+    *("email_address", "organizations"),
     *("names_alike", "attribute", "full_name", "functions", "expression", "directory", "scope", "mapping", "names"),
     *("plan", "guards", "scim", "sync_suffix", "plan_schema"),
     *("statuses", "match", "ladder", "user_diff", "group_diff", "diff", "tempo", "progress", "metrics", "notice"),

@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 def loaded(invocation: Invocation) -> "Config":
     """Start logging and return the configuration."""
     from ninjasync.cli.logs import start_logging
-    from ninjasync.settings import load
+    from ninjasync.settings import expect_filled_in, load
 
     start_logging(invocation)
-    return load(invocation.config)
+    config = load(invocation.config)
+    expect_filled_in(config)
+    return config
 
 
 def watched(invocation: Invocation, command: str, *, whole: bool) -> "tuple[Config, Watch]":

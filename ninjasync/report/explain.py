@@ -69,6 +69,7 @@ def document(story: Story) -> dict[str, Any]:
                 "given": one.given,
                 "value": one.value,
             }
+            | ({"source": one.source} if one.source else {})
             for one in story.attributes
         ],
         "changes": [change_document(change, story.shown, withheld=False) for change in story.changes],
