@@ -181,4 +181,4 @@ def _finds(trial: Trial, name: str, value: str) -> str:
     if page is None:
         return said_of(answer)
     ids = [scim.get(row, "id") for row in page.resources if isinstance(row, dict)]
-    return "" if trial.account.id in map(str, ids) else "nobody comes"
+    return "" if trial.account.id in map(str, ids) else "it finds no account of that id"

@@ -1,6 +1,6 @@
 """What a probe does with a throw-away group: create, rename, add and remove its one member, delete.
 
-Nobody else becomes a member, and nothing maps a role to the group.
+No other account becomes a member, and nothing maps a role to the group.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from ninjasync.statuses import of_one
 from ninjasync.throwaway import Made, place, said_of
 from ninjasync.trial import RefusedError, Trial, method_for_groups
 
-_NOBODY = "00000000-0000-0000-0000-000000000000"
+_NO_ONE = "00000000-0000-0000-0000-000000000000"
 
 
 def change(trial: Trial) -> None:
@@ -198,8 +198,8 @@ class _Walk:
         return _among(self._group.id, [str(scim.get(one, "value")) for one in rows if isinstance(one, dict)])
 
     def _shown_by_filter(self) -> bool:
-        """Ask for the group with this member; who answers so for nobody, too, is no witness."""
-        return self._hit_by_filter(self._trial.account.id) and not self._hit_by_filter(_NOBODY)
+        """Ask for the group with this member; what answers so for an id of none, too, is no witness."""
+        return self._hit_by_filter(self._trial.account.id) and not self._hit_by_filter(_NO_ONE)
 
     def _hit_by_filter(self, member: str) -> bool:
         query = f"id eq {scim.quoted(self._group.id)} and {MEMBERS} eq {scim.quoted(member)}"

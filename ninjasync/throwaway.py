@@ -27,7 +27,7 @@ from ninjasync.statuses import of_filter, of_one
 _NAMING: dict[Resource, str] = {"user": USER_NAME, "group": DISPLAY_NAME}
 
 
-# Of these somebody's own value is taken, as a server may know a closed set of them. None gives rights or is unique.
+# Of these the value of a user in scope is taken: a server may know a closed set of them. None gives rights.
 _LENT = ("title", "preferredLanguage", "locale", "timezone")
 _PERSON = "Probe"
 
@@ -37,7 +37,7 @@ class Subject:
     """The throw-away account to be: its name, an organization's number or "All", and how that was chosen.
 
     ``values`` are its attributes, those that are mapped and no others; ``elsewhere`` is
-    another organization that somebody has, None where there is none.
+    another organization in use, None where there is none.
     """
 
     user_name: str
@@ -48,9 +48,9 @@ class Subject:
 
 
 def subject_for(source: Source, token: str) -> Subject | None:
-    """Choose a throw-away account in the domain of the first desired user; None where nobody is desired.
+    """Choose a throw-away account in the domain of the first desired user; None where there is no desired user.
 
-    It is the least that NinjaOne has: an end user, of one organization where somebody has just one.
+    It is the least that NinjaOne has: an end user, of one organization where a user in scope has just one.
     """
     desired = sorted((user.desired for user in source.users.values() if user.desired), key=lambda user: user.user_name)
     if not desired:
