@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.world import (
+    ENDERS,
     EXTENSION,
     HANG_UP,
     TECHS,
@@ -113,8 +114,10 @@ def test_the_probe_says_what_the_server_wants_and_leaves_nothing_behind(world: W
 
 
 LIVES = [
-    *("scimmy", "canaille", "json-only", "count-500", "user-patch-501", "patch-urn-astray", "too-many"),
-    *("member-removal-list-only", "member-cap=7", "external-id-unknown", "json-only+patch-title-case-only"),
+    *("scimmy", "canaille", "members-hidden"),
+    *("members-hidden+no-user-groups+no-member-filter", "json-only", "count-500", "user-patch-501", "too-many"),
+    *("patch-urn-astray", "member-removal-list-only", "member-cap=7", "external-id-unknown"),
+    "json-only+patch-title-case-only",
 ]
 
 
@@ -131,8 +134,17 @@ def test_with_the_probes_lines_a_whole_life_is_right_at_once(world: World, words
     assert world.account(RENAMED)["name"]["familyName"] == "Renamed"
     assert world.account(MOVER)[EXTENSION]["organizationId"] == "9"
     world.people.users[world.duo(LEAVER)]["status"] = "active"
+    hired = world.people.hire("New", "Comer", groups=[ENDERS, TECHS], user_type="endUser", organization="1")
     assert [world.apply().code, world.plan("--detailed-exitcode").code] == [0, 0]
+    name = world.people.users[hired]["email"]
     assert world.account(LEAVER)["active"]
+    assert all({name} <= members for members in world.groups().values())
+    (technicians,) = [id_ for id_, group in world.people.groups.items() if group["name"] == TECHS]
+    world.people.leave(hired, technicians)
+    world.people.groups[technicians]["name"] = "Engineers"
+    world.configure("scope", groups=[ENDERS, "Engineers"])
+    assert [world.apply().code, world.plan("--detailed-exitcode").code] == [0, 0]
+    assert (name in world.groups()[ENDERS], name in world.groups()["Engineers"]) == (True, False)
 
 
 SAID = {
