@@ -153,7 +153,7 @@ def applying_saved(
     """
     plan_file = saved.read(path)
     tenant = tenant_of(config)
-    if plan_file.tenant != tenant.id:
+    if plan_file.tenant_id != tenant.id:
         raise RefusedForSafetyError(
             f"The saved plan {path} is of another tenant (endpoint, Duo account or [state] tenant).",
             "Apply it with the configuration that it was made with.",

@@ -384,10 +384,11 @@ class Monitor(Section):
     metrics_file: File = ""
     ping_url: Annotated[str, AfterValidator(_ping_url)] = ""
     notify: Strings = ()
-    notify_on: tuple[Literal["failure", "refusal", "removals", "token"], ...] = (
+    notify_on: tuple[Literal["failure", "refusal", "removals", "held", "token"], ...] = (
         "failure",
         "refusal",
         "removals",
+        "held",
         "token",
     )
 

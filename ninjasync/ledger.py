@@ -639,6 +639,15 @@ class Ledger:
         with self._write() as connection:
             return connection.execute("INSERT OR IGNORE INTO meta (key, value) VALUES (?, '')", (key,)).rowcount == 1
 
+    def replace_held(self, held: Iterable[str]) -> frozenset[str]:
+        """Remember which records are held now, and return those of the last time."""
+        key = f"held {self._id}"
+        with self._write() as connection:
+            found = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+            row = (key, json.dumps(sorted(held)))
+            connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", row)
+        return frozenset(json.loads(found[0])) if found else frozenset()
+
     # --- transactions ------------------------------------------------------------------------
 
     def _read(self, query: str, *values: object) -> list[Any]:

@@ -48,6 +48,7 @@ class Ended:
     token_expires: date | None = None
     plan: Plan | None = None
     result: Result | None = None
+    newly_held: tuple[tuple[str, int], ...] = ()
 
     @property
     def succeeded(self) -> bool:

@@ -9,9 +9,11 @@ import logging
 import os
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from importlib.util import find_spec
@@ -29,6 +31,7 @@ from ninjasync.ledger import Ledger
 from ninjasync.ledger_file import path_of
 from ninjasync.metrics import Ended, metrics
 from ninjasync.notice import TOKEN_DAYS, Notice, notice, token_stage
+from ninjasync.plan import Plan
 from ninjasync.redact import redacted_error
 from ninjasync.report.escape import visible
 from ninjasync.surroundings import refusal_of_system
@@ -85,7 +88,7 @@ def _tell(watch: Watch, run: Ended) -> None:
 def _ended(watch: Watch, exit_code: int, at: datetime) -> Ended:
     tenant = tenant_of(watch.config)
     return Ended(
-        tenant.name or urlsplit(tenant.api_hostname).hostname or "",
+        tenant.shown,
         tenant.id,
         watch.command,
         exit_code,
@@ -174,7 +177,21 @@ def _ping(url: str) -> None:
 
 def _message(watch: Watch, run: Ended) -> Notice | None:
     on = watch.config.monitor.notify_on
+    if "held" in on and watch.whole and run.plan is not None:
+        run = replace(run, newly_held=_newly_held(watch.config, run.plan, run.ended))
     return notice(run, on, _why(watch), token_due="token" in on and _token_due(watch.config, run))
+
+
+def _newly_held(config: Config, plan: Plan, at: datetime) -> tuple[tuple[str, int], ...]:
+    """Count by code what is held and was not in the last run; all of it where no ledger remembers that run."""
+    held = {problem.external_id or f"{problem.resource} {problem.key}": problem.code for problem in plan.problems}
+    try:
+        with closing(Ledger.open(path_of(config), tenant_of(config), at)) as ledger:
+            before = ledger.replace_held(held)
+    except NinjasyncError:
+        before = frozenset()
+    codes = Counter(code for record, code in held.items() if record not in before)
+    return tuple(sorted(codes.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
 def _why(watch: Watch) -> str:

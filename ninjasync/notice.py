@@ -11,7 +11,7 @@ from typing import Literal
 
 from ninjasync.metrics import Ended
 
-Event = Literal["failure", "refusal", "removals", "token"]
+Event = Literal["failure", "refusal", "removals", "held", "token"]
 Weight = Literal["failure", "warning", "info"]
 
 # The days before the SCIM token expires on which somebody is told; then each day.
@@ -27,7 +27,13 @@ _ENDS = {
     6: "credentials refused",
     130: "interrupted",
 }
-_WEIGHTS: dict[Event, Weight] = {"failure": "failure", "refusal": "warning", "removals": "info", "token": "warning"}
+_WEIGHTS: dict[Event, Weight] = {
+    "failure": "failure",
+    "refusal": "warning",
+    "removals": "info",
+    "held": "warning",
+    "token": "warning",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +85,11 @@ def _refusal(run: Ended, why: str) -> str:
         return ""
     if run.plan is None or run.plan.safe:
         return why
-    guards = ", ".join(guard.name for guard in run.plan.guards if guard.tripped)
+    guards = ", ".join(
+        f"{guard.name} ({guard.approve})" if guard.approve else guard.name for guard in run.plan.guards if guard.tripped
+    )
     written = f"{len(run.plan.withheld)} changes are withheld" if not run.plan.refused else "nothing is written"
-    return f"Guards tripped: {guards}; {written}. ninjasync plan says why, and which flag approves it."
+    return f"Guards tripped: {guards}; {written}. ninjasync plan says why."
 
 
 def _removals(run: Ended, why: str) -> str:
@@ -94,6 +102,15 @@ def _removals(run: Ended, why: str) -> str:
     if run.result is None:
         return f"Removals planned: {listed}."
     return f"Removals: {listed}; {run.removals_applied} of {len(run.removals)} carried out."
+
+
+def _held(run: Ended, why: str) -> str:
+    if not run.newly_held:
+        return ""
+    number = sum(count for _, count in run.newly_held)
+    codes = ", ".join(f"{code} ({count})" for code, count in run.newly_held)
+    what = "1 record is held that was" if number == 1 else f"{number} records are held that were"
+    return f"{what} not in the last run: {codes}. ninjasync plan says who, and what to do."
 
 
 def _token(run: Ended, why: str) -> str:
@@ -113,5 +130,6 @@ _EVENTS: dict[Event, Callable[[Ended, str], str]] = {
     "failure": _failure,
     "refusal": _refusal,
     "removals": _removals,
+    "held": _held,
     "token": _token,
 }

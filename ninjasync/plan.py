@@ -185,7 +185,7 @@ class Plan:
 
     ``refused`` says that nothing may be written. ``withheld`` names the changes that are
     not written, or not in full, because a guard lets only the rest pass; ``writes`` are
-    the changes that may be written.
+    the changes that may be written. ``tenant`` is what people call it.
     """
 
     paths: tuple[str, ...]
@@ -202,6 +202,7 @@ class Plan:
     refused: bool
     withheld: frozenset[str] = frozenset()
     writes: tuple[Change, ...] = ()
+    tenant: str = ""
 
     @property
     def safe(self) -> bool:
@@ -285,13 +286,6 @@ def journal_diff(change: Change) -> str:
     return json.dumps(rows)
 
 
-def totals(plan: Plan) -> dict[str, int]:
-    """Count users and groups together as the last line does: reactivations are updates."""
-    both = {action: plan.users.actions[action] + plan.groups.actions.get(action, 0) for action in USER_ACTIONS}
-    both["update"] += both.pop("reactivate")
-    return both | {"held": plan.users.held + plan.groups.held}
-
-
 def exit_code(plan: Plan, result: Result | None = None, *, detailed: bool = False) -> int:
     """Return the exit code of a plan, or of the run that applied it (CONTRACT §2, precedence §6.3)."""
     if result is not None:
@@ -310,6 +304,7 @@ def document(plan: Plan) -> dict[str, Any]:
     """Return the part of the JSON document that the digest covers (CONTRACT §4)."""
     shown = plan.shown
     return {
+        "tenant": plan.tenant,
         "source": dict(plan.source),
         "target": dict(plan.target),
         "summary": {

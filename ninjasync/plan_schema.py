@@ -43,7 +43,7 @@ def schema() -> Schema:
         "warnings": _said("sentences that are worth a look", _TEXTS),
     }
     run = {
-        "tenant": _said("the tenant: `[state] tenant`, else Duo's host name; in a saved plan its id", _TEXT),
+        "tenant": _said("the tenant: `[state] tenant`, else Duo's host name", _TEXT),
         "result": _said("only of `apply`: how the run ended", _result()),
         "error": _said(
             "only where a run ended before there was a plan, in the place of all that follows `created_at`", _error()

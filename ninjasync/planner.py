@@ -39,7 +39,7 @@ from ninjasync.mapping import AttributeMapping, compile_mapping, label, map_user
 from ninjasync.names_alike import fitting_none, folded, is_glob
 from ninjasync.plan import REMOVALS, Change, Evidence, Leaver, Plan, Vanished, count, journal_diff
 from ninjasync.scope import Scope, Verdict, judge, resolve
-from ninjasync.tenant import in_a_command
+from ninjasync.tenant import in_a_command, tenant_of
 from ninjasync.trace import timed
 
 log = logging.getLogger(__name__)
@@ -416,6 +416,7 @@ def _judged(config: Config, source: Source, actual: Directory, difference: Diffe
         refused=tripped and config.safety.on_refusal == "stop",
         withheld=withheld,
         writes=writes,
+        tenant=tenant_of(config).shown,
     )
 
 

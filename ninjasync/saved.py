@@ -53,7 +53,7 @@ class SavedPlan:
 
     exact: Exact
     created_at: datetime
-    tenant: str
+    tenant_id: str
     config_digest: str
     approvals: Approvals
     file_digest: str
@@ -67,7 +67,7 @@ class SavedPlan:
 _EXACT, _APPROVALS = TypeAdapter(Exact), TypeAdapter(Approvals)
 
 
-def dump(exact: Exact, tenant: str, config_digest: str, approvals: Approvals, created_at: datetime) -> bytes:
+def dump(exact: Exact, tenant_id: str, config_digest: str, approvals: Approvals, created_at: datetime) -> bytes:
     """Return the file's bytes."""
     body = document(exact.plan)
     whole: dict[str, Any] = {
@@ -76,7 +76,7 @@ def dump(exact: Exact, tenant: str, config_digest: str, approvals: Approvals, cr
         "created_at": created_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "digest": digest(body),
         **body,
-        "tenant": tenant,
+        "tenant_id": tenant_id,
         "config_digest": config_digest,
         "approvals": _APPROVALS.dump_python(approvals, mode="json"),
         "exact": _EXACT.dump_python(exact, mode="json"),
@@ -112,7 +112,7 @@ def load(data: bytes, path: str) -> SavedPlan:
         return SavedPlan(
             exact=_EXACT.validate_python(whole["exact"]),
             created_at=datetime.fromisoformat(whole["created_at"]),
-            tenant=whole["tenant"],
+            tenant_id=whole["tenant_id"],
             config_digest=whole["config_digest"],
             approvals=_APPROVALS.validate_python(whole["approvals"]),
             file_digest=stated.decode(),

@@ -22,7 +22,7 @@ from ninjasync.config import Config
 from ninjasync.directory import Baseline, Owned, Ownership, Source, SourceUser, Standing
 from ninjasync.duo import DuoReader, clean
 from ninjasync.email_address import address_fault
-from ninjasync.errors import LedgerError
+from ninjasync.errors import LedgerError, NinjasyncError
 from ninjasync.full_name import split_name
 from ninjasync.ledger import Ledger, Run
 from ninjasync.mapping import AttributeMapping, compile_mapping, has_value
@@ -137,6 +137,14 @@ class Sight:
         settings.expect_filled_in(config)
         retries = min(config.run.retries, _MOST_RETRIES)
         return config.model_copy(update={"run": config.run.model_copy(update={"retries": retries})})
+
+    @property
+    def tenant(self) -> str:
+        """What people call the tenant; empty where the configuration is not sound, which is for one check to say."""
+        try:
+            return tenant_of(self.config).shown
+        except NinjasyncError:
+            return ""
 
     @cached_property
     def duo_secret(self) -> SecretStr:

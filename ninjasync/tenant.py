@@ -20,6 +20,11 @@ class Tenant:
     name: str
 
     @property
+    def shown(self) -> str:
+        """What every output calls the tenant: its name, else Duo's host."""
+        return self.name or urlsplit(self.api_hostname).hostname or ""
+
+    @property
     def id(self) -> str:
         """A short digest of the three."""
         text = "\n".join((self.endpoint_url, self.api_hostname, self.name))

@@ -175,7 +175,7 @@ def test_standard_output_that_cannot_be_written_is_a_failure_in_one_sentence(
         monkeypatch.setattr(sys, "stdout", Full())
         assert cli.run(["plan", "--config", office.write_config()]) == 1
     assert capsys.readouterr().err == (
-        "Error: Standard output cannot be written: No space left on device.\nDirect it elsewhere.\n"
+        "Error: Standard output cannot be written: No space left on device. [tenant 127.0.0.1]\nDirect it elsewhere.\n"
     )
 
 

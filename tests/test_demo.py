@@ -8,7 +8,7 @@ import pytest
 
 from tests.world import run, run_process
 
-EMPTY = "Plan: 0 to create, 0 to adopt, 0 to update, 0 to deactivate, 0 to delete, "
+EMPTY = "Plan: nothing to do"
 
 
 @pytest.mark.parametrize(("seed", "users"), [(1, 30), (2, 30), (7, 20), (11, 61), (42, 45)])

@@ -156,7 +156,7 @@ def test_who_is_promoted_is_marked_and_both_his_groups_change(settled: World) ->
         f"{user(2)} has a NinjaOne account; the next apply changes userType and 2 group memberships. "
         "But a guard stopped the last full plan."
     )
-    assert '~ userType: "endUser" -> "technician" ! between technician and end user' in shown
+    assert '~ userType: "endUser" -> "technician" ! a change of rights' in shown
     assert f'- remove from the group "{ENDERS}" + add to the group "{TECHS}"' in shown
     settings = step(story, "decide")["settings"]
     assert {"[safety] max_privilege_changes = 0", "[safety] max_privilege_changes_percent = 0.0"} <= set(settings)

@@ -300,7 +300,7 @@ def test_the_refusal_stands_after_the_whole_plan_with_limit_key_and_flag(office:
         assert "10 % ([safety] max_removals_percent)" in text
         assert f"--approve-removals {limit + 1}" in text
         assert next(line for line in lines[refusal:] if line.startswith("Plan: ")) == (
-            f"Plan: 0 to create, 0 to adopt, 1 to update, {limit + 1} to deactivate, 0 to delete, 0 held."
+            f"Plan: users: {limit + 1} to deactivate; groups: 1 to update."
         )
 
 

@@ -35,7 +35,7 @@ from tests.world import (
     staff,
 )
 
-EMPTY_PLAN = "Plan: 0 to create, 0 to adopt, 0 to update, 0 to deactivate, 0 to delete, 0 held."
+EMPTY_PLAN = "Plan: nothing to do."
 HELPDESK = 'Helpdesk (from AD sync "Head Office")'
 
 
@@ -203,12 +203,12 @@ def test_a_plan_exits_two_before_and_zero_after_the_apply(make: Callable[..., Wo
     world = lifelike(make)
     before = world.run("plan", "--detailed-exitcode")
     assert before.code == 2
-    assert before.last_line.endswith(" to update, 0 to deactivate, 0 to delete, 2 held.")
+    assert ", 2 held" in before.last_line
     assert world.run("plan").code == 0, "without --detailed-exitcode changes are no failure"
     world.settle()
     after = world.run("plan", "--detailed-exitcode")
     assert after.code == 0
-    assert after.last_line == EMPTY_PLAN.replace("0 held", "2 held")
+    assert after.last_line == "Plan: nothing to do; 2 held."
 
 
 def test_a_second_apply_sends_nothing_but_gets(make: Callable[..., World]) -> None:
@@ -329,7 +329,7 @@ def test_the_last_line_counts_a_reactivation_as_an_update(settled: World) -> Non
     settled.people.disable(settled.duo(user(0)))
     settled.settle()
     settled.people.enable(settled.duo(user(0)))
-    assert settled.run("plan").last_line == EMPTY_PLAN.replace("0 to update", "2 to update")
+    assert settled.run("plan").last_line == "Plan: users: 1 to update; groups: 1 to update."
 
 
 def test_a_promotion_is_one_patch_that_is_marked_as_a_privilege_change(settled: World) -> None:
@@ -729,6 +729,7 @@ PLAN_KEYS = {
     "digest",
     "source",
     "target",
+    "tenant",
     "summary",
     "changes",
     "problems",

@@ -368,7 +368,7 @@ def test_one_duo_with_two_tenant_names_keeps_to_the_accounts_of_each(office: Off
 
 
 def test_history_tells_of_every_run_the_latest_first(office: Office) -> None:
-    assert office.run("history").out == "No runs yet.\n"
+    assert office.run("history").out == "Tenant 127.0.0.1\nNo runs yet.\n"
     assert json.loads(office.run("history", "--format", "json").out)["runs"] == []
     office.apply()
     office.people.disable(office.duo(user(0)))
@@ -382,7 +382,8 @@ def test_history_tells_of_every_run_the_latest_first(office: Office) -> None:
     assert runs[1]["counts"] == {"applied": 7, "failed": 0, "skipped": 0}
     assert all(str(os.getpid()) in run["actor"] for run in runs)
     assert all(run["started_at"] <= run["ended_at"] for run in runs)
-    lines = office.run("history").out.splitlines()
+    first, *lines = office.run("history").out.splitlines()
+    assert first == "Tenant 127.0.0.1"
     assert [line.split()[0] for line in lines] == [run["id"] for run in runs]
     assert "exit 3" in lines[0]
     assert "7 applied" in lines[1]
@@ -443,7 +444,7 @@ def test_history_belongs_to_the_tenant(office: Office) -> None:
     office.apply()
     office.adjust("state", tenant="north")
 
-    assert office.run("history").out == "No runs yet.\n"
+    assert office.run("history").out == "Tenant north\nNo runs yet.\n"
 
 
 def test_a_run_that_ended_by_an_error_is_in_the_history_and_not_taken_for_a_killed_one(office: Office) -> None:
@@ -754,7 +755,7 @@ def test_an_apply_whose_end_cannot_be_recorded_tells_all_that_it_did_and_exits_1
         done = office.apply()
 
     assert done.code == 1
-    assert "The ledger is full. Make room." in " ".join(done.err.split())
+    assert "The ledger is full. [tenant 127.0.0.1] Make room." in " ".join(done.err.split())
     assert done.json["result"] == {"applied": 7, "failed": 0, "skipped": 0, "exit_code": 1}
     assert "cut short" in " ".join(office.apply().json["warnings"])
 

@@ -508,7 +508,10 @@ def test_a_refusal_is_told_with_its_guards(office: Office, ear: Ear) -> None:
     assert office.apply().code == 3
     (message,) = ear.messages
     assert message["title"].endswith(": refused for safety")
-    assert "Guards tripped: source, removals; nothing is written" in message["message"]
+    assert (
+        "Guards tripped: source (--approve-source 1), removals (--approve-removals 5); nothing is written"
+        in message["message"]
+    )
     assert message["type"] == "warning"
 
 

@@ -152,7 +152,7 @@ def test_a_plan_shows_what_it_reads_and_leaves_nothing_of_it_on_the_screen(
     assert screen(shown.seen) == []
     assert bool(re.search(r"\x1b\[[\d;]*[39]\d", shown.seen)) == ("NO_COLOR" not in variables)
     assert ("━" in shown.seen) == ("PYTHONIOENCODING" not in variables)
-    assert out.endswith("Plan: 17 to create, 0 to adopt, 0 to update, 0 to deactivate, 0 to delete, 0 held.\n")
+    assert out.endswith("Plan: users: 15 to create; groups: 2 to create.\n")
     assert "\x1b" not in out
 
 
@@ -193,7 +193,7 @@ def test_a_pause_that_a_service_asks_for_is_said_so_and_does_not_outlast_an_inte
         out = shown.finish()
     assert re.search(r"Waiting (50|49) s: NinjaOne asked", shown.seen)
     assert (shown.code, out) == (130, "")
-    assert screen(shown.seen)[-1] == "Error: Interrupted."
+    assert screen(shown.seen)[-1] == "Error: Interrupted. [tenant 127.0.0.1]"
     assert not any("Waiting" in line or "Reading" in line for line in screen(shown.seen))
 
 
@@ -204,7 +204,7 @@ def test_an_interrupt_at_the_question_ends_the_run_on_a_line_of_its_own(world: W
         shown.finish()
     assert shown.code == 130
     assert screen(shown.seen)[0].startswith("Apply these 17 changes?")
-    assert screen(shown.seen)[1] == "Error: Interrupted."
+    assert screen(shown.seen)[1] == "Error: Interrupted. [tenant 127.0.0.1]"
     assert world.writes() == []
 
 

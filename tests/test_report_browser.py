@@ -69,7 +69,7 @@ def page(browser: Browser, tmp_path: Path) -> Browser:
 
 
 def test_the_page_loads_without_a_word_on_the_console(page: Browser) -> None:
-    assert page.run("return document.title").startswith("ninjasync: Plan: 1 to create")
+    assert page.run("return document.title").startswith("ninjasync: Plan: users: 1 to create")
     assert page.run("return count.textContent") == "10 of 10 shown"
     assert page.console() == []
 
@@ -122,7 +122,7 @@ def test_filters_show_what_was_chosen_and_sections_without_any_of_it_go(page: Br
     assert page.run(_KEYS) == ["Technicians"]
 
 
-def test_the_privilege_filter_shows_who_changes_between_technician_and_end_user(page: Browser) -> None:
+def test_the_privilege_filter_shows_who_gets_other_rights(page: Browser) -> None:
     page.run(_CHOOSE, "privilege")
 
     assert page.run(_KEYS) == ["promoted@example.com"]

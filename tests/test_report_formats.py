@@ -10,7 +10,7 @@ import pytest
 
 from tests.office import Office
 
-_BEGINNINGS = {"text": "Duo ", "json": "{\n", "markdown": "## Plan: ", "html": "<!doctype html>\n"}
+_BEGINNINGS = {"text": "Tenant ", "json": "{\n", "markdown": "## Plan: ", "html": "<!doctype html>\n"}
 _ERRORS = {
     "text": "Error: ",
     "json": '"error": {',

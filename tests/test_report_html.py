@@ -56,11 +56,13 @@ def without_small(page: Page) -> list[str]:
 def test_guards_come_first_then_privilege_changes_then_removals_then_the_other_actions() -> None:
     page = Page(render(of_every_kind(), AT))
 
-    assert page.text("h1") == ["Plan: 1 to create, 1 to adopt, 4 to update, 1 to deactivate, 1 to delete, 1 held."]
+    assert page.text("h1") == [
+        "Plan: users: 1 to create, 1 to adopt, 3 to update, 1 to deactivate, 1 to delete, 1 held; groups: 1 to update."
+    ]
     assert without_small(page) == [
         "Refused: nothing is written.",
         "Summary",
-        "Between technician and end user",
+        "Changes of rights",
         "Deletions",
         "Deactivations",
         "Creations",

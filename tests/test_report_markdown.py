@@ -36,8 +36,8 @@ def test_guards_come_first_then_privilege_changes_then_removals_then_the_other_a
     report = render(of_every_kind(), AT)
 
     assert headings(report) == [
-        "Plan: 1 to create, 1 to adopt, 4 to update, 1 to deactivate, 1 to delete, 1 held.",
-        "Between technician and end user (1)",
+        "Plan: users: 1 to create, 1 to adopt, 3 to update, 1 to deactivate, 1 to delete, 1 held; groups: 1 to update.",
+        "Changes of rights (1)",
         "Deletions (1)",
         "Deactivations (1)",
         "Creations (1)",
@@ -48,7 +48,7 @@ def test_guards_come_first_then_privilege_changes_then_removals_then_the_other_a
         "Warnings",
         "Leavers, inactive until they are deleted (1)",
     ]
-    assert report.index("> [!CAUTION]") < report.index("| | create |") < report.index("### Between")
+    assert report.index("> [!CAUTION]") < report.index("| | create |") < report.index("### Changes of rights")
 
 
 def test_a_tripped_guard_says_what_it_means_and_how_to_approve_it_and_the_others_are_silent() -> None:

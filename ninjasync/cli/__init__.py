@@ -146,4 +146,4 @@ def _deliver_failure(told: Any, invocation: Invocation) -> None:
 
     from ninjasync.cli.rendering import rendered_error
 
-    invocation.deliver(rendered_error(told, datetime.now(UTC), invocation.format))
+    invocation.deliver(rendered_error(told, datetime.now(UTC), invocation.format, invocation.tenant))

@@ -15,7 +15,7 @@ from ninjasync.cli import choices
 from ninjasync.cli.options import Format, Invocation, LogFormat
 from ninjasync.cli.plan import redaction_key
 from ninjasync.cli.rendering import rendered_run
-from ninjasync.cli.start import complain, confirmed, remark, watched
+from ninjasync.cli.start import complain, confirmed, remark, tell_no, tell_refusal, watched
 
 if TYPE_CHECKING:
     from ninjasync.apply_run import Applying
@@ -115,6 +115,9 @@ def apply(
             remark(invocation, *steps)
         elif format is Format.JSON:
             typer.echo(text.render_steps(steps), nl=False, err=True)
+    tell_refusal(invocation, plan)
+    if said_no:
+        tell_no(invocation, "nothing was written", plan.tenant)
     for error in filter(None, (result.fatal, unrecorded)):
         complain(invocation, error)
     return code

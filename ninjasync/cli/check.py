@@ -15,7 +15,7 @@ import typer
 from ninjasync.cli import choices
 from ninjasync.cli.options import Format, Invocation, PlainFormat, expect_writable
 from ninjasync.cli.private import write_private
-from ninjasync.cli.start import confirmed
+from ninjasync.cli.start import confirmed, tell_no
 
 if TYPE_CHECKING:
     from ninjasync.finding import Line, Probe
@@ -68,14 +68,15 @@ def check(
             if recorder is not None:
                 ask_more(sight)
         if not as_json:
-            invocation.deliver(report.render_text(lines, color=invocation.color()))
+            invocation.deliver(report.render_text(lines, color=invocation.color(), tenant=sight.tenant))
+        tenant = sight.tenant
         if probe:
-            found, not_probed = _probed(sight, lines, yes=yes)
+            found, not_probed = _probed(invocation, sight, lines, yes=yes)
         if shapes is not None and recorder is not None:
             _write_shapes(shapes, sight, recorder, lines, found)
     code = overall(lines, found, not_probed)
     if as_json:
-        invocation.deliver(report.render_json(lines, found, at, code))
+        invocation.deliver(report.render_json(lines, found, at, code, tenant))
     elif found is not None:
         invocation.deliver(report.render_probe(found, color=invocation.color()))
     return code
@@ -97,7 +98,9 @@ def _write_shapes(
     typer.echo(f"{visible(str(file))} is written. {ABOUT} Read it before you send it to anyone.", err=True)
 
 
-def _probed(sight: "Sight", lines: "tuple[Line, ...]", *, yes: bool) -> "tuple[Probe | None, int]":
+def _probed(
+    invocation: Invocation, sight: "Sight", lines: "tuple[Line, ...]", *, yes: bool
+) -> "tuple[Probe | None, int]":
     """Ask and probe; return what was found, and the exit code where nothing was tried."""
     from ninjasync.check import obstacle
     from ninjasync.probe import probe as tried
@@ -114,6 +117,7 @@ def _probed(sight: "Sight", lines: "tuple[Line, ...]", *, yes: bool) -> "tuple[P
         f"  an end user of {visible(subject.why)}\nGo on?"
     )
     if not yes and not confirmed(question):
+        tell_no(invocation, "nothing was tried", sight.tenant)
         return None, 3
     stop = threading.Event()
     with _stopping(stop):

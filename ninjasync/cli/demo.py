@@ -52,7 +52,7 @@ def demo(
 
         def expect_nothing_left() -> None:
             plan = plan_run(config, Approvals(), (), stop).plan
-            say("", "$ ninjasync plan", text.summary_line(plan))
+            say("", "$ ninjasync plan", *text.wrapped_summary(plan))
             if plan.changes:
                 raise NinjasyncError("The plan after the apply is not empty.", f"Please report it, with seed {seed}.")
 
@@ -66,7 +66,7 @@ def demo(
             "$ ninjasync plan",
             "(the full plan lists each account; here is its last line)",
         )
-        say(text.summary_line(plan_run(config, Approvals(), (), stop).plan), "", "$ ninjasync apply")
+        say(*text.wrapped_summary(plan_run(config, Approvals(), (), stop).plan), "", "$ ninjasync apply")
         write()
         say("", "After it, a plan finds nothing to do. That is the proof that it worked:")
         expect_nothing_left()

@@ -27,7 +27,7 @@ def explain(
     with reading(invocation):
         story = explained(config, who, threading.Event())
     if format is PlainFormat.JSON:
-        invocation.deliver(report.render_json(story, now()))
+        invocation.deliver(report.render_json(story, now(), invocation.tenant))
     else:
-        invocation.deliver(report.render_text(story, color=invocation.color()))
+        invocation.deliver(report.render_text(story, color=invocation.color(), tenant=invocation.tenant))
     return 0

@@ -30,12 +30,12 @@ def history(
     as_json = format is PlainFormat.JSON
     if user is not None:
         done = past_of_user(config, user)
-        invocation.deliver((report.user_as_json if as_json else report.user_as_text)(user, done))
+        invocation.deliver((report.user_as_json if as_json else report.user_as_text)(user, done, invocation.tenant))
     elif run is None:
         runs = past_runs(config)
-        invocation.deliver(report.runs_as_json(runs) if as_json else report.runs_as_text(runs))
+        invocation.deliver((report.runs_as_json if as_json else report.runs_as_text)(runs, invocation.tenant))
     else:
         found, operations = past_run(config, run)
         render = report.run_as_json if as_json else report.run_as_text
-        invocation.deliver(render(found, operations))
+        invocation.deliver(render(found, operations, invocation.tenant))
     return 0

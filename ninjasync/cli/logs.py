@@ -16,17 +16,19 @@ from ninjasync.trace import FIELDS
 
 
 class _JsonFormatter(logging.Formatter):
-    def __init__(self, run: str) -> None:
+    def __init__(self, invocation: Invocation) -> None:
         super().__init__()
-        self._run = run
+        self._invocation = invocation  # the tenant is known only when the configuration has been read
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "message": record.getMessage(),
-            "run": self._run,
+            "run": self._invocation.run_id,
         }
+        if self._invocation.tenant:
+            line["tenant"] = self._invocation.tenant
         line |= {name: record.__dict__[name] for name in FIELDS if name in record.__dict__}
         if record.exc_info and (error := record.exc_info[1]):
             line["errors"] = list(_errors(error))
@@ -85,7 +87,7 @@ def start_logging(invocation: Invocation) -> None:
     """Set up logging as the global options ask; the libraries' own lines stay out of it."""
     level = (LogLevel.ERROR if invocation.quiet else None) or invocation.log_level or LogLevel.WARNING
     as_json = invocation.log_format is LogFormat.JSON
-    formatter = _JsonFormatter(invocation.run_id) if as_json else _TextFormatter()
+    formatter = _JsonFormatter(invocation) if as_json else _TextFormatter()
     handlers: list[logging.Handler] = [_StandardError()]
     if invocation.log_file:
         try:

@@ -101,6 +101,7 @@ class Invocation:
     format: Format = Format.TEXT
     output: Path | None = None
     redact: bool = False
+    tenant: str = ""
     run_id: str = field(default_factory=lambda: run_id(datetime.now(UTC)))
     watch: "Watch | None" = None
 

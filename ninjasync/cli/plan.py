@@ -13,7 +13,7 @@ from ninjasync.cli import choices
 from ninjasync.cli.options import Format, Invocation
 from ninjasync.cli.private import write_private
 from ninjasync.cli.rendering import rendered_plan
-from ninjasync.cli.start import loaded, reading, watched
+from ninjasync.cli.start import loaded, reading, tell_refusal, watched
 
 if TYPE_CHECKING:
     from ninjasync.plan import Plan
@@ -65,6 +65,7 @@ def plan(
         write_private(out, planned.file())
     shown = _redacted(planned.plan, planned.redaction_key) if redact else planned.plan
     _deliver(invocation, shown, now())
+    tell_refusal(invocation, shown)
     return exit_code(planned.plan, detailed=detailed_exitcode)
 
 

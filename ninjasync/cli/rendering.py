@@ -62,21 +62,22 @@ def rendered_run(
     assert_never(format)
 
 
-def rendered_error(error: "NinjasyncError", created_at: datetime, format: Format) -> str:
+def rendered_error(error: "NinjasyncError", created_at: datetime, format: Format, tenant: str = "") -> str:
     """Return a run that ended before there was a plan in the format that was asked for."""
     match format:
         case Format.TEXT:
-            return "\n".join([*getattr(error, "mistakes", ()), f"Error: {error.message}", error.hint, ""])
+            named = f" [tenant {tenant}]" if tenant else ""
+            return "\n".join([*getattr(error, "mistakes", ()), f"Error: {error.message}{named}", error.hint, ""])
         case Format.JSON:
             from ninjasync.report import json
 
-            return json.render_error(error, created_at)
+            return json.render_error(error, created_at, tenant)
         case Format.MARKDOWN:
             from ninjasync.report import markdown
 
-            return markdown.render_error(error, created_at)
+            return markdown.render_error(error, created_at, tenant)
         case Format.HTML:
             from ninjasync.report import html
 
-            return html.render_error(error, created_at)
+            return html.render_error(error, created_at, tenant)
     assert_never(format)

@@ -13,6 +13,7 @@ from ninjasync.cli.options import Invocation, LogFormat
 if TYPE_CHECKING:
     from ninjasync.config import Config
     from ninjasync.errors import NinjasyncError
+    from ninjasync.plan import Plan
     from ninjasync.progress import Tell
     from ninjasync.watch import Watch
 
@@ -21,10 +22,12 @@ def loaded(invocation: Invocation) -> "Config":
     """Start logging and return the configuration."""
     from ninjasync.cli.logs import start_logging
     from ninjasync.settings import expect_filled_in, load
+    from ninjasync.tenant import tenant_of
 
     start_logging(invocation)
     config = load(invocation.config)
     expect_filled_in(config)
+    invocation.tenant = tenant_of(config).shown
     return config
 
 
@@ -55,9 +58,36 @@ def complain(invocation: Invocation, error: "NinjasyncError") -> None:
         return
     for mistake in mistakes:
         typer.echo(f"  - {visible(mistake)}", err=True)
-    typer.echo(f"Error: {visible(error.message)}", err=True)
+    typer.echo(visible(_named(f"Error: {error.message}", invocation.tenant)), err=True)
     if error.hint:
         typer.echo(visible(error.hint), err=True)
+
+
+def _named(line: str, tenant: str) -> str:
+    """Return a line for standard error with the tenant's name: cron may mail those of many tenants."""
+    return f"{line} [tenant {tenant}]" if tenant else line
+
+
+def tell_refusal(invocation: Invocation, plan: "Plan") -> None:
+    """Say on standard error what stood in the way, a line a guard, also under ``--quiet``: cron mails it."""
+    from ninjasync.report.escape import visible
+
+    word = "Refused" if plan.refused else "Withheld"
+    for guard in plan.guards:
+        if guard.tripped:
+            approve = f" If that is meant: {guard.approve}" if guard.approve else ""
+            line = _named(f"{word}: {guard.name}: {guard.message}{approve}", plan.tenant)
+            if invocation.log_format is LogFormat.JSON:
+                logging.getLogger("ninjasync").error("%s", line)
+            else:
+                typer.echo(visible(line), err=True)
+
+
+def tell_no(invocation: Invocation, what: str, tenant: str) -> None:
+    """Say on standard error that a question was answered with no."""
+    from ninjasync.report.escape import visible
+
+    remark(invocation, visible(_named(f"Refused: the question was answered with no; {what}.", tenant)))
 
 
 def remark(invocation: Invocation, *lines: str) -> None:

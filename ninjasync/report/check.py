@@ -17,9 +17,10 @@ _NAME = 18  # the longest name of a check, and two blanks
 _COLOR = 8
 
 
-def render_text(lines: Sequence[Line], *, color: bool) -> str:
-    """Return a line for each check, with the cure below where it is not green."""
-    return "\n".join(_check_lines(lines, color=color)) + "\n"
+def render_text(lines: Sequence[Line], *, color: bool, tenant: str = "") -> str:
+    """Return the tenant, and a line for each check, with the cure below where it is not green."""
+    first = [f"Tenant  {visible(tenant)}"] if tenant else []
+    return "\n".join([*first, *_check_lines(lines, color=color)]) + "\n"
 
 
 def render_probe(probe: Probe, *, color: bool) -> str:
@@ -27,12 +28,15 @@ def render_probe(probe: Probe, *, color: bool) -> str:
     return "\n".join(_probe_lines(probe, color=color)) + "\n"
 
 
-def render_json(lines: Sequence[Line], probe: Probe | None, created_at: datetime, exit_code: int) -> str:
+def render_json(
+    lines: Sequence[Line], probe: Probe | None, created_at: datetime, exit_code: int, tenant: str = ""
+) -> str:
     """Return everything as one JSON document."""
     body: dict[str, object] = {
         "format_version": FORMAT_VERSION,
         "ninjasync_version": __version__,
         "created_at": created_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "tenant": tenant or None,
         "summary": _counts(lines),
         "checks": [_row(line) for line in lines],
         "exit_code": exit_code,

@@ -26,17 +26,19 @@ _INDENT = " " * 10
 _FACT = 16
 
 
-def render_text(story: Story, *, color: bool) -> str:
+def render_text(story: Story, *, color: bool, tenant: str = "") -> str:
     """Return the answer, then the way to it, step by step."""
-    return "\n".join(_lines(story, painter(color=color))) + "\n"
+    last = ["", f"{'Tenant'.ljust(len(_INDENT))}{visible(tenant)}"] if tenant else []
+    return "\n".join([*_lines(story, painter(color=color)), *last]) + "\n"
 
 
-def render_json(story: Story, created_at: datetime) -> str:
+def render_json(story: Story, created_at: datetime, tenant: str = "") -> str:
     """Return the story as one JSON document."""
     body: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "ninjasync_version": __version__,
         "created_at": created_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "tenant": tenant or None,
         **document(story),
     }
     return json.dumps(body, indent=2, ensure_ascii=True) + "\n"
@@ -188,7 +190,7 @@ def _change_lines(change: Change, story: Story, paint: Paint) -> Iterator[str]:
         via = f", by way of {in_quotes(delta.via)}" if delta.via else ""
         yield from _marked(paint("~", "33"), f"{name}: {in_quotes(delta.before)} -> {in_quotes(delta.after)}{via}")
     if change.privilege:
-        yield f"{_INDENT}{paint('! between technician and end user', '35')}"
+        yield f"{_INDENT}{paint('! a change of rights', '35')}"
 
 
 def _marked(sign: str, text: str) -> Iterator[str]:

@@ -10,16 +10,15 @@ from ninjasync.plan import FORMAT_VERSION
 from ninjasync.report.escape import in_quotes, visible
 
 
-def runs_as_text(runs: Sequence[Run]) -> str:
-    """Return a line for each run, the latest first."""
-    if not runs:
-        return "No runs yet.\n"
-    return "".join(f"{_run_line(run)}\n" for run in runs)
+def runs_as_text(runs: Sequence[Run], tenant: str) -> str:
+    """Return the tenant, and a line for each run, the latest first."""
+    lines = [_run_line(run) for run in runs] or ["No runs yet."]
+    return "".join(f"{line}\n" for line in (_tenant_line(tenant), *lines))
 
 
-def run_as_text(run: Run, operations: Sequence[Operation]) -> str:
+def run_as_text(run: Run, operations: Sequence[Operation], tenant: str) -> str:
     """Return a run and every write of it, with before and after."""
-    lines = [_run_line(run), ""]
+    lines = [_tenant_line(tenant), _run_line(run), ""]
     for operation in operations:
         lines += _operation_lines(operation)
     if not operations:
@@ -27,9 +26,9 @@ def run_as_text(run: Run, operations: Sequence[Operation]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def user_as_text(who: str, operations: Sequence[Operation]) -> str:
+def user_as_text(who: str, operations: Sequence[Operation], tenant: str) -> str:
     """Return all that was done to one user, the first first."""
-    lines = [f"{visible(who)}:"]
+    lines = [_tenant_line(tenant), f"{visible(who)}:"]
     for operation in operations:
         at = f"{operation.intended_at.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
         lines += ["", f"{at}  run {visible(operation.run)}  Duo id {visible(operation.external_id or 'unknown')}"]
@@ -39,19 +38,25 @@ def user_as_text(who: str, operations: Sequence[Operation]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def user_as_json(who: str, operations: Sequence[Operation]) -> str:
+def user_as_json(who: str, operations: Sequence[Operation], tenant: str) -> str:
     """Return all that was done to one user as one JSON document."""
-    return _dump({"user": who, "operations": [_operation(one) | {"run": one.run} for one in operations]})
+    return _dump(
+        {"tenant": tenant, "user": who, "operations": [_operation(one) | {"run": one.run} for one in operations]}
+    )
 
 
-def runs_as_json(runs: Sequence[Run]) -> str:
+def runs_as_json(runs: Sequence[Run], tenant: str) -> str:
     """Return the runs as one JSON document."""
-    return _dump({"runs": [_run(run) for run in runs]})
+    return _dump({"tenant": tenant, "runs": [_run(run) for run in runs]})
 
 
-def run_as_json(run: Run, operations: Sequence[Operation]) -> str:
+def run_as_json(run: Run, operations: Sequence[Operation], tenant: str) -> str:
     """Return a run and its writes as one JSON document."""
-    return _dump({"run": _run(run), "operations": list(map(_operation, operations))})
+    return _dump({"tenant": tenant, "run": _run(run), "operations": list(map(_operation, operations))})
+
+
+def _tenant_line(tenant: str) -> str:
+    return f"Tenant {visible(tenant)}"
 
 
 def _run_line(run: Run) -> str:

@@ -38,6 +38,7 @@ def render(
     return _page(
         created_at,
         title=line,
+        tenant=plan.tenant,
         digest=digest(document(plan)),
         plan=plan,
         ran=result is not None,
@@ -55,10 +56,10 @@ def render(
     )
 
 
-def render_error(error: NinjasyncError, created_at: datetime) -> str:
+def render_error(error: NinjasyncError, created_at: datetime, tenant: str = "") -> str:
     """Return the report of a run that ended before there was a plan."""
     mistakes = error.mistakes if isinstance(error, ConfigurationError) else ()
-    return _page(created_at, title="ninjasync failed", error=error, mistakes=mistakes)
+    return _page(created_at, title="ninjasync failed", tenant=tenant, error=error, mistakes=mistakes)
 
 
 def _page(created_at: datetime, **values: Any) -> str:
@@ -148,7 +149,7 @@ def _choices(plan: Plan, result: Result | None) -> list[dict[str, Any]]:
         "outcome": [(status, result.count(status) if result is not None else 0) for status in _STATUSES],
     }
     titles = {"action": "What happens", "kind": "To whom", "outcome": "What became of it"}
-    labels = {outline.PRIVILEGE: "technician/end user", "user": "users", "group": "groups", "leaver": "leavers"}
+    labels = {outline.PRIVILEGE: "change of rights", "user": "users", "group": "groups", "leaver": "leavers"}
     return [
         {
             "name": name,

@@ -28,7 +28,7 @@ def render(plan: Plan, created_at: datetime, result: Result | None = None, exit_
     return _dump(head | body)
 
 
-def render_error(error: NinjasyncError, created_at: datetime) -> str:
+def render_error(error: NinjasyncError, created_at: datetime, tenant: str = "") -> str:
     """Return the document of a run that ended before there was a plan."""
     mistakes = error.mistakes if isinstance(error, ConfigurationError) else ()
     said = {
@@ -37,7 +37,7 @@ def render_error(error: NinjasyncError, created_at: datetime) -> str:
         "mistakes": list(mistakes),
         "exit_code": error.exit_code,
     }
-    return _dump(_head(created_at) | {"error": said})
+    return _dump(_head(created_at) | ({"tenant": tenant} if tenant else {}) | {"error": said})
 
 
 def _head(created_at: datetime) -> dict[str, Any]:

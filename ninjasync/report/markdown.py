@@ -47,7 +47,7 @@ def render(
     steps: tuple[str, ...] = (),
 ) -> str:
     """Return the report of a plan; with ``result`` that of a run, which ended with ``exit_code``."""
-    blocks = [_Block((f"## {summary_line(plan)}",))]
+    blocks = [_Block((f"## {summary_line(plan)}",)), *_tenant(plan.tenant)]
     if result is not None:
         blocks.append(_result_block(result, exit_code))
         blocks += _list("Left for a person", map(prose, steps))
@@ -67,9 +67,9 @@ def render(
     return _within_limit(blocks, _footer(created_at, digest(document(plan))))
 
 
-def render_error(error: NinjasyncError, created_at: datetime) -> str:
+def render_error(error: NinjasyncError, created_at: datetime, tenant: str = "") -> str:
     """Return the report of a run that ended before there was a plan."""
-    blocks = [_Block(("## ninjasync failed",)), _alert("CAUTION", prose(error.message))]
+    blocks = [_Block(("## ninjasync failed",)), *_tenant(tenant), _alert("CAUTION", prose(error.message))]
     if isinstance(error, ConfigurationError):
         blocks += _list("Mistakes in the configuration", map(prose, error.mistakes))
     if error.hint:
@@ -114,6 +114,10 @@ def _clipped(text: str, longest: int) -> str:
 
 
 # --- parts -----------------------------------------------------------------------------------
+
+
+def _tenant(name: str) -> list[_Block]:
+    return [_Block((f"Tenant: {code(name)}",))] if name else []
 
 
 def _result_block(result: Result, exit_code: int) -> _Block:

@@ -1,6 +1,6 @@
 """What the long reports (Markdown, HTML) say and in which order; how it looks is theirs.
 
-Pure. What a manager must see comes first: who becomes a technician or ceases to be one,
+Pure. What a manager must see comes first: who gets other rights,
 then who is removed, then everything else by action. All text is as it came, unescaped.
 """
 
@@ -61,7 +61,7 @@ def sections(plan: Plan, result: Result | None) -> list[Section]:
     for change, outcome in zip(plan.changes, outcomes, strict=True):
         kind = PRIVILEGE if change.privilege else change.action
         by_kind[kind].append(Row(change, change.name in plan.withheld, outcome))
-    titles = {PRIVILEGE: "Between technician and end user"} | _TITLES
+    titles = {PRIVILEGE: "Changes of rights"} | _TITLES
     return [Section(kind, titles[kind], tuple(rows)) for kind, rows in by_kind.items() if rows]
 
 

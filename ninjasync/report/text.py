@@ -6,7 +6,7 @@ Text is for people: its layout may change in any version; programs read the JSON
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from ninjasync.plan import Change, Member, Outcome, Plan, Result, totals
+from ninjasync.plan import Change, Counts, Member, Outcome, Plan, Result
 from ninjasync.report.escape import in_quotes, visible
 from ninjasync.report.outline import deltas, no_changes, not_kept
 
@@ -66,10 +66,25 @@ def render_outcome(outcome: Outcome) -> str:
 
 
 def summary_line(plan: Plan) -> str:
-    """Return the last line of a plan, as CONTRACT §4 has it."""
-    both = totals(plan)
-    parts = [f"{both[action]} to {action}" for action in ("create", "adopt", "update", "deactivate", "delete")]
-    return f"Plan: {', '.join(parts)}, {both['held']} held."
+    """Return the last line of a plan, as CONTRACT §4 has it, but for the wrapping."""
+    if not plan.changes:
+        held = plan.users.held + plan.groups.held
+        return f"Plan: nothing to do; {held} held." if held else "Plan: nothing to do."
+    told = ((name, _counted(counts)) for name, counts in (("users", plan.users), ("groups", plan.groups)))
+    return f"Plan: {'; '.join(f'{name}: {parts}' for name, parts in told if parts)}."
+
+
+def _counted(counts: Counts) -> str:
+    """Count what happens to users or groups: reactivations are updates, what is zero is left out."""
+    numbers = dict(counts.actions)
+    numbers["update"] += numbers.pop("reactivate", 0)
+    parts = [f"{number} to {action}" for action, number in numbers.items() if number]
+    return ", ".join([*parts, f"{counts.held} held"] if counts.held else parts)
+
+
+def wrapped_summary(plan: Plan) -> list[str]:
+    """Return the last line of a plan in lines of 80 columns."""
+    return textwrap.wrap(summary_line(plan), _WIDTH, subsequent_indent=" " * len("Plan: "))
 
 
 def heading(text: str, *, color: bool) -> str:
@@ -84,6 +99,8 @@ def painter(*, color: bool) -> Paint:
 
 def _plan_lines(plan: Plan, paint: Paint) -> Iterator[str]:
     source, target = plan.source, plan.target
+    if plan.tenant:
+        yield f"Tenant   {visible(plan.tenant)}"
     yield f"Duo      {source['users']} users, {source['groups']} groups; {source['in_scope']} users in scope"
     yield f"NinjaOne {target['users']} users, {target['groups']} groups; {target['managed']} users managed"
     for resource, title in (("user", "Users"), ("group", "Groups")):
@@ -110,12 +127,12 @@ def _plan_lines(plan: Plan, paint: Paint) -> Iterator[str]:
     yield from _guard_lines(plan, paint)
     if not plan.changes:
         yield from ("", no_changes(plan))
-    yield from ("", paint(summary_line(plan), "1"))
+    yield from ("", *(paint(line, "1") for line in wrapped_summary(plan)))
 
 
 def _change_lines(change: Change, shown: Mapping[str, str], paint: Paint) -> Iterator[str]:
     sign, code = _SIGNS[change.action]
-    marked = paint("  ! technician/end-user change", "35") if change.privilege else ""
+    marked = paint("  ! change of rights", "35") if change.privilege else ""
     yield f"  {paint(f'{sign} {change.action:<10}', code)} {visible(change.key)}{marked}"
     for delta in deltas(change):
         name = visible(shown.get(delta.path, delta.path))
