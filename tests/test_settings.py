@@ -96,7 +96,7 @@ def test_a_short_configuration_gets_the_documented_defaults(from_text: Load) -> 
     assert (safety.min_source_percent, safety.on_refusal, safety.max_privilege_changes) == (80, "stop", 3)
     assert (safety.allow_missing_user_type, safety.allow_missing_organization) == (False, False)
     assert (config.run.parallelism, config.run.retries, config.state.keep_history_days) == (8, 6, 400)
-    assert config.monitor.notify_on == ("failure", "refusal", "removals", "token")
+    assert config.monitor.notify_on == ("failure", "refusal", "removals", "held", "token")
 
 
 def test_every_mistake_is_told_at_once_with_its_key_what_was_found_and_what_is_allowed(from_text: Load) -> None:
