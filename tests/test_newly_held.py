@@ -10,6 +10,9 @@ import pytest
 from tests.office import Office, user
 from tests.test_monitor import Ear
 
+# One of Apprise's many services uses a module that Python 3.13 has no more.
+pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+
 
 @pytest.fixture
 def ear() -> Iterator[Ear]:
