@@ -105,11 +105,12 @@ def test_technicians_alone_who_need_no_organization_are_not_warned_of_every_day(
 
 
 def test_empty_names_beside_a_full_realname_get_the_lines_to_write(world: World) -> None:
+    world.configure("attributes", **{"name.givenName": "firstname", "name.familyName": "lastname"})
     for one in world.people.users.values():
         one["realname"], one["firstname"], one["lastname"] = f"{one['firstname']} {one['lastname']}", "", ""
     line = refusal(world)
     assert "The commonest problem is missing-name (53): 53 of them have their full name in realname: write " in line
-    assert '"name.givenName" = "firstname || given_name(realname)"' in line
+    assert 'name.givenName" = "firstname || given_name(realname)"' in line
     assert '"name.familyName" = "lastname || family_name(realname)"' in line
 
 

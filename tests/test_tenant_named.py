@@ -61,7 +61,7 @@ def test_without_a_name_it_is_duos_host(world: World) -> None:
 
 
 def test_an_error_names_it_in_every_form(world: World, tmp_path: Path) -> None:
-    world.configure("duo", secret_key="wrong")
+    world.configure("duo", secret_key="wrong-secret-key")
     done = world.run("plan", "--quiet")
     assert done.code == 6
     assert done.err.splitlines()[0].endswith(" [tenant acme]")
