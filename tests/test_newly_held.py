@@ -45,7 +45,7 @@ def test_who_is_newly_held_is_told_once_and_again_on_returning(office: Office, e
 
     office.people.set_attribute(office.duo(user(1)), "organizationID", "x")
     assert office.apply("--strict").code == 3
-    assert "invalid-organization (1)" in ear.messages[1]["message"]
+    assert "unknown-organization (1)" in ear.messages[1]["message"]
     assert "invalid-user-type" not in ear.messages[1]["message"]
 
     office.people.set_attribute(office.duo(user(0)), "userType", "endUser")
