@@ -195,8 +195,8 @@ class Reader:
         groups = self._list("group", groups_ahead, scim.read_group, problems, gaps)
         _expect(need, gaps)
         # Where one group of a list has members, one without has none: null and empty are the same
-        # (RFC 7643 §2.5). Where no group has any, lists may leave them out.
-        if not any(group.members is not None for group in groups):
+        # (RFC 7643 §2.5). Where no group has any, lists may leave them out, or show none.
+        if not any(group.members for group in groups):
             groups = self._with_members(groups, problems)
         return _Listed(Directory(paths, tuple(users), tuple(groups), tuple(problems)), tuple(gaps))
 
@@ -426,7 +426,7 @@ class Reader:
                     users += self._named("user", name, scim.user_reader(paths))
         groups = self._look_for("group", wanted.group_ids, wanted.group_names, scim.read_group, problems, listed.groups)
         there = {group.id for group in listed.groups}
-        bare = [group for group in groups if group.members is None and group.id not in there]
+        bare = [group for group in groups if not group.members and group.id not in there]
         whole = {group.id: group for group in self._with_members(bare, problems)} if bare else {}
         groups = [whole.get(group.id, group) for group in groups]
         if not (users or problems or wanted.user_ids) and self._filters_answered and self._finds_nothing():

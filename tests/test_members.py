@@ -220,3 +220,23 @@ def test_who_comes_back_to_a_new_account_gets_into_a_group_that_hides_its_member
             group["members"] = [one for one in group["members"] if one["value"] != account]
         office.settle()
         assert user(1) in office.members(END_USERS)
+
+
+@pytest.mark.parametrize("shown", [[], None])
+def test_members_that_only_a_group_itself_shows_are_read_there(tmp_path: Path, shown: object) -> None:
+    with office_with(tmp_path) as office:
+
+        def without_members(request: HttpRequest, serve: Serve) -> HttpResponse:
+            answer = serve(request)
+            if request.method != "GET" or not request.path.endswith("/Groups"):
+                return answer
+            page = json.loads(answer.body)
+            page["Resources"] = [{**one, "members": shown} for one in page["Resources"]]
+            return HttpResponse(answer.status, json.dumps(page).encode(), answer.headers)
+
+        office.meddle("scim", without_members)
+        office.settle()
+        before = office.members(END_USERS)
+        empty_by_hand(office, END_USERS)
+        office.settle()
+        assert office.members(END_USERS) == before

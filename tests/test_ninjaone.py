@@ -97,7 +97,7 @@ def test_what_was_begun_is_asked_for_once_and_a_single_worker_asks_for_one_thing
     make_config: MakeConfig, clock: Clock, server: responses.RequestsMock
 ) -> None:
     server.get(USERS, json=listed(user("a")))
-    server.get(GROUPS, json=listed(group("g")))
+    server.get(GROUPS, json=listed(group("g", members=[{"value": "a"}])))
     config = make_config(run={"parallelism": 1})
     with Reader(config, SecretStr("scim-token"), clock) as reader:
         reader.begin(())
@@ -118,7 +118,7 @@ def test_several_workers_ask_for_the_first_users_and_the_first_groups_at_once(re
 
     with responses.RequestsMock() as server:
         server.add_callback("GET", USERS, answer(listed(user("a"))))
-        server.add_callback("GET", GROUPS, answer(listed(group("g"))))
+        server.add_callback("GET", GROUPS, answer(listed(group("g", members=[{"value": "a"}]))))
         reader.begin(())
         found = reader.directory((), NOBODY)
         assert len(server.calls) == 2
@@ -608,7 +608,7 @@ def test_what_the_list_lacks_and_nobody_can_read_is_gone(
     lookups: Callable[[str], Reader], server: responses.RequestsMock
 ) -> None:
     server.get(USERS, json=listed(user("b")))
-    server.get(GROUPS, json=listed(group("g")))
+    server.get(GROUPS, json=listed(group("g", members=[{"value": "a"}])))
     server.get(f"{USERS}/a", status=404, json={})
     server.get(f"{GROUPS}/h", status=404, json={})
     found = lookups("auto").directory((), Wanted(frozenset({"a", "b"}), frozenset({"g", "h"}), {}, {}))
