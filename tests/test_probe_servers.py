@@ -114,7 +114,7 @@ def test_the_probe_says_what_the_server_wants_and_leaves_nothing_behind(world: W
 
 
 LIVES = [
-    *("scimmy", "canaille", "members-hidden"),
+    *("aws", "polis", "django-scim2", "scimmy", "canaille", "members-hidden", "user-patch-501+members-always-empty"),
     *("members-hidden+no-user-groups+no-member-filter", "json-only", "count-500", "user-patch-501", "too-many"),
     *("patch-urn-astray", "member-removal-list-only", "member-cap=7", "external-id-unknown"),
     "json-only+patch-title-case-only",
