@@ -155,7 +155,6 @@ def nothing_but_nulls(page: Json) -> None:
 
 INCOMPLETE: dict[str, Edit] = {
     "nobody, though there are fifteen": keep(0),
-    "one less than there are": keep(14),
     "one twice, so that the number is right": lambda page: page["response"].__setitem__(0, page["response"][1]),
     "more than there are": total(99),
     "a negative number": total(-1),
@@ -256,7 +255,6 @@ MALFORMED: dict[str, Edit] = {
     "a list for the status": lambda row: row.update(status=["disabled"]),
     "no e-mail": without("email"),
     "a number for the e-mail": lambda row: row.update(email=5),
-    "a list for the e-mail": lambda row: row.update(email=["a@example.com"]),
     "an object for the first name": lambda row: row.update(firstname={"a": 1}),
     "NaN for the first name": lambda row: row.update(firstname=float("nan")),
     "infinity for the organization": lambda row: row["custom_attributes"].update(organizationID=float("inf")),
@@ -982,7 +980,7 @@ def test_a_user_type_or_organization_that_comes_back_different_is_a_failure(
         world.people.set_attribute(world.duo(OTHER), "userType", "technician")
     world.meddle_scim(in_answers(lambda each: each[EXTENSION].update({name: value}), "Users", ("GET", method)))
     if method == "PATCH":
-        world.configure("safety", max_removals=10)
+        world.configure("safety", max_removals=10, max_privilege_changes=10)
     result = world.apply()
     is_clear(result)
     assert result.code == 4
@@ -998,7 +996,7 @@ NAMES = {
     "terminal escapes": "A\x1b[31mred\x1b]0;title\x07",
     "a new line that looks like a change": "Ann\n  + create     evil@example.com",
     "a carriage return": "Ann\rEve",
-    "bidi overrides": "\u202eevil\u2066x\u200b",
+    "bidi overrides": "x\u202eevil\u2066x\u200bx",
     "markup": "[red]bold[/red] [/x] [link=http://x]y[/link]",
     "a lone surrogate": "lone\ud800x",
     "a null byte": "a\x00b",
