@@ -11,21 +11,12 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from ninjasync.attribute import ORGANIZATION_ID, USER_TYPE
-from ninjasync.config import Config, Deprovision, Groups
-from ninjasync.diff import Difference, Policy, diff
-from ninjasync.directory import (
-    Directory,
-    Group,
-    Owned,
-    Ownership,
-    Problem,
-    Resource,
-    Source,
-    SourceUser,
-    Standing,
-    User,
-)
+from ninjasync.config.schema import Config, Deprovision, Groups
+from ninjasync.model.attributes import ORGANIZATION_ID, USER_TYPE
+from ninjasync.model.directory import Directory, Group, Problem, Resource, User
+from ninjasync.model.ownership import Owned, Ownership
+from ninjasync.model.source import Source, SourceUser, Standing
+from ninjasync.planning.diff import Difference, Policy, diff
 
 settings.register_profile("same-every-time", derandomize=True, deadline=None, database=None)
 settings.load_profile("same-every-time")
@@ -207,5 +198,5 @@ class Clock(threading.Event):
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Put ``Clock`` in the place of the pacer's time."""
     made = Clock()
-    monkeypatch.setattr("ninjasync.pacing.time", SimpleNamespace(monotonic=lambda: made.now))
+    monkeypatch.setattr("ninjasync.net.pacing.time", SimpleNamespace(monotonic=lambda: made.now))
     return made

@@ -18,11 +18,15 @@ import typer
 from pydantic import BaseModel
 
 import ninjasync
-from ninjasync import config, errors, guards, metrics, plan, secrets
+from ninjasync import errors
 from ninjasync.cli import app
-from ninjasync.config import Config
-from ninjasync.sandbox import Sandbox, company, existing_accounts
-from ninjasync.settings import load
+from ninjasync.config import schema, secrets
+from ninjasync.config.load import load
+from ninjasync.config.schema import Config
+from ninjasync.model import outcome
+from ninjasync.planning import guards
+from ninjasync.report import metrics
+from ninjasync.sandbox import Sandbox, existing_accounts, make_company
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = Path(ninjasync.__file__).parent
@@ -161,7 +165,7 @@ def test_the_example_configuration_holds_every_key_and_no_other() -> None:
     in_file = tomllib.loads(EXAMPLE)
     attributes, organizations = in_file.pop("attributes"), in_file.pop("organizations")
     assert leaves(in_file) == {f"{name}.{key}" for name, model in TABLES.items() for key in keys(model)}
-    assert attributes == config.DEFAULT_ATTRIBUTES
+    assert attributes == schema.DEFAULT_ATTRIBUTES
     assert organizations == {}
 
 
@@ -214,7 +218,7 @@ def test_the_readme_lists_every_exit_code() -> None:
         for child in kind.__subclasses__():
             yield from every(child)
 
-    module = ast.parse(Path(plan.__file__).read_text("utf-8"))
+    module = ast.parse(Path(outcome.__file__).read_text("utf-8"))
     (function,) = (node for node in module.body if isinstance(node, ast.FunctionDef) and node.name == "exit_code")
     returned = {
         node.value
@@ -243,7 +247,7 @@ def test_the_readme_gives_each_key_of_the_configuration_with_its_default(name: s
 
 
 def test_the_readme_gives_the_default_attributes() -> None:
-    expected = [[f"`{path}`", f"`{text}`"] for path, text in config.DEFAULT_ATTRIBUTES.items()]
+    expected = [[f"`{path}`", f"`{text}`"] for path, text in schema.DEFAULT_ATTRIBUTES.items()]
     assert table(below("### `[attributes]`")) == expected
 
 
@@ -261,7 +265,7 @@ def test_a_key_is_marked_not_yet_exactly_if_no_code_reads_it(name: str) -> None:
 
 
 def test_the_readme_lists_every_guard_that_a_plan_shows(tmp_path: Path) -> None:
-    people = company(users=20)
+    people = make_company(users=20)
     path = tmp_path / "config.toml"
     with Sandbox(people, existing_accounts(people)) as box:
         path.write_text(box.config_toml(), "utf-8")
@@ -328,7 +332,7 @@ def test_the_plan_in_the_readme_is_what_the_demo_prints() -> None:
 def test_the_story_in_the_readme_is_what_explain_prints(tmp_path: Path) -> None:
     (shown,) = re.findall(r"^```console\n\$ ninjasync (explain .*\n(?:.*\n)*?)```", README, re.MULTILINE)
     command, _, told = shown.partition("\n")
-    people = company(60)
+    people = make_company(60)
     path = tmp_path / "config.toml"
     with Sandbox(people, existing_accounts(people)) as box:
         path.write_text(box.config_toml(), "utf-8")

@@ -11,11 +11,12 @@ from typing import Annotated, Any
 import typer
 
 from ninjasync import __version__
-from ninjasync.cli import apply, check, demo, explain, history, init, ledger, plan, sandbox
+from ninjasync.cli.commands import apply, check, demo, explain, history, init, ledger, plan, sandbox
 from ninjasync.cli.help import GLOBAL_PANEL, Command, Group
-from ninjasync.cli.options import Format, Invocation, with_globals
-from ninjasync.cli.start import complain, ended
+from ninjasync.cli.options import Invocation, with_globals
+from ninjasync.cli.session import complain, ended
 from ninjasync.cli.streams import flush_output, prepare_streams
+from ninjasync.report.formats import Format
 
 app = typer.Typer(
     cls=Group,
@@ -105,7 +106,7 @@ def _usage(error: Any) -> int:
 
 def _failed(error: Exception, invocation: Invocation) -> int:
     from ninjasync.errors import InterruptedRunError, NinjasyncError
-    from ninjasync.surroundings import refusal_of_system
+    from ninjasync.runs.system_refusals import refusal_of_system
 
     if isinstance(error, NinjasyncError):
         told = error
@@ -121,8 +122,8 @@ def _failed(error: Exception, invocation: Invocation) -> int:
             "Please report it, with what --log-level debug shows.",
         )
     if invocation.redact:
-        from ninjasync.cli.plan import redaction_key
-        from ninjasync.redact import redacted_error
+        from ninjasync.cli.commands.plan import redaction_key
+        from ninjasync.report.redact import redacted_error
 
         told = redacted_error(told, redaction_key())
     logging.getLogger("ninjasync").debug("where it happened", exc_info=error)
@@ -144,6 +145,6 @@ def _deliver_failure(told: Any, invocation: Invocation) -> None:
         return
     from datetime import UTC, datetime
 
-    from ninjasync.cli.rendering import rendered_error
+    from ninjasync.report.formats import rendered_error
 
     invocation.deliver(rendered_error(told, datetime.now(UTC), invocation.format, invocation.tenant))

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from ninjasync.cli.options import Invocation, LogFormat, LogLevel
 from ninjasync.errors import CommandLineError
+from ninjasync.log import FIELDS
 from ninjasync.report.escape import visible
-from ninjasync.trace import FIELDS
 
 
 class _JsonFormatter(logging.Formatter):

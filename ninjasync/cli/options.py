@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ninjasync.cli.help import GLOBAL_PANEL as _PANEL
-from ninjasync.trace import run_id
+from ninjasync.log import run_id
+from ninjasync.report.formats import Format
 
 if TYPE_CHECKING:
-    from ninjasync.watch import Watch
+    from ninjasync.runs.watch import Watch
 
 
 class LogLevel(StrEnum):
@@ -36,15 +37,6 @@ class LogFormat(StrEnum):
 
     TEXT = "text"
     JSON = "json"
-
-
-class Format(StrEnum):
-    """How a plan or a run is rendered."""
-
-    TEXT = "text"
-    JSON = "json"
-    MARKDOWN = "markdown"
-    HTML = "html"
 
 
 class PlainFormat(StrEnum):

@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, assert_never
 
-from ninjasync.cli.bars import Bars, bars
 from ninjasync.cli.options import Invocation
-from ninjasync.progress import Locked, Read, Told, Wait
+from ninjasync.cli.progress_bars import Bars, bars
+from ninjasync.model.events import Locked, Read, Told, Wait
 
 if TYPE_CHECKING:
-    from ninjasync.plan import Outcome
+    from ninjasync.model.outcome import Outcome
 
 _FIRST_LINE_AFTER, _NEXT_LINE_AFTER = 10, 30  # seconds
 _WORTH_A_BAR, _WORTH_A_WARNING = 1, 30  # seconds
@@ -53,8 +53,8 @@ class Progress:
     @contextmanager
     def applying(self, total: int) -> "Iterator[Callable[[Outcome], None]]":
         """Show how many of ``total`` changes have an outcome; give whom to tell of each, who logs it too."""
+        from ninjasync.log import fields
         from ninjasync.report.text import render_outcome
-        from ninjasync.trace import fields
 
         began, counts = self._clock(), dict.fromkeys(("applied", "failed", "skipped"), 0)
 

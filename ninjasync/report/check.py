@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from ninjasync import __version__
-from ninjasync.finding import Line, Probe
-from ninjasync.plan import FORMAT_VERSION
+from ninjasync.model.document import FORMAT_VERSION
+from ninjasync.model.finding import Line, Probe
 from ninjasync.report.escape import visible
 
 _WIDTH = 80

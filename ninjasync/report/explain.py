@@ -10,11 +10,13 @@ from datetime import datetime
 from typing import Any
 
 from ninjasync import __version__
-from ninjasync.plan import FORMAT_VERSION, Change, GuardResult, change_document
-from ninjasync.report.cure import cure
+from ninjasync.model.change import Change
+from ninjasync.model.document import FORMAT_VERSION, change_document
+from ninjasync.model.explanation import Attribute, Fact, Request, Step, Story
+from ninjasync.model.plan import GuardResult
+from ninjasync.report.cures import cure
 from ninjasync.report.escape import in_quotes, visible
 from ninjasync.report.text import Paint, painter, wrapped
-from ninjasync.story import Attribute, Fact, Request, Step, Story
 
 # The colour of the answer: green where all is well or about to be, yellow where something is in the way.
 _CODES = {

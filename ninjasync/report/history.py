@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC
 from typing import Any
 
-from ninjasync.ledger import Operation, Run
-from ninjasync.plan import FORMAT_VERSION
+from ninjasync.model.document import FORMAT_VERSION
+from ninjasync.model.history import Operation, Run
 from ninjasync.report.escape import in_quotes, visible
 
 

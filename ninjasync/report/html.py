@@ -18,7 +18,10 @@ from markupsafe import Markup
 
 from ninjasync import __version__
 from ninjasync.errors import ConfigurationError, NinjasyncError
-from ninjasync.plan import GROUP_ACTIONS, USER_ACTIONS, Plan, Result, digest, document
+from ninjasync.model.change import GROUP_ACTIONS, USER_ACTIONS
+from ninjasync.model.document import digest, document
+from ninjasync.model.outcome import Result
+from ninjasync.model.plan import Plan
 from ninjasync.report import outline
 from ninjasync.report.escape import in_quotes, visible
 from ninjasync.report.text import summary_line

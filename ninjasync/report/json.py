@@ -6,7 +6,9 @@ from typing import Any
 
 from ninjasync import __version__
 from ninjasync.errors import ConfigurationError, NinjasyncError
-from ninjasync.plan import FORMAT_VERSION, Plan, Result, digest, document
+from ninjasync.model.document import FORMAT_VERSION, digest, document
+from ninjasync.model.outcome import Result
+from ninjasync.model.plan import Plan
 
 
 def render(plan: Plan, created_at: datetime, result: Result | None = None, exit_code: int = 0) -> str:

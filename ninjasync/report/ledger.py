@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from ninjasync.ledger import Inventory, TenantEntries
-from ninjasync.plan import FORMAT_VERSION
+from ninjasync.model.document import FORMAT_VERSION
+from ninjasync.model.history import Inventory, TenantEntries
 from ninjasync.report.escape import visible
 
 

@@ -8,11 +8,13 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ninjasync.attribute import DISPLAY_NAME, MEMBERS, USER_NAME
-from ninjasync.directory import Problem
-from ninjasync.mapping import differs
-from ninjasync.plan import Change, Delta, Outcome, Plan, Result
-from ninjasync.report.cure import cure
+from ninjasync.model.attributes import DISPLAY_NAME, MEMBERS, USER_NAME
+from ninjasync.model.change import Change, Delta
+from ninjasync.model.directory import Problem
+from ninjasync.model.outcome import Outcome, Result
+from ninjasync.model.plan import Plan
+from ninjasync.model.values import TECHNICIAN, differs
+from ninjasync.report.cures import cure
 from ninjasync.report.escape import in_quotes
 
 # The order of the sections after the privilege changes, removals first.
@@ -128,3 +130,32 @@ def not_kept(result: Result, plan: Plan) -> list[str]:
         for one in outcome.observed
         if one.shown is not None and one.path != MEMBERS and differs(one.path, one.shown, one.sent)
     ]
+
+
+def left_to_do(result: Result) -> tuple[str, ...]:
+    """Say what only a person can do after this run: NinjaOne gives a new group no role by itself."""
+    new = [
+        outcome.change
+        for outcome in result.outcomes
+        if outcome.change.resource == "group"
+        and outcome.change.action == "create"
+        and (outcome.status == "applied" or outcome.there)
+    ]
+    if not new:
+        return ()
+    groups = ", ".join(f'"{change.key}"' for change in new)
+    steps = [
+        f"Give a role to {groups}: in the NinjaOne console under Administration, Accounts, Identity Providers, "
+        "your provider, Group mapping. Until somebody maps them there, the groups give nobody any role."
+    ]
+    members = {member.key for change in new for member in change.added}
+    technicians = sorted(
+        outcome.change.key
+        for outcome in result.outcomes
+        if outcome.change.key in members
+        and outcome.status == "applied"
+        and any(delta.after == TECHNICIAN for delta in outcome.change.diff)
+    )
+    if technicians:
+        steps.append(f"Until then these new technicians can do nothing: {', '.join(technicians)}.")
+    return tuple(steps)

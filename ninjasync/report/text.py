@@ -6,7 +6,9 @@ Text is for people: its layout may change in any version; programs read the JSON
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from ninjasync.plan import Change, Counts, Member, Outcome, Plan, Result
+from ninjasync.model.change import Change, Member
+from ninjasync.model.outcome import Outcome, Result
+from ninjasync.model.plan import Counts, Plan
 from ninjasync.report.escape import in_quotes, visible
 from ninjasync.report.outline import deltas, no_changes, not_kept
 

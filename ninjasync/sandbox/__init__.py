@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ninjasync.sandbox.box import Sandbox
+    from ninjasync.sandbox.company.people import Company
+    from ninjasync.sandbox.company.staffing import existing_accounts, make_company
+    from ninjasync.sandbox.company.year import year_of_life
     from ninjasync.sandbox.exchange import Request
-    from ninjasync.sandbox.ninjaone import NinjaOne
-    from ninjasync.sandbox.people import Company
-    from ninjasync.sandbox.staffing import company, existing_accounts
-    from ninjasync.sandbox.year import year_of_life
+    from ninjasync.sandbox.ninjaone.store import NinjaOne
 else:
     _HOMES = {
-        "Company": "people",
-        "NinjaOne": "ninjaone",
+        "Company": "company.people",
+        "NinjaOne": "ninjaone.store",
         "Request": "exchange",
         "Sandbox": "box",
-        "company": "staffing",
-        "existing_accounts": "staffing",
-        "year_of_life": "year",
+        "make_company": "company.staffing",
+        "existing_accounts": "company.staffing",
+        "year_of_life": "company.year",
     }
 
     def __getattr__(name: str) -> object:
@@ -33,4 +33,4 @@ else:
         return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
-__all__ = ["Company", "NinjaOne", "Request", "Sandbox", "company", "existing_accounts", "year_of_life"]
+__all__ = ["Company", "NinjaOne", "Request", "Sandbox", "existing_accounts", "make_company", "year_of_life"]

@@ -12,16 +12,16 @@ from itertools import count
 from types import TracebackType
 from typing import Self
 
-from ninjasync.sandbox.duo_api import READ_RESOURCE, duo_api
-from ninjasync.sandbox.events import Events, UnknownWord
+from ninjasync.sandbox.company.events import Events, UnknownWord
+from ninjasync.sandbox.company.people import Company, plain_name
+from ninjasync.sandbox.company.staffing import BREAKGLASS, existing_accounts, make_company
+from ninjasync.sandbox.duo.api import READ_RESOURCE, duo_api
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse, Request, Service
-from ninjasync.sandbox.faults import stormy
-from ninjasync.sandbox.ninjaone import NinjaOne
-from ninjasync.sandbox.people import Company, plain_name
-from ninjasync.sandbox.quirks import quirky_duo, quirky_scim
-from ninjasync.sandbox.scim_api import BASE_PATH, scim_api
+from ninjasync.sandbox.faults.faults import stormy
+from ninjasync.sandbox.faults.quirks import quirky_duo, quirky_scim
+from ninjasync.sandbox.ninjaone.api import BASE_PATH, scim_api
+from ninjasync.sandbox.ninjaone.store import NinjaOne
 from ninjasync.sandbox.server import HOST, Listener
-from ninjasync.sandbox.staffing import BREAKGLASS, company, existing_accounts
 
 # For training only: whoever reads this knows them.
 INTEGRATION_KEY = "DISANDBOX00000000000"
@@ -57,7 +57,7 @@ class Sandbox:
         quirks: Iterable[str] = (),
         fault_seed: int = 1,
     ) -> None:
-        self.company = company() if people is None else people
+        self.company = make_company() if people is None else people
         self.ninjaone = existing_accounts(self.company) if ninjaone is None else ninjaone
         self.events = Events(self.company, fault_seed)
         self.integration_key = integration_key

@@ -7,13 +7,13 @@ import copy
 import pytest
 import requests
 
-from ninjasync.sandbox import Company, NinjaOne, Sandbox, company, year_of_life
-from ninjasync.sandbox.events import ON_ONE, WORDS, Events, UnknownWord
+from ninjasync.sandbox import Company, NinjaOne, Sandbox, make_company, year_of_life
+from ninjasync.sandbox.company.events import ON_ONE, WORDS, Events, UnknownWord
 
 
 @pytest.fixture
 def people() -> Company:
-    return company(users=60, seed=2)
+    return make_company(users=60, seed=2)
 
 
 def in_scope(people: Company, user_id: str) -> bool:
@@ -71,14 +71,14 @@ def test_each_word_does_what_its_meaning_says(people: Company) -> None:
 
 def test_without_who_somebody_is_drawn_by_seed(people: Company) -> None:
     lines = [*ON_ONE, *ON_ONE, "hire"]
-    twin, other = copy.deepcopy(people.users), company(users=60, seed=2)
+    twin, other = copy.deepcopy(people.users), make_company(users=60, seed=2)
     told = [Events(people, 5).tell("leave"), *map(Events(people, 6).tell, lines)]
     assert told == [Events(other, 5).tell("leave"), *map(Events(other, 6).tell, lines)]
     assert people.users == other.users != twin
 
 
 def test_return_without_who_brings_one_back_who_is_gone() -> None:
-    people = company(users=5)
+    people = make_company(users=5)
     events = Events(people)
     with pytest.raises(UnknownWord, match="no user left who could return"):
         events.tell("return")
@@ -87,10 +87,10 @@ def test_return_without_who_brings_one_back_who_is_gone() -> None:
 
 
 def test_a_year_goes_by_as_in_the_demo_and_the_next_is_another(people: Company) -> None:
-    same = company(users=60, seed=2)
+    same = make_company(users=60, seed=2)
     assert Events(people, 2).tell("year") == " ".join(year_of_life(same, seed=2))
     assert people.users == same.users
-    events = Events(company(users=60), 1)
+    events = Events(make_company(users=60), 1)
     assert events.tell("year") != events.tell("year")
 
 
@@ -130,7 +130,7 @@ def test_in_a_company_with_nothing_but_people_events_happen_too() -> None:
 
 
 def test_an_event_can_be_sent_by_post_in_any_weather() -> None:
-    with Sandbox(company(users=5), NinjaOne(), faults={"500": "1"}) as box:
+    with Sandbox(make_company(users=5), NinjaOne(), faults={"500": "1"}) as box:
         before = len(box.company.users)
         answer = requests.post(box.events_url, data="hire Zoë Ito", timeout=5)
         assert (answer.status_code, answer.text) == (200, "Zoë Ito was hired as an end user: zoe.ito@example.com.\n")

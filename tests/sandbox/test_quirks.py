@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from ninjasync.sandbox import NinjaOne, Sandbox, company
+from ninjasync.sandbox import NinjaOne, Sandbox, make_company
 from ninjasync.sandbox.exchange import Json
-from tests.scim_client import NINJAONE, There
+from tests.support.scim_client import NINJAONE, There
 
 
 @pytest.fixture
 def there() -> Iterator[There]:
-    with Sandbox(company(users=1), NinjaOne()) as box:
+    with Sandbox(make_company(users=1), NinjaOne()) as box:
         there = There(box)
         yield there
         there.close()

@@ -7,14 +7,14 @@ from urllib.parse import quote
 
 import pytest
 
-from ninjasync.sandbox import NinjaOne, Sandbox, company
-from ninjasync.sandbox.weather import QUIRKS
-from tests.scim_client import NINJAONE, There
+from ninjasync.sandbox import NinjaOne, Sandbox, make_company
+from ninjasync.sandbox.faults.catalogue import QUIRKS
+from tests.support.scim_client import NINJAONE, There
 
 
 @pytest.fixture
 def there() -> Iterator[There]:
-    with Sandbox(company(users=1), NinjaOne()) as box:
+    with Sandbox(make_company(users=1), NinjaOne()) as box:
         there = There(box)
         yield there
         there.close()

@@ -8,14 +8,14 @@ from typing import Any, TypeAlias
 import duo_client
 import pytest
 
-from ninjasync.sandbox import NinjaOne, Sandbox, company
+from ninjasync.sandbox import NinjaOne, Sandbox, make_company
 
 Page: TypeAlias = tuple[list[dict[str, Any]], dict[str, Any]]
 
 
 @pytest.fixture
 def box() -> Iterator[Sandbox]:
-    with Sandbox(company(users=25, seed=3), NinjaOne()) as box:
+    with Sandbox(make_company(users=25, seed=3), NinjaOne()) as box:
         yield box
 
 

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 import requests
 
-from ninjasync.sandbox import NinjaOne, Sandbox, company
+from ninjasync.sandbox import NinjaOne, Sandbox, make_company
 from ninjasync.sandbox.exchange import Json
-from ninjasync.sandbox.weather import SERVERS
-from tests.scim_client import CORE, NINJAONE, There
+from ninjasync.sandbox.faults.catalogue import SERVERS
+from tests.support.scim_client import CORE, NINJAONE, There
 
 
 @pytest.fixture
 def there() -> Iterator[There]:
-    with Sandbox(company(users=1), NinjaOne()) as box:
+    with Sandbox(make_company(users=1), NinjaOne()) as box:
         there = There(box)
         yield there
         there.close()

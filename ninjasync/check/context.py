@@ -1,0 +1,294 @@
+"""What the checks look at: each thing is read when first asked for, once, and kept.
+
+Sends nothing but GET. Knows how to come by things; what is good or bad about them is for
+the checks to say.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from pydantic import SecretStr
+
+from ninjasync.config import load, secrets
+from ninjasync.config.full_name import split_name
+from ninjasync.config.schema import Config
+from ninjasync.config.tenant import tenant_of
+from ninjasync.duo.reader import DuoReader
+from ninjasync.duo.records import clean
+from ninjasync.errors import LedgerError, NinjasyncError
+from ninjasync.model.events import Tell, untold
+from ninjasync.model.exchange import Exchange
+from ninjasync.model.history import Run
+from ninjasync.model.ownership import Baseline, Owned, Ownership
+from ninjasync.model.source import Source, SourceUser, Standing
+from ninjasync.names_alike import spelled
+from ninjasync.net.pacing import Pacer, TransientError
+from ninjasync.ninjaone.http import Answer, ScimTransport
+from ninjasync.ninjaone.scim_responses import Page, read_page
+from ninjasync.planning.email_address import address_fault
+from ninjasync.planning.mapping import AttributeMapping, compile_mapping, has_value
+from ninjasync.planning.planner import read_source
+from ninjasync.runs import tenancy
+from ninjasync.state import sqlite
+from ninjasync.state.ledger import Ledger
+
+T = TypeVar("T")
+
+# A check is to answer soon; a plan or an apply is more patient.
+_MOST_RETRIES = 1
+# Accounts to look at where they are not listed.
+_FEW = 5
+
+
+@dataclass(slots=True)
+class Seen:
+    """Which fields and custom attributes Duo's records have, and how many of them have a value there.
+
+    Of those in scope: ``inside`` is their number; ``empty`` how many have no value for an attribute, by
+    path; ``unnamed`` how many have a realname, but no first or no last name, ``single`` how many of these
+    have one word there; ``by_username`` how many have no e-mail, but an address as username.
+    """
+
+    fields: Counter[str] = field(default_factory=Counter)
+    custom: Counter[str] = field(default_factory=Counter)
+    empty: Counter[str] = field(default_factory=Counter)
+    inside: int = 0
+    unnamed: int = 0
+    single: int = 0
+    by_username: int = 0
+
+    def note_inside(self, record: Mapping[str, Any], mapping: AttributeMapping) -> None:
+        """Take the cleaned record of a user in scope into account."""
+        self.inside += 1
+        self.empty.update(path for path in mapping.expressions if not has_value(mapping, path, record))
+        full = record.get("realname")
+        if isinstance(full, str) and not (record.get("firstname") and record.get("lastname")):
+            self.unnamed += 1
+            self.single += split_name(full) is None
+        username = record.get("username")
+        if not record.get("email") and isinstance(username, str) and not address_fault(spelled(username)):
+            self.by_username += 1
+
+    def note(self, row: Any) -> None:
+        """Take one record into account."""
+        if not isinstance(row, dict):
+            return
+        record = clean(row)
+        _count(self.fields, record)
+        custom = record.get("custom_attributes")
+        if isinstance(custom, dict):
+            _count(self.custom, custom)
+
+
+def _count(into: Counter[str], values: dict[str, Any]) -> None:
+    for name, value in values.items():
+        into[name] += value is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What the ledger knows: our accounts by Duo id, the last good run, the runs that never ended.
+
+    ``former`` says in a sentence and a cure whose entries may be this tenant's, where it has none.
+    """
+
+    owned: Mapping[str, Owned] = field(default_factory=dict)
+    baseline: Baseline | None = None
+    unfinished: Sequence[Run] = ()
+    former: tuple[str, str] | None = None
+
+
+class Sight:
+    """Everything that a check may look at. A property raises a NinjasyncError where it cannot be had."""
+
+    def __init__(
+        self,
+        path: Path | None,
+        now: datetime,
+        tell: Tell = untold,
+        hear: Callable[[Exchange], None] | None = None,
+    ) -> None:
+        self.now = now
+        self.hear = hear
+        self._tell = tell
+        self._path = path
+        self._stop = threading.Event()
+        self._groups: dict[str, str] = {}
+        self.seen = Seen()
+
+    def close(self) -> None:
+        """Close what was opened."""
+        for name in ("duo", "scim"):
+            if (opened := self.__dict__.get(name)) is not None:
+                opened.close()
+
+    @cached_property
+    def config_file(self) -> Path | None:
+        """Where the configuration is; None where the environment alone has it."""
+        return self._path or load.find()
+
+    @cached_property
+    def config(self) -> Config:
+        """The configuration, but with fewer retries."""
+        config = load.load(self.config_file)
+        load.expect_filled_in(config)
+        retries = min(config.run.retries, _MOST_RETRIES)
+        return config.model_copy(update={"run": config.run.model_copy(update={"retries": retries})})
+
+    @property
+    def tenant(self) -> str:
+        """What people call the tenant; empty where the configuration is not sound, which is for one check to say."""
+        try:
+            return tenant_of(self.config).shown
+        except NinjasyncError:
+            return ""
+
+    @cached_property
+    def duo_secret(self) -> SecretStr:
+        """Duo's secret key."""
+        return secrets.duo_secret_key(self.config)
+
+    @cached_property
+    def token(self) -> SecretStr:
+        """NinjaOne's SCIM token."""
+        return secrets.ninjaone_token(self.config)
+
+    # --- Duo ---------------------------------------------------------------------------------
+
+    @cached_property
+    def duo(self) -> DuoReader:
+        """A reader of Duo."""
+        return DuoReader(self.config, self.duo_secret, self._stop, self._tell, hear=self.hear)
+
+    @cached_property
+    def mapping(self) -> AttributeMapping:
+        """[attributes], compiled."""
+        return compile_mapping(self.config.attributes, self.config.safety, self.config.organizations)
+
+    @cached_property
+    def groups(self) -> dict[str, str]:
+        """Duo's groups, id to name."""
+        return self.duo.groups()
+
+    @cached_property
+    def source(self) -> Source:
+        """All of Duo, judged by scope and mapping; on the way ``seen`` is filled."""
+        return read_source(self.config, _Watched(self), Ownership())
+
+    # --- NinjaOne ----------------------------------------------------------------------------
+
+    @cached_property
+    def scim(self) -> ScimTransport:
+        """The SCIM endpoint; see ``get``."""
+        rate = self.config.ninjaone.rate_limit
+        pacer = Pacer(self.config.run.retries, rate=rate, stop=self._stop, tell=self._tell)
+        return ScimTransport(self.config, self.token, pacer, self.hear)
+
+    def get(self, path: str, **params: str) -> Answer:
+        """Ask the SCIM endpoint."""
+        return self.scim.call("GET", path, params)
+
+    def try_to_get(self, path: str, **params: str) -> Answer:
+        """Ask as ``get`` does; a status that stays what may pass is an answer, too."""
+        try:
+            return self.get(path, **params)
+        except TransientError as error:
+            if error.status is None:
+                raise
+            return Answer(error.status, None)
+
+    @property
+    def looks_up(self) -> bool:
+        """Whether accounts are looked up one by one as configured, so that nothing is to be listed."""
+        return self.config.ninjaone.dialect.discovery == "lookup"
+
+    @cached_property
+    def accounts(self) -> Answer:
+        """The answer to a request for the first page of accounts."""
+        return self.try_to_get("/Users", startIndex="1", count=str(self.config.ninjaone.dialect.page_size))
+
+    @property
+    def first_page(self) -> Page:
+        """The first page of accounts; empty where NinjaOne does not list any, or is not asked to."""
+        page = read_page(self.accounts.body) if not self.looks_up and self.accounts.status == 200 else None
+        return page or Page((), None)
+
+    @cached_property
+    def rows(self) -> tuple[Any, ...]:
+        """Some accounts as NinjaOne shows them: those of the first page, else a few that the ledger knows."""
+        if found := self.first_page.resources:
+            return found
+        ids = sorted(one.id for one in self.memory.owned.values())[:_FEW]
+        answers = [self.try_to_get(f"/Users/{quote(id_, safe='')}") for id_ in ids]
+        return tuple(answer.body for answer in answers if answer.status == 200)
+
+    def ninjaone_skew(self) -> timedelta | None:
+        """How far NinjaOne's clock is ahead of ours; None where no answer said."""
+        return self.scim.skew if self.scim.dated else None
+
+    # --- here --------------------------------------------------------------------------------
+
+    @cached_property
+    def ledger_path(self) -> Path:
+        """Where the ledger is, or would be."""
+        return sqlite.path_of(self.config)
+
+    @cached_property
+    def remembered(self) -> Remembered | None:
+        """What the ledger knows; None where there is none that can be read."""
+        found = Ledger.open_to_read(self.ledger_path, tenant_of(self.config))
+        if found is None:
+            return None
+        with closing(found) as ledger:
+            return Remembered(ledger.owned("user"), ledger.baseline(), ledger.unfinished()[0], tenancy.former(ledger))
+
+    @property
+    def memory(self) -> Remembered:
+        """What the ledger knows; nothing where it is not sound, which is for one check alone to say."""
+        try:
+            return self.remembered or Remembered()
+        except LedgerError:
+            return Remembered()
+
+
+class _Watched:
+    """Duo's reader, with an eye on the records that pass."""
+
+    def __init__(self, sight: Sight) -> None:
+        self._sight = sight
+
+    @property
+    def unlisted(self) -> int:
+        return self._sight.duo.unlisted
+
+    @property
+    def nameless(self) -> tuple[str, ...]:
+        """As the reader's."""
+        return self._sight.duo.nameless
+
+    def groups(self) -> dict[str, str]:
+        return self._sight.groups
+
+    def users(self, convert: Callable[[Any], T]) -> list[T]:
+        return self._sight.duo.users(self._noted(convert))
+
+    def users_by_id(self, ids: list[str], convert: Callable[[Any], T]) -> list[T]:
+        return self._sight.duo.users_by_id(ids, self._noted(convert))
+
+    def _noted(self, convert: Callable[[Any], T]) -> Callable[[Any], T]:
+        def noted(row: Any) -> T:
+            found, seen = convert(row), self._sight.seen
+            seen.note(row)
+            if isinstance(found, SourceUser) and found.standing in (Standing.IN, Standing.HELD):
+                seen.note_inside(clean(row), self._sight.mapping)
+            return found
+
+        return noted

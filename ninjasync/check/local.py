@@ -1,0 +1,159 @@
+"""Checks of what lies on this machine: the configuration, secrets, the ledger, the lock."""
+
+import os
+from datetime import timedelta
+from importlib.util import find_spec
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from ninjasync.check.context import Sight
+from ninjasync.config.load import PREFIX
+from ninjasync.config.schema import SecretReference
+from ninjasync.config.tenant import tenant_of
+from ninjasync.model.finding import Finding, green, red, yellow
+from ninjasync.runs.monitor import ADDRESSES, INSTALL, apprise_for
+from ninjasync.state import lock
+
+_WARN_DAYS = 30
+# What Duo's console shows: keys of these lengths, the first of which begins so.
+_INTEGRATION_KEY, _BEGINS, _SECRET_KEY = 20, "DI", 40
+
+
+def configuration(sight: Sight) -> Finding:
+    """Whether it can be read and holds no mistake."""
+    assert sight.config is not None
+    return green(f"{sight.config_file or 'The environment alone'}: no mistakes.")
+
+
+def duo_secret(sight: Sight) -> Finding:
+    """Whether Duo's secret key is to be had."""
+    duo, key = sight.config.duo, sight.duo_secret.get_secret_value()
+    looks_like_secret = len(duo.integration_key) == _SECRET_KEY
+    if looks_like_secret and len(key) == _INTEGRATION_KEY and key.startswith(_BEGINS):
+        return red(
+            "The integration key and the secret key look swapped.", "Exchange [duo] integration_key and secret_key."
+        )
+    if looks_like_secret or not duo.integration_key.isalnum():
+        return red(
+            "[duo] integration_key looks like no integration key.",
+            'Copy "Integration key" (DI and 18 more characters) from the Admin API application in the Duo Admin Panel.',
+        )
+    return _kept(sight, duo.secret_key, "DUO__SECRET_KEY")
+
+
+def token(sight: Sight) -> Finding:
+    """Whether the SCIM token is to be had."""
+    assert sight.token
+    return _kept(sight, sight.config.ninjaone.secret_token, "NINJAONE__SECRET_TOKEN")
+
+
+def _kept(sight: Sight, secret: SecretStr | SecretReference, variable: str) -> Finding:
+    """Say where a secret was found, and whether others may read it there."""
+    if isinstance(secret, SecretStr):
+        if any(name.upper() == PREFIX + variable for name in os.environ):
+            return green(f"Found in the environment variable {PREFIX}{variable}.")
+        return _in_file(sight.config_file, "Found in the configuration")
+    if secret.env:
+        return green(f"Found in the environment variable {secret.env}.")
+    if secret.file:
+        return _in_file(sight.config.file(secret.file), "Found in the file")
+    return green(f"Found in the keyring, {secret.keyring}." if secret.keyring else f"Given by {secret.command[0]}.")
+
+
+def _in_file(path: Path | None, found: str) -> Finding:
+    # Windows keeps its permissions elsewhere; there the mode says nothing.
+    if path is not None and os.name == "posix" and path.stat().st_mode & 0o077:
+        return yellow(f"{found} {path}, which others may read.", f"Take that away: chmod 600 {path}")
+    return green(f"{found} {path}.")
+
+
+def token_expiry(sight: Sight) -> Finding:
+    """How long the SCIM token still lasts, by what the configuration says."""
+    expires = sight.config.ninjaone.token_expires
+    if expires is None:
+        return yellow(
+            "It is not known when the SCIM token expires, so nothing will warn of it.",
+            "Set [ninjaone] token_expires to six months after the day on which the token was made.",
+        )
+    days = (expires - sight.now.date()) // timedelta(days=1)
+    renew = "Make a new token in the NinjaOne console, put it in place and set [ninjaone] token_expires."
+    if days < 0:
+        return red(f"By [ninjaone] token_expires the SCIM token expired on {expires}.", renew)
+    text = f"The SCIM token expires in {days} day{'s' * (days != 1)}, on {expires}."
+    return green(text) if days > _WARN_DAYS else yellow(text, renew)
+
+
+def ledger(sight: Sight) -> Finding:
+    """Whether the ledger is there, sound, and can be written."""
+    path = sight.ledger_path
+    if sight.remembered is not None:
+        known = len(sight.remembered.owned)
+        if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
+            return red(
+                f"The ledger {path} can be read, but not written.",
+                "Let this user write the file and its folder, or give [state] path another place.",
+            )
+        if sight.remembered.former is not None:
+            return yellow(*sight.remembered.former)
+        return green(f"{path}: sound; {known} account{'s' * (known != 1)} known as ours.")
+    if path.exists():
+        return red(f"The ledger {path} cannot be read.", "Let this user read and write it.")
+    place = next((folder for folder in path.parents if folder.exists()), Path())
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        return red(
+            f"There is no ledger yet, and none can be made at {path}.",
+            "Give [state] path a place that may be written to.",
+        )
+    return yellow(
+        f"There is none yet; the first apply makes it at {path}.",
+        "Nothing to do, unless there was one: then put it back, or set [state] path to where it is.",
+    )
+
+
+def protected(sight: Sight) -> Finding:
+    """Whether any account is protected from every change."""
+    named = sight.config.safety.protected_users
+    if named:
+        return green(f"Never touched: {', '.join(named[:3])}{f' and {len(named) - 3} more' * (len(named) > 3)}.")
+    return yellow(
+        "No account is protected: [safety] protected_users is empty.",
+        'Name your emergency and administrator accounts there, as protected_users = ["breakglass@example.com"].',
+    )
+
+
+def monitor(sight: Sight) -> Finding:
+    """Whether those who are to be told of runs can be. Tells nobody."""
+    config = sight.config
+    wanted, told = config.monitor, []
+    if wanted.metrics_file:
+        path = config.file(wanted.metrics_file)
+        if not (path.parent.is_dir() and os.access(path.parent, os.W_OK)):
+            return yellow(f"The metrics file {path} cannot be written.", "Make its folder, which this user may write.")
+        if path.suffix != ".prom":
+            return yellow(f"node_exporter would not read {path}.", "Give it a name that ends with .prom.")
+        told.append("a metrics file")
+    if wanted.ping_url:
+        told.append("a ping")
+    if wanted.notify:
+        if find_spec("apprise") is None:
+            return yellow("Messages ([monitor] notify) need Apprise.", INSTALL)
+        unknown = [str(number) for number, one in enumerate(wanted.notify, 1) if apprise_for(one) is None]
+        if unknown:
+            return yellow(f"[monitor] notify: nothing can be sent to item {', '.join(unknown)}.", ADDRESSES)
+        told.append("messages")
+    return green(f"Each run is told by {', '.join(told)}." if told else "Nobody is told of runs: [monitor] is empty.")
+
+
+def lock_free(sight: Sight) -> Finding:
+    """Whether another run is under way, or was cut short."""
+    tenant, path = tenant_of(sight.config), sight.ledger_path
+    if path.parent.is_dir() and lock.is_held(path, tenant):
+        who = lock.holder(path, tenant) or "somebody who does not say who"
+        return yellow(f"It is held by {who}.", "Wait until that run has ended; apply --lock-timeout SECONDS does so.")
+    if runs := sight.memory.unfinished:
+        return yellow(
+            f"The run {runs[-1].id} of {runs[-1].actor} was cut short.",
+            "Nothing to do: the next apply settles what it left. ninjasync history shows it.",
+        )
+    return green("No other run is under way, and none was cut short.")

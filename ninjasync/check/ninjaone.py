@@ -1,0 +1,228 @@
+"""Checks of NinjaOne's SCIM endpoint: is it reached, and what can it do. Sends nothing but GET."""
+
+from collections.abc import Callable
+from typing import Any
+
+from ninjasync.check.context import Sight
+from ninjasync.check.duo import judged_skew
+from ninjasync.errors import CredentialsError, UnreachableError
+from ninjasync.model.attributes import DISPLAY_NAME, EXTERNAL_ID, NINJAONE, ORGANIZATION_ID, USER_NAME, USER_TYPE
+from ninjasync.model.finding import Finding, green, red, yellow
+from ninjasync.names_alike import folded
+from ninjasync.ninjaone import scim_requests, scim_responses
+from ninjasync.ninjaone.http import CHECK_URL, Answer
+from ninjasync.ninjaone.statuses import of_list
+
+_DISCOVERY = ("ServiceProviderConfig", "ResourceTypes", "Schemas")
+# Nobody has this address (RFC 2606), so a filter that works finds nobody.
+_NOBODY = "ninjasync-check@nobody.invalid"
+
+
+def users(sight: Sight) -> Finding:
+    """Whether NinjaOne answers, accepts the token and lists its accounts, or finds them one by one."""
+    if sight.looks_up:
+        _expect_look_up(sight, _ask(sight, "/Users", USER_NAME))
+        return green(f"{sight.scim.url} accepts the token; accounts are looked up one by one, as configured.")
+    answer = sight.accounts
+    if _is_list(answer) or not _found_otherwise(sight, answer, "/Users", USER_NAME):
+        page = _page(sight, answer, "list")
+        return green(f"{sight.scim.url} accepts the token; {_accounts(page, 'account')}.")
+    said = f"NinjaOne accepts the token, but does not list its accounts (HTTP {answer.status})"
+    if sight.config.ninjaone.dialect.discovery == "list":
+        return red(f"{said}.", 'Set [ninjaone.dialect] discovery = "lookup".')
+    if of_list(answer.status) == "no-list":
+        cure = "Nothing to do; runs take longer, and strangers are not counted."
+        return yellow(f"{said}; each is looked up.", cure)
+    cure = 'Set [ninjaone.dialect] discovery = "lookup"; runs take longer, and strangers are not counted.'
+    return yellow(f"{said}, but finds them one by one.", cure)
+
+
+def groups(sight: Sight) -> Finding:
+    """Whether NinjaOne lists its groups, or finds them one by one."""
+    if sight.looks_up:
+        answer = _ask(sight, "/Groups", DISPLAY_NAME)
+    else:
+        answer = sight.try_to_get("/Groups", startIndex="1", count="1")
+    if answer.status == 403:
+        detail, _ = scim_responses.read_error(answer.body)
+        return red(
+            f"NinjaOne accepts the token for users, but not for groups (HTTP 403{': ' * bool(detail)}{detail}).",
+            "Look at this identity provider's SCIM settings in the NinjaOne console: this kind of provider may not "
+            "manage groups.",
+            exit_code=CredentialsError.exit_code,
+        )
+    if sight.looks_up:
+        _expect_look_up(sight, answer)
+        return green("Groups are looked up one by one, as configured.")
+    if not _is_list(answer) and _found_otherwise(sight, answer, "/Groups", DISPLAY_NAME):
+        return yellow(f"NinjaOne does not list its groups (HTTP {answer.status}); each is looked up.", "Nothing to do.")
+    return green(f"It lists them; {_accounts(_page(sight, answer, 'list of groups'), 'group')}.")
+
+
+def clock(sight: Sight) -> Finding:
+    """Whether this machine's clock agrees with NinjaOne's."""
+    return judged_skew("NinjaOne", sight.ninjaone_skew())
+
+
+def discovery(sight: Sight) -> Finding:
+    """Which of the endpoints that describe a service there are (RFC 7644 §4)."""
+    there = [name for name in _DISCOVERY if _described(sight, name) is not None]
+    if not there:
+        return green("NinjaOne does not describe its endpoint, which does no harm.")
+    return green(f"NinjaOne has {', '.join(there)}.")
+
+
+def _described(sight: Sight, name: str) -> Any:
+    """Return what an endpoint says of itself; None where it says nothing, or not to us: the token was taken before."""
+    try:
+        answer = sight.try_to_get(f"/{name}")
+    except CredentialsError:
+        return None
+    return answer.body if answer.status == 200 and isinstance(answer.body, dict) else None
+
+
+def filtering(sight: Sight) -> Finding:
+    """Whether an account can be looked up by its userName."""
+    named = [name for row in sight.rows if (name := _text(row, USER_NAME))]
+    wanted = named[0] if named else _NOBODY
+    answer = sight.get("/Users", filter=f"{USER_NAME} eq {scim_requests.quoted(wanted)}")
+    cure = 'Set [ninjaone.dialect] discovery = "list", so that accounts are read by pages.'
+    if answer.status == 404 and not named:
+        return green("Looking up a userName works (nobody yet, by HTTP 404).")
+    if answer.status != 200 or (page := scim_responses.read_page(answer.body)) is None:
+        return yellow(f"NinjaOne cannot look up a userName (HTTP {answer.status}).", cure)
+    hits = [_text(row, USER_NAME) or "" for row in page.resources]
+    if named and folded(wanted) not in map(folded, hits):
+        return yellow("Looking up the userName of an account that is there finds nobody.", cure)
+    if any(folded(hit) != folded(wanted) for hit in hits):
+        return yellow("NinjaOne ignores filters and sends everybody; the right one is picked out here.", cure)
+    return green("Looking up a userName works.")
+
+
+def paging(sight: Sight) -> Finding:
+    """Whether a second page is another one than the first."""
+    if sight.looks_up or sight.accounts.status != 200:
+        return green("Not needed, as each account is looked up by itself.")
+    page = sight.first_page
+    total = page.total if page.total is not None else len(page.resources)
+    if len(page.resources) < 2:
+        return green(f"{total} account{'s' * (total != 1)}: too few to tell, and to need pages.")
+    first, second = (sight.get("/Users", startIndex=start, count="1") for start in ("1", "2"))
+    ids = [_first_id(answer) for answer in (first, second)]
+    if ids[0] != ids[1]:
+        return green("Pages begin where they are asked to.")
+    return yellow(
+        "NinjaOne ignores startIndex: each page begins with the same account.",
+        f"Set [ninjaone.dialect] page_size to more than the number of accounts ({total} now).",
+    )
+
+
+def patching(sight: Sight) -> Finding:
+    """Whether NinjaOne says that it can change single attributes (RFC 7643 §5)."""
+    config = _described(sight, "ServiceProviderConfig") or {}
+    patch = scim_responses.get(config, "patch")
+    supported = scim_responses.get(patch, "supported") if isinstance(patch, dict) else None
+    if supported is False and sight.config.ninjaone.dialect.patch == "patch":
+        return yellow("NinjaOne says that it has no PATCH.", 'Set [ninjaone.dialect] patch = "put".')
+    if supported is True:
+        return green("NinjaOne says that it has PATCH.")
+    return green("NinjaOne does not say; ninjasync check --probe finds out.")
+
+
+def external_id(sight: Sight) -> Finding:
+    """Whether NinjaOne shows the externalId of accounts that were given one."""
+    if not sight.config.ninjaone.dialect.external_id:
+        return green("Not sent, as [ninjaone.dialect] external_id says; the ledger alone knows what is ours.")
+    rows = _written(sight, lambda _: True)
+    if not rows:
+        return yellow(
+            "No account yet that was given one, so it cannot be told whether NinjaOne keeps it.",
+            "Run ninjasync check again after the first apply, or try it now: ninjasync check --probe.",
+        )
+    shown = sum(_text(row, EXTERNAL_ID) is not None for row in rows)
+    if shown:
+        return green(f"NinjaOne shows it ({shown} of {len(rows)} accounts of ours looked at).")
+    return yellow(
+        "NinjaOne does not show the externalId of our accounts: the ledger alone knows what is ours.",
+        f"Back up the ledger, {sight.ledger_path}.",
+    )
+
+
+def extension(sight: Sight) -> Finding:
+    """Whether NinjaOne shows user type and organization."""
+    mapped = [path for path in (USER_TYPE, ORGANIZATION_ID) if path in sight.config.attributes]
+    rows = sight.rows
+    names = {path: path.rpartition(":")[2] for path in mapped}
+    shown = [names[path] for path in mapped if any(_value(row, path) for row in rows)]
+    owned = sight.memory.owned.values()
+    hidden = [names[path] for path in mapped if any(one.shown.get(path, "") is None for one in owned)]
+    hidden = [name for name in hidden if name not in shown]
+    lacking = [name for path, name in names.items() if name not in shown and _written(sight, _gave(path))]
+    dark = sorted({*hidden, *lacking})
+    if dark:
+        return yellow(
+            f"NinjaOne does not show {' and '.join(dark)} after it was written, so a change made in NinjaOne itself "
+            "goes unseen.",
+            "Look at some accounts in the NinjaOne console after the first apply.",
+        )
+    if shown:
+        return green(f"NinjaOne shows {' and '.join(shown)}.")
+    return green(f"No account shows {NINJAONE.split(':')[-3]}'s extension yet, so it cannot be told.")
+
+
+def _gave(path: str) -> Callable[[Any], bool]:
+    return lambda owned: owned.applied.get(path) is not None
+
+
+def _written(sight: Sight, chosen: Callable[[Any], bool]) -> list[Any]:
+    """Return those of the accounts looked at that the ledger knows as ours, if ``chosen``."""
+    ours = {one.id for one in sight.memory.owned.values() if chosen(one)}
+    return [row for row in sight.rows if _text(row, "id") in ours]
+
+
+def _is_list(answer: Answer) -> bool:
+    return answer.status == 200 and scim_responses.read_page(answer.body) is not None
+
+
+def _ask(sight: Sight, path: str, naming: str) -> Answer:
+    return sight.try_to_get(path, filter=f"{naming} eq {scim_requests.quoted(_NOBODY)}")
+
+
+def _expect_look_up(sight: Sight, answer: Answer) -> None:
+    if not _is_list(answer) and answer.status != 404:
+        raise sight.scim.unexpected("look-up", answer)
+
+
+def _found_otherwise(sight: Sight, answer: Answer, path: str, naming: str) -> bool:
+    """Whether what is not listed can still be looked up; 404 is the answer of a wrong URL, to all."""
+    if answer.status in (200, 403, 404):
+        return False
+    return of_list(answer.status) == "no-list" or _is_list(_ask(sight, path, naming))
+
+
+def _page(sight: Sight, answer: Answer, what: str) -> scim_responses.Page:
+    if answer.status != 200:
+        raise sight.scim.unexpected(what, answer)
+    page = scim_responses.read_page(answer.body)
+    if page is None:
+        raise UnreachableError(f"{sight.scim.url} answered with no SCIM list.", CHECK_URL)
+    return page
+
+
+def _accounts(page: scim_responses.Page, what: str) -> str:
+    number = page.total if page.total is not None else len(page.resources)
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
+def _first_id(answer: Answer) -> str | None:
+    page = scim_responses.read_page(answer.body) if answer.status == 200 else None
+    return _text(page.resources[0], "id") if page and page.resources else None
+
+
+def _text(row: Any, name: str) -> str | None:
+    value = scim_responses.get(row, name) if isinstance(row, dict) else None
+    return str(value) if value not in (None, "") and not isinstance(value, dict | list) else None
+
+
+def _value(row: Any, path: str) -> str | None:
+    return scim_responses.value_at(row, path) if isinstance(row, dict) else None

@@ -1,0 +1,110 @@
+"""Is everything in place? A table of small checks, each with one sentence and the cure.
+
+One failing check never hides the others; those that cannot be made without it say so.
+Nothing is written anywhere, and nothing but GET is sent.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from pydantic import SecretStr
+
+from ninjasync.check import duo, local, ninjaone
+from ninjasync.check.context import Sight
+from ninjasync.errors import ConfigurationError, NinjasyncError
+from ninjasync.model.finding import Finding, Line, red
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check, and the names of those that it cannot do without."""
+
+    name: str
+    look: Callable[[Sight], Finding]
+    needs: tuple[str, ...] = ()
+
+
+_CONFIG, _KEY, _TOKEN = "configuration", "Duo secret key", "SCIM token"
+_DUO_GROUPS, _DUO_USERS, _ACCOUNTS = "Duo groups", "Duo users", "NinjaOne users"
+
+CHECKS = (
+    Check(_CONFIG, local.configuration),
+    Check(_KEY, local.duo_secret, (_CONFIG,)),
+    Check(_TOKEN, local.token, (_CONFIG,)),
+    Check("token expiry", local.token_expiry, (_CONFIG,)),
+    Check(_DUO_GROUPS, duo.groups, (_KEY,)),
+    Check(_DUO_USERS, duo.users, (_DUO_GROUPS,)),
+    Check("Duo's clock", duo.clock, (_KEY,)),
+    Check("groups in scope", duo.scoped_groups, (_DUO_USERS,)),
+    Check("people in scope", duo.people, (_DUO_USERS,)),
+    Check("attributes", duo.attributes, (_DUO_USERS,)),
+    Check("names", duo.names, (_DUO_USERS,)),
+    Check("addresses", duo.addresses, (_DUO_USERS,)),
+    Check("values", duo.values, (_DUO_USERS,)),
+    Check("custom attributes", duo.custom_attributes, (_DUO_USERS,)),
+    Check(_ACCOUNTS, ninjaone.users, (_TOKEN,)),
+    Check("NinjaOne groups", ninjaone.groups, (_ACCOUNTS,)),
+    Check("NinjaOne's clock", ninjaone.clock, (_TOKEN,)),
+    Check("discovery", ninjaone.discovery, (_ACCOUNTS,)),
+    Check("filter", ninjaone.filtering, (_ACCOUNTS,)),
+    Check("paging", ninjaone.paging, (_ACCOUNTS,)),
+    Check("PATCH", ninjaone.patching, (_ACCOUNTS,)),
+    Check("externalId", ninjaone.external_id, (_ACCOUNTS,)),
+    Check("extension", ninjaone.extension, (_ACCOUNTS,)),
+    Check("ledger", local.ledger, (_CONFIG,)),
+    Check("lock", local.lock_free, (_CONFIG,)),
+    Check("protected", local.protected, (_CONFIG,)),
+    Check("monitoring", local.monitor, (_CONFIG,)),
+)
+
+
+def check(sight: Sight) -> tuple[Line, ...]:
+    """Make every check that can be made, in the table's order."""
+    lines: dict[str, Line] = {}
+    for one in CHECKS:
+        lines[one.name] = _made(one, sight, lines)
+    # A service may repeat in an answer what it was sent.
+    known = [sight.__dict__[name] for name in ("duo_secret", "token") if name in sight.__dict__]
+    return tuple(masked(line, known) for line in lines.values())
+
+
+def _made(one: Check, sight: Sight, before: dict[str, Line]) -> Line:
+    for name in one.needs:
+        needed = before[name]
+        if needed.finding.color == "red":
+            root = needed.waits_for or name
+            cure = f"Mend that first: {root}."
+            # Red is what failed; this one merely could not be looked at.
+            return Line(one.name, Finding("yellow", f"Not checked, as the check of {root} failed.", cure), root)
+        if needed.waits_for:
+            return replace(needed, name=one.name)
+    try:
+        return Line(one.name, one.look(sight))
+    except ConfigurationError as error:
+        return Line(one.name, red(error.message, error.hint, exit_code=error.exit_code, details=error.mistakes))
+    except NinjasyncError as error:
+        return Line(one.name, red(error.message, error.hint, exit_code=error.exit_code))
+    except Exception as error:  # whatever it is, the other checks are still made
+        text = f"The check itself failed: {type(error).__name__}: {error}."
+        return Line(one.name, red(text, "Please report it, with what --log-level debug shows."))
+
+
+def obstacle(lines: Sequence[Line]) -> str:
+    """Say what keeps a probe from being made; empty where nothing does."""
+    for line in lines:
+        if line.name in (_DUO_USERS, _ACCOUNTS) and (line.waits_for or line.finding.color == "red"):
+            return f"the check of {line.waits_for or line.name} failed"
+    return ""
+
+
+def masked(line: Line, secrets: list[SecretStr]) -> Line:
+    """Return ``line`` without any of ``secrets`` in its words."""
+
+    def mask(text: str) -> str:
+        for secret in secrets:
+            text = text.replace(secret.get_secret_value(), "***")
+        return text
+
+    found = line.finding
+    safe = replace(found, text=mask(found.text), cure=mask(found.cure), details=tuple(map(mask, found.details)))
+    return replace(line, finding=safe)

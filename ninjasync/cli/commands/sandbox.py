@@ -1,0 +1,156 @@
+"""``sandbox``: serve a local Duo and a local NinjaOne until interrupted."""
+
+import json
+import os
+import signal
+import stat
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from ninjasync.cli.options import Invocation, quoted
+from ninjasync.files import write_private
+from ninjasync.sandbox.faults.catalogue import FAULTS, QUIRKS, describe, describe_servers, parse_fault, parse_quirks
+
+if TYPE_CHECKING:
+    from ninjasync.sandbox import Sandbox
+
+T = TypeVar("T")
+
+_WEATHER = "Bad weather"
+
+
+def sandbox(
+    invocation: Invocation,
+    users: Annotated[int, typer.Option(metavar="N", min=1, max=200_000, help="How many people Duo knows.")] = 60,
+    seed: Annotated[int, typer.Option(metavar="S", help="The same seed makes the same company and weather.")] = 1,
+    write_config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the configuration that reaches it here (mode 0600).")
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, max=65534, help="Serve Duo on this port, NinjaOne on the next; else on any."),
+    ] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="Let this go wrong (repeatable), at both services or, with duo. or scim. before the name, at one."
+            f"\n\n{describe(FAULTS)}",
+            rich_help_panel=_WEATHER,
+        ),
+    ] = None,
+    quirk: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Have the ways of another server (repeatable): one of these habits,"
+            f" or all of one server by its name.\n\n{describe(QUIRKS)}\n\n{describe_servers()}",
+            rich_help_panel=_WEATHER,
+        ),
+    ] = None,
+) -> int:
+    """Serve a local Duo Admin API and a local NinjaOne SCIM endpoint, for training and CI.
+
+    While it serves, let things happen in the company: type help, hire, leave, disable, promote, rename,
+    move, return, rename-group or year, each maybe with a user, or send such a line by POST.
+    """
+    faults = dict(_each("--fault", parse_fault, fault))
+    _each("--quirk", lambda text: parse_quirks([text]), quirk)
+    from ninjasync.sandbox import Sandbox, existing_accounts, make_company
+
+    people = make_company(users=users, seed=seed)
+    there = existing_accounts(people, seed=seed)
+    ports = (0, 0) if port is None else (port, port + 1)
+    box = Sandbox(
+        people, there, duo_port=ports[0], scim_port=ports[1], faults=faults, quirks=quirk or (), fault_seed=seed
+    )
+    with _serving(box, ports):
+        text = box.config_toml()
+        if write_config is None:
+            typer.echo(text)
+        else:
+            # Beside the configuration, so that training leaves nothing in the user's own ledger.
+            text += f"\n[state]\npath = {json.dumps(f'{write_config.stem}-ledger.sqlite3')}\n"
+            write_private(write_config, text.encode())
+        typer.echo(f"Duo at {box.duo_url}, NinjaOne at {box.scim_url}; Ctrl-C ends both.", err=True)
+        if write_config is not None:
+            typer.echo(f"Try: ninjasync plan --config {quoted(write_config)}", err=True)
+        typer.echo(f"Type an event, such as help, or POST it to {box.events_url}", err=True)
+        _hear(box)
+        with suppress(KeyboardInterrupt):
+            while True:
+                time.sleep(3600)  # on Windows, Ctrl-C wakes from this, and not from waiting for an event
+    return 0
+
+
+@contextmanager
+def _serving(box: "Sandbox", ports: tuple[int, int]) -> Iterator[None]:
+    from ninjasync.errors import NinjasyncError
+
+    try:
+        box.start()
+    except OSError as error:
+        places = " and ".join(map(str, ports)) if any(ports) else "any port"
+        raise NinjasyncError(
+            f"The sandbox cannot serve on {places} of 127.0.0.1: {error.strerror}.",
+            "Give another --port, or leave it out.",
+        ) from error
+    try:
+        yield
+    finally:
+        box.stop()
+
+
+def _hear(box: "Sandbox") -> None:
+    """Let happen what is typed, where a terminal or a pipe is there to type into."""
+    try:
+        descriptor = sys.stdin.fileno()
+        mode = os.fstat(descriptor).st_mode
+    except (AttributeError, OSError, ValueError):  # closed, or none at all
+        return
+    if os.isatty(descriptor):
+        if hasattr(signal, "SIGTTIN"):
+            signal.signal(signal.SIGTTIN, signal.SIG_IGN)  # in the background it serves on, unheard
+    elif not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
+        return
+    threading.Thread(target=_tell_all, args=(box, descriptor), name="sandbox-events", daemon=True).start()
+
+
+def _tell_all(box: "Sandbox", descriptor: int) -> None:
+    """Answer each line; by the descriptor, as a thread that waits in sys.stdin would hold up the end."""
+    from ninjasync.report.escape import visible
+
+    left = b""
+    with suppress(OSError, ValueError):
+        while chunk := os.read(descriptor, 4096):
+            *lines, left = (left + chunk).split(b"\n")
+            for line in lines:
+                if line.strip():
+                    typer.echo(visible(_answer(box, line.decode("utf-8", "replace"))), err=True)
+
+
+def _answer(box: "Sandbox", line: str) -> str:
+    from ninjasync.sandbox.company.events import UnknownWord
+
+    try:
+        return box.events.tell(line)
+    except UnknownWord as error:
+        return str(error)
+
+
+def _each(option: str, parse: Callable[[str], T], texts: list[str] | None) -> list[T]:
+    from ninjasync.errors import CommandLineError
+
+    try:
+        return [parse(text) for text in texts or ()]
+    except ValueError as error:
+        words = str(error)
+        stop = "" if words.endswith("?") else "."
+        raise CommandLineError(f"{option}: {words}{stop}", "ninjasync sandbox --help lists them all.") from error

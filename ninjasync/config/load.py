@@ -1,0 +1,262 @@
+"""From a TOML file and the environment to one ``Config``, with every mistake told at once.
+
+Knows where a configuration is looked for and how an environment variable names a
+key; what a key may be is ``config``'s affair.
+"""
+
+import json
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from ninjasync.config.schema import Config, SecretReference, is_left_from_example
+from ninjasync.errors import ConfigurationError
+from ninjasync.model.attributes import nearest
+
+PREFIX = "NINJASYNC_"
+# Variables with our prefix that are not keys of the configuration.
+NOT_KEYS = {"NINJASYNC_CONFIG", "NINJASYNC_REDACT_KEY"}
+# What of a URL may be a secret: what stands before the host, and what follows a question mark.
+_PASSWORD = re.compile(r"//[^/]*@|[?#][^']*")
+# Whoever knows a ping's or a notification's address can use it.
+_SECRET_KEYS = {"secret_key", "secret_token", "integration_key", "ping_url", "notify"}
+# Their value may hold a user name and a password, with or without a scheme before them.
+_URL_KEYS = {"api_hostname", "endpoint_url", "proxy"}
+# Keys of former versions, and what says the same now.
+_REPLACED = {
+    "[safety] privilege_changes": "max_privilege_changes and max_privilege_changes_percent; with both 0 each change "
+    'needs --approve-privilege-changes, as with "confirm"',
+}
+_SECTIONS = tuple(name for name in Config.model_fields if name != "base")
+_REQUIRED_SECTIONS = ("duo", "ninjaone", "scope")
+
+
+def load(path: Path | None = None) -> Config:
+    """Return the configuration from ``path``, else from where one is looked for, and the environment.
+
+    Raises ConfigurationError with a sentence for each mistake.
+    """
+    found = path or find()
+    in_file = _read(found) if found else {}
+    mistakes = [f"{name} in the environment: no such key{_nearest_variable(name)}" for name in _unknown_variables()]
+    merged = _merge(in_file, _from_environment())
+    for section in _REQUIRED_SECTIONS:
+        merged.setdefault(section, {})
+    try:
+        config = Config.model_validate(merged)
+    except ValidationError as error:
+        mistakes += [sentence for detail in error.errors() for sentence in _sentences(detail)]
+    if mistakes:
+        where = str(found) if found else "the environment"
+        raise ConfigurationError(
+            f"The configuration in {where} has {len(mistakes)} mistake{'s' * (len(mistakes) > 1)}.",
+            "Mend the keys named above; ninjasync init --example shows every key.",
+            mistakes=tuple(mistakes),
+        )
+    base = found.resolve().parent if found else Path.cwd()
+    return config.model_copy(update={"base": base})
+
+
+def expect_filled_in(config: Config) -> None:
+    """Raise ConfigurationError where a key still holds the example's value; a secret's text is not shown."""
+    given: list[tuple[str, str | SecretStr | SecretReference, str]] = [
+        ("[duo] api_hostname", config.duo.api_hostname, _DUO_PAGE),
+        ("[duo] integration_key", config.duo.integration_key, _DUO_PAGE),
+        ("[duo] secret_key", config.duo.secret_key, _DUO_PAGE),
+        ("[ninjaone] endpoint_url", config.ninjaone.endpoint_url, _NINJAONE_PAGE),
+        ("[ninjaone] secret_token", config.ninjaone.secret_token, _NINJAONE_PAGE),
+    ]
+    left = []
+    for key, value, where in given:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value if isinstance(value, str) else ""
+        if is_left_from_example(text):
+            left.append(f"{key}: still holds the example's value; it is on {where}")
+    if left:
+        raise ConfigurationError(
+            f"The configuration is not filled in yet: {len(left)} value{'s' * (len(left) > 1)} left from the example.",
+            "Write your own values there, or let ninjasync init ask for them.",
+            mistakes=tuple(left),
+        )
+
+
+_DUO_PAGE = "the page of the Admin API application in the Duo Admin Panel"
+_NINJAONE_PAGE = "the provider's page in NinjaOne, under Administration, Accounts, Identity Providers"
+
+
+def find() -> Path | None:
+    """Return the first configuration file that exists; None if the environment alone is to do."""
+    if named := os.environ.get("NINJASYNC_CONFIG"):
+        return Path(named)
+    import platformdirs
+
+    places = [Path("config.toml")]
+    with suppress(RuntimeError):  # there is no home folder
+        places.append(Path(platformdirs.user_config_dir("ninjasync", appauthor=False)) / "config.toml")
+    for place in places:
+        if place.is_file():
+            return place
+    if any(name.upper().startswith(PREFIX) and name.upper() not in NOT_KEYS for name in os.environ):
+        return None
+    looked = ", ".join(str(place.absolute()) for place in places)
+    raise ConfigurationError(
+        f"No configuration found; looked at $NINJASYNC_CONFIG, {looked}.",
+        "Name one with --config FILE, or write one with: ninjasync init.",
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8-sig"))
+    except OSError as error:
+        raise ConfigurationError(
+            f"The configuration file {path} cannot be read: {error.strerror or error}.",
+            "Check the path and the file's permissions.",
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"The configuration file {path} is not UTF-8 text.", "Save it as UTF-8.") from error
+    except (ValueError, RecursionError) as error:  # ValueError: also a number with thousands of digits
+        why = error if isinstance(error, tomllib.TOMLDecodeError) else "a value is too large, or too deeply nested"
+        raise ConfigurationError(
+            f"The configuration file {path} is not valid TOML: {why}.",
+            "Mend that line; names with dots or colons need quotes.",
+        ) from error
+
+
+def _from_environment() -> dict[str, Any]:
+    """Return what variables with our prefix say, as far as they may be keys; lists and tables are JSON."""
+    if not any(map(_may_be_key, os.environ)):
+        return {}
+    # A file alone is the common case, and to import this takes 10 ms.
+    from pydantic_settings import BaseSettings, SettingsConfigDict
+    from pydantic_settings.sources import EnvSettingsSource
+
+    class Environment(EnvSettingsSource):
+        """What does not parse as JSON is left for validation to refuse by its key."""
+
+        def decode_complex_value(self, field_name: str, field: FieldInfo | None, value: Any) -> Any:
+            # A secret may look like a number: only what starts as a list or a table is JSON.
+            if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+                try:
+                    return json.loads(value)
+                except (ValueError, RecursionError):
+                    return value
+            return value
+
+    class Keys(BaseSettings):
+        """The configuration's fields, as pydantic-settings wants them declared."""
+
+        model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", env_ignore_empty=True)
+        __annotations__ = {name: Config.model_fields[name].annotation for name in _SECTIONS}
+
+    return Environment(Keys)()
+
+
+def _may_be_key(variable: str) -> bool:
+    return variable.upper().startswith(PREFIX) and variable.upper() not in NOT_KEYS
+
+
+def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(under)
+    for key, value in over.items():
+        below = merged.get(key)
+        # Where a secret is kept is one value, though written as a table.
+        mergeable = isinstance(value, dict) and key not in _SECRET_KEYS
+        merged[key] = _merge(below, value) if mergeable and isinstance(below, dict) else value
+    return merged
+
+
+def _unknown_variables() -> list[str]:
+    """List variables with our prefix whose first part is no section (the rest pydantic refuses)."""
+    return sorted(
+        name
+        for name in os.environ
+        if _may_be_key(name) and name.upper().removeprefix(PREFIX).split("__")[0].lower() not in _SECTIONS
+    )
+
+
+def _nearest_variable(name: str) -> str:
+    section, _, rest = name.upper().removeprefix(PREFIX).partition("__")
+    tail = f"__{rest}" if rest else ""
+    return nearest(section, {known.casefold(): f"{PREFIX}{known.upper()}{tail}" for known in _SECTIONS})
+
+
+def _sentences(detail: ErrorDetails) -> Iterator[str]:
+    """Turn one of pydantic's errors into sentences: the key, what was found, what is allowed."""
+    *table, key = detail["loc"] or ("",)
+    item = ""
+    if isinstance(key, int):
+        item, key = f" (item {key + 1})", table.pop() if table else ""
+    if detail["loc"] in (("attributes",), ("organizations",)) and detail["type"] == "value_error":
+        for line in _reason(detail).split("\n"):
+            yield f"[{key}] {line}"
+        return
+    label = f"[{'.'.join(map(str, table))}] {key}{item}" if table else f"[{key}]{item}"
+    match detail["type"]:
+        case "extra_forbidden":
+            if label in _REPLACED:
+                yield f"{label}: is replaced by {_REPLACED[label]}"
+                return
+            known = _keys(table)
+            hint = nearest(str(key), known) or nearest(str(key), _every_key()) or f"; known are {', '.join(known)}"
+            yield f"{label}: unknown key{hint}"
+        case "missing":
+            yield f"{label}: is missing"
+        case _:
+            shown = _PASSWORD.sub("***", repr(detail["input"]))
+            found = "" if _hidden(table, key, detail["input"]) else f"found {shown}; "
+            yield f"{label}: {found}{_reason(detail)}"
+
+
+def _hidden(table: list[Any], key: int | str, found: Any) -> bool:
+    """Whether what was found may hold a secret: a whole table (that did not parse, say) may, too."""
+    table_like = not table or isinstance(found, dict | BaseModel)
+    bare_password = key in _URL_KEYS and "@" in _PASSWORD.sub("", str(found))
+    return table_like or key in _SECRET_KEYS or bare_password
+
+
+def _reason(detail: ErrorDetails) -> str:
+    context = detail.get("ctx", {})
+    match detail["type"]:
+        case "value_error":
+            return str(context["error"])
+        case "literal_error":
+            return f"allowed: {context['expected']}"
+        case "tuple_type":
+            return 'allowed: a list, as in ["…"]'
+        case "dict_type" | "model_type":
+            return "allowed: a table"
+        case _:
+            text = detail["msg"].removeprefix("Input should be ")
+            return f"allowed: {text}"
+
+
+def _keys(table: list[Any]) -> list[str]:
+    """List the keys that the table may have."""
+    model: type[BaseModel] = Config
+    for name in table:
+        model = _model(model.model_fields[name]) or model
+    return [name for name in model.model_fields if name != "base"]
+
+
+def _every_key(model: type[BaseModel] = Config, table: str = "") -> dict[str, str]:
+    """Map every key below ``model`` to the form that shows where it belongs."""
+    found: dict[str, str] = {}
+    for name, field in model.model_fields.items():
+        if inner := _model(field):
+            found |= _every_key(inner, f"{table}.{name}".lstrip("."))
+        elif table:
+            found[name] = f"[{table}] {name}"
+    return found
+
+
+def _model(field: FieldInfo) -> type[BaseModel] | None:
+    kind = field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None

@@ -1,0 +1,175 @@
+"""From a secret's reference to the secret: read late, handed over once, shown never.
+
+Knows where secrets may be kept; must not log, keep or print one.
+"""
+
+import codecs
+import logging
+import os
+import string
+import subprocess
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from ninjasync.config.schema import Config, SecretReference, is_left_from_example
+from ninjasync.errors import ConfigurationError
+
+log = logging.getLogger(__name__)
+
+_COMMAND_SECONDS = 60
+
+
+def duo_secret_key(config: Config) -> SecretStr:
+    """Return Duo's secret key; raises ConfigurationError, naming the key, where it is not to be had."""
+    return _read("[duo] secret_key", config.duo.secret_key, config)
+
+
+def ninjaone_token(config: Config) -> SecretStr:
+    """Return NinjaOne's SCIM token; raises ConfigurationError, naming the key, where it is not to be had."""
+    return _read("[ninjaone] secret_token", config.ninjaone.secret_token, config)
+
+
+def both(config: Config) -> tuple[SecretStr, SecretStr]:
+    """Return NinjaOne's token and Duo's secret key; raises ConfigurationError, which tells of all that are missing."""
+    found: list[SecretStr] = []
+    errors: list[ConfigurationError] = []
+    for read in (ninjaone_token, duo_secret_key):
+        try:
+            found.append(read(config))
+        except ConfigurationError as error:
+            errors.append(error)
+    if len(errors) > 1:
+        raise ConfigurationError(
+            f"{len(errors)} secrets cannot be had.",
+            "ninjasync check shows each.",
+            mistakes=tuple(f"{error.message} {error.hint}" for error in errors),
+        )
+    if errors:
+        raise errors[0]
+    token, secret_key = found
+    return token, secret_key
+
+
+def _read(key: str, secret: SecretStr | SecretReference, config: Config) -> SecretStr:
+    if isinstance(secret, SecretStr):
+        found = secret.get_secret_value()
+    elif secret.env:
+        found = _from_environment(key, secret.env)
+    elif secret.file:
+        found = _from_file(key, config.file(secret.file))
+    elif secret.keyring:
+        found = _from_keyring(key, secret.keyring)
+    else:
+        found = _from_command(key, secret.command)
+    return expect_sendable(key, found.strip(_AROUND))
+
+
+# What an editor may leave around a secret: blanks, line ends, a byte order mark.
+_AROUND = string.whitespace + "\ufeff\u200b\xa0"
+# Less is no key and no token; and to star out so little would star out half of what is told.
+_SHORTEST = 8
+
+
+def decoded(data: bytes) -> str:
+    """Return the text of a file as an editor may save it: UTF-8, or UTF-16 with its mark. Raises UnicodeDecodeError."""
+    utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if utf_16 else "utf-8-sig")
+
+
+def expect_sendable(key: str, found: str) -> SecretStr:
+    """Return ``found`` as a secret; raises ConfigurationError where it cannot be a key or a token."""
+    if not found:
+        raise ConfigurationError(f"{key}: the secret is empty where it is kept.", "Put the secret there.")
+    if found.casefold().startswith("bearer "):
+        raise ConfigurationError(
+            f'{key}: the token begins with the word "Bearer".', "Keep the token alone; ninjasync adds that word."
+        )
+    # It travels in an HTTP header; a stray quote or line break from copying would fail there without a cause.
+    if not (found.isascii() and found.isprintable()) or " " in found:
+        raise ConfigurationError(
+            f"{key}: the secret holds a character that no key or token has.",
+            "Copy it once more from the console.",
+        )
+    if is_left_from_example(found):
+        raise ConfigurationError(
+            f"{key}: the secret is still the example's (FILL-IN, XXXX).", "Copy your own from the console."
+        )
+    if len(found) < _SHORTEST:
+        raise ConfigurationError(
+            f"{key}: the secret is shorter than {_SHORTEST} characters, which no key or token is.",
+            "Copy all of it from the console.",
+        )
+    return SecretStr(found)
+
+
+def _from_environment(key: str, name: str) -> str:
+    value = os.environ.get(name, "")
+    if not value.strip():
+        raise ConfigurationError(
+            f"{key}: the environment variable {name} is not set.", f"Set {name} before ninjasync starts."
+        )
+    return value
+
+
+def _from_file(key: str, path: Path) -> str:
+    try:
+        # Windows keeps its permissions elsewhere; there the mode says nothing.
+        if os.name == "posix" and path.stat().st_mode & 0o077:
+            log.warning("%s: the secrets file %s may be read by others; take that away: chmod 600 %s", key, path, path)
+        return decoded(path.read_bytes())
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else "it is not text"
+        raise ConfigurationError(
+            f"{key}: the secrets file {path} cannot be read: {why}.", "Check the path and who may read it."
+        ) from error
+
+
+def _from_keyring(key: str, reference: str) -> str:
+    try:
+        import keyring
+        import keyring.errors
+    except ImportError as error:
+        raise ConfigurationError(
+            f"{key}: the keyring needs the extra package keyring.",
+            "Install it, in the folder of ninjasync's source: pip install '.[keyring]'",
+        ) from error
+    service, _, user = reference.partition("/")
+    try:
+        value = keyring.get_password(service, user)
+    except keyring.errors.KeyringError as error:
+        raise ConfigurationError(
+            f"{key}: the keyring could not be read: {error}.",
+            "On a machine without a desktop use { file } instead.",
+        ) from error
+    if value is None:
+        raise ConfigurationError(
+            f"{key}: the keyring has no entry {reference}.", f"Make it: keyring set {service} {user}."
+        )
+    return str(value)
+
+
+def _from_command(key: str, command: tuple[str, ...]) -> str:
+    name = command[0]
+    try:
+        done = subprocess.run(  # noqa: S603 - the operator's own command, without a shell
+            command,
+            capture_output=True,
+            timeout=_COMMAND_SECONDS,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        why = "took over a minute" if isinstance(error, subprocess.TimeoutExpired) else f"could not run: {error}"
+        raise ConfigurationError(f"{key}: the command {name} {why}.", "Try it by hand as this user.") from None
+    if done.returncode:
+        raise ConfigurationError(
+            f"{key}: the command {name} ended with exit code {done.returncode}.",
+            "Try it by hand as this user.",
+        )
+    try:
+        return decoded(done.stdout)
+    except UnicodeDecodeError:
+        raise ConfigurationError(
+            f"{key}: the command {name} printed something that is not text.", "Try it by hand as this user."
+        ) from None

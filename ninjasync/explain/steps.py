@@ -1,0 +1,286 @@
+"""The six steps of a story: read, scope, map, match, diff, decide.
+
+Pure. Puts what was found into words, with the line of the configuration that led to it.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from ninjasync.config.expression import ExpressionError, alternatives_of, compile_expression, is_true
+from ninjasync.config.functions import is_blank
+from ninjasync.explain.case import Case
+from ninjasync.explain.config_lines import decision_lines, push_lines, scope_lines
+from ninjasync.model.attributes import ORGANIZATION_ID, USER_NAME
+from ninjasync.model.explanation import Attribute, Fact, Outcome, Step
+from ninjasync.model.source import Standing
+from ninjasync.model.values import same_value
+from ninjasync.planning.organizations import is_name
+
+_DECISIONS: dict[Outcome, str] = {
+    "create": "create an account: in scope, valid, and none there",
+    "adopt": "take the account over",
+    "update": "change the account",
+    "reactivate": "make the account active again, as the user is back",
+    "deactivate": "deactivate the account",
+    "delete": "delete the account",
+    "unchanged": "nothing to do",
+    "left-alone": "leave everything as it is",
+    "protected": "leave the account alone, as it is protected",
+    "out-of-scope": "nothing to do: not in scope, and no account to remove",
+    "kept": "keep the account, though its user is gone",
+    "unmanaged": "leave the account alone",
+    "gone": "nothing to do; the next apply forgets the account",
+}
+_WAYS_IN = {
+    "": "To give an account, put the user into one of these groups in Duo.",
+    "exclude_users": "To give an account, take that entry out.",
+    "exclude_groups": "To give an account, take the user out of that group in Duo, or that entry out.",
+    "where": "To give an account, change the record in Duo, or the expression.",
+    "disabled": "To give an account, make the user active in Duo.",
+    "pending deletion": "To give an account, restore the user from Duo's trash.",
+    "statuses": "To give an account, add the status, or change it in Duo.",
+}
+
+
+def steps(case: Case) -> tuple[Step, ...]:
+    """Return the steps in their order."""
+    return (_read(case), _scope(case), _map(case), _match(case), _diff(case), _decide(case))
+
+
+def attributes(case: Case) -> tuple[Attribute, ...]:
+    """Return how each attribute came about; none where nobody asked, for he is not in scope."""
+    user, record = case.user, case.seen.record
+    if user is None or record is None or user.standing is not Standing.IN:
+        return ()
+    values: dict[str, str | None] = {}
+    if user.desired is not None:
+        values = dict(zip(case.seen.mapping.paths, user.desired.values, strict=True))
+        values[USER_NAME] = user.desired.user_name
+    found = []
+    for path, text in case.config.attributes.items():
+        try:
+            given = case.seen.mapping.expressions[path](record)
+        except ExpressionError:
+            given = None
+        found.append(Attribute(path, text, given, values.get(path), _source(text, record)))
+    return tuple(found)
+
+
+def _source(text: str, record: Mapping[str, Any]) -> str:
+    """Say which part of ``a || b`` gives the value, and why not one before it."""
+    parts = alternatives_of(text)
+    empty: list[str] = []
+    for part in parts if len(parts) > 1 else ():
+        try:
+            value = compile_expression(part)(record)
+        except ExpressionError:
+            return f"{part} fails"
+        if is_true(value) and not is_blank(value):
+            as_ = f", as {_and(empty)} {'is' if len(empty) == 1 else 'are'} empty" if empty else ""
+            return f"from {part}{as_}"
+        empty.append(part)
+    return f"{_and(empty)} are empty" if empty else ""
+
+
+def _notes_on_attributes(case: Case) -> list[str]:
+    """Say where the values of attributes come from that several parts of an expression or a name may give."""
+    notes = []
+    for one in attributes(case):
+        name = one.path.rpartition(":")[2]
+        if one.source:
+            notes.append(f"{name}: {one.source}")
+        if one.path == ORGANIZATION_ID and one.value and is_name(one.given):
+            notes.append(f'{name}: "{one.given}" is {one.value} in [organizations]')
+    return notes
+
+
+def _read(case: Case) -> Step:
+    seen, record = case.seen, case.seen.record
+    asked = ("NinjaOne cannot be asked for single accounts, so all of them were read.",) if seen.listed else ()
+    if record is None:
+        where = "only in NinjaOne" if case.account else "only in the ledger"
+        return Step("read", f"{where}, found by {seen.how}; Duo has no such user", _remembered(case), asked)
+    names = seen.source.groups
+    facts = [
+        Fact("username", record.get("username")),
+        Fact("email", record.get("email")),
+        Fact("name", record.get("realname") or _joined(record.get("firstname"), record.get("lastname"))),
+        Fact("status", record.get("status")),
+        Fact("groups", None if seen.groups is None else [names.get(id_, id_) for id_ in seen.groups]),
+    ]
+    return Step("read", f"Duo user {seen.duo_id}, found by {seen.how}", (*facts, *_remembered(case)), asked)
+
+
+def _joined(*names: Any) -> str | None:
+    return " ".join(name for name in names if isinstance(name, str)) or None
+
+
+def _remembered(case: Case) -> tuple[Fact, ...]:
+    """Return what the ledger knows of him."""
+    if case.entry is None:
+        return ()
+    known = [Fact("ledger id", case.entry.id)]
+    if case.account is None or case.account.user_name != case.entry.name:
+        known.append(Fact("ledger name", case.entry.name))
+    if case.entry.deactivated_at is not None:
+        known.append(Fact("deactivated", _stamp(case.entry.deactivated_at)))
+    if case.entry.deleted:
+        known.append(Fact("deleted", True))
+    return tuple(known)
+
+
+def _scope(case: Case) -> Step:
+    verdict = case.verdict
+    if verdict is None:
+        return Step("scope", "out: no longer in Duo" if case.entry else "not asked: Duo has no such user")
+    told = {Standing.IN: "in", Standing.OUT: "out", Standing.LEFT_ALONE: "neither in nor out", Standing.HELD: "held"}
+    return Step("scope", f"{told[verdict.standing]}: {verdict.reason}", settings=scope_lines(case))
+
+
+def _map(case: Case) -> Step:
+    if case.user is None or case.user.standing is not Standing.IN:
+        return Step("map", "not mapped, as only who is in scope is")
+    pushed, problems = case.seen.source.pushed, case.user.problems
+    his = [id_ for id_ in case.user.groups if id_ in pushed]
+    number = len(problems)
+    text = f"held, by {number} problem{'s' * (number > 1)}" if problems else "every attribute is valid"
+    notes = (*_notes_on_attributes(case), *(f"{problem.code}: {problem.message}" for problem in problems))
+    return Step("map", text, (Fact("groups", sorted(pushed[id_] for id_ in his)),), notes, push_lines(case, his))
+
+
+def _match(case: Case) -> Step:
+    account, seen = case.account, case.seen
+    notes = list(case.warnings)
+    if not seen.owned.known:
+        notes.append("There is no ledger for this tenant yet.")
+    if case.stranger is not None:
+        notes.append(f"NinjaOne has an account {case.stranger.user_name} ({case.stranger.id}) that is not this user's.")
+    if account is None:
+        if case.entry is not None:
+            notes.append(f"The ledger knows the account {case.entry.id}, but NinjaOne has it no more.")
+        if case.stranger is None and seen.looked:
+            notes.insert(0, f"Looked for {_and(seen.looked)}.")
+        return Step("match", "no account in NinjaOne", notes=tuple(notes))
+    groups = seen.actual.groups
+    member = sorted(one.display_name for one in groups if one.members is not None and account.id in one.members)
+    unknown = sorted(one.display_name for one in groups if one.members is None)
+    if unknown:
+        notes.append(f"NinjaOne does not show the members of {_and(unknown)}; those last applied count instead.")
+    facts = (
+        Fact("id", account.id),
+        Fact("userName", account.user_name),
+        Fact("active", account.active),
+        Fact("externalId", account.external_id),
+        Fact("groups", member),
+    )
+    return Step("match", f"account {account.id}, {_evidence(case)}", facts, tuple(notes))
+
+
+def _evidence(case: Case) -> str:
+    assert case.account is not None
+    duo_id = case.seen.duo_id
+    if case.outcome == "adopt":
+        return "nobody's so far, which has the right userName: the name alone is no proof, so it is taken over openly"
+    proofs = []
+    if case.entry is not None and case.entry.id == case.account.id:
+        proofs.append("the ledger")
+    if duo_id is not None and case.account.external_id == duo_id:
+        proofs.append("its externalId, which is the Duo user id")
+    return f"proven by {_and(proofs)}" if proofs else "which nothing links to anybody in Duo"
+
+
+def _diff(case: Case) -> Step:
+    change, account = case.change, case.account
+    notes = _settled(case)
+    if change is None and not case.memberships:
+        compared = case.outcome == "unchanged"
+        return Step("diff", "nothing differs" if compared else "not compared", notes=tuple(notes))
+    rows = len(change.diff) if change else 0
+    if change is None or change.action == "delete":
+        text = "memberships differ" if case.memberships else "the whole account goes"
+    elif account is None:
+        text = "all of it is new"
+    else:
+        text = f"{rows} attribute{'s' * (rows != 1)} differ{'s' * (rows == 1)}" if rows else "no attribute differs"
+    if change is not None and change.needs:
+        notes.append("Somebody else gives up the name first.")
+    return Step("diff", text, notes=tuple(notes))
+
+
+def _settled(case: Case) -> list[str]:
+    """Say which differences are NinjaOne's own doing, and not sent again."""
+    user, account = case.user, case.account
+    if user is None or user.desired is None or account is None or case.outcome in ("held", "protected"):
+        return []
+    planned = {row.path for row in case.change.diff} if case.change else set()
+    notes = []
+    for path, shown, wanted in zip(case.seen.mapping.paths, account.values, user.desired.values, strict=True):
+        name = path.rpartition(":")[2]
+        if path in planned or same_value(path, shown, wanted):
+            continue
+        if shown is None:
+            notes.append(f"NinjaOne does not show {name}; what was last applied counts instead.")
+        else:
+            notes.append(f'NinjaOne keeps {name} "{shown}" where "{wanted}" was sent; it is not sent again.')
+    return notes
+
+
+def _decide(case: Case) -> Step:
+    known = case.user.problems if case.user else ()
+    notes = [f"{problem.code}: {problem.message}" for problem in case.problems if problem not in known]
+    if case.outcome == "unmanaged":
+        notes.append(_whose(case))
+    if case.change is not None:
+        # The first reason is the scope's, which was told, but for a deletion that is due.
+        notes += case.change.reasons if case.change.action == "delete" else case.change.reasons[1:]
+    if case.outcome in ("out-of-scope", "deactivate", "inactive", "kept") and case.verdict is not None:
+        status = str(case.seen.record.get("status")) if case.seen.record else ""
+        key = status if case.verdict.key == "statuses" and status in _WAYS_IN else case.verdict.key
+        notes.append(_WAYS_IN[key])
+    facts = (Fact("due", _stamp(case.turn.due)),) if case.turn else ()
+    sentences = tuple(f"{note.rstrip('.')}." for note in notes)
+    return Step("decide", _decision(case), facts, sentences, decision_lines(case))
+
+
+def _decision(case: Case) -> str:
+    match case.outcome:
+        case "held":
+            stays = "everything stays as it is, memberships too," if case.managed else "no account is made"
+            return f"hold: {stays} until that is mended"
+        case "inactive":
+            return _waiting(case)
+        case "unchanged" if case.memberships:
+            return "change memberships"
+        case outcome:
+            return _DECISIONS[outcome]
+
+
+def _waiting(case: Case) -> str:
+    days = case.config.deprovision.delete_after_days
+    if case.turn is not None:
+        return "wait: the first apply after the time that it is due deletes the account"
+    if case.entry is not None and case.entry.deleted:
+        return "nothing to do: NinjaOne took its deletion and keeps it inactive"
+    if days < 0:
+        return "keep it inactive, as nobody is deleted"
+    return f"wait: the next apply notes the date, and {days} days after it the account is deleted"
+
+
+def _whose(case: Case) -> str:
+    assert case.account is not None
+    owned, account = case.seen.owned, case.account
+    if (tenant := owned.foreign_users.get(account.id or "")) is not None:
+        return f"It belongs to the tenant {tenant}, which shares this ledger"
+    if account.external_id is not None:
+        return f"It carries the externalId {account.external_id}, which nobody in Duo has; the ledger does not know it"
+    return "Nobody in Duo who is in scope has its userName, and ninjasync neither made it nor took it over"
+
+
+def _stamp(when: datetime) -> str:
+    return f"{when:%Y-%m-%d %H:%M}Z"
+
+
+def _and(words: Iterable[str]) -> str:
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last

@@ -1,0 +1,1 @@
+"""The nouns that pass between rooms. Knows values alone: no file, no network, no clock, no environment."""

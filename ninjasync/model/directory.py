@@ -1,0 +1,126 @@
+"""The nouns: users and groups of one side, and what is wrong with a record.
+
+Pure. Both sides become the same types before they are compared: the source as
+*desired* resources, NinjaOne as *actual* ones. Knows nothing of JSON or HTTP.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import msgspec
+
+Resource = Literal["user", "group"]
+
+
+class Row(msgspec.Struct, frozen=True, gc=False):
+    """What there are as many of as people.
+
+    A frozen dataclass sets each field by way of ``object.__setattr__``: 1.4 µs for a
+    SourceUser instead of 0.2 µs. None of them can be part of a cycle, so that the
+    garbage collector need not know them.
+    """
+
+
+class User(Row, frozen=True):
+    """A SCIM User as one side has it (actual) or wants it (desired).
+
+    ``values`` holds the mapped attributes but userName, in the order of
+    ``Directory.paths``; None where there is no value. ``id`` is NinjaOne's own and None
+    for a desired user. Without ``shows_active`` NinjaOne did not say whether the account
+    is active: then ``active`` is a guess.
+    """
+
+    user_name: str
+    external_id: str | None
+    active: bool
+    values: tuple[str | None, ...]
+    id: str | None = None
+    shows_active: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A SCIM Group. ``members`` are Duo user ids where desired, NinjaOne ids where actual.
+
+    None says that the server did not show the members. What that means, and an empty list,
+    depends on whether it ever shows any (``Ownership.members_shown``).
+    """
+
+    display_name: str
+    external_id: str | None
+    members: frozenset[str] | None
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """All users and groups that NinjaOne showed. ``paths`` names the columns of ``User.values``.
+
+    Not ``complete`` are those that were looked up one by one: whom nobody asked for is
+    unknown. ``vanished`` are ids that were asked for and are proven to be no more;
+    ``hidden`` folded names that somebody holds whom NinjaOne does not show.
+    """
+
+    paths: tuple[str, ...]
+    users: tuple[User, ...]
+    groups: tuple[Group, ...]
+    unreadable: tuple["Problem", ...] = ()
+    complete: bool = True
+    vanished: frozenset[str] = frozenset()
+    hidden: frozenset[tuple[Resource, str]] = frozenset()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a record is held. ``code`` is one of CONTRACT §4's, ``message`` says what to mend and where."""
+
+    resource: Resource
+    key: str
+    external_id: str | None
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """NinjaOne was sent one value and shows another, or none."""
+
+    path: str
+    sent: str | None
+    shown: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """What became of a change of a group's members, by NinjaOne ids.
+
+    ``refused`` says of some why they were refused; ``lacking`` were taken and are not in
+    the group, ``left`` were taken out and still are in it.
+    """
+
+    refused: Mapping[str, str] = field(default_factory=dict)
+    lacking: frozenset[str] = frozenset()
+    left: frozenset[str] = frozenset()
+    observed: tuple[Observation, ...] = ()
+
+    @property
+    def undone(self) -> frozenset[str]:
+        """Those whose change is not there."""
+        return self.lacking.union(self.left, self.refused)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Whom to look for where NinjaOne is not listed: ids from the ledger, names and Duo ids from the source.
+
+    ``protected`` are userNames that the configuration protects and that Duo does not have.
+    """
+
+    user_ids: frozenset[str]
+    group_ids: frozenset[str]
+    user_names: Mapping[str, str]
+    group_names: Mapping[str, str]
+    contested: frozenset[tuple[Resource, str]] = frozenset()
+    protected: tuple[str, ...] = ()

@@ -1,0 +1,157 @@
+"""A change and a plan as data: they can be printed, compared, digested and applied.
+
+Pure. Holds what is to be done and why; how it was decided is ``diff``'s affair, how
+it is written ``apply``'s. Time comes in as an argument.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import date, datetime
+
+from ninjasync.model.attributes import short_names
+from ninjasync.model.change import Change
+from ninjasync.model.directory import Problem, Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many resources of one kind come under which action, and how many under none.
+
+    ``unmanaged`` is None where NinjaOne was not listed, so that nobody knows.
+    """
+
+    actions: Mapping[str, int]
+    unchanged: int
+    unmanaged: int | None
+    held: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GuardResult:
+    """What one guard says of the plan. ``approve`` is the flag that would lift it, or empty."""
+
+    name: str
+    tripped: bool
+    message: str
+    approve: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LastPlan:
+    """What the guards said of the last plan of the whole world, made at ``at``."""
+
+    at: datetime
+    refused: bool
+    guards: tuple[GuardResult, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Leaver:
+    """A leaver's inactive account that the ladder deletes on the day ``due``, or later where it is deferred."""
+
+    key: str
+    external_id: str
+    due: date
+    deferred: bool
+
+    @property
+    def turn(self) -> str:
+        """When the account is deleted, in words."""
+        return "due, and deferred by the removal limit" if self.deferred else f"deleted on {self.due}"
+
+
+@dataclass(frozen=True, slots=True)
+class Vanished:
+    """A resource of ours, known from the ledger, that NinjaOne no longer shows under its ``id``."""
+
+    resource: Resource
+    external_id: str
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The figures that guards judge by, of the whole world even where a plan is narrowed.
+
+    ``missing`` has a sentence for each scoped group that is gone; ``last_good`` is how many
+    were in scope at the last good run, None where there was none. ``active`` counts active
+    managed accounts, ``memberships`` the members of our groups; the others count changes.
+    ``vanished`` are ours that this read no longer shows; ``known`` counts the active accounts,
+    ``known_groups`` the groups, that the ledger says are ours.
+    ``rights`` tells changes of rights apart, ``commonest`` says what most of the held are held for.
+    """
+
+    missing: tuple[str, ...]
+    in_scope: int
+    last_good: int | None
+    active: int
+    memberships: int
+    removals: int
+    member_removals: int
+    privilege_changes: int
+    held: int
+    unreadable: int
+    vanished: tuple[Vanished, ...] = ()
+    known: int = 0
+    known_groups: int = 0
+    rights: tuple[tuple[str, int], ...] = ()
+    commonest: str = ""
+
+    def gone(self, resource: Resource) -> int:
+        """Return how many users or groups of ours this read no longer shows."""
+        return sum(one.resource == resource for one in self.vanished)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that would change, why, and what stands in the way.
+
+    ``refused`` says that nothing may be written. ``withheld`` names the changes that are
+    not written, or not in full, because a guard lets only the rest pass; ``writes`` are
+    the changes that may be written. ``tenant`` is what people call it.
+    """
+
+    paths: tuple[str, ...]
+    source: Mapping[str, int]
+    target: Mapping[str, int]
+    users: Counts
+    groups: Counts
+    changes: tuple[Change, ...]
+    problems: tuple[Problem, ...]
+    guards: tuple[GuardResult, ...]
+    warnings: tuple[str, ...]
+    leavers: tuple[Leaver, ...]
+    evidence: Evidence
+    refused: bool
+    withheld: frozenset[str] = frozenset()
+    writes: tuple[Change, ...] = ()
+    tenant: str = ""
+
+    @property
+    def safe(self) -> bool:
+        """Whether no guard tripped; if one did, the exit code is 3, whatever was written."""
+        return not any(guard.tripped for guard in self.guards)
+
+    @property
+    def shown(self) -> Mapping[str, str]:
+        """The name that people read for each attribute path of this plan."""
+        return short_names(self.paths)
+
+
+@dataclass(frozen=True, slots=True)
+class Approvals:
+    """What the operator approved by number; None where nothing was. ``strict`` asks for more instead."""
+
+    removals: int | None = None
+    member_removals: int | None = None
+    source: int | None = None
+    privilege_changes: int | None = None
+    vanished: int | None = None
+    held: int | None = None
+    strict: bool = False
+
+    def with_more(self, other: "Approvals") -> "Approvals":
+        """Return these with those of ``other`` laid over them."""
+        given = {name: value for name, value in asdict(other).items() if value is not None and value is not False}
+        return replace(self, **given)

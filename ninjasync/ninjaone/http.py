@@ -1,0 +1,269 @@
+"""HTTP with a SCIM endpoint: the token, kept-alive connections, tries, and telling an answer from none.
+
+Knows requests and statuses; what is asked and what an answer means is ``ninjaone``'s affair.
+"""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+import requests
+import urllib3
+from pydantic import SecretStr
+from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
+
+from ninjasync import __version__
+from ninjasync.config.schema import MOST_WORKERS, Config, MediaType
+from ninjasync.errors import CredentialsError, NinjasyncError, UnreachableError
+from ninjasync.log import requested
+from ninjasync.model.exchange import Exchange
+from ninjasync.net.connection import (
+    as_utf8,
+    authorities,
+    certificate_hint,
+    environment_authorities,
+    in_no_charset,
+    network_failure,
+    parse_json,
+    proxy_for,
+    stated_time,
+)
+from ninjasync.net.pacing import Pacer, TransientError, may_pass, retry_after
+from ninjasync.ninjaone import scim_responses
+
+log = logging.getLogger(__name__)
+
+CONTENT_TYPES: dict[MediaType, str] = {"scim": "application/scim+json", "json": "application/json"}
+# What is asked for; some servers know no list of types, and no type but their own.
+_ACCEPT: dict[MediaType, str] = {"scim": "application/scim+json, application/json", "json": "application/json"}
+_OTHER: dict[MediaType, MediaType] = {"scim": "json", "json": "scim"}
+_WRONG_TYPE = frozenset({406, 415})  # not acceptable, unsupported media type
+
+_RENEW = (
+    "Make a new token in the NinjaOne console (Administration, Accounts, Identity Providers, your provider, SCIM) "
+    "and put it where [ninjaone] secret_token is kept; a token lasts six months and fits its own provider's endpoint "
+    "alone."
+)
+CHECK_URL = "Check [ninjaone] endpoint_url: it is the SCIM URL that the NinjaOne console shows, unchanged."
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: the HTTP status and the JSON body, None where there is none."""
+
+    status: int
+    body: Any
+
+
+class ScimTransport:
+    """Sends requests to one endpoint. Safe to share between threads: no two use one connection at once."""
+
+    def __init__(
+        self, config: Config, token: SecretStr, pacer: Pacer, hear: Callable[[Exchange], None] | None = None
+    ) -> None:
+        ninjaone = config.ninjaone
+        self._hear = hear
+        self.url = ninjaone.endpoint_url
+        self.pacer = pacer
+        self.media_type = ninjaone.dialect.media_type  # the one in use
+        self._types_tried = False
+        self._lock = threading.Lock()
+        self._timeout = ninjaone.timeout
+        self._token = token
+        proxy = proxy_for(self.url, ninjaone.proxy)
+        self._proxies = {"http": proxy, "https": proxy} if proxy else {}
+        self._verify = _verify(config) if self.url.startswith("https:") else True
+        # How far the server's clock is ahead of ours, as far as its Date headers tell.
+        self.skew = timedelta(0)
+        self.dated = False
+        # One pool for all threads, below requests' Session: what that does for each request (cookies,
+        # redirects, the environment, a .netrc entry in the token's place) is not wanted here, and is half its time.
+        self._adapter = _Adapter(pool_connections=1, pool_maxsize=MOST_WORKERS)
+        self._base, self._headers = self._prepared()
+
+    def close(self) -> None:
+        """Close the connections; those in use are closed when they come back."""
+        self._adapter.close()
+
+    def call(self, method: str, path: str, params: dict[str, str] | None = None, body: Any = None) -> Answer:
+        """Return the answer, whatever its status, but for those that are raised.
+
+        Raises TransientError when it stays one after all tries, CredentialsError for a
+        401, and UnreachableError for what is no answer of a SCIM endpoint.
+        """
+        return self.pacer.call(lambda: self.once(method, path, params, body))
+
+    def once(self, method: str, path: str, params: dict[str, str] | None = None, body: Any = None) -> Answer:
+        """Make one try; see ``call``. The first that is refused for its media type is sent again as the other."""
+        sent_as = self.media_type
+        answer = self._sent(method, path, params, body, sent_as)
+        if answer.status not in _WRONG_TYPE or (self._types_tried and sent_as == self.media_type):
+            return answer
+        second = self._sent(method, path, params, body, _OTHER[sent_as])
+        if second.status in _WRONG_TYPE:
+            self._types_tried = True
+            return answer
+        self._keep(_OTHER[sent_as])
+        return second
+
+    def _keep(self, media_type: MediaType) -> None:
+        """Send all that follows as the type that proved right. Several threads may find that out at once."""
+        with self._lock:
+            self._types_tried = True
+            before, self.media_type = self.media_type, media_type
+        if before != media_type:
+            kept = CONTENT_TYPES[media_type]
+            log.warning(
+                "NinjaOne takes %s alone; it is used for the rest of this run. "
+                'Set [ninjaone.dialect] media_type = "%s".',
+                kept,
+                media_type,
+            )
+
+    def _sent(self, method: str, path: str, params: dict[str, str] | None, body: Any, media_type: MediaType) -> Answer:
+        begun, status = time.monotonic(), None
+        try:
+            answer = self._adapter.send(
+                self._request(method, path, params, body, media_type),
+                stream=True,
+                timeout=self._timeout,
+                verify=self._verify,  # type: ignore[arg-type]  # None is _Adapter's own
+                proxies=self._proxies,
+            )
+            # Read here, for the answer is a cycle that would keep its page until Python looks for cycles.
+            content = answer.raw.read(decode_content=True)
+            answer.raw.release_conn()
+            status = answer.status_code
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            raise TransientError(
+                f"NinjaOne at {self.url} cannot be reached: {network_failure(error)}.",
+                certificate_hint(error, "ninjaone")
+                or f"{CHECK_URL} Check the network and a proxy in the way ([ninjaone] proxy, HTTPS_PROXY).",
+            ) from error
+        finally:
+            requested(log, f"{method} {path}", begun, status)
+        if self._hear is not None:
+            spent = time.monotonic() - begun
+            headers = dict(answer.headers)
+            self._hear(
+                Exchange("NinjaOne", method, path, params or {}, body, answer.status_code, headers, content, spent)
+            )
+        return self._checked(answer, content)
+
+    def unexpected(self, what: str, answer: Answer) -> NinjasyncError:
+        """Return the error for an answer to ``what`` that cannot be used."""
+        detail, _ = scim_responses.read_error(answer.body)
+        said = f"HTTP {answer.status}" + (f": {detail}" if detail else "")
+        if answer.status == 403:
+            return CredentialsError(f"NinjaOne refused the {what} at {self.url} ({said}).", _RENEW)
+        return UnreachableError(f"NinjaOne did not answer the {what} at {self.url} ({said}).", CHECK_URL)
+
+    def _checked(self, answer: requests.Response, content: bytes) -> Answer:
+        status = answer.status_code
+        stated, now = stated_time(answer.headers.get("Date")), datetime.now(UTC)
+        self.dated = self.dated or stated is not None
+        # A Retry-After that is a date is meant by the server's clock, not by ours.
+        theirs = stated or now
+        self.skew = theirs - now
+        again = answer.headers.get("Retry-After")
+        if may_pass(status, again):
+            raise TransientError(
+                f"NinjaOne answered with HTTP {status}, again and again.",
+                "Wait and run again; what was not applied is planned anew.",
+                status=status,
+                pause=retry_after(again, theirs),
+            )
+        if 300 <= status < 400:
+            raise UnreachableError(
+                f"{self.url} redirects elsewhere (HTTP {status}); the token is not sent after a redirect.", CHECK_URL
+            )
+        content = self._as_utf8(answer, content)
+        try:
+            # A server may repeat in an error what it was sent; the token must not come through to a message.
+            if status >= 400:  # what an error says is shown, and some servers repeat the token in it
+                content = content.replace(self._token.get_secret_value().encode(), b"***")
+            body = parse_json(content) if content.strip() else None
+        except (ValueError, RecursionError) as error:
+            body = None
+            if status < 300 and isinstance(error, UnicodeDecodeError):
+                raise in_no_charset(self.url) from None
+            if status < 300:
+                raise UnreachableError(
+                    f"{self.url} answered with something that is not JSON, as a login page or a proxy would.",
+                    CHECK_URL,
+                ) from None
+        if status == 401:
+            raise CredentialsError(f"NinjaOne refused the SCIM token at {self.url} (HTTP 401).", _RENEW)
+        return Answer(status, body)
+
+    def _as_utf8(self, answer: requests.Response, content: bytes) -> bytes:
+        try:
+            return as_utf8(content, answer.headers.get("Content-Type"), self.url)
+        except UnreachableError:
+            if answer.status_code < 300:
+                raise
+            return b""  # what an error says can be done without
+
+    def _request(
+        self, method: str, path: str, params: dict[str, str] | None, body: Any, media_type: MediaType
+    ) -> requests.PreparedRequest:
+        request = requests.PreparedRequest()
+        request.method = method
+        request.url = f"{self._base}{path}" + (f"?{urlencode(params)}" if params else "")
+        request.body = None if body is None else json.dumps(body).encode()
+        request.headers = self._headers.copy()
+        request.headers["Content-Type"], request.headers["Accept"] = CONTENT_TYPES[media_type], _ACCEPT[media_type]
+        request.prepare_content_length(request.body)
+        return request
+
+    def _prepared(self) -> tuple[str, CaseInsensitiveDict[str]]:
+        """Return what all requests have in common: the endpoint's URL, quoted where need be, and headers."""
+        headers = {"User-Agent": f"ninjasync/{__version__}"}
+        blank = requests.Request("GET", f"{self.url}/Users", {**requests.utils.default_headers(), **headers}).prepare()
+        assert blank.url is not None
+        blank.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
+        return blank.url.removesuffix("/Users"), blank.headers
+
+
+class _Adapter(HTTPAdapter):
+    """requests' adapter for one endpoint: its pool is found once, and an answer is not dressed up for a Session."""
+
+    _pool: Any = None
+
+    def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
+        if self._pool is None:
+            plain: Any = super()
+            pool = plain.get_connection_with_tls_context(request, verify, proxies, cert)
+            if verify is not None:
+                plain.cert_verify(pool, request.url, verify, cert)
+            self._pool = pool
+        return self._pool
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        """Leave it to the pool, which was told once."""
+
+    def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
+        assert request.url is not None
+        return super().request_url(request, proxies) if proxies else "/" + request.url.split("/", 3)[3]
+
+    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
+        answer = requests.Response()
+        answer.request, answer.raw = req, resp
+        answer.status_code, answer.headers = resp.status, resp.headers
+        return answer
+
+
+def _verify(config: Config) -> str | bool | None:
+    """Return by what NinjaOne's certificate is verified: a bundle, requests' own (True), or the system's (None)."""
+    given = config.ninjaone.ca_file
+    bundle = authorities(config, "[ninjaone] ca_file", given) if given else environment_authorities()
+    if bundle is not None:
+        return str(bundle)
+    return None if given else True

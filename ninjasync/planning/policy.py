@@ -1,0 +1,23 @@
+"""The parts of the configuration, and of the moment, that a diff depends on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from ninjasync.config import schema
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The parts of the configuration and of the moment that a diff depends on.
+
+    ``removal_limit`` says how many of so many active managed accounts may be removed;
+    deletions that are merely due stay within it.
+    """
+
+    deprovision: schema.Deprovision
+    groups: schema.Groups
+    protected: tuple[str, ...]
+    external_id: bool
+    now: datetime
+    removal_limit: Callable[[int], float]

@@ -1,0 +1,225 @@
+"""One apply from beginning to end: the lock, what a killed run left, plan, apply, record.
+
+Puts the parts together in the order that keeps the promises of CONTRACT §5. Decides
+nothing about people, prints and asks nothing.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from ninjasync.config import secrets
+from ninjasync.config.schema import Config
+from ninjasync.config.tenant import tenant_of
+from ninjasync.errors import LedgerError, NinjasyncError, RefusedForSafetyError, UnreachableError
+from ninjasync.model.events import Tell, untold
+from ninjasync.model.outcome import Outcome, Result
+from ninjasync.model.ownership import Baseline
+from ninjasync.model.plan import Approvals, Plan, Vanished
+from ninjasync.ninjaone.writer import Writer
+from ninjasync.planning import guards
+from ninjasync.planning.mapping import compile_mapping
+from ninjasync.runs import ledger_update, plan_steps
+from ninjasync.runs import plan as runs
+from ninjasync.runs.executor import apply_plan
+from ninjasync.runs.freshness import expect_fresh
+from ninjasync.runs.journal import LedgerJournal, tell_lasting
+from ninjasync.runs.ledger_update import _saved_baseline
+from ninjasync.runs.recovery import settle
+from ninjasync.state import lock, saved_plan, sqlite
+from ninjasync.state.ledger import Ledger
+
+
+class Applying:
+    """A run that holds the lock: it has a plan, and carries it out or is told not to."""
+
+    def __init__(
+        self,
+        config: Config,
+        ledger: Ledger,
+        writer: Writer,
+        run: str,
+        stop: threading.Event,
+        plan: Plan,
+        baseline: Baseline | None,
+        found: ledger_update.Found,
+        at: datetime,
+    ) -> None:
+        self.plan, self._baseline, self._found, self._at = plan, baseline, found, at
+        self._config, self._ledger, self._writer, self._run, self._stop = config, ledger, writer, run, stop
+
+    def redaction_key(self) -> bytes:
+        """Return the ledger's key of the redaction tokens."""
+        return self._ledger.redaction_key()
+
+    def apply(self, *, parallelism: int | None, tell: Callable[[Outcome], None]) -> Result:
+        """Write the plan and return what became of it.
+
+        With this it is accepted: its read becomes the baseline, and last of all the ledger
+        forgets what is gone.
+        """
+        self._accept()
+        journal = LedgerJournal(self._ledger, self._run)
+        if any(change.resource == "group" for change in self.plan.writes):
+            self._writer.know(self._ledger.ownership(runs.now()))
+        result = apply_plan(
+            self.plan,
+            self._writer,
+            journal,
+            parallelism=parallelism or self._config.run.parallelism,
+            stop=self._stop,
+            tell=tell,
+        )
+        if self._writer.members_shown:
+            self._ledger.learn_that_members_are_shown()
+        if ledger_update.may_forget(self.plan, result):
+            gone = [one.id for one in ledger_update.to_forget(self.plan, result) if self._is_gone(one)]
+            with suppress(LedgerError):  # the next run does it; what was written is to be reported
+                self._ledger.forget([*self._found.deleted, *gone])
+        return tell_lasting(result, self._ledger, self._run)
+
+    def _accept(self) -> None:
+        """Record what was found to be ours, and set the leavers' clocks right (CONTRACT §6.1, §6.7)."""
+        ledger, found = self._ledger, self._found
+        if self._baseline is not None:
+            ledger.set_baseline(self._baseline)
+        ledger.uncontest(found.seen_names)
+        ledger.record("user", found.ours, self._at)
+        ledger.record("group", found.our_groups, self._at)
+        ledger.stop_clocks(found.clocks_to_stop)
+        ledger.start_clocks(found.unclocked, self._at)
+
+    def _is_gone(self, one: Vanished) -> bool:
+        """Whether NinjaOne still says that a resource is gone: a saved plan may be hours old."""
+        try:
+            return self._writer.raw(one.resource, one.id) is None
+        except UnreachableError:
+            return False
+
+    def finish(self, result: Result, exit_code: int) -> LedgerError | None:
+        """Put the end of the run into the history; return what kept it from being written there."""
+        counts = {status: result.count(status) for status in ("applied", "failed", "skipped")}
+        try:
+            self._ledger.finish(self._run, exit_code, counts, runs.now())
+        except LedgerError as error:  # the report tells more of the run, so it must not be lost
+            return error
+        return None
+
+
+@contextmanager
+def applying(
+    config: Config,
+    approvals: Approvals,
+    only: tuple[str, ...],
+    command: str,
+    stop: threading.Event,
+    lock_timeout: float,
+    run_id: str = "",
+    tell: Tell = untold,
+) -> Iterator[Applying]:
+    """Hold the lock, settle what a killed run left, read both sides and plan."""
+    token, secret = secrets.both(config)
+    with (
+        _begun(config, command, lock_timeout, run_id, tell) as (ledger, run, at),
+        Writer(config, token, stop, tell) as writer,
+    ):
+        warnings = tuple(settle(ledger, run, writer, runs.now()))
+        writer.begin(compile_mapping(config.attributes, config.safety).paths, first=ledger.baseline() is None)
+        moment = plan_steps.moment_of(ledger, at, approvals, only, warnings)
+        planning = plan_steps.read_and_plan(config, secret, writer, moment, stop, tell)
+        ledger_update.remember(ledger, planning, moment)
+        found = ledger_update.found(planning, moment)
+        users, disputed = ledger_update.undisputed(found.ours, moment.owned.users)
+        groups, disputed_groups = ledger_update.undisputed(found.our_groups, moment.owned.groups)
+        ledger.record("user", users, at)
+        ledger.record("group", groups, at)
+        found = replace(found, ours=disputed, our_groups=disputed_groups)
+        baseline = ledger_update.accepted_baseline(config, planning, moment)
+        yield Applying(config, ledger, writer, run, stop, planning.plan, baseline, found, at)
+
+
+@contextmanager
+def applying_saved(
+    config: Config,
+    path: Path,
+    approvals: Approvals,
+    command: str,
+    stop: threading.Event,
+    lock_timeout: float,
+    run_id: str = "",
+    tell: Tell = untold,
+) -> Iterator[Applying]:
+    """Hold the lock and prove that a saved plan still stands: ours, unused, and nothing it touches has moved.
+
+    Raises RefusedForSafetyError where it does not.
+    """
+    plan_file = saved_plan.read(path)
+    tenant = tenant_of(config)
+    if plan_file.tenant_id != tenant.id:
+        raise RefusedForSafetyError(
+            f"The saved plan {path} is of another tenant (endpoint, Duo account or [state] tenant).",
+            "Apply it with the configuration that it was made with.",
+        )
+    if plan_file.config_digest != saved_plan.config_digest(config):
+        raise RefusedForSafetyError(
+            f"The saved plan {path} was made with another configuration.", "Make a new one with plan --out FILE."
+        )
+    token = secrets.ninjaone_token(config)
+    with (
+        _begun(config, command, lock_timeout, run_id, tell) as (ledger, run, at),
+        Writer(config, token, stop, tell) as writer,
+    ):
+        if used := ledger.plan_used_by(plan_file.file_digest):
+            raise RefusedForSafetyError(
+                f"The saved plan {path} was applied already, by the run {used}.",
+                "Make a new one with plan --out FILE.",
+            )
+        warnings = tuple(settle(ledger, run, writer, runs.now()))
+        plan = _judged_again(config, plan_file, approvals, warnings)
+        if not plan.refused:
+            gone = {one.id for one in plan.evidence.vanished}
+            ours = sorted(one.id for one in ledger.owned("user").values() if not one.deleted and one.id not in gone)
+            expect_fresh(plan_file, writer, config.ninjaone.dialect.page_size, ours)
+            ledger.use_plan(plan_file.file_digest, run, at)
+        found = ledger_update.found_before(plan_file.exact)
+        yield Applying(config, ledger, writer, run, stop, plan, _saved_baseline(plan_file, plan, at), found, at)
+
+
+@contextmanager
+def _begun(
+    config: Config, command: str, timeout: float, run_id: str, tell: Tell
+) -> Iterator[tuple[Ledger, str, datetime]]:
+    """Hold the lock and begin a run; one that ends by an error is not taken for one that was killed."""
+    tenant, path = tenant_of(config), sqlite.path_of(config)
+    with lock.held(path, tenant, timeout, runs.now(), tell), closing(Ledger.open(path, tenant, runs.now())) as ledger:
+        at = runs.now()
+        ledger.prune(config.state.keep_history_days, at)
+        run = ledger.begin(lock.actor(), command, at, run_id)
+        try:
+            yield ledger, run, at
+        except BaseException as error:
+            code = error.exit_code if isinstance(error, NinjasyncError) else 1 if isinstance(error, Exception) else 130
+            if any(one.id == run for one in ledger.unfinished()[0]):
+                ledger.finish(run, code, {}, runs.now())
+            raise
+
+
+def _judged_again(
+    config: Config, plan_file: saved_plan.SavedPlan, approvals: Approvals, warnings: tuple[str, ...]
+) -> Plan:
+    """Let the guards judge a saved plan once more, with the approvals in the file and those given now."""
+    plan = plan_file.plan
+    verdicts = guards.judge(plan.evidence, config.safety, plan_file.approvals.with_more(approvals))
+    tripped = any(verdict.tripped for verdict in verdicts)
+    writes, withheld = guards.permitted(plan.changes, plan.evidence, verdicts, config.safety)
+    return replace(
+        plan,
+        guards=(*verdicts, guards.unreadable(plan.evidence, len(withheld))),
+        refused=tripped and config.safety.on_refusal == "stop",
+        writes=writes,
+        withheld=withheld,
+        warnings=(*warnings, *plan.warnings),
+    )

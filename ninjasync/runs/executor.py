@@ -1,0 +1,402 @@
+"""Carries a plan out against a writer and says what became of each change.
+
+Knows the order that the plan gives and how many requests may be under way; decides
+nothing of its own, and prints nothing.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from graphlib import TopologicalSorter
+from queue import Empty, SimpleQueue
+from typing import Literal, Protocol, TypeVar
+
+from ninjasync.errors import (
+    CredentialsError,
+    InterruptedRunError,
+    NinjasyncError,
+    NotKeptError,
+    RefusedRequestError,
+    UnreachableError,
+)
+from ninjasync.model.change import REMOVALS, Change, Delta
+from ninjasync.model.directory import Membership, Observation, Resource
+from ninjasync.model.outcome import Outcome, Result
+from ninjasync.model.plan import Plan
+from ninjasync.runs.system_refusals import refusal_of_system
+from ninjasync.threads import HEEDS_SIGNALS_AFTER
+
+log = logging.getLogger(__name__)
+
+# So many failures in a row to reach NinjaOne, over all workers, mean that going on is of no use.
+_MOST_FAILURES_IN_A_ROW = 10
+
+T = TypeVar("T")
+Step = Literal["free", "whole"]
+_Node = tuple[str, Step]
+
+
+class TargetWriter(Protocol):
+    """What a run needs of NinjaOne. Each method raises a NinjasyncError that says what failed."""
+
+    def create_user(self, change: Change) -> tuple[str, tuple[Observation, ...]]:
+        """Create a user; return NinjaOne's id and what it shows otherwise than sent."""
+
+    def create_group(self, change: Change, members: list[str]) -> tuple[str, tuple[Observation, ...]]:
+        """Create a group, perhaps with members (NinjaOne ids) already; return as ``create_user`` does."""
+
+    def patch(
+        self, resource: Resource, id_: str, diff: tuple[Delta, ...], whole: tuple[tuple[str, str], ...]
+    ) -> tuple[Observation, ...]:
+        """Change attributes; return what NinjaOne shows otherwise than sent."""
+
+    def change_members(self, id_: str, added: list[str], removed: list[str]) -> Membership:
+        """Add and remove members (NinjaOne ids) and say which of that is not done."""
+
+    def delete(self, resource: Resource, id_: str) -> None:
+        """Delete a resource."""
+
+
+class Journal(Protocol):
+    """Where each write is put down before it is sent, and its outcome after. Called from the workers."""
+
+    def intend(self, change: Change, step: Step) -> int:
+        """Put down a write that is about to be sent; it is safe when this returns."""
+
+    def conclude(
+        self,
+        number: int,
+        change: Change,
+        step: Step,
+        id_: str | None,
+        observed: tuple[Observation, ...],
+        error: BaseException | None,
+    ) -> None:
+        """Put down what became of it; ``id_`` is NinjaOne's where it was carried out."""
+
+
+def apply_plan(
+    plan: Plan,
+    writer: TargetWriter,
+    journal: Journal,
+    *,
+    parallelism: int,
+    stop: threading.Event,
+    tell: Callable[[Outcome], None] = lambda _: None,
+) -> Result:
+    """Write what may be written of ``plan``, journaled on both sides.
+
+    ``tell`` is called with each outcome as it comes, from this thread.
+
+    A change whose need failed is skipped. Setting ``stop`` lets the calls under way
+    finish and skips the rest; so do refused credentials and an endpoint that is gone.
+    """
+    return _Run(plan, writer, journal, parallelism, stop, tell).result()
+
+
+class _HinderedError(Exception):
+    """A change must not be tried any more, for the reason given."""
+
+
+class _Run:
+    def __init__(
+        self,
+        plan: Plan,
+        writer: TargetWriter,
+        journal: Journal,
+        parallelism: int,
+        stop: threading.Event,
+        tell: Callable[[Outcome], None],
+    ) -> None:
+        self._plan, self._writer, self._journal, self._parallelism = plan, writer, journal, parallelism
+        self._stop, self._tell = stop, tell
+        self._outcomes: dict[str, Outcome] = {}
+        # Duo id -> NinjaOne id, of accounts that this run created.
+        self._created: dict[str, str] = {}
+        # Changes that have given up their name, for a temporary one.
+        self._freed: set[str] = set()
+        # Kept by the workers.
+        self._lock = threading.Lock()
+        self._in_a_row = 0
+        self._fatal: NinjasyncError | None = None
+        # How long each change's requests took, over both steps where it has two.
+        self._seconds: dict[str, float] = {}
+
+    def result(self) -> Result:
+        with ThreadPoolExecutor(self._parallelism, "apply") as pool:
+            for phase in _phases(self._plan.writes):
+                self._run_phase(pool, phase)
+        outcomes = tuple(self._outcomes[change.name] for change in self._plan.writes)
+        interrupted = self._stop.is_set()
+        return Result(outcomes, interrupted=interrupted, fatal=self._fatal).with_withheld(self._plan)
+
+    def _run_phase(self, pool: ThreadPoolExecutor, changes: list[Change]) -> None:
+        by_name = {change.name: change for change in changes}
+        steps = _steps(by_name)
+        awaited = {need for needs in steps.values() for need in needs}
+        sorter = TopologicalSorter(steps)
+        sorter.prepare()
+        # What others wait for goes first, else a large group would still be at work when all the rest is done.
+        ready = deque(sorted(sorter.get_ready(), key=lambda node: node not in awaited))
+        running: dict[Future[tuple[Observation, ...]], _Node] = {}
+        # A queue costs a tenth of concurrent.futures.wait, which looks at every future each time.
+        done: SimpleQueue[Future[tuple[Observation, ...]]] = SimpleQueue()
+        while ready or running:
+            # As many again wait for a worker, so that none has to wait for this thread.
+            while ready and len(running) < 2 * self._parallelism:
+                node = ready.popleft()
+                change = by_name[node[0]]
+                if why := self._hindrance(change):
+                    self._skip(change, why)
+                    sorter.done(node)
+                    ready.extendleft(reversed(sorter.get_ready()))
+                else:
+                    future = pool.submit(self._write, change, node[1])
+                    running[future] = node
+                    future.add_done_callback(done.put)
+            if not running:
+                continue
+            future = _next(done)
+            node = running.pop(future)
+            error = future.exception()
+            self._take(by_name[node[0]], node[1], error, () if error else future.result())
+            sorter.done(node)
+            ready.extendleft(reversed(sorter.get_ready()))  # what had to wait goes first: more may wait for it
+
+    def _hindrance(self, change: Change) -> str:
+        """Say why a change must not be tried; empty where it may."""
+        if self._fatal:
+            return f"not tried, as the run stopped: {self._fatal.message}"
+        if self._stop.is_set():
+            return "not tried, as the run was interrupted"
+        for need in change.needs:
+            before = self._outcomes.get(need)
+            if before is not None and before.status != "applied":
+                return f"not tried, as it waits for a name that {before.change.key} did not give up"
+        return ""
+
+    def _take(self, change: Change, step: Step, error: BaseException | None, observed: tuple[Observation, ...]) -> None:
+        """Turn what a worker raised, or did not, into an outcome."""
+        if error is None:
+            if step == "whole":
+                self._settle(Outcome(change, "applied", observed=observed))
+            else:
+                self._freed.add(change.name)
+            return
+        if isinstance(error, _HinderedError):
+            self._skip(change, str(error))
+            return
+        if isinstance(error, InterruptedRunError):
+            self._settle(Outcome(change, "skipped", "interrupted while it waited to try again"))
+            return
+        told = error if isinstance(error, NinjasyncError) else refusal_of_system(error)
+        if told is not None:
+            message = " ".join(part for part in (told.message, told.hint) if part)
+        else:
+            message = f"unexpected error: {error!r}. Please report it; run plan again to go on."
+            log.debug("unexpected error on %s", change.name, exc_info=error)
+        seen = error.observed if isinstance(error, NotKeptError) else ()
+        there = isinstance(error, NinjasyncError) and error.id is not None
+        self._settle(Outcome(change, "failed", message, observed=seen, there=there))
+
+    def _heed(self, error: BaseException) -> None:
+        """See from a failure whether anything else is worth trying; in the worker, before it takes the next change."""
+        with self._lock:
+            if isinstance(error, UnreachableError):
+                self._in_a_row += 1
+                if self._in_a_row >= _MOST_FAILURES_IN_A_ROW:
+                    self._fatal = error
+            elif isinstance(error, CredentialsError):
+                self._fatal = error
+
+    def _skip(self, change: Change, why: str) -> None:
+        if change.name in self._freed:
+            why += f"; until the next run it has the temporary name {change.via}"
+        self._settle(Outcome(change, "skipped", why))
+
+    def _settle(self, outcome: Outcome) -> None:
+        if outcome.change.name not in self._outcomes:
+            outcome = replace(outcome, seconds=self._seconds.get(outcome.change.name, 0.0))
+            self._outcomes[outcome.change.name] = outcome
+            self._tell(outcome)
+
+    def _write(self, change: Change, step: Step) -> tuple[Observation, ...]:
+        """Make the requests of one change, between two lines of the journal; runs in a worker."""
+        if change.name in self._outcomes:  # its first step failed already
+            return ()
+        if why := self._hindrance(change):
+            raise _HinderedError(why)
+        number = self._journal.intend(change, step)
+        begun = time.monotonic()
+        try:
+            id_, observed = self._send(change, step)
+        except BaseException as error:
+            there = error.id if isinstance(error, NinjasyncError) else None
+            seen = error.observed if isinstance(error, NotKeptError) else ()
+            self._journal.conclude(number, change, step, there, seen, error)
+            self._heed(error)
+            raise
+        finally:
+            before = self._seconds.get(change.name, 0.0)
+            self._seconds[change.name] = before + time.monotonic() - begun
+        self._in_a_row = 0
+        self._journal.conclude(number, change, step, id_, observed, None)
+        return observed
+
+    def _send(self, change: Change, step: Step) -> tuple[str, tuple[Observation, ...]]:
+        """Make the requests of one change; return NinjaOne's id of the resource and what it shows otherwise."""
+        observed: tuple[Observation, ...] = ()
+        match (change.action, change.resource):
+            case ("create", "user"):
+                assert change.external_id is not None
+                try:
+                    id_, observed = self._writer.create_user(change)
+                except NotKeptError as error:
+                    self._created[change.external_id] = error.id or ""
+                    raise
+                self._created[change.external_id] = id_
+            case ("create", "group"):
+                id_, observed = self._writer.create_group(change, self._ids(change)[0])
+                observed = self._send_members(change, id_, observed, None)
+            case ("delete", _):
+                id_ = _id(change)
+                self._writer.delete(change.resource, id_)
+            case (_, "group"):
+                id_, refusal = _id(change), None
+                try:
+                    observed = self._writer.patch("group", id_, _step_diff(change, step), ())
+                except (RefusedRequestError, NotKeptError) as error:
+                    if step == "free" or not (change.added or change.removed):
+                        raise
+                    refusal = error
+                if step == "whole":
+                    observed = self._send_members(change, id_, observed, refusal)
+            case _:
+                id_ = _id(change)
+                whole = change.whole if step == "whole" else ()
+                observed = self._writer.patch("user", id_, _step_diff(change, step), whole)
+        return id_, observed
+
+    def _send_members(
+        self,
+        change: Change,
+        id_: str,
+        observed: tuple[Observation, ...],
+        refusal: RefusedRequestError | NotKeptError | None,
+    ) -> tuple[Observation, ...]:
+        """Change a group's members; raise NotKeptError where not all arrived, or its attributes were refused before."""
+        added, missing = self._ids(change)
+        removed = [member.id for member in change.removed if member.id]
+        done = Membership()
+        try:
+            if added or removed:
+                done = self._writer.change_members(id_, added, removed)
+        except NinjasyncError as error:
+            error.id = error.id or id_
+            raise
+        members = {member.id or self._created.get(member.external_id or ""): member for member in change.added}
+        members |= {member.id: member for member in change.removed}
+        told = [refusal.message] if refusal else []
+        told += _complaints(done, missing, {id_: member.key for id_, member in members.items() if id_})
+        if isinstance(refusal, NotKeptError):
+            observed = (*observed, *refusal.observed)
+        observed = (*observed, *done.observed)
+        if not told:
+            return observed
+        undone = {member.external_id or "" for id_, member in members.items() if id_ in done.undone or not id_}
+        undone |= {member.external_id or "" for member in change.added if member.key in missing}
+        if refusal is not None:
+            paths = refusal.undone if isinstance(refusal, NotKeptError) else None
+            undone |= paths if paths is not None else {delta.path for delta in change.diff}
+        hint = refusal.hint if refusal else "The next run adds them." if missing else "The next run tries it again."
+        partly = NotKeptError(
+            " ".join(told), hint, id_=id_, undone=frozenset(undone), status=refusal.status if refusal else 0
+        )
+        partly.observed = observed
+        raise partly
+
+    def _ids(self, change: Change) -> tuple[list[str], list[str]]:
+        """Return the NinjaOne ids of the members to add, and the names of those who have none yet."""
+        found = {member.key: member.id or self._created.get(member.external_id or "") for member in change.added}
+        return [id_ for id_ in found.values() if id_], [key for key, id_ in found.items() if not id_]
+
+
+def _next(done: SimpleQueue[T]) -> T:
+    """Wait for the next; a signal that comes just before would else be heeded only when that one is here."""
+    while True:
+        with suppress(Empty):
+            return done.get(timeout=HEEDS_SIGNALS_AFTER)
+
+
+# So many members are named in one sentence.
+_MOST_NAMED = 20
+
+
+def _complaints(done: Membership, missing: list[str], names: Mapping[str, str]) -> list[str]:
+    """Say of which members the change is not there, by their userNames (``names``, by NinjaOne's ids)."""
+
+    def listed(ids: Iterable[str]) -> str:
+        return _listed(names.get(id_, id_) for id_ in ids)
+
+    told = []
+    by_reason: dict[str, list[str]] = {}
+    for id_, reason in done.refused.items():
+        by_reason.setdefault(reason, []).append(id_)
+    told += [f"the rest is done, but {listed(ids)}: {reason}." for reason, ids in by_reason.items()]
+    if done.lacking:
+        told.append(f"NinjaOne took the change of members, but {listed(done.lacking)} did not get into the group.")
+    if done.left:
+        told.append(f"NinjaOne took the change of members, but {listed(done.left)} stayed in the group.")
+    if missing:
+        told.append(f"the rest is done, but {_listed(missing)} could not be added, having no account yet.")
+    return told
+
+
+def _listed(names: Iterable[str]) -> str:
+    ordered = sorted(names)
+    more = len(ordered) - _MOST_NAMED
+    return ", ".join(ordered[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _id(change: Change) -> str:
+    assert change.id is not None
+    return change.id
+
+
+def _step_diff(change: Change, step: Step) -> tuple[Delta, ...]:
+    """Return what a step patches: all of it, or only the name, to the temporary one."""
+    if step == "whole":
+        return change.diff
+    return change.freeing
+
+
+def _phases(changes: Iterable[Change]) -> list[list[Change]]:
+    """Split off the removals of people, then of groups: each waits for what goes before."""
+    phases: list[list[Change]] = [[], [], []]
+    for change in changes:
+        phases[0 if change.action not in REMOVALS else 1 + (change.resource == "group")].append(change)
+    return phases
+
+
+def _steps(changes: Mapping[str, Change]) -> dict[_Node, list[_Node]]:
+    """Return the steps of ``changes``, each with those that must go before it.
+
+    A change that goes by way of a temporary name has two, of which the first frees the name.
+    A group waits for what becomes of the people whose membership changes, and for nobody
+    else: its members go in one request after the other, while others are at work.
+    """
+    graph: dict[_Node, list[_Node]] = {}
+    for change in changes.values():
+        before: list[_Node] = [(need, "free" if changes[need].via else "whole") for need in change.needs]
+        if change.via:
+            graph[change.name, "free"] = []
+            before.append((change.name, "free"))
+        members = [f"user:{member.external_id}" for member in (*change.added, *change.removed)]
+        before += [(name, "whole") for name in members if name in changes]
+        graph[change.name, "whole"] = before
+    return graph

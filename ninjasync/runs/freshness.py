@@ -1,0 +1,132 @@
+"""Whether a saved plan still stands: nothing that it touches may have moved since it was made.
+
+Reads again just what the plan touches, by look-ups or by pages, whichever costs fewer
+requests. Cannot write.
+"""
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from itertools import islice
+from typing import Protocol
+
+from ninjasync.errors import IncompleteReadError, RefusedForSafetyError, UnreachableError
+from ninjasync.model.change import Change
+from ninjasync.model.directory import Directory, Group, Resource, User, Wanted
+from ninjasync.model.plan import Plan
+from ninjasync.names_alike import folded
+from ninjasync.net.pacing import TransientError
+from ninjasync.state.saved_plan import SavedPlan, fingerprint
+
+
+class Looker(Protocol):
+    """What it takes to look again."""
+
+    def directory(self, paths: tuple[str, ...], wanted: Wanted) -> Directory:
+        """Return all users and groups, or at least those in ``wanted``."""
+
+    def user(self, id_: str, paths: tuple[str, ...]) -> User | None:
+        """Return one user by NinjaOne's id."""
+
+    def group(self, id_: str) -> Group | None:
+        """Return one group by NinjaOne's id."""
+
+    def holder(self, resource: Resource, external_id: str, name: str) -> User | Group | None:
+        """Return whoever has this externalId or this name."""
+
+
+_Look = Callable[[Change], User | Group | None]
+
+
+# So many accounts of ours are looked for where nothing else shows that NinjaOne still has any.
+_SOME = 3
+
+
+def expect_fresh(saved_plan: SavedPlan, reader: Looker, page_size: int, ours: Iterable[str]) -> None:
+    """Raise RefusedForSafetyError, naming each object that has moved since the plan was made.
+
+    Also where NinjaOne shows nothing that the plan changes, nor some of ``ours`` (its ids of
+    our accounts): an endpoint that has none of them is not the one that was planned for.
+    """
+    plan, seen = saved_plan.plan, saved_plan.exact.seen
+    pages = -(-plan.target["users"] // page_size) + -(-plan.target["groups"] // page_size)
+    listed = plan.users.unmanaged is not None
+    look = _by_looking_up(reader, plan)
+    if listed and len(plan.changes) > pages:
+        with suppress(IncompleteReadError):  # what a list may lack is looked up
+            look = _in_lists(reader, plan)
+    moved, shown = [], False
+    for change in plan.changes:
+        try:
+            found = look(change)
+        except UnreachableError as error:
+            if isinstance(error, TransientError):
+                raise
+            moved.append(f"{change.key} (it cannot be read: {error.message.rstrip('.')})")
+            continue
+        shown = shown or found is not None
+        if change.id is None:
+            # Whoever has the name may be about to give it up, by this very plan.
+            if found is not None and f"{change.resource}:{found.id}" not in change.needs:
+                moved.append(f"{change.key} (it is there by now)")
+        elif found is None:
+            moved.append(f"{change.key} (it is gone)")
+        elif fingerprint(found) != seen[change.name]:
+            moved.append(change.key)
+    if moved:
+        raise RefusedForSafetyError(
+            f"The saved plan is stale: these have changed in NinjaOne since it was made: {', '.join(moved)}.",
+            "Make a new one with plan --out FILE.",
+        )
+    if plan.changes and not shown:
+        _expect_some(reader, list(islice(ours, _SOME)))
+
+
+def _expect_some(reader: Looker, ours: list[str]) -> None:
+    for id_ in ours:
+        try:
+            if reader.user(id_, ()) is not None:
+                return
+        except UnreachableError as error:
+            if isinstance(error, TransientError):
+                raise
+    if ours:
+        raise RefusedForSafetyError(
+            f"NinjaOne shows none of {len(ours)} accounts that ninjasync manages, looked for before the saved plan is "
+            "applied.",
+            "See that [ninjaone] endpoint_url and the token are right, and make a new plan with plan --out FILE.",
+        )
+
+
+def by_name(actual: Directory) -> dict[str, User | Group]:
+    """Return every resource under the name that a change of it has (``Change.name``)."""
+    users: dict[str, User | Group] = {f"user:{user.id}": user for user in actual.users}
+    return users | {f"group:{group.id}": group for group in actual.groups}
+
+
+def _by_looking_up(reader: Looker, plan: Plan) -> _Look:
+    def look(change: Change) -> User | Group | None:
+        if change.id is None:
+            return reader.holder(change.resource, change.external_id or "", change.key)
+        if change.resource == "user":
+            return reader.user(change.id, plan.paths)
+        return reader.group(change.id)
+
+    return look
+
+
+def _in_lists(reader: Looker, plan: Plan) -> _Look:
+    actual = reader.directory(plan.paths, Wanted(frozenset(), frozenset(), {}, {}))
+    there = by_name(actual)
+    held: dict[tuple[Resource, str | None], User | Group] = {}
+    for user in actual.users:
+        held["user", folded(user.user_name)] = held["user", user.external_id] = user
+    for group in actual.groups:
+        held["group", folded(group.display_name)] = held["group", group.external_id] = group
+
+    def look(change: Change) -> User | Group | None:
+        if change.id is not None:
+            return there.get(change.name)
+        by_id = held.get((change.resource, change.external_id))
+        return by_id or held.get((change.resource, folded(change.key)))
+
+    return look

@@ -1,0 +1,115 @@
+"""Settles what a killed run left: looks at the server for each write of which no outcome is known."""
+
+import logging
+from datetime import datetime
+from typing import Any
+
+from ninjasync.errors import UnreachableError
+from ninjasync.model.attributes import ACTIVE, USER_NAME
+from ninjasync.model.directory import Group, User
+from ninjasync.model.history import Operation
+from ninjasync.names_alike import alike
+from ninjasync.ninjaone.reader import Reader, is_down
+from ninjasync.runs.journal import _LASTS
+from ninjasync.state.ledger import Ledger
+
+log = logging.getLogger(__name__)
+
+
+def settle(ledger: Ledger, run: str, reader: Reader, at: datetime) -> list[str]:
+    """Look at the server for each write of which nobody knows whether it was made; say so in a line.
+
+    ``run`` is the present one. Returns that line, or nothing where there is nothing to settle.
+    """
+    runs, operations = ledger.unfinished()
+    runs = [one for one in runs if one.id != run]
+    made = unseen = 0
+    for operation in operations:
+        try:
+            made += _settle_one(ledger, reader, operation)
+        except UnreachableError as error:
+            if is_down(error):
+                raise
+            unseen += 1  # it stays open, and holds up nothing else
+    for one in runs:
+        ledger.finish(one.id, None, _counts(ledger.operations(one.id)), at)
+    if not runs and not operations:
+        return []
+    who = f"The run {runs[-1].id} of {runs[-1].actor} was cut short" if runs else "An earlier run lost some answers"
+    later = f"; {unseen} could not be looked at, which the next run tries again" if unseen else ""
+    line = f"{who}: of {len(operations)} writes whose outcome was not known, {made} had been made{later}."
+    log.info(line)
+    return [line]
+
+
+def _settle_one(ledger: Ledger, reader: Reader, operation: Operation) -> bool:
+    """Find out whether a write was made, and record what is ours by it."""
+    owned: dict[str, Any] | None = None
+    refused = _LASTS in operation.error and operation.action != "delete"  # an answer, though no good one
+    if operation.action == "create":
+        found = _created(reader, operation)
+        made = found is not None
+        if found is not None:
+            owned = _settled_owner(operation, found.id or "", deactivated=False)
+    elif operation.resource == "group":
+        group = reader.group(operation.id or "")
+        made = (group is None) == (operation.action == "delete") and not refused
+    else:
+        user = reader.user(operation.id or "", ())
+        match operation.action:
+            case "delete":
+                made = user is None
+                owned = {"resource": "user", "external_id": operation.external_id, "gone": True} if made else None
+            case "deactivate":
+                made = user is not None and not user.active
+                owned = _settled_owner(operation, operation.id or "", deactivated=True) if made else None
+            case "adopt":
+                made = user is not None and user.external_id == operation.external_id
+                owned = _settled_owner(operation, operation.id or "", deactivated=False) if made else None
+            case _:
+                made = (
+                    not refused
+                    and user is not None
+                    and all(
+                        alike(user.user_name, str(after))
+                        for path, (_, after) in operation.diff.items()
+                        if path == USER_NAME
+                    )
+                )
+    status = "applied" if made else "failed"
+    error = "" if made else operation.error or "the run was cut short before NinjaOne had it"
+    ledger.conclude(operation.number, status, error, operation.intended_at, owned=owned)
+    return made
+
+
+def _created(reader: Reader, operation: Operation) -> User | Group | None:
+    """Return the resource of a create whose answer nobody saw: same externalId, or same name and made since."""
+    duo_id = operation.external_id or ""
+    found: User | Group | None
+    if operation.resource == "user":
+        found = reader.find_user(duo_id, operation.key)
+    else:
+        found = reader.find_group(duo_id, operation.key)
+    if found is None or found.external_id == duo_id:
+        return found
+    return found if reader.made_since(operation.resource, found.id or "", operation.intended_at) else None
+
+
+def _settled_owner(operation: Operation, id_: str, *, deactivated: bool) -> dict[str, Any]:
+    applied = {path: after for path, (_, after) in operation.diff.items() if path not in (ACTIVE, "members")}
+    return {
+        "resource": operation.resource,
+        "external_id": operation.external_id,
+        "id": id_,
+        "name": operation.key,
+        "applied": applied,
+        "shown": {},
+        "added": [],
+        "removed": [],
+        "deactivated": deactivated,
+    }
+
+
+def _counts(operations: list[Operation]) -> dict[str, int]:
+    statuses = [operation.status for operation in operations]
+    return {status: statuses.count(status) for status in ("applied", "failed", "skipped")}

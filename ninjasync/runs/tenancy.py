@@ -1,0 +1,106 @@
+"""The tenants of a ledger: which there are, and how the entries of a former one become this one's.
+
+Knows the ledger and the lock; decides nothing about people, prints and asks nothing.
+"""
+
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from datetime import datetime
+
+from ninjasync.config.schema import Config
+from ninjasync.config.tenant import in_a_command, tenant_of
+from ninjasync.errors import CommandLineError, RefusedForSafetyError
+from ninjasync.model.history import Inventory, TenantEntries
+from ninjasync.model.tenant import Tenant
+from ninjasync.state import lock
+from ninjasync.state.ledger import Ledger
+from ninjasync.state.sqlite import SCHEMA_VERSION, path_of
+
+
+def show(config: Config) -> Inventory:
+    """Return where the ledger is and what it holds. Raises LedgerError where it is damaged."""
+    path, tenant = path_of(config), tenant_of(config)
+    ledger = Ledger.open_to_read(path, tenant)
+    if ledger is None:
+        return Inventory(str(path), tenant, None, ())
+    with closing(ledger):
+        return Inventory(str(path), tenant, SCHEMA_VERSION, ledger.tenants())
+
+
+def rename_tenant(config: Config, old: str, now: datetime) -> TenantEntries:
+    """Make the entries of the former tenant ``old`` this one's; return what they were.
+
+    ``old`` is the former [state] tenant, or a tenant's id as ``ledger show`` lists it: where
+    the endpoint's URL or Duo's host name is another one now. Raises CommandLineError where
+    there is none, RefusedForSafetyError where this tenant has entries of its own,
+    LockedError where a run of either is under way.
+    """
+    path, tenant = path_of(config), tenant_of(config)
+    if not path.exists():
+        raise CommandLineError(f"There is no ledger at {path}.", "Set [state] path to where it is.")
+    with ExitStack() as stack:
+        stack.enter_context(lock.held(path, tenant, 0, now))
+        ledger = stack.enter_context(closing(Ledger.open(path, tenant, now)))
+        tenants = ledger.tenants()
+        former = _named(old, tenant, tenants)
+        mine = next(one for one in tenants if one.id == tenant.id)
+        if mine.has_entries:
+            raise RefusedForSafetyError(
+                f"{_called(mine)} has entries of its own in the ledger ({_counted(mine)}), so those of "
+                f"{_called(former)} cannot become its own.",
+                "Each keeps what it has; set [state] tenant to the name whose entries are to count.",
+            )
+        stack.enter_context(lock.held(path, former.tenant, 0, now))
+        ledger.take_over(former.id)
+        run = ledger.begin(lock.actor(), f"ledger rename-tenant {in_a_command(old)}", now)
+        ledger.finish(run, 0, {}, now)
+    return former
+
+
+def former(ledger: Ledger) -> tuple[str, str] | None:
+    """Say in a sentence and a cure whose entries may be this tenant's, where it has none, if any may be."""
+    tenants = ledger.tenants()
+    if any(one.id == ledger.tenant.id and one.has_entries for one in tenants):
+        return None
+    others = [one for one in tenants if one.id != ledger.tenant.id and one.has_entries]
+    this = f"The ledger has nothing of {_called(ledger.tenant)} yet"
+    for one in others:
+        if one.tenant.is_namesake_of(ledger.tenant):
+            return (
+                f"{this}, but {_counted(one)} of {_called(one)}, with the same endpoint and Duo.",
+                f"If [state] tenant was renamed, run: ninjasync ledger rename-tenant {in_a_command(one.name)}",
+            )
+    for one in others:
+        same_duo = one.api_hostname == ledger.tenant.api_hostname
+        if one.name == ledger.tenant.name and (same_duo or one.endpoint_url == ledger.tenant.endpoint_url):
+            place = f"another endpoint ({one.endpoint_url})" if same_duo else f"another Duo ({one.api_hostname})"
+            return (
+                f"{this}, but {_counted(one)} with {place}.",
+                f"If it was only the address that changed, run: ninjasync ledger rename-tenant {one.id}",
+            )
+    return None
+
+
+def _named(old: str, tenant: Tenant, tenants: Sequence[TenantEntries]) -> TenantEntries:
+    others = [one for one in tenants if one.id != tenant.id]
+    hits = [one for one in others if one.name == old and one.tenant.is_namesake_of(tenant)]
+    hits = hits or [one for one in others if one.id == old and tenant.shares_a_side_with(one.tenant)]
+    if hits and hits[0].has_entries:
+        return hits[0]
+    there = [
+        f"{in_a_command(one.name) if one.tenant.is_namesake_of(tenant) else one.id} ({_counted(one)})"
+        for one in others
+        if one.has_entries and tenant.shares_a_side_with(one.tenant)
+    ]
+    raise CommandLineError(
+        f"The ledger has no entries of a former tenant {in_a_command(old)} of this endpoint and Duo.",
+        f"It has those of {', '.join(there)}." if there else "ninjasync ledger show lists all that it has.",
+    )
+
+
+def _called(one: Tenant | TenantEntries) -> str:
+    return f"the tenant {in_a_command(one.name)}" if one.name else "the tenant without a name"
+
+
+def _counted(one: TenantEntries) -> str:
+    return f"{one.users} user{'s' * (one.users != 1)} and {one.groups} group{'s' * (one.groups != 1)}"

@@ -1,0 +1,1 @@
+"""The people of the sandbox, their groups, and what happens to them."""

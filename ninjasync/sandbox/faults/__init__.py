@@ -1,0 +1,1 @@
+"""What goes wrong: faults of the network, and quirks of servers."""

@@ -1,0 +1,1 @@
+"""The sandbox's NinjaOne: what it stores, and SCIM over it."""

@@ -1,0 +1,105 @@
+"""One apply per tenant at a time: a lock that the kernel frees when its holder dies."""
+
+import getpass
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+
+from ninjasync.errors import LedgerError, LockedError
+from ninjasync.model.events import Locked, Tell, untold
+from ninjasync.model.tenant import Tenant
+
+_MOMENT = 0.3  # seconds
+
+
+def actor() -> str:
+    """Say who runs this process, and where."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid()) if hasattr(os, "getuid") else "unknown"
+    return f"{user}@{socket.gethostname()} (process {os.getpid()})"
+
+
+@contextmanager
+def held(ledger: Path, tenant: Tenant, timeout: float, now: datetime, tell: Tell = untold) -> Iterator[None]:
+    """Hold the tenant's lock, which lies beside the ledger.
+
+    Raises LockedError, naming the holder, when it is not free within ``timeout`` seconds.
+    """
+    import filelock  # 8 ms, which a plan does not need
+
+    path = _path(ledger, tenant)
+    lock = filelock.FileLock(path, mode=0o600)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            # A plan that looks whether the lock is held holds it for a moment.
+            lock.acquire(timeout=_MOMENT)
+        except filelock.Timeout:
+            if timeout <= _MOMENT:
+                raise
+            tell(Locked(holder(ledger, tenant) or "it does not say who", timeout))
+            lock.acquire(timeout=timeout - _MOMENT)
+    except filelock.Timeout as error:
+        raise LockedError(
+            f"Another run holds the lock of this tenant: {holder(ledger, tenant) or 'it does not say who'}.",
+            "Wait until it has ended, or wait for it with --lock-timeout SECONDS.",
+        ) from error
+    except OSError as error:
+        raise LedgerError(
+            f"The lock {path} cannot be taken: {error.strerror or error}.",
+            "Give [state] path a place that may be written to.",
+        ) from error
+    try:
+        said = {"actor": actor(), "since": now.isoformat(timespec="seconds")}
+        with suppress(OSError):  # on a full disk; the lock itself is the kernel's
+            _holder(ledger, tenant).write_text(json.dumps(said), "utf-8")
+        yield
+    finally:
+        with suppress(OSError):
+            _holder(ledger, tenant).unlink(missing_ok=True)
+        lock.release()
+
+
+def holder(ledger: Path, tenant: Tenant) -> str | None:
+    """Say who holds the lock, as far as the holder wrote it down; None if nobody did.
+
+    A holder that was killed leaves its note behind, so this alone does not tell that the
+    lock is held; see ``is_held``.
+    """
+    try:
+        said = json.loads(_holder(ledger, tenant).read_text("utf-8"))
+        return f"{said['actor']}, since {said['since']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def is_held(ledger: Path, tenant: Tenant) -> bool:
+    """Whether another process holds the lock at this moment."""
+    import filelock
+
+    path = _path(ledger, tenant)
+    if not path.exists():
+        return False
+    lock = filelock.FileLock(path, mode=0o600)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        return True
+    except OSError:
+        return False
+    lock.release()
+    return False
+
+
+def _path(ledger: Path, tenant: Tenant) -> Path:
+    return ledger.with_name(f"{ledger.name}.{tenant.id}.lock")
+
+
+def _holder(ledger: Path, tenant: Tenant) -> Path:
+    return ledger.with_name(f"{ledger.name}.{tenant.id}.holder")

@@ -1,0 +1,153 @@
+"""A plan as a file: reviewed now, applied later, exactly once and only unchanged.
+
+The file is the plan's JSON document (CONTRACT §4) with all that is needed to
+apply it, and a digest over every other byte of it. It holds no secret.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from ninjasync import __version__
+from ninjasync.config.schema import Config
+from ninjasync.errors import NinjasyncError, RefusedForSafetyError
+from ninjasync.model.directory import Group, User
+from ninjasync.model.document import FORMAT_VERSION, digest, document
+from ninjasync.model.plan import Approvals, Plan
+
+_DIGEST = re.compile(rb'"file_digest": "sha256:([0-9a-f]{64})"')
+_BLANK = b"0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class Exact:
+    """What a saved plan has beyond its JSON document.
+
+    ``seen`` maps the name of each change of a resource that exists to the fingerprint
+    that it had; ``ours`` and ``our_groups`` are what was found to be ours (Duo id,
+    NinjaOne id, name), ``unclocked`` and ``clocks_to_stop`` whose time on the ladder
+    begins and ends, ``scope_digest`` and ``scoped`` what makes the next baseline, unless
+    the plan was narrowed.
+    """
+
+    plan: Plan
+    seen: dict[str, str]
+    ours: list[tuple[str, str, str]]
+    our_groups: list[tuple[str, str, str]]
+    unclocked: list[str]
+    clocks_to_stop: list[str]
+    scope_digest: str
+    scoped: dict[str, str]
+    whole_scope: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SavedPlan:
+    """A plan read from a file whose every byte is as it was written."""
+
+    exact: Exact
+    created_at: datetime
+    tenant_id: str
+    config_digest: str
+    approvals: Approvals
+    file_digest: str
+
+    @property
+    def plan(self) -> Plan:
+        """The plan itself."""
+        return self.exact.plan
+
+
+_EXACT, _APPROVALS = TypeAdapter(Exact), TypeAdapter(Approvals)
+
+
+def dump(exact: Exact, tenant_id: str, config_digest: str, approvals: Approvals, created_at: datetime) -> bytes:
+    """Return the file's bytes."""
+    body = document(exact.plan)
+    whole: dict[str, Any] = {
+        "format_version": FORMAT_VERSION,
+        "ninjasync_version": __version__,
+        "created_at": created_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "digest": digest(body),
+        **body,
+        "tenant_id": tenant_id,
+        "config_digest": config_digest,
+        "approvals": _APPROVALS.dump_python(approvals, mode="json"),
+        "exact": _EXACT.dump_python(exact, mode="json"),
+        "file_digest": f"sha256:{_BLANK.decode()}",
+    }
+    blank = (json.dumps(whole, indent=1) + "\n").encode()
+    return _with_digest(blank, hashlib.sha256(blank).hexdigest().encode())
+
+
+def read(path: Path) -> SavedPlan:
+    """Read a saved plan. Raises RefusedForSafetyError where it was changed, NinjasyncError where there is none."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise NinjasyncError(
+            f"The saved plan {path} cannot be read: {error.strerror or error}.", "Check the path."
+        ) from error
+    return load(data, str(path))
+
+
+def load(data: bytes, path: str) -> SavedPlan:
+    """Read a file's bytes. Raises RefusedForSafetyError where it is no plan, or not as it was written."""
+    found = _DIGEST.findall(data)
+    if not found:
+        raise RefusedForSafetyError(f"{path} is no saved plan of ninjasync.", "Make one with plan --out FILE.")
+    stated = found[-1]
+    if hashlib.sha256(_with_digest(data, _BLANK)).hexdigest().encode() != stated:
+        raise RefusedForSafetyError(
+            f"The saved plan {path} was changed after it was made.", "Make a new one with plan --out FILE."
+        )
+    try:
+        whole = json.loads(data)
+        return SavedPlan(
+            exact=_EXACT.validate_python(whole["exact"]),
+            created_at=datetime.fromisoformat(whole["created_at"]),
+            tenant_id=whole["tenant_id"],
+            config_digest=whole["config_digest"],
+            approvals=_APPROVALS.validate_python(whole["approvals"]),
+            file_digest=stated.decode(),
+        )
+    except (ValueError, KeyError, TypeError, ValidationError) as error:
+        raise RefusedForSafetyError(
+            f"The saved plan {path} is of another version of ninjasync ({type(error).__name__}).",
+            "Make a new one with plan --out FILE, with this version.",
+        ) from error
+
+
+def config_digest(config: Config) -> str:
+    """Return the digest of those parts of the configuration that a plan depends on."""
+    parts = {
+        "scope": config.scope,
+        "groups": config.groups,
+        "deprovision": config.deprovision,
+        "safety": config.safety,
+        "dialect": config.ninjaone.dialect,
+    }
+    body = {name: part.model_dump(mode="json") for name, part in parts.items()}
+    return digest(body | {"attributes": config.attributes, "organizations": config.organizations})
+
+
+def fingerprint(resource: User | Group) -> str:
+    """Return a digest of everything that a plan saw of a resource."""
+    if isinstance(resource, User):
+        seen: Any = [resource.user_name, resource.external_id, resource.active, list(resource.values)]
+    else:
+        members = None if resource.members is None else sorted(resource.members)
+        seen = [resource.display_name, resource.external_id, members]
+    return hashlib.sha256(json.dumps(seen).encode()).hexdigest()
+
+
+def _with_digest(data: bytes, digits: bytes) -> bytes:
+    """Return ``data`` with the last file digest in it replaced."""
+    last = list(_DIGEST.finditer(data))[-1]
+    return data[: last.start(1)] + digits + data[last.end(1) :]

@@ -1,0 +1,51 @@
+"""Work in background threads, and waiting for it so that a signal is heeded meanwhile."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
+from contextlib import contextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def in_background(work: Callable[[], T]) -> Future[T]:
+    """Do ``work`` in a thread of its own; the future has what it returns or raises."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="read", daemon=True).start()
+    return future
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let interrupts wait until the end of this: Python may lose one that comes amid an import.
+
+    The threads that are started meanwhile never get any, so that the main thread does.
+    """
+    if hasattr(signal, "pthread_sigmask"):
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    else:  # Windows, where programs are told another way
+        yield
+
+
+# Seconds. A signal that comes in the moment before the main thread begins to wait is heeded when it wakes.
+HEEDS_SIGNALS_AFTER = 0.5
+
+
+def result_of(future: Future[T]) -> T:
+    """Return, or raise, what comes of ``future``; an interrupt is heeded meanwhile."""
+    while not future.done():
+        wait([future], timeout=HEEDS_SIGNALS_AFTER)
+    return future.result()

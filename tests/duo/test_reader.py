@@ -1,0 +1,490 @@
+"""Reading Duo: complete or not at all, and every refusal with its cure."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+
+import certifi
+import pytest
+import urllib3
+from pydantic import SecretStr
+
+from ninjasync.config.schema import Config
+from ninjasync.duo.reader import DuoReader
+from ninjasync.duo.records import clean, group_ids
+from ninjasync.errors import ConfigurationError, CredentialsError, IncompleteReadError, UnreachableError
+from ninjasync.sandbox import NinjaOne, Sandbox, make_company
+
+if TYPE_CHECKING:
+    from tests.conftest import Clock
+
+MakeConfig = Callable[..., Config]
+Answer = tuple[int, Any]
+Answering = Callable[[str, dict[str, str]], Answer]
+
+
+class Script:
+    """A server on loopback that answers as a function of path and parameters says, and remembers the requests."""
+
+    def __init__(self) -> None:
+        self.answer: Answering = lambda path, params: page([], 0)
+        self.requests: list[tuple[str, dict[str, str], str]] = []
+        script = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                parts = urlsplit(self.path)
+                params = dict(parse_qsl(parts.query))
+                script.requests.append((parts.path, params, self.headers["Authorization"] + self.headers["Date"]))
+                status, body = script.answer(parts.path, params)
+                if status == 0:  # hang up
+                    self.close_connection = True
+                    return
+                sent = body if isinstance(body, bytes) else json.dumps(body).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(sent)))
+                if 300 <= status < 400:
+                    self.send_header("Location", f"http://127.0.0.1:{script.port}/elsewhere")
+                self.end_headers()
+                self.wfile.write(sent)
+
+            def log_message(self, format: str, *args: Any) -> None:
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self._server.server_port
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+@pytest.fixture
+def script() -> Iterator[Script]:
+    with closing(Script()) as made:
+        yield made
+
+
+@pytest.fixture
+def reader(script: Script, make_config: MakeConfig, clock: Clock) -> Iterator[DuoReader]:
+    config = make_config(duo={"api_hostname": f"http://127.0.0.1:{script.port}"}, run={"retries": 3})
+    with closing(DuoReader(config, SecretStr("secret"), clock)) as made:
+        yield made
+
+
+def page(rows: list[Any], total: Any, following: Any = None) -> Answer:
+    metadata = {"total_objects": total, "next_offset": following}
+    return 200, {"stat": "OK", "response": rows, "metadata": {k: v for k, v in metadata.items() if v is not None}}
+
+
+def fail(status: int, code: int, message: str = "No", detail: str | None = None) -> Answer:
+    return status, {"stat": "FAIL", "code": code, "message": message, "message_detail": detail}
+
+
+def users(*ids: str, **fields: Any) -> list[dict[str, Any]]:
+    return [{"user_id": id_, "status": "active"} | fields for id_ in ids]
+
+
+def ids(reader: DuoReader) -> list[Any]:
+    return reader.users(lambda row: row.get("user_id") if isinstance(row, dict) else row)
+
+
+# --- against the sandbox ---------------------------------------------------------------------
+
+
+def test_every_user_and_group_of_a_real_account_is_read_page_by_page(make_config: MakeConfig) -> None:
+    people = make_company(users=650, seed=2)
+    with Sandbox(people, NinjaOne()) as box:
+        # With one thread the pages come in order, over one connection.
+        duo = {"api_hostname": box.duo_url, "integration_key": box.integration_key}
+        config = make_config(duo=duo, run={"parallelism": 1})
+        with closing(DuoReader(config, SecretStr(box.secret_key), threading.Event())) as reader:
+            assert reader.groups() == {id_: group["name"] for id_, group in people.groups.items()}
+            assert ids(reader) == list(people.users)
+        sent = [(request.path, request.query.get("limit"), request.query.get("offset")) for request in box.requests]
+        assert sent == [
+            ("/admin/v1/groups", "500", "0"),
+            ("/admin/v1/users", "300", "0"),
+            ("/admin/v1/users", "300", "300"),
+            ("/admin/v1/users", "300", "600"),
+        ]
+        assert {request.method for request in box.requests} == {"GET"}
+        assert len({request.connection for request in box.requests}) == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "wrong", "cure"),
+    [
+        ("integration_key", "DIWRONG0000000000000", "Check [duo] integration_key"),
+        ("secret_key", "wrong-secret", "Check [duo] secret_key, and that this machine's clock is right"),
+        ("permissions", (), 'Give the Admin API application the permission "Grant resource - Read"'),
+    ],
+)
+def test_refused_credentials_are_told_with_the_cure(
+    make_config: MakeConfig, setting: str, wrong: Any, cure: str
+) -> None:
+    options = {setting: wrong} if setting == "permissions" else {}
+    with Sandbox(make_company(users=1), NinjaOne(), **options) as box:
+        given = {"integration_key": box.integration_key, "secret_key": box.secret_key, setting: wrong}
+        config = make_config(duo={"api_hostname": box.duo_url, "integration_key": given["integration_key"]})
+        with (
+            closing(DuoReader(config, SecretStr(str(given["secret_key"])), threading.Event())) as reader,
+            pytest.raises(CredentialsError) as caught,
+        ):
+            reader.groups()
+    assert cure in caught.value.hint
+    assert caught.value.exit_code == 6
+    assert len(box.requests) == 1, "it is not tried again"
+
+
+# --- completeness ----------------------------------------------------------------------------
+
+
+def test_an_empty_account_is_read_completely(script: Script, reader: DuoReader) -> None:
+    assert ids(reader) == []
+    assert len(script.requests) == 1
+
+
+def test_pages_follow_the_offsets_that_duo_gives(script: Script, reader: DuoReader) -> None:
+    pages = {"0": page(users("A", "B"), 3, 7), "7": page(users("C"), 3)}
+    script.answer = lambda path, params: pages[params["offset"]]
+    assert ids(reader) == ["A", "B", "C"]
+    assert [params for _, params, _ in script.requests] == [
+        {"limit": "300", "offset": "0"},
+        {"limit": "300", "offset": "7"},
+    ]
+
+
+@pytest.mark.parametrize("total", [0, 1])
+def test_a_read_that_does_not_add_up_is_tried_once_more_and_then_refused(
+    script: Script, reader: DuoReader, total: int
+) -> None:
+    script.answer = lambda path, params: page(users("A", "B"), total)
+    with pytest.raises(IncompleteReadError, match=f"Duo says that it has {total} users, but sent 2"):
+        ids(reader)
+    assert len(script.requests) == 2
+
+
+def test_a_user_who_was_created_during_the_read_costs_one_more_read(script: Script, reader: DuoReader) -> None:
+    answers = [page(users("A"), 2), page(users("A", "B"), 2)]
+    script.answer = lambda path, params: answers.pop(0)
+    assert ids(reader) == ["A", "B"]
+
+
+def test_a_user_who_comes_twice_counts_once_so_that_another_who_was_skipped_is_noticed(
+    script: Script, reader: DuoReader
+) -> None:
+    pages = {"0": page(users("A", "B"), 3, 2), "2": page(users("B"), 3)}
+    script.answer = lambda path, params: pages[params["offset"]]
+    with pytest.raises(IncompleteReadError, match="has 3 users, but sent 2"):
+        ids(reader)
+
+
+@pytest.mark.parametrize("total", [3, 2])
+def test_users_in_the_trash_may_or_may_not_be_counted_by_duo(script: Script, reader: DuoReader, total: int) -> None:
+    rows = [*users("A", "B"), *users("T", status="pending deletion")]
+    script.answer = lambda path, params: page(rows, total)
+    assert ids(reader) == ["A", "B", "T"]
+
+
+@pytest.mark.parametrize("total", [None, "2", True, 2.0, [2]])
+def test_without_a_total_the_read_cannot_be_proven(script: Script, reader: DuoReader, total: Any) -> None:
+    script.answer = lambda path, params: page(users("A", "B"), total)
+    with pytest.raises(IncompleteReadError, match="did not say how many users"):
+        ids(reader)
+
+
+@pytest.mark.parametrize("following", [0, -1, "300", [1], 300.0])
+def test_paging_that_stands_still_is_an_error_and_no_loop(script: Script, reader: DuoReader, following: Any) -> None:
+    script.answer = lambda path, params: page(users("A"), 5, following)
+    with pytest.raises(IncompleteReadError, match="paging of users stands still"):
+        ids(reader)
+
+
+def test_offsets_that_grow_over_empty_pages_are_an_error_and_no_loop(script: Script, reader: DuoReader) -> None:
+    def endless(path: str, params: dict[str, str]) -> Answer:
+        if len(script.requests) > 20:
+            return fail(400, 40002, "the test has seen enough")
+        return page([], 5, int(params["offset"]) + 300)
+
+    script.answer = endless
+    with pytest.raises(IncompleteReadError, match="an empty page of users, and says that more follow"):
+        ids(reader)
+
+
+def test_a_number_of_users_that_changes_between_pages_is_read_once_more(script: Script, reader: DuoReader) -> None:
+    answers = [page(users("A", "B"), 3, 2), page(users("C"), 4), page(users("A", "B", "C", "D"), 4)]
+    script.answer = lambda path, params: answers.pop(0)
+    assert ids(reader) == ["A", "B", "C", "D"]
+    script.answer = lambda path, params: page(users("A"), len(script.requests), 2 if params["offset"] == "0" else None)
+    with pytest.raises(IncompleteReadError, match="changed from"):
+        ids(reader)
+
+
+def test_users_are_asked_for_by_id_a_hundred_at_a_time_and_nobody_else_is_believed(
+    script: Script, reader: DuoReader
+) -> None:
+    def answer(path: str, params: dict[str, str]) -> Answer:
+        asked = json.loads(params["user_id_list"])
+        return page([*users(asked[0], "STRANGER"), "nonsense"], 2)
+
+    script.answer = answer
+    wanted = [f"DU{number:03}" for number in range(150)]
+    assert reader.users_by_id(wanted, lambda row: row["user_id"]) == ["DU000", "DU100"]
+    assert [len(json.loads(params["user_id_list"])) for _, params, _ in script.requests] == [100, 50]
+    assert reader.users_by_id([], lambda row: row) == []
+
+
+def test_a_record_without_an_id_does_not_lose_the_page(script: Script, reader: DuoReader) -> None:
+    rows: list[Any] = [*users("A"), {"username": "nobody"}, "nonsense", {"user_id": ""}, *users("B")]
+    script.answer = lambda path, params: page(rows, 5)
+    assert ids(reader) == ["A", None, "nonsense", "", "B"]
+
+
+@pytest.fixture
+def narrow(script: Script, make_config: MakeConfig, clock: Clock) -> Iterator[DuoReader]:
+    config = make_config(duo={"api_hostname": f"http://127.0.0.1:{script.port}"}, run={"retries": 3})
+    with closing(
+        DuoReader(config, SecretStr("secret"), clock, fields=frozenset({"user_id", "status", "email"}))
+    ) as made:
+        yield made
+
+
+def test_fields_that_nobody_asked_for_are_left_out_and_the_others_are_as_duo_sent_them(
+    script: Script, narrow: DuoReader
+) -> None:
+    email: list[Any] = ["a@example.com", None, 7, {"nested": [1]}, ["x"], "\u00e4\u2028"]
+    rows = [*users("A", email=email, phones=[{"number": "1"}], notes="long"), *users("B", phones=None)]
+    script.answer = lambda path, params: page(rows, 2)
+    assert narrow.users(lambda row: row) == [
+        {"user_id": "A", "status": "active", "email": email},
+        {"user_id": "B", "status": "active"},
+    ]
+
+
+def test_fields_are_left_out_of_users_alone_for_groups_have_others(script: Script, narrow: DuoReader) -> None:
+    script.answer = lambda path, params: page([{"group_id": "DG1", "name": "Staff"}], 1)
+    assert narrow.groups() == {"DG1": "Staff"}
+
+
+@pytest.mark.parametrize("odd", ["nonsense", None, ["x"], 7, {"user_id": "C", "email": "\ud800"}])
+def test_a_page_of_another_shape_is_read_as_it_would_be_without_fields(
+    script: Script, reader: DuoReader, narrow: DuoReader, odd: Any
+) -> None:
+    script.answer = lambda path, params: page([*users("A"), odd], 2)
+    assert narrow.users(lambda row: row) == reader.users(lambda row: row) == [*users("A"), odd]
+
+
+@pytest.mark.parametrize("row", ["x", None, {}, {"group_id": "", "name": "x"}, {"group_id": 1, "name": "x"}])
+def test_a_group_that_cannot_be_read_ends_the_run_as_scope_hangs_on_it(
+    script: Script, reader: DuoReader, row: Any
+) -> None:
+    script.answer = lambda path, params: page([{"group_id": "DG0", "name": "Ok"}, row], 2)
+    with pytest.raises(IncompleteReadError, match="a group without an id"):
+        reader.groups()
+
+
+# --- failures --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("status", "tries"), [(500, 3), (502, 4), (503, 4), (504, 4), (429, 4), (0, 4)])
+def test_a_failure_that_may_pass_is_tried_again_and_then_told(
+    script: Script, reader: DuoReader, status: int, tries: int
+) -> None:
+    script.answer = lambda path, params: (status, b"")
+    with pytest.raises(UnreachableError) as caught:
+        reader.groups()
+    assert len(script.requests) == tries
+    assert ("cannot be reached" if status == 0 else f"HTTP {status}") in caught.value.message
+    assert caught.value.hint
+
+
+def test_a_call_succeeds_after_a_failure_that_passed(script: Script, reader: DuoReader, clock: Clock) -> None:
+    answers = [(503, b""), fail(429, 42901, "Too Many Requests"), page(users("A"), 1)]
+    script.answer = lambda path, params: answers.pop(0)
+    assert ids(reader) == ["A"]
+    assert [params for _, params, _ in script.requests] == [{"limit": "300", "offset": "0"}] * 3
+
+
+def test_nothing_listening_is_told(make_config: MakeConfig, clock: Clock) -> None:
+    with closing(Script()) as gone:
+        port = gone.port
+    config = make_config(duo={"api_hostname": f"http://127.0.0.1:{port}"}, run={"retries": 0})
+    with (
+        closing(DuoReader(config, SecretStr("secret"), clock)) as reader,
+        pytest.raises(UnreachableError, match="nothing listens there"),
+    ):
+        reader.groups()
+
+
+@pytest.mark.parametrize(
+    ("code", "cure"),
+    [
+        (40101, "integration_key and secret_key"),
+        (40102, "Admin API application of this Duo account"),
+        (40103, "clock"),
+        (40104, "Duo could not read the date"),
+        (40105, "Set this machine's clock: Duo refuses"),
+        (40301, "Grant resource - Read"),
+        (40399, "integration_key and secret_key"),
+    ],
+)
+def test_each_of_duos_refusals_has_its_own_cure(script: Script, reader: DuoReader, code: int, cure: str) -> None:
+    script.answer = lambda path, params: fail(code // 100, code, "Refused", "because")
+    with pytest.raises(CredentialsError) as caught:
+        reader.groups()
+    assert cure in caught.value.hint
+    assert f"{code} Refused (because)" in caught.value.message
+    assert len(script.requests) == 1
+
+
+def test_a_bad_request_is_told_with_duos_words_and_not_tried_again(script: Script, reader: DuoReader) -> None:
+    script.answer = lambda path, params: fail(400, 40002, "Invalid request parameters", "limit")
+    with pytest.raises(UnreachableError, match=r"HTTP 400, 40002 Invalid request parameters \(limit\)"):
+        reader.groups()
+    assert len(script.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (200, b"<html>Sign in</html>"),
+        (404, b"<html>Not found</html>"),
+        (302, b""),
+        (200, b""),
+        (200, []),
+        (200, {}),
+        (200, {"stat": "OK", "response": {"a": 1}, "metadata": {}}),
+        (200, {"stat": "OK", "response": [], "metadata": 3}),
+        (200, {"stat": "FAIL"}),
+        (200, {"stat": "OK"}),
+        (200, b"null"),
+        (200, b"\xff"),
+        (400, {"stat": "FAIL"}),
+        (400, b"null"),
+        (400, b"[]"),
+    ],
+)
+def test_what_is_no_answer_of_duo_is_told_as_such_and_no_redirect_is_followed(
+    script: Script, reader: DuoReader, answer: Answer
+) -> None:
+    script.answer = lambda path, params: answer
+    with pytest.raises((UnreachableError, IncompleteReadError)) as caught:
+        reader.groups()
+    assert caught.value.hint
+    assert all(path == "/admin/v1/groups" for path, _, _ in script.requests)
+
+
+def test_every_message_is_free_of_the_secret(script: Script, reader: DuoReader) -> None:
+    script.answer = lambda path, params: fail(401, 40103, "Invalid signature")
+    with pytest.raises(CredentialsError) as caught:
+        reader.groups()
+    assert "secret" not in caught.value.message
+    assert "'secret'" not in repr(caught.value.__cause__)
+
+
+# --- connections -----------------------------------------------------------------------------
+
+
+def pool(config: Config) -> Any:
+    reader = DuoReader(config, SecretStr("secret"), threading.Event())
+    made = reader._transport._pool
+    reader.close()
+    return made
+
+
+def test_duos_certificates_are_pinned_unless_another_bundle_is_named(
+    make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[str] = []
+
+    class Context(ssl.SSLContext):
+        def load_verify_locations(self, cafile: Any = None, *args: Any, **kwargs: Any) -> None:
+            loaded.append(str(cafile))
+
+        def load_default_certs(self, *args: Any) -> None:
+            loaded.append("system")
+
+    monkeypatch.setattr(urllib3.util, "create_urllib3_context", lambda: Context(ssl.PROTOCOL_TLS_CLIENT))
+    duo = {"api_hostname": "api-1.duosecurity.com"}
+    for ca_file in ("", "system", certifi.where()):
+        found = pool(make_config(duo=duo | {"ca_file": ca_file}))
+        assert isinstance(found, urllib3.HTTPSConnectionPool)
+        assert (found.host, found.port) == ("api-1.duosecurity.com", 443)
+    assert loaded[0].endswith("ca_certs.pem")
+    assert loaded[1:] == ["system", certifi.where()]
+
+
+def test_a_bundle_that_is_not_there_is_a_mistake_in_the_configuration(make_config: MakeConfig) -> None:
+    with pytest.raises(ConfigurationError, match=r"\[duo\] ca_file"):
+        pool(make_config(duo={"api_hostname": "api-1.duosecurity.com", "ca_file": "/no/such/file"}))
+
+
+def test_a_proxy_is_used_with_its_credentials(make_config: MakeConfig) -> None:
+    found = pool(
+        make_config(duo={"api_hostname": "api-1.duosecurity.com", "proxy": "http://me:p%40ss@proxy.example:3128"})
+    )
+    assert isinstance(found, urllib3.ProxyManager)
+    assert found.proxy is not None
+    assert (found.proxy.host, found.proxy.port) == ("proxy.example", 3128)
+    assert (
+        found.proxy_headers["proxy-authorization"]
+        == urllib3.make_headers(proxy_basic_auth="me:p@ss")["proxy-authorization"]
+    )
+
+
+def test_a_proxy_without_credentials_gets_none(make_config: MakeConfig) -> None:
+    found = pool(make_config(duo={"api_hostname": "api-1.duosecurity.com", "proxy": "http://proxy.example"}))
+    assert "proxy-authorization" not in found.proxy_headers
+
+
+# --- records ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("custom", "plain"),
+    [
+        ({"userType": "technician", "x": ""}, {"userType": "technician", "x": None}),
+        (
+            [{"name": "userType", "value": ""}, {"name": "x", "value": "y"}, {"value": "z"}, 3],
+            {"userType": None, "x": "y"},
+        ),
+        ([], {}),
+        (None, None),
+        ("odd", "odd"),
+    ],
+)
+def test_custom_attributes_become_plain_in_whatever_shape_they_come(custom: Any, plain: Any) -> None:
+    assert clean({"user_id": "A", "email": "", "custom_attributes": custom}) == {
+        "user_id": "A",
+        "email": None,
+        "custom_attributes": plain,
+    }
+
+
+@pytest.mark.parametrize(
+    ("groups", "ids"),
+    [
+        ([], ()),
+        ([{"group_id": "DG1", "name": "x"}, {"group_id": "DG2"}], ("DG1", "DG2")),
+        (None, None),
+        ({}, None),
+        ([{"group_id": None}], None),
+        ([{"group_id": "DG1"}, "DG2"], None),
+        ([{"group_id": ""}], None),
+    ],
+)
+def test_groups_that_cannot_be_read_are_unknown_and_not_none(groups: Any, ids: tuple[str, ...] | None) -> None:
+    assert group_ids({"groups": groups}) == ids

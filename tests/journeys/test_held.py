@@ -1,0 +1,140 @@
+"""Held is heard: by number, with the likely cause and cure; an attribute that nobody has is cleared nowhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.support.world import EXTENSION, Hit, Reply, World, staff
+
+EXT = "urn:ietf:params:scim:schemas:extension:ninjaone:2.0:User"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = World(tmp_path, staff(technicians=8, end_users=45))
+    made.configure("state", tenant="acme")
+    yield made
+    made.stop()
+
+
+def refusal(world: World) -> str:
+    """The one line on standard error of a refused run under --quiet."""
+    done = world.run("plan", "--quiet")
+    assert done.code == 3, done.text
+    (line,) = done.err.splitlines()
+    return line
+
+
+@pytest.mark.parametrize("discovery", ["list", "lookup"])
+@pytest.mark.parametrize("ledger", [True, False])
+@pytest.mark.parametrize(
+    ("attribute", "wrong", "meant", "held"),
+    [
+        (f"{EXT}:userType", "custom_attributes.usertype", "custom_attributes.userType", 53),
+        (f"{EXT}:userType", "custom_attributes.userTypes", "custom_attributes.userType", 53),
+        (f"{EXT}:organizationId", "custom_attributes.organizationId", "custom_attributes.organizationID", 45),
+        ("name.familyName", "lastName", "lastname", 53),
+        ("userName", "emial", "email", 53),
+    ],
+)
+def test_a_misspelt_attribute_holds_everybody_and_the_refusal_says_which_one_duo_has_instead(
+    world: World, discovery: str, ledger: bool, attribute: str, wrong: str, meant: str, held: int
+) -> None:
+    world.configure("ninjaone.dialect", discovery=discovery)
+    world.settle()
+    if not ledger:
+        (world.folder / "ledger.sqlite").unlink()
+    before = world.snapshot()
+    world.configure("attributes", **{attribute: wrong})
+
+    line = refusal(world)
+    done = world.apply()
+
+    assert (done.code, done.tripped(), world.writes(), world.snapshot()) == (3, {"held"}, [], before)
+    assert line.startswith(f"Refused: held: {held} records are held; the limit is the larger of 5 ([safety] max_held)")
+    assert "20 % of 53 users in scope ([safety] max_held_percent)" in line
+    assert f'{attribute} = "{meant}"' in line.replace(f'"{attribute}"', attribute)
+    assert line.endswith(f"If that is meant: --approve-held {held} [tenant acme]")
+    assert any("nobody in scope has a value for it" in one and meant in one for one in done.json["warnings"])
+
+    world.configure("attributes", **{attribute: meant})
+    world.settle()
+
+
+@pytest.mark.parametrize("patch", ["patch", "put"])
+@pytest.mark.parametrize("hidden", [True, False])
+def test_a_misspelt_organization_takes_none_from_the_technicians(world: World, patch: str, hidden: bool) -> None:
+    technicians = [id_ for id_, one in world.people.users.items() if one["email"].startswith("tech")]
+    for id_ in technicians:
+        world.people.set_attribute(id_, "organizationID", "7")
+    world.configure("ninjaone.dialect", patch=patch)
+    if hidden:  # what NinjaOne does not show is in the ledger
+        world.meddle_scim(without_organization)
+    world.settle()
+    world.configure("attributes", **{f"{EXT}:organizationId": "custom_attributes.organisationID"})
+    world.people.users[technicians[0]]["lastname"] = "Renamed"
+
+    done = world.apply("--approve-held", "45")
+
+    assert done.code == 0, done.text
+    assert {world.account(f"tech{number}.one@example.com")[EXTENSION].get("organizationId") for number in range(8)} == {
+        "7"
+    }
+    assert world.account("tech0.one@example.com")["name"]["familyName"] == "Renamed"
+    assert any("organizationId" in one and "custom_attributes.organizationID" in one for one in done.json["warnings"])
+    again = world.plan("--approve-held", "45")
+    assert (again.code, again.json["changes"]) == (0, [])
+
+
+def without_organization(hit: Hit, forward: Callable[[], Reply]) -> Reply:
+    """Answer as the server does, but show nobody's organization."""
+    reply = forward()
+    bare = re.sub(rb',\s*"organizationId":\s*"[^"]*"|"organizationId":\s*"[^"]*"\s*,?', b"", reply.body)
+    return replace(reply, body=bare)
+
+
+def test_technicians_alone_who_need_no_organization_are_not_warned_of_every_day(world: World) -> None:
+    world.configure("scope", groups=["NinjaOne Technicians"])
+    planned = world.plan()
+    assert not [one for one in planned.json["warnings"] if "nobody in scope" in one]
+
+
+def test_empty_names_beside_a_full_realname_get_the_lines_to_write(world: World) -> None:
+    world.configure("attributes", **{"name.givenName": "firstname", "name.familyName": "lastname"})
+    for one in world.people.users.values():
+        one["realname"], one["firstname"], one["lastname"] = f"{one['firstname']} {one['lastname']}", "", ""
+    line = refusal(world)
+    assert "The commonest problem is missing-name (53): 53 of them have their full name in realname: write " in line
+    assert 'name.givenName" = "firstname || given_name(realname)"' in line
+    assert '"name.familyName" = "lastname || family_name(realname)"' in line
+
+
+def test_values_that_are_missing_are_said_to_be_so(world: World) -> None:
+    for id_, one in list(world.people.users.items())[8:]:
+        del one
+        world.people.set_attribute(id_, "organizationID", "")
+    world.people.set_attribute(next(iter(world.people.users)), "organizationID", "3")
+    line = refusal(world)
+    assert "The commonest problem is missing-organization (45): they have no value for " in line
+    assert "custom_attributes.organizationID: give them one in Duo" in line
+
+
+def test_a_name_that_nothing_is_near_to_gets_the_names_that_duo_has_and_nothing_uses(world: World) -> None:
+    for id_ in world.people.users:
+        world.people.set_attribute(id_, "kind", "endUser")
+    world.configure("attributes", **{f"{EXT}:userType": "custom_attributes.zzz"})
+    assert 'Duo has no custom attribute "zzz"; what it has and nothing uses: kind, userType' in refusal(world)
+
+
+def test_strict_is_a_refusal_that_no_number_lifts(world: World) -> None:
+    world.people.set_attribute(next(iter(world.people.users)), "userType", "chef")
+    assert world.plan().code == 0
+    done = world.plan("--strict", "--approve-held", "9")
+    assert (done.code, done.tripped()) == (3, {"held"})
+    assert "Refused: held: 1 records are held; with --strict none may be." in done.err
+    assert "--approve-held" not in done.err

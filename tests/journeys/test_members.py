@@ -1,0 +1,242 @@
+"""Members of groups: shown, hidden with a witness, hidden without one, dropped; and the one that is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ninjasync.sandbox.exchange import HttpRequest, HttpResponse
+from tests.support.office import END_USERS, TECHNICIANS, Office, Serve, staff, user
+
+HIDDEN = ("members-hidden", "no-user-groups", "no-member-filter")
+EMPTY = ("members-always-empty", "no-user-groups", "no-member-filter")
+NO_WITNESS = ("no-user-groups", "no-member-filter")
+
+
+def office_with(folder: Path, *quirks: str, users: int = 5) -> Office:
+    office = Office(folder, staff(users, 1))
+    office.box.set_weather(quirks=quirks)
+    office.adjust("safety", max_removals=9, max_member_removals_percent=100)
+    return office
+
+
+def member_writes(office: Office) -> list[tuple[str, str]]:
+    return [write for write in office.writes() if write[1].startswith("/Groups/")]
+
+
+def empty_by_hand(office: Office, name: str) -> None:
+    with office.ninjaone.lock:
+        office.ninjaone.groups[office.group(name)["id"]]["members"] = []
+
+
+@pytest.mark.parametrize("quirks", [(), ("empty-members",), ("members-absent",), ("members-by-ref",)])
+def test_a_group_that_was_emptied_by_hand_is_filled_again_where_members_are_shown(
+    tmp_path: Path, quirks: tuple[str, ...]
+) -> None:
+    with office_with(tmp_path, *quirks) as office:
+        office.settle()
+        before = office.members(END_USERS)
+        empty_by_hand(office, END_USERS)
+        office.settle()
+        assert office.members(END_USERS) == before
+
+
+def test_all_groups_emptied_by_hand_are_filled_again_as_the_ledger_remembers_that_members_are_shown(
+    tmp_path: Path,
+) -> None:
+    with office_with(tmp_path) as office:
+        office.settle()
+        before = office.members(END_USERS)
+        empty_by_hand(office, END_USERS)
+        empty_by_hand(office, TECHNICIANS)
+        office.settle()
+        assert office.members(END_USERS) == before
+
+
+def test_where_groups_are_replaced_one_that_shows_no_members_gets_its_first_again(tmp_path: Path) -> None:
+    with office_with(tmp_path, "patch-501") as office:
+        office.adjust("ninjaone.dialect", patch="put")
+        office.settle()
+        before = office.members(END_USERS)
+        empty_by_hand(office, END_USERS)
+        office.settle()
+        assert office.members(END_USERS) == before
+
+
+@pytest.mark.parametrize("quirks", [HIDDEN, EMPTY, ("aws",)])
+def test_where_members_are_hidden_none_is_sent_while_nothing_changes_and_one_warning_stands(
+    tmp_path: Path, quirks: tuple[str, ...]
+) -> None:
+    with office_with(tmp_path, *quirks) as office:
+        office.settle()
+        again = office.apply()
+        assert again.code == 0
+        assert not office.writes()
+        (warning,) = (one for one in again.json["warnings"] if "members" in one)
+        assert "does not show the members of its groups" in warning
+        asked = [one for one in office.box.requests if one.method == "GET" and "members" in one.query]
+        assert not asked, "the witness is asked only after a change"
+
+
+@pytest.mark.parametrize("quirks", [HIDDEN, ("aws",)])
+def test_where_members_are_hidden_the_one_who_moves_leaves_the_one_group_for_the_other(
+    tmp_path: Path, quirks: tuple[str, ...]
+) -> None:
+    with office_with(tmp_path, *quirks) as office:
+        office.settle()
+        mover = office.duo(user(1))
+        office.people.leave(mover, office.people.group_named(END_USERS))
+        office.people.join(mover, office.people.group_named(TECHNICIANS))
+        office.settle()
+        assert user(1) not in office.members(END_USERS)
+        assert user(1) in office.members(TECHNICIANS)
+
+
+def test_a_rename_by_put_keeps_members_that_are_hidden(tmp_path: Path) -> None:
+    with office_with(tmp_path, *HIDDEN, "group-rename-501") as office:
+        office.settle()
+        before = office.members(END_USERS)
+        office.people.rename_group(office.people.group_named(END_USERS), "Everyone")
+        office.adjust("scope", groups=[TECHNICIANS, "Everyone"])
+        office.settle()
+        assert office.members("Everyone") == before
+
+
+def dropping(name: str, office: Office) -> None:
+    """From now on, this account is taken out of every change of members, and nothing is said of it."""
+
+    def meddle(request: HttpRequest, serve: Serve) -> HttpResponse:
+        if request.method != "PATCH" or "/Groups/" not in request.path:
+            return serve(request)
+        body = json.loads(request.body)
+        for operation in body["Operations"]:
+            if operation["op"] == "add":
+                id_ = next((one["id"] for one in office.ninjaone.users.values() if one["userName"] == name), "")
+                operation["value"] = [one for one in operation["value"] if one["value"] != id_]
+        body["Operations"] = [one for one in body["Operations"] if one.get("value") != []]
+        altered = HttpRequest(request.method, request.path, request.query, request.headers, json.dumps(body).encode())
+        return serve(altered)
+
+    office.meddle("scim", meddle)
+
+
+@pytest.mark.parametrize("quirks", [(), NO_WITNESS, ("aws",), ("members-always-empty",)])
+def test_a_member_that_is_dropped_in_silence_is_a_failed_operation_that_names_him_alone(
+    tmp_path: Path, quirks: tuple[str, ...]
+) -> None:
+    with office_with(tmp_path, *quirks) as office:
+        dropping(user(2), office)
+        for _ in range(2):
+            done = office.apply()
+            assert done.code == 4, done.said
+            error = done.change(END_USERS)["error"]
+            assert user(2) in error
+            assert user(1) not in error
+        assert office.members(END_USERS) == {user(number) for number in (0, 1, 3, 4)}
+        assert done.change(END_USERS)["diff"] == [{"path": "members", "added": [user(2)], "removed": []}]
+
+
+@pytest.mark.parametrize("users", [5, 30])
+@pytest.mark.parametrize("quirks", [(), HIDDEN, ("patch-501",)])
+def test_one_member_who_is_refused_is_named_and_all_others_arrive(
+    tmp_path: Path, users: int, quirks: tuple[str, ...]
+) -> None:
+    with office_with(tmp_path, "refused-member", *quirks, users=users) as office:
+        office.adjust("ninjaone.dialect", patch="put" if "patch-501" in quirks else "patch")
+        done = office.apply()
+        assert done.code == 4, done.said
+        oldest = next(iter(office.ninjaone.users.values()))["userName"]
+        group = TECHNICIANS if oldest.startswith("tech") else END_USERS
+        error = done.change(group)["error"]
+        assert oldest in error
+        assert error.count("@") == 1
+        everybody = {one["userName"] for one in office.ninjaone.users.values()}
+        assert office.members(END_USERS) | office.members(TECHNICIANS) == everybody - {oldest}
+        again = office.apply()
+        assert again.code == 4
+        assert [one["key"] for one in again.json["changes"]] == [group]
+
+
+@pytest.mark.parametrize("shown", [3, 10])
+def test_a_group_that_shows_its_first_members_alone_is_told_and_fails_no_run(tmp_path: Path, shown: int) -> None:
+    with office_with(tmp_path, f"members-shown={shown}", users=14) as office:
+        done = office.apply()
+        assert done.code == 0, done.said
+        assert f"shows only {shown} " in office.apply().said
+        office.settle()
+        office.people.disable(office.duo(user(13)))
+        office.people.leave(office.duo(user(12)), office.people.group_named(END_USERS))
+        office.people.join(office.duo(user(12)), office.people.group_named(TECHNICIANS))
+        office.settle()
+        assert office.members(END_USERS) == {user(number) for number in range(12)}
+
+
+def test_a_group_that_shows_its_first_ten_alone_settles_without_a_witness_too(tmp_path: Path) -> None:
+    with office_with(tmp_path, "members-shown=10", *NO_WITNESS, users=14) as office:
+        assert office.apply().code in (0, 4)
+        assert office.apply().code == 0
+        office.settle()
+
+
+def test_a_batch_that_is_too_large_goes_in_halves(tmp_path: Path) -> None:
+    with office_with(tmp_path, "member-cap=4", users=21) as office:
+        office.settle()
+        assert len(office.members(END_USERS)) == 21
+
+
+@pytest.mark.parametrize("quirks", [(), HIDDEN, ("aws",), ("no-external-id",)])
+def test_a_kill_between_a_new_group_and_its_members_is_completed_by_the_next_run(
+    tmp_path: Path, quirks: tuple[str, ...]
+) -> None:
+    with office_with(tmp_path, *quirks) as office:
+        killed = False
+
+        def kill(request: HttpRequest, serve: Serve) -> HttpResponse:
+            nonlocal killed
+            if request.method == "PATCH" and "/Groups/" in request.path and not killed:
+                killed = True
+                process.kill()
+                process.wait()
+            return serve(request)
+
+        office.meddle("scim", kill)
+        process = office.process("apply", "--yes")
+        process.communicate(timeout=60)
+        assert killed
+        office.settle()
+        assert len(office.ninjaone.groups) == 2
+        assert office.members(END_USERS) == {user(number) for number in range(5)}
+
+
+def test_who_comes_back_to_a_new_account_gets_into_a_group_that_hides_its_members(tmp_path: Path) -> None:
+    with office_with(tmp_path, *HIDDEN) as office:
+        office.settle()
+        account = office.account(user(1))["id"]
+        with office.ninjaone.lock:
+            del office.ninjaone.users[account]
+            group = office.ninjaone.groups[office.group(END_USERS)["id"]]
+            group["members"] = [one for one in group["members"] if one["value"] != account]
+        office.settle()
+        assert user(1) in office.members(END_USERS)
+
+
+@pytest.mark.parametrize("shown", [[], None])
+def test_members_that_only_a_group_itself_shows_are_read_there(tmp_path: Path, shown: object) -> None:
+    with office_with(tmp_path) as office:
+
+        def without_members(request: HttpRequest, serve: Serve) -> HttpResponse:
+            answer = serve(request)
+            if request.method != "GET" or not request.path.endswith("/Groups"):
+                return answer
+            page = json.loads(answer.body)
+            page["Resources"] = [{**one, "members": shown} for one in page["Resources"]]
+            return HttpResponse(answer.status, json.dumps(page).encode(), answer.headers)
+
+        office.meddle("scim", without_members)
+        office.settle()
+        before = office.members(END_USERS)
+        empty_by_hand(office, END_USERS)
+        office.settle()
+        assert office.members(END_USERS) == before

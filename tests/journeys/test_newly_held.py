@@ -1,0 +1,56 @@
+"""Records that are newly held are told by [monitor], once, by number and code and without a name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.runs.test_monitor import Ear
+from tests.support.office import Office, user
+
+# One of Apprise's many services uses a module that Python 3.13 has no more.
+pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+
+
+@pytest.fixture
+def ear() -> Iterator[Ear]:
+    made = Ear()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    with Office(tmp_path) as made:
+        yield made
+
+
+def test_who_is_newly_held_is_told_once_and_again_on_returning(office: Office, ear: Ear) -> None:
+    office.settle()
+    office.adjust("monitor", notify=[f"json://{ear.place}/"], notify_on=["held"])
+    assert office.apply().code == 0
+    assert ear.messages == []
+
+    office.people.set_attribute(office.duo(user(0)), "userType", "chef")
+    assert office.apply().code == 0
+    (first,) = ear.messages
+    assert "1 record is held that was not in the last run: invalid-user-type (1)." in first["message"]
+    assert first["type"] == "warning"
+    assert "@" not in first["message"]
+
+    assert office.apply().code == 0
+    assert len(ear.messages) == 1
+
+    office.people.set_attribute(office.duo(user(1)), "organizationID", "x")
+    assert office.apply("--strict").code == 3
+    assert "unknown-organization (1)" in ear.messages[1]["message"]
+    assert "invalid-user-type" not in ear.messages[1]["message"]
+
+    office.people.set_attribute(office.duo(user(0)), "userType", "endUser")
+    assert office.apply().code == 0
+    assert len(ear.messages) == 2
+    office.people.set_attribute(office.duo(user(0)), "userType", "chef")
+    assert office.apply().code == 0
+    assert "invalid-user-type (1)" in ear.messages[2]["message"]

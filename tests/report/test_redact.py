@@ -1,0 +1,150 @@
+"""Redaction: names are planted everywhere in a plan, and looked for in every format."""
+
+from dataclasses import replace
+
+import pytest
+
+from ninjasync.errors import CommandLineError, ConfigurationError, NinjasyncError
+from ninjasync.model.attributes import ORGANIZATION_ID, USER_TYPE
+from ninjasync.model.change import Change, Delta, Member
+from ninjasync.model.directory import Problem
+from ninjasync.model.plan import GuardResult, Leaver, Plan
+from ninjasync.report.formats import Format, rendered_error, rendered_plan
+from ninjasync.report.redact import redacted, redacted_error
+from tests.support.plans import AT, made, of_every_kind
+
+_KEY = b"a key"
+# Every planted name holds this, and no sentence of ours does.
+_MARK = "zyx"
+# Addresses and names as directories really have them, also such as break naive patterns.
+_PEOPLE = (
+    "jane.zyx@example.com",
+    "o'zyx@example.com",
+    '"zyx doe"@example.com',
+    "zyx,doe(x)@example.com",
+    "zyx",
+    "Dr. Zyx Zyxson-Zyx",
+    "zyx@büro.example",
+)
+
+
+def _planted(name: str) -> Plan:
+    """Return a plan that names somebody wherever one can be named."""
+    member = (Member(name, "DU000001", "1"),)
+    rows = (
+        Delta("userName", f"old.{name}", name, via=name),
+        Delta("name.givenName", name, name),
+        Delta("externalId", name, "DU000001"),
+        Delta(USER_TYPE, name, "technician"),
+        Delta(ORGANIZATION_ID, name, "All"),
+        Delta("urn:x:User:manager", None, name),
+    )
+    reasons = (
+        f'named by users "{name}"',
+        f'excluded by exclude_users "{name}"',
+        f"[scope] where is not true: username != '{name}' && \"x\"",
+    )
+    user = Change("user", "update", name, "1", "DU000001", rows, reasons=reasons, whole=(("userName", name),))
+    group = Change("group", "update", "Team", "2", "DG000002", (Delta("externalId", name, None),), member, member)
+    codes = ("invalid-user-type", "name-taken", "unreadable-record", "a-code-of-tomorrow")
+    warnings = (
+        f"Protected, left as they are: {name}, other.zyx.",
+        f"{name} (1) and other zyx (2) both claim the Duo id DU000001; the second is left alone.",
+        f"The last two runs made these very changes already, and NinjaOne does not keep them: {name}.",
+        f"The run abc of zyx@{name} is under way; this plan may be out of date when it has ended.",
+        f"The run abc of zyx@{name} was cut short; the next apply settles what it left.",
+        f"The ledger /home/{name}/ledger.sqlite3 is read, but cannot be written; the plan goes on.",
+        f'[scope] users: "{name}" matches nobody in Duo; did you mean "other.zyx"?',
+        f"A sentence of tomorrow names {name}, too.",
+    )
+    return made(
+        user,
+        group,
+        problems=(
+            *(Problem("user", name, name, code, f"the value '{name}' ({name})") for code in codes),
+            Problem("group", "Team", name, "unreadable-record", f"NinjaOne's record has the member {name}"),
+        ),
+        guards=(GuardResult("scoped-groups", True, f"Something about {name}."),),
+        warnings=warnings,
+        leavers=(Leaver(name, "DU000003", AT.date(), deferred=False),),
+    )
+
+
+@pytest.mark.parametrize("format", Format)
+@pytest.mark.parametrize("name", _PEOPLE)
+def test_no_name_is_left_in_any_format(name: str, format: Format) -> None:
+    plan = _planted(name)
+    assert _MARK in rendered_plan(plan, AT, format, color=False).casefold(), "nothing was planted"
+
+    shown = rendered_plan(redacted(plan, _KEY), AT, format, color=False)
+
+    assert _MARK not in shown.casefold()
+    assert "@example" not in shown
+    assert "person-" in shown
+
+
+@pytest.mark.parametrize("name", _PEOPLE)
+def test_no_name_is_left_in_the_plan_itself(name: str) -> None:
+    assert _MARK not in repr(redacted(_planted(name), _KEY)).casefold()
+
+
+def test_one_person_has_one_token_wherever_he_is_named() -> None:
+    plan = redacted(_planted("jane.zyx@example.com"), _KEY)
+
+    token = plan.changes[0].key
+    assert plan.changes[1].added[0].key == plan.leavers[0].key == plan.problems[0].key == token
+    assert f"left as they are: {token}, person-" in plan.warnings[0]
+    assert plan.warnings[2].endswith(f": {token}.")
+    assert plan.guards[0].message == f"Something about {token}."
+
+
+def test_tokens_depend_on_the_key_and_not_on_letter_case() -> None:
+    def key_of(name: str, key: bytes) -> str:
+        return redacted(_planted(name), key).changes[0].key
+
+    assert key_of("Jane.Zyx@example.com", _KEY) == key_of("jane.zyx@example.com", _KEY)
+    assert key_of("jane.zyx@example.com", _KEY) != key_of("jane.zyx@example.com", b"another key")
+
+
+def test_what_names_nobody_stays_readable() -> None:
+    plan = of_every_kind()
+
+    shown = redacted(plan, _KEY)
+
+    assert [(one.action, one.id, one.external_id, one.reasons) for one in shown.changes] == [
+        (one.action, one.id, one.external_id, one.reasons) for one in plan.changes
+    ]
+    (row,) = next(one for one in shown.changes if one.privilege).diff
+    assert (row.before, row.after) == ("endUser", "technician")
+    assert "Technicians" in [one.key for one in shown.changes]
+    assert (shown.warnings, shown.guards) == (plan.warnings, plan.guards)
+
+
+def test_two_groups_that_claim_one_duo_id_keep_their_names() -> None:
+    told = "Team A (1) and Team B (2) both claim the Duo id DG000001; the second is left alone."
+
+    assert redacted(made(warnings=(told,)), _KEY).warnings == (told,)
+
+
+def test_a_withheld_change_is_still_marked_as_such() -> None:
+    plan = _planted("zyx")
+    plan = replace(plan, withheld=frozenset({plan.changes[0].name}))
+
+    shown = rendered_plan(redacted(plan, _KEY), AT, Format.TEXT, color=False)
+
+    assert "withheld, see the guards" in shown
+
+
+@pytest.mark.parametrize("format", Format)
+def test_a_failure_names_nobody_either(format: Format) -> None:
+    errors = (
+        NinjasyncError("The account of jane.zyx@example.com: 'o'zyx@example.com'.", "Ask boss.zyx@example.com."),
+        CommandLineError('--only: nobody is called "zyx"; did you mean "jane zyx"?'),
+        ConfigurationError("It is wrong.", mistakes=('scope.users: "zyx@example.com" is no list',)),
+    )
+    for error in errors:
+        told = redacted_error(error, _KEY)
+        assert told.exit_code == error.exit_code
+        shown = rendered_error(told, AT, format).replace("`", "")
+        assert _MARK not in shown
+        assert told.message.split()[0] in shown

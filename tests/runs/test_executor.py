@@ -1,0 +1,691 @@
+"""Carrying out a plan against a writer that lives in memory and refuses what a real one would refuse."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ninjasync.config.schema import Deprovision, Groups
+from ninjasync.errors import (
+    CredentialsError,
+    InterruptedRunError,
+    LedgerError,
+    NinjasyncError,
+    NotKeptError,
+    RefusedRequestError,
+    UnreachableError,
+)
+from ninjasync.model.attributes import USER_TYPE
+from ninjasync.model.change import Change, Delta, Member, count
+from ninjasync.model.directory import Group, Membership, Observation, Resource, User
+from ninjasync.model.outcome import Outcome, Result
+from ninjasync.model.plan import Counts, Evidence, Plan
+from ninjasync.report.outline import left_to_do
+from ninjasync.runs.executor import Step, apply_plan
+
+if TYPE_CHECKING:
+    from tests.conftest import World
+
+PATHS = ("name.familyName", "name.givenName", "organizationId", "userType")
+
+
+def plan_of(*changes: Change) -> Plan:
+    return Plan(
+        paths=(),
+        source={},
+        target={},
+        users=Counts(count(changes, "user"), 0, 0),
+        groups=Counts(count(changes, "group"), 0, 0),
+        changes=changes,
+        problems=(),
+        guards=(),
+        warnings=(),
+        leavers=(),
+        evidence=Evidence((), 0, None, 0, 0, 0, 0, 0, 0, 0),
+        refused=False,
+        writes=changes,
+    )
+
+
+class Memory:
+    """NinjaOne in memory: names are unique, ids must exist. ``fails`` maps a call's first words to an error."""
+
+    def __init__(self, **fails: Exception) -> None:
+        self.names: dict[str, str] = {}
+        self.attributes: dict[str, dict[str, Any]] = {}
+        self.members: dict[str, set[str]] = {}
+        self.calls: list[str] = []
+        self.whole: list[tuple[tuple[str, str], ...]] = []
+        self.observed: tuple[Observation, ...] = ()
+        self.fails = {key.replace("__", " "): error for key, error in fails.items()}
+        self._lock = threading.Lock()
+
+    def _note(self, call: str) -> None:
+        self.calls.append(call)
+        for start, error in self.fails.items():
+            if call.startswith(start):
+                raise error
+
+    def _take_name(self, id_: str, name: str) -> None:
+        if self.names.get(name.casefold(), id_) != id_:
+            raise RefusedRequestError(f"{name} is taken", status=409)
+        self.names = {known: holder for known, holder in self.names.items() if holder != id_}
+        self.names[name.casefold()] = id_
+
+    def create_user(self, change: Change) -> tuple[str, tuple[Observation, ...]]:
+        with self._lock:
+            self._note(f"create {change.key}")
+            id_ = f"new-{change.external_id}"
+            self._take_name(id_, change.key)
+            self.attributes[id_] = {delta.path: delta.after for delta in change.diff} | {"active": True}
+            return id_, self.observed
+
+    def create_group(self, change: Change, members: list[str]) -> tuple[str, tuple[Observation, ...]]:
+        with self._lock:
+            self._note(f"create {change.key}")
+            id_ = f"new-{change.external_id}"
+            self._take_name(id_, change.key)
+            self.members[id_] = set(members)
+            return id_, self.observed
+
+    def patch(
+        self, resource: Resource, id_: str, diff: tuple[Delta, ...], whole: tuple[tuple[str, str], ...]
+    ) -> tuple[Observation, ...]:
+        with self._lock:
+            self._note(f"patch {id_} {' '.join(str(delta.after) for delta in diff)}".strip())
+            for delta in diff:
+                if delta.path in ("userName", "displayName"):
+                    self._take_name(id_, str(delta.after))
+                self.attributes.setdefault(id_, {})[delta.path] = delta.after
+            self.whole.append(whole)
+            return self.observed
+
+    def change_members(self, id_: str, added: list[str], removed: list[str]) -> Membership:
+        with self._lock:
+            self._note(f"members {id_} +{','.join(added)} -{','.join(removed)}")
+            self.members[id_] = (self.members.get(id_, set()) | set(added)) - set(removed)
+            return Membership()
+
+    def delete(self, resource: Resource, id_: str) -> None:
+        with self._lock:
+            self._note(f"delete {id_}")
+            self.names = {name: holder for name, holder in self.names.items() if holder != id_}
+
+
+class Notebook:
+    """A journal in memory; ``fails`` is raised instead of putting down an intent."""
+
+    def __init__(self, fails: Exception | None = None) -> None:
+        self.lines: list[tuple[str, str, str, str]] = []
+        self.fails = fails
+        self._lock = threading.Lock()
+
+    def intend(self, change: Change, step: Step) -> int:
+        if self.fails:
+            raise self.fails
+        with self._lock:
+            self.lines.append(("intend", change.key, step, ""))
+            return len(self.lines)
+
+    def conclude(
+        self,
+        number: int,
+        change: Change,
+        step: Step,
+        id_: str | None,
+        observed: tuple[Observation, ...],
+        error: BaseException | None,
+    ) -> None:
+        with self._lock:
+            assert self.lines[number - 1] == ("intend", change.key, step, "")
+            words = [id_ or "", type(error).__name__ if error else "", *(one.path for one in observed)]
+            self.lines.append(("conclude", change.key, step, " ".join(filter(None, words))))
+
+
+def applied(
+    plan: Plan,
+    writer: Memory,
+    *,
+    parallelism: int = 1,
+    stop: threading.Event | None = None,
+    journal: Notebook | None = None,
+) -> Result:
+    told: list[Outcome] = []
+    notes = journal or Notebook()
+    result = apply_plan(plan, writer, notes, parallelism=parallelism, stop=stop or threading.Event(), tell=told.append)
+    assert len([line for line in notes.lines if line[0] == "intend"]) * 2 == len(notes.lines), "each is concluded"
+    assert [outcome.change for outcome in result.outcomes] == list(plan.changes), "the plan's order"
+    assert sorted(outcome.change.name for outcome in told) == sorted(change.name for change in plan.changes)
+    assert {id(outcome) for outcome in told} == {id(outcome) for outcome in result.outcomes}
+    return result
+
+
+def statuses(result: Result) -> dict[str, str]:
+    return {outcome.change.key: outcome.status for outcome in result.outcomes}
+
+
+def create(who: str, *, needs: tuple[str, ...] = ()) -> Change:
+    return Change("user", "create", who, None, f"DU-{who}", (Delta("userName", None, who),), needs=needs)
+
+
+def rename(before: str, after: str, *, needs: tuple[str, ...] = (), via: str | None = None) -> Change:
+    row = Delta("userName", before, after, via)
+    return Change("user", "update", after, f"n-{before}", f"DU-{before}", (row,), needs=needs)
+
+
+def test_an_empty_plan_writes_nothing() -> None:
+    writer = Memory()
+    assert applied(plan_of(), writer) == Result(())
+    assert writer.calls == []
+
+
+def test_people_go_before_groups_and_removals_come_last_of_people_then_of_groups() -> None:
+    writer = Memory()
+    member = Member("jane", "DU-jane", None)
+    result = applied(
+        plan_of(
+            Change("group", "delete", "old", "g-old", "DG-old"),
+            Change("user", "deactivate", "bob", "n-bob", "DU-bob", (Delta("active", True, False),)),
+            Change("group", "create", "staff", None, "DG-staff", (Delta("displayName", None, "staff"),), (member,)),
+            create("jane"),
+        ),
+        writer,
+    )
+    assert writer.calls == [
+        *("create jane", "create staff", "members new-DG-staff +new-DU-jane -"),
+        *("patch n-bob False", "delete g-old"),
+    ]
+    assert writer.members == {"new-DG-staff": {"new-DU-jane"}}
+    assert result.count("applied") == 4
+
+
+def test_a_group_waits_for_its_own_members_and_for_no_other_people_but_removals_wait_for_it() -> None:
+    writer = Memory()
+    staff = Change("group", "update", "staff", "g", "DG", added=(Member("jane", "DU-jane", None),))
+    leaver = Change("user", "deactivate", "bob", "n-bob", "DU-bob", (Delta("active", True, False),))
+    others = [rename(f"was{number}", f"is{number}") for number in range(4)]
+    result = applied(plan_of(create("jane"), *others, staff, leaver), writer)
+    assert result.count("applied") == 7
+    changes = [call for call in writer.calls if call.startswith(("create", "patch n-", "members"))]
+    first, *_, last = changes
+    assert (first, last) == ("create jane", "patch n-bob False")
+    assert changes.index("members g +new-DU-jane -") < changes.index("patch n-was3 is3")
+
+
+def test_whom_a_group_waits_for_goes_first_so_that_its_members_are_changed_while_others_are_at_work() -> None:
+    writer = Memory()
+    staff = Change("group", "update", "staff", "g", "DG", added=(Member("zoe", "DU-zoe", None),))
+    others = [rename(f"was{number}", f"is{number}") for number in range(4)]
+    assert applied(plan_of(*others, create("zoe"), staff), writer).count("applied") == 6
+    changes = [call for call in writer.calls if call.startswith(("create", "patch n-", "members"))]
+    assert changes[0] == "create zoe"
+    assert changes.index("members g +new-DU-zoe -") < changes.index("patch n-was3 is3")
+
+
+def test_a_group_changes_its_name_then_its_members_of_whom_some_were_just_created() -> None:
+    writer = Memory()
+    group = Change(
+        "group",
+        "update",
+        "staff",
+        "g",
+        "DG",
+        (Delta("displayName", "old", "staff"),),
+        added=(Member("jane", "DU-jane", None), Member("pat", "DU-pat", "n-pat")),
+        removed=(Member("bob", "DU-bob", "n-bob"),),
+    )
+    applied(plan_of(create("jane"), group), writer)
+    assert writer.calls == ["create jane", "patch g staff", "members g +new-DU-jane,n-pat -n-bob"]
+
+
+@pytest.mark.parametrize("parallelism", [1, 8])
+def test_two_who_swap_names_go_by_way_of_the_temporary_one(parallelism: int) -> None:
+    writer = Memory()
+    writer.names = {"a": "n-a", "b": "n-b"}
+    result = applied(
+        plan_of(
+            rename("b", "a", needs=("user:n-a",), via="tmp"),
+            rename("a", "b", needs=("user:n-b",)),
+        ),
+        writer,
+        parallelism=parallelism,
+    )
+    assert writer.calls == ["patch n-b tmp", "patch n-a b", "patch n-b a"]
+    assert writer.names == {"b": "n-a", "a": "n-b"}
+    assert result.count("applied") == 2
+
+
+@pytest.mark.parametrize("parallelism", [1, 8])
+def test_a_chain_of_names_is_freed_from_its_end_whatever_the_order_of_the_plan(parallelism: int) -> None:
+    writer = Memory()
+    writer.names = {letter: f"n-{letter}" for letter in "abcde"}
+    chain = [rename(letter, after, needs=(f"user:n-{after}",)) for letter, after in zip("abcd", "bcde", strict=True)]
+    result = applied(
+        plan_of(*chain, rename("e", "f"), create("a", needs=("user:n-a",))), writer, parallelism=parallelism
+    )
+    assert set(statuses(result).values()) == {"applied"}
+    assert writer.names == {"f": "n-e", "e": "n-d", "d": "n-c", "c": "n-b", "b": "n-a", "a": "new-DU-a"}
+
+
+def test_every_write_is_journaled_before_it_is_sent_and_after_with_its_id_or_its_error() -> None:
+    notes = Notebook()
+    writer = Memory(create__b=RefusedRequestError("no", status=400))
+    writer.names = {"x": "n-x", "y": "n-y"}
+    applied(
+        plan_of(
+            create("a"),
+            create("b"),
+            rename("y", "x", needs=("user:n-x",), via="tmp"),
+            rename("x", "y", needs=("user:n-y",)),
+            Change("user", "delete", "z", "n-z", "DU-z"),
+        ),
+        writer,
+        journal=notes,
+    )
+    assert sorted(notes.lines) == sorted(
+        [
+            ("intend", "a", "whole", ""),
+            ("conclude", "a", "whole", "new-DU-a"),
+            ("intend", "b", "whole", ""),
+            ("conclude", "b", "whole", "RefusedRequestError"),
+            ("intend", "x", "free", ""),
+            ("conclude", "x", "free", "n-y"),
+            ("intend", "x", "whole", ""),
+            ("conclude", "x", "whole", "n-y"),
+            ("intend", "y", "whole", ""),
+            ("conclude", "y", "whole", "n-x"),
+            ("intend", "z", "whole", ""),
+            ("conclude", "z", "whole", "n-z"),
+        ]
+    )
+
+
+def test_what_ninjaone_shows_otherwise_is_in_the_outcome_and_in_the_journal() -> None:
+    writer, notes = Memory(), Notebook()
+    writer.observed = (Observation("title", "Boss", None),)
+    result = applied(plan_of(create("a"), rename("b", "c")), writer, journal=notes)
+    assert [outcome.observed for outcome in result.outcomes] == [writer.observed, writer.observed]
+    assert [line[3] for line in notes.lines if line[0] == "conclude"] == ["new-DU-a title", "n-b title"]
+
+
+def test_an_account_that_was_created_otherwise_than_sent_is_failed_but_there_and_joins_its_groups() -> None:
+    writer, notes = Memory(create__jane=NotKeptError("made an end user of it", id_="n-jane")), Notebook()
+    group = Change("group", "update", "staff", "g", "DG", added=(Member("jane", "DU-jane", None),))
+    result = applied(plan_of(create("jane"), group), writer, journal=notes)
+    assert statuses(result) == {"jane": "failed", "staff": "applied"}
+    assert writer.members == {"g": {"n-jane"}}
+    assert ("conclude", "jane", "whole", "n-jane NotKeptError") in notes.lines
+
+
+def test_a_server_that_replaces_gets_the_whole_user_but_not_for_the_temporary_name() -> None:
+    writer = Memory()
+    writer.names = {"a": "n-a", "b": "n-b"}
+    everything = (("userName", "a"), ("title", "Boss"))
+    first = replace(rename("b", "a", needs=("user:n-a",), via="tmp"), whole=everything)
+    applied(plan_of(first, rename("a", "b", needs=("user:n-b",))), writer)
+    assert writer.whole == [(), (), everything]
+
+
+def test_what_cannot_be_journaled_is_not_sent() -> None:
+    writer = Memory()
+    result = applied(plan_of(create("a")), writer, journal=Notebook(LedgerError("disk full", "make room")))
+    assert [(one.status, one.error) for one in result.outcomes] == [("failed", "disk full make room")]
+    assert writer.calls == []
+
+
+def test_only_what_may_be_written_is_written_and_the_rest_is_named() -> None:
+    gone = Change("user", "deactivate", "b", "n-b", "DU-b", (Delta("active", True, False),))
+    plan = replace(plan_of(create("a"), gone), writes=(create("a"),), withheld=frozenset({gone.name}))
+    writer = Memory()
+    result = apply_plan(plan, writer, Notebook(), parallelism=1, stop=threading.Event())
+    assert writer.calls == ["create a"]
+    assert statuses(result) == {"a": "applied", "b": "skipped"}
+    assert result.outcomes[1].error == "withheld by a guard"
+
+
+def test_a_failure_stays_with_its_change_and_the_rest_goes_on() -> None:
+    writer = Memory(create__a=RefusedRequestError("no", "do this", status=400))
+    result = applied(plan_of(create("a"), create("b")), writer)
+    assert [(one.status, one.error) for one in result.outcomes] == [("failed", "no do this"), ("applied", "")]
+    assert result.fatal is None
+
+
+def test_who_waits_for_a_name_that_was_not_given_up_is_skipped_with_the_reason() -> None:
+    writer = Memory()
+    writer.fails = {"patch n-a": RefusedRequestError("no", status=400)}
+    result = applied(
+        plan_of(rename("a", "x"), rename("b", "a", needs=("user:n-a",)), create("b", needs=("user:n-b",))), writer
+    )
+    assert statuses(result) == {"x": "failed", "a": "skipped", "b": "skipped"}
+    assert "waits for a name that x did not give up" in result.outcomes[1].error
+    assert writer.calls == ["patch n-a x"]
+
+
+def test_a_cycle_whose_temporary_name_is_refused_leaves_everybody_as_he_was() -> None:
+    writer = Memory()
+    writer.names = {"a": "n-a", "b": "n-b"}
+    writer.fails = {"patch n-b tmp": RefusedRequestError("no", status=400)}
+    result = applied(
+        plan_of(rename("b", "a", needs=("user:n-a",), via="tmp"), rename("a", "b", needs=("user:n-b",))), writer
+    )
+    assert statuses(result) == {"a": "failed", "b": "skipped"}
+    assert writer.names == {"a": "n-a", "b": "n-b"}
+    assert writer.calls == ["patch n-b tmp"]
+
+
+def test_who_is_left_with_the_temporary_name_is_said_so() -> None:
+    writer = Memory()
+    writer.names = {"a": "n-a", "b": "n-b"}
+    writer.fails = {"patch n-a": RefusedRequestError("no", status=400)}
+    result = applied(
+        plan_of(rename("b", "a", needs=("user:n-a",), via="tmp"), rename("a", "b", needs=("user:n-b",))), writer
+    )
+    assert writer.names == {"a": "n-a", "tmp": "n-b"}
+    assert statuses(result) == {"a": "skipped", "b": "failed"}
+    assert "tmp" in result.outcomes[0].error, "nothing was written, or the message says exactly what was"
+
+
+def test_a_group_whose_new_member_could_not_be_created_gets_the_others_and_says_who_is_missing() -> None:
+    writer = Memory(create__jane=RefusedRequestError("no", status=400))
+    members = (Member("jane", "DU-jane", None), Member("pat", "DU-pat", "n-pat"))
+    groups = (
+        Change("group", "update", "staff", "g", "DG", added=members),
+        Change("group", "create", "new", None, "DG2", (Delta("displayName", None, "new"),), added=members),
+    )
+    result = applied(plan_of(create("jane"), *groups), writer)
+    assert writer.calls[1:] == ["patch g", "members g +n-pat -", "create new", "members new-DG2 +n-pat -"]
+    assert writer.members["new-DG2"] == {"n-pat"}
+    for outcome in result.outcomes[1:]:
+        assert outcome.status == "failed"
+        assert "the rest is done, but jane could not be added" in outcome.error
+        assert "The next run adds them" in outcome.error
+
+
+def test_an_unexpected_error_is_one_failed_change_and_no_end(caplog: pytest.LogCaptureFixture) -> None:
+    writer = Memory(create__a=ZeroDivisionError("oops"))
+    result = applied(plan_of(create("a"), create("b")), writer)
+    assert statuses(result) == {"a": "failed", "b": "applied"}
+    assert "unexpected error: ZeroDivisionError('oops')" in result.outcomes[0].error
+
+
+def test_refused_credentials_stop_the_run_and_the_rest_is_skipped() -> None:
+    writer = Memory(create__a=CredentialsError("token refused", "renew it"))
+    result = applied(plan_of(create("a"), create("b"), Change("user", "delete", "c", "c", "C")), writer)
+    assert statuses(result) == {"a": "failed", "b": "skipped", "c": "skipped"}
+    assert isinstance(result.fatal, CredentialsError)
+    assert "not tried, as the run stopped: token refused" in result.outcomes[1].error
+    assert writer.calls == ["create a"]
+
+
+def test_ten_failures_to_reach_ninjaone_in_a_row_stop_the_run() -> None:
+    writer = Memory(create=UnreachableError("gone"))
+    result = applied(plan_of(*(create(f"u{n:02}") for n in range(15))), writer)
+    assert (result.count("failed"), result.count("skipped")) == (10, 5)
+    assert isinstance(result.fatal, UnreachableError)
+
+
+def test_nine_failures_and_a_success_do_not_stop_the_run() -> None:
+    writer = Memory(create__bad=UnreachableError("gone"))
+    changes = [create(f"bad{n}") for n in range(9)] + [create("good")] + [create(f"bad{n}") for n in range(10, 19)]
+    result = applied(plan_of(*changes), writer)
+    assert (result.count("failed"), result.count("applied"), result.fatal) == (18, 1, None)
+
+
+def test_refusals_however_many_do_not_stop_the_run() -> None:
+    writer = Memory(create=RefusedRequestError("no", status=400))
+    result = applied(plan_of(*(create(f"u{n}") for n in range(30))), writer)
+    assert (result.count("failed"), result.fatal) == (30, None)
+
+
+def test_a_stop_lets_the_call_under_way_finish_and_skips_the_rest() -> None:
+    stop = threading.Event()
+
+    class Stopping(Memory):
+        def create_user(self, change: Change) -> tuple[str, tuple[Observation, ...]]:
+            stop.set()
+            return super().create_user(change)
+
+    result = applied(plan_of(create("a"), create("b")), Stopping(), stop=stop)
+    assert statuses(result) == {"a": "applied", "b": "skipped"}
+    assert result.interrupted
+    assert result.outcomes[1].error == "not tried, as the run was interrupted"
+
+
+def test_a_call_that_was_waiting_to_try_again_when_the_run_was_stopped_is_skipped() -> None:
+    stop = threading.Event()
+    stop.set()
+    writer = Memory()
+    assert applied(plan_of(create("a")), writer, stop=stop).interrupted
+    assert writer.calls == []
+    interrupted = Memory(create__a=InterruptedRunError("stopped"))
+    assert applied(plan_of(create("a")), interrupted).outcomes[0].status == "skipped"
+
+
+@pytest.mark.parametrize("parallelism", [1, 3])
+def test_no_more_calls_are_under_way_than_allowed(parallelism: int) -> None:
+    lock, under_way, most = threading.Lock(), 0, 0
+    full = threading.Barrier(parallelism)
+
+    class Watching(Memory):
+        def create_user(self, change: Change) -> tuple[str, tuple[Observation, ...]]:
+            nonlocal under_way, most
+            with lock:
+                under_way += 1
+                most = max(most, under_way)
+            full.wait(10)
+            with lock:
+                under_way -= 1
+            return super().create_user(change)
+
+    result = applied(plan_of(*(create(f"u{n}") for n in range(parallelism * 4))), Watching(), parallelism=parallelism)
+    assert result.count("applied") == parallelism * 4
+    assert most == parallelism
+
+
+# --- the whole way: diff, apply, diff again --------------------------------------------------
+
+
+class Store(Memory):
+    """A writer that starts from a world's NinjaOne and can be read back."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self.users = {account.id or "": account for account in world.accounts}
+        self.groups = {group.id or "": group for group in world.groups}
+        self.paths = world.actual.paths
+        self.names = {account.user_name.casefold(): id_ for id_, account in self.users.items()}
+        self.names |= {f"group {group.display_name}".casefold(): id_ for id_, group in self.groups.items()}
+
+    def create_user(self, change: Change) -> tuple[str, tuple[Observation, ...]]:
+        id_, observed = super().create_user(change)
+        given = self.attributes[id_]
+        self.users[id_] = User(change.key, change.external_id, True, tuple(map(given.get, self.paths)), id_)
+        return id_, observed
+
+    def create_group(self, change: Change, members: list[str]) -> tuple[str, tuple[Observation, ...]]:
+        with self._lock:
+            id_ = f"new-{change.external_id}"
+            self._take_name(id_, f"group {change.key}")
+            self.groups[id_] = Group(change.key, change.external_id, frozenset(members), id_)
+            return id_, ()
+
+    def patch(
+        self, resource: Resource, id_: str, diff: tuple[Delta, ...], whole: tuple[tuple[str, str], ...]
+    ) -> tuple[Observation, ...]:
+        with self._lock:
+            new: dict[str, Any] = {delta.path: delta.after for delta in diff}
+            if resource == "group":
+                group = self.groups[id_]
+                name = new.get("displayName", group.display_name)
+                self._take_name(id_, f"group {name}")
+                self.groups[id_] = Group(name, new.get("externalId", group.external_id), group.members, id_)
+                return ()
+            user = self.users[id_]
+            name = new.get("userName", user.user_name)
+            self._take_name(id_, name)
+            values = tuple(new.get(path, old) for path, old in zip(self.paths, user.values, strict=True))
+            self.users[id_] = User(
+                name, new.get("externalId", user.external_id), new.get("active", user.active), values, id_
+            )
+            return ()
+
+    def change_members(self, id_: str, added: list[str], removed: list[str]) -> Membership:
+        with self._lock:
+            group = self.groups[id_]
+            members = ((group.members or frozenset()) | set(added)) - set(removed)
+            self.groups[id_] = Group(group.display_name, group.external_id, members, id_)
+            return Membership()
+
+    def delete(self, resource: Resource, id_: str) -> None:
+        super().delete(resource, id_)
+        (self.users if resource == "user" else self.groups).pop(id_, None)
+        if resource == "user":
+            for group in list(self.groups.values()):
+                self.change_members(group.id or "", [], [id_])
+
+
+def shuffled(world: World) -> None:
+    """A busy day: swaps, chains, newcomers, leavers, adoptions, renamed and swapped groups."""
+    world.settled("A", "B", "C", "D", "E")
+    world.leaver("L", "M")
+    world.duo("A", "b@example.com", groups=("G", "H"))
+    world.duo("B", "a@example.com", groups=("G",))
+    world.duo("C", "d@example.com", groups=("H",), values=("Doe", "Jane", "7", "technician"))
+    world.duo("D", "fresh@example.com")
+    world.duo("E", "e@example.com", groups=("I",))
+    world.duo("N", "c@example.com", groups=("G", "I"))
+    world.duo("ADOPT", "hand@example.com", groups=("H",))
+    world.account("hand", "Hand@Example.com", active=False)
+    world.account("stranger", "stranger@example.com")
+    for id_, name in (("G", "Two"), ("H", "One"), ("I", "New"), ("J", "Native"), ("K", "Gone")):
+        world.duo_group(id_, name, pushed=None if id_ == "K" else "")
+    world.group("g", "One", "G", ("n-A", "n-D", "n-L"))
+    world.group("h", "Two", "H", ("n-B", "stranger"))
+    world.group("j", "Native")
+    world.group("k", "Gone", "K", ("n-E",))
+
+
+@pytest.mark.parametrize("parallelism", [1, 8])
+@pytest.mark.parametrize("leavers", ["deactivate", "delete"])
+@pytest.mark.parametrize("removed", ["keep", "delete"])
+def test_after_an_apply_nothing_is_left_to_do(world: World, parallelism: int, leavers: Any, removed: Any) -> None:
+    world.deprovision, world.pushing = Deprovision(users=leavers), Groups(removed=removed)
+    shuffled(world)
+    store = Store(world)
+    result = applied(plan_of(*world.diff().changes), store, parallelism=parallelism)
+    assert {outcome.status for outcome in result.outcomes} == {"applied"}
+    world.accounts, world.groups = list(store.users.values()), list(store.groups.values())
+    again = world.diff()
+    assert again.changes == ()
+    assert again.problems == ()
+    assert store.users["stranger"].user_name == "stranger@example.com"
+    assert {name.user_name for name in store.users.values() if name.active} == {
+        *(f"{name}@example.com" for name in ("a", "b", "c", "d", "e", "fresh", "hand", "stranger")),
+    } ^ {"hand@example.com", "Hand@Example.com"}
+    assert ("n-L" in store.users) == (leavers == "deactivate")
+    assert ("k" in store.groups) == (removed == "keep")
+
+
+@pytest.mark.parametrize("kills", range(1, 12))
+def test_a_run_that_was_stopped_anywhere_is_completed_by_the_next(world: World, kills: int) -> None:
+    shuffled(world)
+    stop, written = threading.Event(), 0
+
+    def noting(method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any) -> Any:
+            nonlocal written
+            written += 1
+            if written >= kills:
+                stop.set()
+            return method(*args)
+
+        return call
+
+    store = Store(world)
+    for name in ("create_user", "create_group", "patch", "change_members", "delete"):
+        setattr(store, name, noting(getattr(store, name)))
+    first = applied(plan_of(*world.diff().changes), store, stop=stop)
+    assert first.interrupted
+    stop.clear()
+    for _ in range(2):
+        kills = 10**6
+        world.accounts, world.groups = list(store.users.values()), list(store.groups.values())
+        applied(plan_of(*world.diff().changes), store, stop=stop)
+    world.accounts, world.groups = list(store.users.values()), list(store.groups.values())
+    assert world.diff().changes == ()
+
+
+# --- what is left to a person ----------------------------------------------------------------
+
+
+def test_a_new_group_needs_a_role_from_a_person_and_its_new_technicians_are_named() -> None:
+    tech = Change(
+        "user", "create", "tech", None, "T", (Delta("userName", None, "tech"), Delta(USER_TYPE, None, "technician"))
+    )
+    group = Change("group", "create", "Staff", None, "G", added=(Member("tech", "T", None), Member("end", "E", "e")))
+    steps = left_to_do(Result((Outcome(tech, "applied"), Outcome(create("end"), "applied"), Outcome(group, "applied"))))
+    assert len(steps) == 2
+    assert 'Give a role to "Staff"' in steps[0]
+    assert "Group mapping" in steps[0]
+    assert steps[1] == "Until then these new technicians can do nothing: tech."
+
+
+def test_a_technician_who_could_not_be_created_is_not_named() -> None:
+    tech = Change("user", "create", "tech", None, "T", (Delta(USER_TYPE, None, "technician"),))
+    group = Change("group", "create", "Staff", None, "G", added=(Member("tech", "T", None),))
+    steps = left_to_do(Result((Outcome(tech, "failed", "no"), Outcome(group, "applied"))))
+    assert len(steps) == 1
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        Outcome(Change("group", "create", "Staff", None, "G"), "skipped"),
+        Outcome(Change("group", "update", "Staff", "g", "G"), "applied"),
+        Outcome(create("jane"), "applied"),
+    ],
+)
+def test_nothing_is_left_to_a_person_where_no_group_is_new(outcome: Outcome) -> None:
+    assert left_to_do(Result((outcome,))) == ()
+
+
+def test_a_group_that_was_created_without_one_of_its_members_still_needs_a_role() -> None:
+    writer = Memory(create__jane=NinjasyncError("no"))
+    group = Change(
+        "group",
+        "create",
+        "Staff",
+        None,
+        "DG",
+        (Delta("displayName", None, "Staff"),),
+        added=(Member("jane", "DU-jane", None),),
+    )
+    result = applied(plan_of(create("jane"), group), writer)
+    assert "staff" in writer.names
+    assert left_to_do(result)
+
+
+def test_a_stop_that_another_thread_was_told_of_is_heeded_before_the_next_change() -> None:
+    stop = threading.Event()
+
+    class Interrupted(Memory):
+        def create_user(self, change: Change) -> tuple[str, tuple[Observation, ...]]:
+            time.sleep(0.3)  # until the main thread waits, whom this does not wake:
+            signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+            assert stop.wait(timeout=30)
+            return super().create_user(change)
+
+    writer = Interrupted()
+    before = signal.signal(signal.SIGUSR1, lambda *_: stop.set())
+    try:
+        result = applied(plan_of(create("a"), create("b")), writer, stop=stop)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert writer.calls == ["create a"]
+    assert [outcome.status for outcome in result.outcomes] == ["applied", "skipped"]

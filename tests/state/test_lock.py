@@ -1,0 +1,192 @@
+"""One apply at a time: real processes, one of which is kept waiting in the middle of its writes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ninjasync.sandbox.exchange import HttpRequest, HttpResponse
+from tests.support.office import Office, Serve, user
+
+WAIT = 30  # seconds, before a test that hangs is given up
+
+
+class Gate:
+    """Stops NinjaOne's first write until it is opened; counts the writes that arrive."""
+
+    def __init__(self, office: Office) -> None:
+        self.arrived, self.open = threading.Event(), threading.Event()
+        self.writes = 0
+        office.meddle("scim", self._pass)
+
+    def _pass(self, request: HttpRequest, serve: Serve) -> HttpResponse:
+        if request.method != "GET":
+            self.writes += 1
+            self.arrived.set()
+            self.open.wait(WAIT)
+        return serve(request)
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    with Office(tmp_path) as made:
+        made.adjust("run", parallelism=1)
+        yield made
+
+
+@pytest.fixture
+def gate(office: Office) -> Gate:
+    return Gate(office)
+
+
+@pytest.fixture
+def holder(office: Office, gate: Gate) -> Iterator[subprocess.Popen[str]]:
+    """A run in the middle of its first write."""
+    with office.process("apply", "--yes") as process:
+        try:
+            assert gate.arrived.wait(WAIT)
+            yield process
+        finally:
+            gate.open.set()
+            if process.poll() is None:
+                process.kill()
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
+    with process:
+        out, err = process.communicate(timeout=WAIT)
+    return process.returncode, " ".join((out + err).split())
+
+
+def test_of_two_applies_at_once_the_second_exits_5_naming_the_holder_and_touches_nothing(
+    office: Office, gate: Gate, holder: subprocess.Popen[str]
+) -> None:
+    before = len(office.box.requests)
+
+    code, said = ended(office.process("apply", "--yes"))
+
+    assert code == 5  # while the first one still holds it
+    assert holder.poll() is None
+    assert f"process {holder.pid}" in said
+    assert socket.gethostname() in said
+    assert "--lock-timeout" in said
+    assert "Traceback" not in said
+    assert gate.writes == 1  # that of the first
+    assert len(office.box.requests) == before  # nor did it read
+    gate.open.set()
+    assert ended(holder)[0] == 0
+    assert office.user_names() == {user(number) for number in range(5)}
+
+
+def test_a_saved_plan_needs_the_lock_like_any_other_apply(
+    office: Office, tmp_path: Path, gate: Gate, holder: subprocess.Popen[str]
+) -> None:
+    assert office.plan("--out", tmp_path / "plan").code == 0
+
+    assert office.run("apply", tmp_path / "plan").code == 5
+    assert gate.writes == 1
+
+
+def test_with_a_lock_timeout_it_waits_until_the_other_has_ended(
+    office: Office, tmp_path: Path, gate: Gate, holder: subprocess.Popen[str]
+) -> None:
+    office.adjust(
+        "ninjaone", secret_token={"command": ["sh", "-c", f"touch {tmp_path}/started; echo {office.box.token}"]}
+    )
+    second = office.process("apply", "--yes", "--lock-timeout", str(WAIT))
+    with pytest.raises(subprocess.TimeoutExpired):
+        second.wait(1)  # it neither gives up nor goes on
+    assert gate.writes == 1
+
+    gate.open.set()
+
+    assert ended(holder)[0] == 0
+    code, said = ended(second)
+    assert code == 0, said
+    assert "No changes" in said  # it planned after the first was done
+    assert (tmp_path / "started").exists()
+
+
+def test_a_lock_timeout_that_is_too_short_is_exit_5_as_one_json_document(
+    office: Office, holder: subprocess.Popen[str]
+) -> None:
+    done = office.apply("--lock-timeout", "0.2")
+
+    assert done.code == 5
+    assert json.loads(done.out)["error"]["exit_code"] == 5
+    files = [one for one in office.folder.iterdir() if one.suffix == ".lock"]
+    assert [one.stat().st_mode & 0o077 for one in files] == [0]
+
+
+def test_a_killed_holder_frees_the_lock(office: Office, gate: Gate, holder: subprocess.Popen[str]) -> None:
+    holder.send_signal(signal.SIGKILL)
+    holder.wait(WAIT)
+    gate.open.set()
+
+    done = office.apply()
+
+    assert done.code == 0, done.said
+    assert f"process {holder.pid}" in " ".join(done.json["warnings"])
+    assert office.user_names() == {user(number) for number in range(5)}
+    assert office.plan().json["changes"] == []
+
+
+def test_a_plan_needs_no_lock_and_says_that_a_run_is_under_way(office: Office, holder: subprocess.Popen[str]) -> None:
+    planned = office.plan()
+
+    assert planned.code == 0
+    said = " ".join(planned.json["warnings"])
+    assert "under way" in said
+    assert f"process {holder.pid}" in said
+    assert len(planned.actions()) == 5
+    assert f"process {holder.pid}" in office.run("history").out
+
+
+def test_a_plan_after_a_killed_run_says_that_it_is_unfinished(
+    office: Office, gate: Gate, holder: subprocess.Popen[str]
+) -> None:
+    holder.send_signal(signal.SIGKILL)
+    holder.wait(WAIT)
+    gate.open.set()
+
+    said = " ".join(office.plan().json["warnings"])
+
+    assert "cut short" in said
+    assert "under way" not in said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_finishes_its_call_records_it_and_frees_the_lock(
+    office: Office, gate: Gate, holder: subprocess.Popen[str], number: signal.Signals
+) -> None:
+    os.kill(holder.pid, number)
+    assert holder.stderr is not None
+    assert "Stopping" in holder.stderr.readline()
+    gate.open.set()
+
+    code, said = ended(holder)
+
+    assert code == 130, said
+    assert gate.writes == 1
+    assert len(office.user_names()) == 1
+    done = office.apply()
+    assert done.code == 0
+    assert "cut short" not in " ".join(done.json["warnings"])  # it had been recorded
+    assert office.user_names() == {user(each) for each in range(5)}
+
+
+def test_the_locks_of_two_tenants_are_two(office: Office, holder: subprocess.Popen[str]) -> None:
+    office.adjust("state", tenant="north")
+    office.adjust("scope", groups=["NinjaOne Technicians"])
+    office.adjust("safety", min_source_percent=0)
+
+    # It does not stand in line behind the first tenant's run; nobody is in scope here, which is refused.
+    assert office.apply().code == 3
