@@ -26,7 +26,8 @@ from ninjasync.config.schema import Config
 from ninjasync.model import outcome
 from ninjasync.planning import guards
 from ninjasync.report import metrics
-from ninjasync.sandbox import Sandbox, existing_accounts, make_company
+from ninjasync.sandbox.box import Sandbox
+from ninjasync.sandbox.company.staffing import existing_accounts, make_company
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = Path(ninjasync.__file__).parent

@@ -20,9 +20,9 @@ from ninjasync.config.load import load
 from ninjasync.config.schema import Config
 from ninjasync.config.tenant import tenant_of
 from ninjasync.errors import LockedError
-from ninjasync.sandbox import NinjaOne
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse
 from ninjasync.sandbox.ninjaone.schema import GROUP, USER
+from ninjasync.sandbox.ninjaone.store import NinjaOne
 from ninjasync.state import lock
 from tests.support.office import (
     CORE_GROUP,

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ninjasync.sandbox import NinjaOne, Sandbox
+from ninjasync.sandbox.box import Sandbox
+from ninjasync.sandbox.ninjaone.store import NinjaOne
 from tests.support.office import Office, staff
 
 CHILD = "DA00000000000000CHLD"

@@ -20,7 +20,9 @@ from ninjasync.config.schema import Config
 from ninjasync.duo.reader import DuoReader
 from ninjasync.duo.records import clean, group_ids
 from ninjasync.errors import ConfigurationError, CredentialsError, IncompleteReadError, UnreachableError
-from ninjasync.sandbox import NinjaOne, Sandbox, make_company
+from ninjasync.sandbox.box import Sandbox
+from ninjasync.sandbox.company.staffing import make_company
+from ninjasync.sandbox.ninjaone.store import NinjaOne
 
 if TYPE_CHECKING:
     from tests.conftest import Clock

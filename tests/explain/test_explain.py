@@ -20,8 +20,9 @@ from ninjasync.explain.run import explain
 from ninjasync.model.explanation import Story
 from ninjasync.report.explain import document, render_text
 from ninjasync.runs import plan
-from ninjasync.sandbox import NinjaOne, existing_accounts, make_company
+from ninjasync.sandbox.company.staffing import existing_accounts, make_company
 from ninjasync.sandbox.ninjaone.schema import USER
+from ninjasync.sandbox.ninjaone.store import NinjaOne
 from tests.support.office import populate
 from tests.support.world import CORE_USER, ENDERS, EXTENSION, TECHS, Json, Result, Saved, World, staff
 

@@ -25,7 +25,9 @@ from scim2_server.utils import (
 
 from ninjasync.cli import run
 from ninjasync.model.attributes import NINJAONE
-from ninjasync.sandbox import Company, Sandbox, make_company
+from ninjasync.sandbox.box import Sandbox
+from ninjasync.sandbox.company.people import Company
+from ninjasync.sandbox.company.staffing import make_company
 
 _TOKEN = "a-token-of-the-independent-server"
 

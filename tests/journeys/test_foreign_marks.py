@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ninjasync.sandbox import NinjaOne
 from ninjasync.sandbox.ninjaone.schema import GROUP, USER
+from ninjasync.sandbox.ninjaone.store import NinjaOne
 from tests.support.world import CORE_GROUP, CORE_USER, ENDERS, EXTENSION, TECHS, Forward, Hit, Json, Reply, World, staff
 
 FOREIGN = "DU0OTHERDUO000000001"

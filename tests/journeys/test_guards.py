@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from ninjasync.sandbox import Company, NinjaOne
+from ninjasync.sandbox.company.people import Company
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse
+from ninjasync.sandbox.ninjaone.store import NinjaOne
 from tests.support.office import (
     END_USERS,
     EXTENSION,

@@ -17,8 +17,11 @@ from typing import Any
 
 import pytest
 
-from ninjasync.sandbox import Company, NinjaOne, Sandbox, existing_accounts, make_company
+from ninjasync.sandbox.box import Sandbox
+from ninjasync.sandbox.company.people import Company
+from ninjasync.sandbox.company.staffing import existing_accounts, make_company
 from ninjasync.sandbox.ninjaone.schema import GROUP, USER
+from ninjasync.sandbox.ninjaone.store import NinjaOne
 from tests.support.world import (
     CORE_USER,
     ENDERS,
@@ -1662,7 +1665,7 @@ def test_the_dialect_decides_what_is_sent(make: Callable[..., World]) -> None:
 
 
 def test_a_year_of_company_life_ends_as_duo_implies(make: Callable[..., World]) -> None:
-    from ninjasync.sandbox import year_of_life
+    from ninjasync.sandbox.company.year import year_of_life
 
     world = lifelike(make, 40, 5)
     world.settle()

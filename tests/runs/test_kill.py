@@ -16,8 +16,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from ninjasync.cli import run
-from ninjasync.sandbox import Company, NinjaOne, Sandbox, existing_accounts, make_company
+from ninjasync.sandbox.box import Sandbox
+from ninjasync.sandbox.company.people import Company
+from ninjasync.sandbox.company.staffing import existing_accounts, make_company
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse
+from ninjasync.sandbox.ninjaone.store import NinjaOne
 
 _PEOPLE, _SEED = 24, 3
 

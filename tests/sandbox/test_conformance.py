@@ -11,7 +11,9 @@ import requests
 from scim2_client.engines.wsgi import WSGISCIMClient
 from scim2_tester import Status, check_server
 
-from ninjasync.sandbox import NinjaOne, Sandbox, make_company
+from ninjasync.sandbox.box import Sandbox
+from ninjasync.sandbox.company.staffing import make_company
+from ninjasync.sandbox.ninjaone.store import NinjaOne
 
 EXTENSION = "urn:ietf:params:scim:schemas:extension:ninjaone:2.0:User"
 SILENT = "NinjaOne silently stores its default in place of the tester's made-up value"

@@ -9,7 +9,10 @@ import duo_client
 import pytest
 import requests
 
-from ninjasync.sandbox import Company, NinjaOne, Sandbox, make_company
+from ninjasync.sandbox.box import Sandbox
+from ninjasync.sandbox.company.people import Company
+from ninjasync.sandbox.company.staffing import make_company
+from ninjasync.sandbox.ninjaone.store import NinjaOne
 
 Connect: TypeAlias = Callable[..., Any]
 

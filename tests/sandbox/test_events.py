@@ -7,8 +7,12 @@ import copy
 import pytest
 import requests
 
-from ninjasync.sandbox import Company, NinjaOne, Sandbox, make_company, year_of_life
+from ninjasync.sandbox.box import Sandbox
 from ninjasync.sandbox.company.events import ON_ONE, WORDS, Events, UnknownWord
+from ninjasync.sandbox.company.people import Company
+from ninjasync.sandbox.company.staffing import make_company
+from ninjasync.sandbox.company.year import year_of_life
+from ninjasync.sandbox.ninjaone.store import NinjaOne
 
 
 @pytest.fixture

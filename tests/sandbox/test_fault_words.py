@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from ninjasync.cli import run
-from ninjasync.sandbox import NinjaOne, Sandbox, make_company
+from ninjasync.sandbox.box import Sandbox
+from ninjasync.sandbox.company.staffing import make_company
 from ninjasync.sandbox.faults.catalogue import (
     FAULTS,
     QUIRKS,
@@ -23,6 +24,7 @@ from ninjasync.sandbox.faults.catalogue import (
 from ninjasync.sandbox.faults.faults import _FAULTS
 from ninjasync.sandbox.faults.quirks import SCIM
 from ninjasync.sandbox.faults.quirks_duo import DUO
+from ninjasync.sandbox.ninjaone.store import NinjaOne
 
 
 def test_every_name_in_the_tables_is_built_and_nothing_else() -> None:

@@ -10,9 +10,11 @@ from email.utils import parsedate_to_datetime
 import pytest
 import requests
 
-from ninjasync.sandbox import NinjaOne, Sandbox, make_company
+from ninjasync.sandbox.box import Sandbox
+from ninjasync.sandbox.company.staffing import make_company
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse
 from ninjasync.sandbox.faults.faults import stormy
+from ninjasync.sandbox.ninjaone.store import NinjaOne
 
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 EVERY_STATUS = ("429", "500", "502", "503", "504")

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from ninjasync.sandbox import NinjaOne
 from ninjasync.sandbox.exchange import HttpRequest, Json
 from ninjasync.sandbox.ninjaone.api import scim_api
 from ninjasync.sandbox.ninjaone.body import clean_resource
 from ninjasync.sandbox.ninjaone.schema import GROUP, USER
+from ninjasync.sandbox.ninjaone.store import NinjaOne
 
 NINJAONE = "urn:ietf:params:scim:schemas:extension:ninjaone:2.0:User"
 PATCH_OP = "urn:ietf:params:scim:api:messages:2.0:PatchOp"

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from ninjasync.sandbox import Company, existing_accounts, make_company, year_of_life
+from ninjasync.sandbox.company.people import Company
+from ninjasync.sandbox.company.staffing import existing_accounts, make_company
+from ninjasync.sandbox.company.year import year_of_life
 
 NINJAONE = "urn:ietf:params:scim:schemas:extension:ninjaone:2.0:User"
 ODD = ["'", '"', "🎉", "[/x]", "<script>alert(1)</script>", "|", "حداد", "Å", "佐藤"]

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from ninjasync.sandbox import NinjaOne, Sandbox, make_company
+from ninjasync.sandbox.box import Sandbox
+from ninjasync.sandbox.company.staffing import make_company
 from ninjasync.sandbox.exchange import Json
+from ninjasync.sandbox.ninjaone.store import NinjaOne
 from tests.support.scim_client import NINJAONE, There
 
 

@@ -7,8 +7,10 @@ from urllib.parse import quote
 
 import pytest
 
-from ninjasync.sandbox import NinjaOne, Sandbox, make_company
+from ninjasync.sandbox.box import Sandbox
+from ninjasync.sandbox.company.staffing import make_company
 from ninjasync.sandbox.faults.catalogue import QUIRKS
+from ninjasync.sandbox.ninjaone.store import NinjaOne
 from tests.support.scim_client import NINJAONE, There
 
 

@@ -8,7 +8,9 @@ from typing import Any, TypeAlias
 import duo_client
 import pytest
 
-from ninjasync.sandbox import NinjaOne, Sandbox, make_company
+from ninjasync.sandbox.box import Sandbox
+from ninjasync.sandbox.company.staffing import make_company
+from ninjasync.sandbox.ninjaone.store import NinjaOne
 
 Page: TypeAlias = tuple[list[dict[str, Any]], dict[str, Any]]
 

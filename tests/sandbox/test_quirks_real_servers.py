@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 import requests
 
-from ninjasync.sandbox import NinjaOne, Sandbox, make_company
+from ninjasync.sandbox.box import Sandbox
+from ninjasync.sandbox.company.staffing import make_company
 from ninjasync.sandbox.exchange import Json
 from ninjasync.sandbox.faults.catalogue import SERVERS
+from ninjasync.sandbox.ninjaone.store import NinjaOne
 from tests.support.scim_client import CORE, NINJAONE, There
 
 

@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from ninjasync.sandbox import NinjaOne
 from ninjasync.sandbox.exchange import HttpRequest
 from ninjasync.sandbox.ninjaone.api import scim_api
+from ninjasync.sandbox.ninjaone.store import NinjaOne
 
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"

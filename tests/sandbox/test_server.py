@@ -18,10 +18,13 @@ import pytest
 import requests
 
 import ninjasync.sandbox
-from ninjasync.sandbox import NinjaOne, Request, Sandbox, make_company, year_of_life
-from ninjasync.sandbox.exchange import HttpRequest
+from ninjasync.sandbox.box import Sandbox
+from ninjasync.sandbox.company.staffing import make_company
+from ninjasync.sandbox.company.year import year_of_life
+from ninjasync.sandbox.exchange import HttpRequest, Request
 from ninjasync.sandbox.ninjaone import schema as scim_schema
 from ninjasync.sandbox.ninjaone.api import scim_api
+from ninjasync.sandbox.ninjaone.store import NinjaOne
 
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"

@@ -27,9 +27,10 @@ from ninjasync.net.pacing import TransientError
 from ninjasync.planning.planner import Moment
 from ninjasync.runs import plan_steps
 from ninjasync.runs.journal import LedgerJournal
-from ninjasync.sandbox import Company, NinjaOne
+from ninjasync.sandbox.company.people import Company
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse
 from ninjasync.sandbox.ninjaone.schema import USER
+from ninjasync.sandbox.ninjaone.store import NinjaOne
 from ninjasync.state import sqlite
 from ninjasync.state.ledger import Ledger
 from tests.support.office import END_USERS, TECHNICIANS, Office, Serve, populate, staff, user

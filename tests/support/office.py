@@ -24,8 +24,10 @@ import pytest
 from ninjasync import cli
 from ninjasync.runs import journal
 from ninjasync.runs import plan as product
-from ninjasync.sandbox import Company, NinjaOne, Sandbox
+from ninjasync.sandbox.box import Sandbox
+from ninjasync.sandbox.company.people import Company
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse
+from ninjasync.sandbox.ninjaone.store import NinjaOne
 
 TECHNICIANS, END_USERS = "NinjaOne Technicians", "NinjaOne End Users"
 CORE_USER = "urn:ietf:params:scim:schemas:core:2.0:User"

@@ -6,7 +6,7 @@ from typing import Any
 
 import requests
 
-from ninjasync.sandbox import Sandbox
+from ninjasync.sandbox.box import Sandbox
 from ninjasync.sandbox.exchange import Json
 
 CORE = "urn:ietf:params:scim:schemas:core:2.0:"

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ninjasync import cli
-from ninjasync.sandbox import Sandbox, existing_accounts, make_company
+from ninjasync.sandbox.box import Sandbox
+from ninjasync.sandbox.company.staffing import existing_accounts, make_company
 
 Json: TypeAlias = dict[str, Any]
 NINJAONE = "urn:ietf:params:scim:schemas:extension:ninjaone:2.0:User"

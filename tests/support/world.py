@@ -24,7 +24,9 @@ from typing import Any, TypeAlias
 from urllib.parse import parse_qs, urlsplit
 
 from ninjasync import cli
-from ninjasync.sandbox import Company, NinjaOne, Sandbox
+from ninjasync.sandbox.box import Sandbox
+from ninjasync.sandbox.company.people import Company
+from ninjasync.sandbox.ninjaone.store import NinjaOne
 
 Json: TypeAlias = dict[str, Any]
 Config: TypeAlias = dict[str, Any]

@@ -25,7 +25,9 @@ def demo(
     from ninjasync.report.outline import left_to_do
     from ninjasync.runs.apply import applying
     from ninjasync.runs.plan import plan_run
-    from ninjasync.sandbox import Sandbox, existing_accounts, make_company, year_of_life
+    from ninjasync.sandbox.box import Sandbox
+    from ninjasync.sandbox.company.staffing import existing_accounts, make_company
+    from ninjasync.sandbox.company.year import year_of_life
 
     stop, color = threading.Event(), invocation.color()
 

@@ -19,7 +19,7 @@ from ninjasync.files import write_private
 from ninjasync.sandbox.faults.catalogue import FAULTS, QUIRKS, describe, describe_servers, parse_fault, parse_quirks
 
 if TYPE_CHECKING:
-    from ninjasync.sandbox import Sandbox
+    from ninjasync.sandbox.box import Sandbox
 
 T = TypeVar("T")
 
@@ -63,7 +63,8 @@ def sandbox(
     """
     faults = dict(_each("--fault", parse_fault, fault))
     _each("--quirk", lambda text: parse_quirks([text]), quirk)
-    from ninjasync.sandbox import Sandbox, existing_accounts, make_company
+    from ninjasync.sandbox.box import Sandbox
+    from ninjasync.sandbox.company.staffing import existing_accounts, make_company
 
     people = make_company(users=users, seed=seed)
     there = existing_accounts(people, seed=seed)
