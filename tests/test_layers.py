@@ -30,7 +30,8 @@ ROOMS: dict[str, set[str]] = {
     "explain": {"runs", "planning", "config", "model", "state", "duo", "ninjaone"},
     "runs": {"planning", "report", "state", "duo", "ninjaone", "net", "config", "model"},
     "check": {"runs", "planning", "report", "state", "duo", "ninjaone", "net", "config", "model"},
-    "cli": {"check", "explain", "runs", "planning", "report", "state", "config", "model", "sandbox"},
+    "fleet": {"runs", "report", "state", "config", "model"},
+    "cli": {"fleet", "check", "explain", "runs", "planning", "report", "state", "config", "model", "sandbox"},
     "sandbox": set(),
 }
 # Files beside the rooms that know nothing of any of them. ``log`` and ``threads`` do something, so not all may.

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from ninjasync import __version__
-from ninjasync.cli.commands import apply, check, demo, explain, history, init, ledger, plan, sandbox
+from ninjasync.cli.commands import apply, check, demo, explain, fleet, history, init, ledger, plan, sandbox
 from ninjasync.cli.help import GLOBAL_PANEL, Command, Group
 from ninjasync.cli.options import Invocation, with_globals
 from ninjasync.cli.session import complain, ended
@@ -66,6 +66,19 @@ app.add_typer(ledger.app, name="ledger", rich_help_panel=_SET_UP)
 app.command("init", cls=Command, rich_help_panel=_SET_UP)(with_globals(init.init))
 app.command("sandbox", cls=Command, rich_help_panel=_TRY_IT)(with_globals(sandbox.sandbox))
 app.command("demo", cls=Command, rich_help_panel=_TRY_IT)(with_globals(demo.demo))
+
+
+fleet_app = typer.Typer(
+    cls=Group,
+    help="The same for many tenants: each in a process of its own, and one table of all.",
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+fleet_app.command("plan", cls=Command)(with_globals(fleet.plan))
+fleet_app.command("apply", cls=Command)(with_globals(fleet.apply))
+fleet_app.command("status", cls=Command)(with_globals(fleet.status))
+app.add_typer(fleet_app, name="fleet", rich_help_panel="Many tenants")
 
 
 def run(arguments: list[str]) -> int:

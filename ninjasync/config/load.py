@@ -7,7 +7,6 @@ key; what a key may be is ``config``'s affair.
 import json
 import os
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -17,13 +16,14 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from ninjasync.config.fleet import FLEET_VARIABLE, defaults_for, read_toml
 from ninjasync.config.schema import Config, SecretReference, is_left_from_example
 from ninjasync.errors import ConfigurationError
 from ninjasync.model.attributes import nearest
 
 PREFIX = "NINJASYNC_"
 # Variables with our prefix that are not keys of the configuration.
-NOT_KEYS = {"NINJASYNC_CONFIG", "NINJASYNC_REDACT_KEY"}
+NOT_KEYS = {"NINJASYNC_CONFIG", "NINJASYNC_REDACT_KEY", FLEET_VARIABLE}
 # What of a URL may be a secret: what stands before the host, and what follows a question mark.
 _PASSWORD = re.compile(r"//[^/]*@|[?#][^']*")
 # Whoever knows a ping's or a notification's address can use it.
@@ -39,13 +39,17 @@ _SECTIONS = tuple(name for name in Config.model_fields if name != "base")
 _REQUIRED_SECTIONS = ("duo", "ninjaone", "scope")
 
 
-def load(path: Path | None = None) -> Config:
+def load(path: Path | None = None, defaults: Mapping[str, Any] | None = None) -> Config:
     """Return the configuration from ``path``, else from where one is looked for, and the environment.
 
-    Raises ConfigurationError with a sentence for each mistake.
+    ``defaults`` are laid under the file; without them those of the fleet that names the
+    file, if one does. Raises ConfigurationError with a sentence for each mistake.
     """
     found = path or find()
-    in_file = _read(found) if found else {}
+    in_file = read_toml(found, "configuration file") if found else {}
+    if defaults is None:
+        defaults = defaults_for(found) if found else {}
+    in_file = _merge(defaults, in_file)
     mistakes = [f"{name} in the environment: no such key{_nearest_variable(name)}" for name in _unknown_variables()]
     merged = _merge(in_file, _from_environment())
     for section in _REQUIRED_SECTIONS:
@@ -112,24 +116,6 @@ def find() -> Path | None:
     )
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text("utf-8-sig"))
-    except OSError as error:
-        raise ConfigurationError(
-            f"The configuration file {path} cannot be read: {error.strerror or error}.",
-            "Check the path and the file's permissions.",
-        ) from error
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(f"The configuration file {path} is not UTF-8 text.", "Save it as UTF-8.") from error
-    except (ValueError, RecursionError) as error:  # ValueError: also a number with thousands of digits
-        why = error if isinstance(error, tomllib.TOMLDecodeError) else "a value is too large, or too deeply nested"
-        raise ConfigurationError(
-            f"The configuration file {path} is not valid TOML: {why}.",
-            "Mend that line; names with dots or colons need quotes.",
-        ) from error
-
-
 def _from_environment() -> dict[str, Any]:
     """Return what variables with our prefix say, as far as they may be keys; lists and tables are JSON."""
     if not any(map(_may_be_key, os.environ)):
@@ -157,6 +143,20 @@ def _from_environment() -> dict[str, Any]:
         __annotations__ = {name: Config.model_fields[name].annotation for name in _SECTIONS}
 
     return Environment(Keys)()
+
+
+def expect_no_keys_in_environment() -> None:
+    """Raise ConfigurationError where a variable would override a key of every tenant of a fleet."""
+    found = sorted(
+        name
+        for name in os.environ
+        if _may_be_key(name) and name.upper().removeprefix(PREFIX).split("__")[0].lower() in _SECTIONS and "__" in name
+    )
+    if found:
+        raise ConfigurationError(
+            f"{', '.join(found)} in the environment would change every tenant of the fleet.",
+            "Unset it; what all tenants share belongs into the file that [fleet] defaults names.",
+        )
 
 
 def _may_be_key(variable: str) -> bool:

@@ -66,12 +66,19 @@ def render_error(error: NinjasyncError, created_at: datetime, tenant: str = "") 
 
 
 def _page(created_at: datetime, **values: Any) -> str:
-    style, script = _shipped("plan.css"), _shipped("plan.js")
+    return page_from("plan", created_at, **values)
+
+
+def page_from(name: str, created_at: datetime, **values: Any) -> str:
+    """Return the page of the template of that name, with its style and script and nothing from elsewhere."""
+    style, script = _shipped("plan.css"), _shipped(f"{name}.js")
+    if name != "plan":
+        style += _shipped(f"{name}.css")
     policy = (
         f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
         "base-uri 'none'; form-action 'none'"
     )
-    return _template().render(
+    return _template(name).render(
         values,
         style=style,
         script=script,
@@ -82,13 +89,13 @@ def _page(created_at: datetime, **values: Any) -> str:
 
 
 @cache
-def _template() -> Template:
+def _template(name: str) -> Template:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, finalize=_harmless, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["in_quotes"] = in_quotes
     environment.globals.update(deltas=outline.deltas, no_changes=outline.no_changes)
-    return environment.from_string(_shipped("plan.html.jinja"))
+    return environment.from_string(_shipped(f"{name}.html.jinja"))
 
 
 def _harmless(value: Any) -> Any:

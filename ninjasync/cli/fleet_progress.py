@@ -1,0 +1,50 @@
+"""How a fleet gets on, on one line of a terminal: done, running, failed, time left."""
+
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from ninjasync.cli.options import Invocation
+
+if TYPE_CHECKING:
+    from ninjasync.model.fleet import FleetRow
+
+
+class FleetProgress:
+    """A line on standard error that is written over as tenants end; nothing where that is no terminal."""
+
+    def __init__(self, invocation: Invocation, tenants: int) -> None:
+        self._tenants, self._done, self._failed = tenants, 0, 0
+        self._begun = time.monotonic()
+        self._shown = sys.stderr.isatty() and not invocation.quiet
+
+    def __enter__(self) -> Self:
+        self._show()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+    def tell(self, row: "FleetRow") -> None:
+        """Count one tenant that has ended."""
+        from ninjasync.model.fleet import GOOD
+
+        self._done += 1
+        self._failed += row.outcome not in GOOD
+        self._show()
+
+    def _show(self) -> None:
+        if not self._shown:
+            return
+        left = self._tenants - self._done
+        line = f"{self._done} of {self._tenants} tenants done, {self._failed} not well"
+        if self._done and left:
+            seconds = (time.monotonic() - self._begun) / self._done * left
+            line += f", about {seconds / 60:.0f} min left" if seconds >= 90 else f", about {seconds:.0f} s left"
+        sys.stderr.write(f"\r\x1b[K{line}")
+        sys.stderr.flush()

@@ -1,0 +1,249 @@
+"""``fleet.toml`` and the tenants that it names (CONTRACT §8).
+
+Knows where a fleet is looked for, how its defaults are laid under a tenant's own file, and
+which tenants must not stand beside each other. Runs nothing.
+"""
+
+import os
+import tomllib
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError, field_validator
+
+from ninjasync.config.schema import Config, Monitor, Secret, Section, Strings
+from ninjasync.config.tenant import tenant_of
+from ninjasync.errors import ConfigurationError
+from ninjasync.model.attributes import nearest
+
+FLEET_FILE = "fleet.toml"
+FLEET_VARIABLE = "NINJASYNC_FLEET"
+_MOST_AT_ONCE = 256
+_LONGEST = 86_400.0
+# Keys whose values are paths: in the defaults they start at the defaults' own folder.
+_PATH_KEYS = frozenset({("duo", "ca_file"), ("ninjaone", "ca_file"), ("state", "path"), ("monitor", "metrics_file")})
+_SYSTEM = "system"  # the one ca_file that is no path
+
+
+class FleetSection(Section):
+    """The table [fleet] of ``fleet.toml``."""
+
+    tenants: Strings = ("tenants/*.toml",)
+    defaults: str | None = None
+    at_once: Annotated[int, Field(ge=1, le=_MOST_AT_ONCE)] = 8
+    timeout: Annotated[float, Field(gt=0, le=_LONGEST)] = 3600
+    canaries: Strings = ()
+    stop_after: Annotated[int, Field(ge=1)] = 10
+    database: Secret | None = None
+    monitor: Monitor = Monitor()
+
+    @field_validator("tenants")
+    @classmethod
+    def _names_some(cls, value: Strings) -> Strings:
+        if not value:
+            raise ValueError('names no tenant; allowed: files or globs such as ["tenants/*.toml"]')
+        return value
+
+    @field_validator("database", mode="before")
+    @classmethod
+    def _may_be_empty(cls, value: Any) -> Any:
+        return None if value == "" else value
+
+
+class _FleetFile(Section):
+    fleet: FleetSection = FleetSection()
+
+
+@dataclass(frozen=True, slots=True)
+class TenantFile:
+    """One tenant of a fleet: its name in tables, its file, and its configuration or what is wrong with it."""
+
+    name: str
+    path: Path
+    config: Config | None
+    mistakes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """A fleet: where its file is, what it says, and its tenants by name."""
+
+    path: Path
+    settings: FleetSection
+    tenants: tuple[TenantFile, ...]
+
+
+def find_fleet(named: Path | None = None) -> Path:
+    """Return where the fleet is: ``named``, else $NINJASYNC_FLEET, else ./fleet.toml. Raises ConfigurationError."""
+    if named is not None:
+        return named
+    if given := os.environ.get(FLEET_VARIABLE):
+        return Path(given)
+    here = Path(FLEET_FILE)
+    if here.is_file():
+        return here
+    raise ConfigurationError(
+        f"No fleet found; looked at ${FLEET_VARIABLE} and {here.absolute()}.",
+        "Name one with --fleet FILE; the manual's page on many tenants shows what it holds.",
+    )
+
+
+def read_fleet(path: Path) -> tuple[FleetSection, tuple[Path, ...]]:
+    """Return what ``fleet.toml`` says and the files of its tenants. Raises ConfigurationError with every mistake."""
+    settings = _read_section(path)
+    folder = path.resolve().parent
+    files: dict[Path, None] = {}
+    mistakes = []
+    for pattern in settings.tenants:
+        found = [each for each in sorted(folder.glob(pattern)) if each.is_file() and each != path.resolve()]
+        if settings.defaults is not None:
+            found = [each for each in found if each != (folder / settings.defaults).resolve()]
+        if not found:
+            mistakes.append(f'[fleet] tenants: "{pattern}" fits no file below {folder}')
+        files |= dict.fromkeys(found)
+    if settings.defaults is not None and not (folder / settings.defaults).is_file():
+        mistakes.append(f"[fleet] defaults: there is no file {folder / settings.defaults}")
+    if mistakes:
+        raise _mistakes(path, mistakes)
+    return settings, tuple(files)
+
+
+def _read_section(path: Path) -> FleetSection:
+    try:
+        return _FleetFile.model_validate(read_toml(path)).fleet
+    except ValidationError as error:
+        raise _mistakes(path, [_sentence(detail) for detail in error.errors()]) from error
+
+
+def read_toml(path: Path, what: str = "file") -> dict[str, Any]:
+    """Return a TOML file's table; ``what`` it is called in messages. Raises ConfigurationError in a sentence."""
+    try:
+        return tomllib.loads(path.read_text("utf-8-sig"))
+    except OSError as error:
+        raise ConfigurationError(
+            f"The {what} {path} cannot be read: {error.strerror or error}.",
+            "Check the path and the file's permissions.",
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"The {what} {path} is not UTF-8 text.", "Save it as UTF-8.") from error
+    except (ValueError, RecursionError) as error:  # ValueError: also a number with thousands of digits
+        why = error if isinstance(error, tomllib.TOMLDecodeError) else "a value is too large, or too deeply nested"
+        raise ConfigurationError(
+            f"The {what} {path} is not valid TOML: {why}.",
+            "Fix that line; names with dots or colons need quotes.",
+        ) from error
+
+
+def defaults_for(config_file: Path) -> dict[str, Any]:
+    """Return what a fleet lays under this tenant's file; nothing where it is in none.
+
+    The fleet is the one of $NINJASYNC_FLEET, else the nearest ``fleet.toml`` in the file's
+    folder and those above it, if that names this file. Raises ConfigurationError.
+    """
+    file = config_file.resolve()
+    for place in _fleets_near(file):
+        settings = _read_section(place)
+        if _names_file(place.resolve().parent, settings.tenants, file):
+            return read_defaults(place, settings)
+    return {}
+
+
+def _names_file(folder: Path, patterns: Strings, file: Path) -> bool:
+    """Whether a fleet in ``folder`` has this tenant. A folder of thousands is not looked through for that."""
+    if not file.is_relative_to(folder):
+        return any(file in folder.glob(pattern) for pattern in patterns if ".." in pattern)
+    inside = file.relative_to(folder)
+    return any(
+        file in folder.glob(pattern)
+        if "**" in pattern
+        else len(PurePath(pattern).parts) == len(inside.parts) and inside.match(pattern)
+        for pattern in patterns
+    )
+
+
+def _fleets_near(file: Path) -> list[Path]:
+    if given := os.environ.get(FLEET_VARIABLE):
+        return [Path(given)] if Path(given).is_file() else []
+    return [place for folder in file.parents if (place := folder / FLEET_FILE).is_file()][:1]
+
+
+def read_defaults(fleet: Path, settings: FleetSection) -> dict[str, Any]:
+    """Return the table of the defaults, relative paths in it made absolute. Raises ConfigurationError."""
+    folder = fleet.resolve().parent
+    named = folder / (settings.defaults if settings.defaults is not None else "defaults.toml")
+    if settings.defaults is None and not named.is_file():
+        return {}
+    return _with_whole_paths(read_toml(named), named.resolve().parent)
+
+
+def _with_whole_paths(table: Mapping[str, Any], folder: Path, *above: str) -> dict[str, Any]:
+    """Let relative paths start at the defaults' folder, also those of secrets that are kept in files."""
+    made: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, dict):
+            made[key] = _with_whole_paths(value, folder, *above, key)
+        elif isinstance(value, str) and value and _is_path((*above, key)) and value != _SYSTEM:
+            made[key] = str(folder / Path(value).expanduser())
+        else:
+            made[key] = value
+    return made
+
+
+def _is_path(keys: tuple[str, ...]) -> bool:
+    in_a_secret = keys[-1] == "file" and len(keys) > 1 and keys[-2].rpartition("_")[2] in ("key", "token", "secret")
+    return keys in _PATH_KEYS or in_a_secret
+
+
+def find_conflicts(tenants: tuple[TenantFile, ...]) -> dict[str, list[str]]:
+    """Return, by the path of a tenant's file, what of it must not stand beside another tenant's."""
+    shared: dict[tuple[str, object], list[TenantFile]] = defaultdict(list)
+    for tenant in tenants:
+        shared["name", tenant.name].append(tenant)
+        if (config := tenant.config) is None:
+            continue
+        identity = tenant_of(config)
+        shared["identity (endpoint, Duo account and [state] tenant)", identity.id].append(tenant)
+        account = (identity.endpoint_url, identity.api_hostname, config.duo.integration_key)
+        shared["Duo account into one endpoint", account].append(tenant)
+        if config.monitor.metrics_file:
+            shared["[monitor] metrics_file", config.file(config.monitor.metrics_file).resolve()].append(tenant)
+    found: dict[str, list[str]] = defaultdict(list)
+    for (what, _), same in shared.items():
+        for tenant in same if len(same) > 1 else ():
+            others = ", ".join(str(other.path) for other in same if other is not tenant)
+            found[str(tenant.path)].append(f"the same {what} as {others}")
+    # Who is the same altogether is told so once.
+    for sentences in found.values():
+        if any("identity" in sentence for sentence in sentences):
+            sentences[:] = [sentence for sentence in sentences if "Duo account into" not in sentence]
+    return found
+
+
+def unknown_canaries(settings: FleetSection, names: list[str]) -> list[str]:
+    """Return a sentence for each canary that is no tenant."""
+    return [
+        f'[fleet] canaries: there is no tenant "{name}"{nearest(name, names)}'
+        for name in settings.canaries
+        if name not in names
+    ]
+
+
+def _sentence(detail: Any) -> str:
+    *table, key = detail["loc"] or ("fleet",)
+    where = f"[{'.'.join(map(str, table))}] {key}" if table else f"[{key}]"
+    match detail["type"]:
+        case "extra_forbidden":
+            known = FleetSection.model_fields if table == ["fleet"] else ("fleet",)
+            return f"{where}: unknown key{nearest(str(key), known)}"
+        case "value_error":
+            return f"{where}: {detail['ctx']['error']}"
+        case _:
+            return f"{where}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
+
+
+def _mistakes(path: Path, mistakes: list[str]) -> ConfigurationError:
+    many = f"{len(mistakes)} mistake{'s' * (len(mistakes) != 1)}"
+    return ConfigurationError(f"The fleet in {path} has {many}.", "Fix the keys named above.", mistakes=tuple(mistakes))

@@ -1,0 +1,183 @@
+"""Runs command lines side by side on this machine, one forked process each.
+
+A warm server process has the package imported; each command line gets a fork of it, which
+costs a fifth of a program start, and whose death costs nobody else. One thread starts and
+waits for all: two that do so take each other's exit codes. Knows processes and time;
+knows nothing of tenants' configurations.
+"""
+
+import gc
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+Main = Callable[[list[str]], int]
+
+# Seconds from SIGTERM, by which a run finishes the calls under way, to SIGKILL.
+GRACE = 30.0
+# How often the supervising thread looks up from waiting: for timeouts, and for a signal to stop.
+_LOOKS_UP_AFTER = 0.2
+_TAIL = 8_000  # bytes of standard error that are kept
+# What a run imports, by name: the server process has it before the first fork.
+_WARM = (
+    "ninjasync.cli",
+    "ninjasync.runs.plan",
+    "ninjasync.runs.plan_steps",
+    "ninjasync.runs.apply",
+    "ninjasync.report.json",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One command line to run for a tenant; ``result`` is the file that it writes with ``--output``."""
+
+    tenant: str
+    arguments: tuple[str, ...]
+    result: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How a job ended. ``exit_code`` is None where a signal killed it; ``timed_out`` where it was told to stop."""
+
+    job: Job
+    exit_code: int | None
+    seconds: float
+    said: str
+    timed_out: bool = False
+
+
+@dataclass(slots=True)
+class _Running:
+    job: Job
+    process: BaseProcess
+    said: Path
+    begun: float
+    told_at: float | None = None
+    timed_out: bool = False
+    killed: bool = field(default=False)
+
+
+def run_side_by_side(
+    jobs: Iterable[Job], main: Main, *, at_once: int, timeout: float, stop: threading.Event, grace: float = GRACE
+) -> Iterator[Done]:
+    """Run each job's arguments by ``main``, ``at_once`` at a time; yield each as it ends.
+
+    Setting ``stop`` begins no more, and tells those under way to stop as SIGTERM does. One
+    that is not over after ``timeout`` seconds is told so too, and killed after ``grace``.
+    """
+    context = _warm_context()
+    waiting, running = iter(jobs), dict[int, _Running]()
+    try:
+        while True:
+            while len(running) < at_once and not stop.is_set() and (job := next(waiting, None)) is not None:
+                one = _start(context, job, main)
+                running[one.process.sentinel] = one
+            if not running:
+                return
+            for sentinel in wait(list(running), _LOOKS_UP_AFTER):
+                yield _end(running.pop(sentinel))  # type: ignore[arg-type]  # sentinels are numbers here
+            _tell_to_stop(running.values(), timeout, grace, stop)
+    finally:
+        for one in running.values():
+            one.process.terminate()
+        for one in running.values():
+            one.process.join(grace)
+            one.process.kill()
+            _end(one)
+
+
+def _warm_context() -> Any:
+    """Return how processes are made: forked from a warm server, or started anew where there is no fork."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(_WARM))
+    return context
+
+
+def _start(context: Any, job: Job, main: Main) -> _Running:
+    said = job.result.with_name(f"{job.result.name}.err")
+    process = context.Process(target=_run_one, args=(main, list(job.arguments), str(said)), name=job.tenant)
+    process.start()
+    return _Running(job, process, said, time.monotonic())
+
+
+def _run_one(main: Main, arguments: list[str], said: str) -> None:
+    """Run one command line in this process, and exit with its code."""
+    if hasattr(os, "setsid"):
+        os.setsid()  # Ctrl-C is for the one who supervises, who tells each process once
+    _heed_the_parents_death()
+    # As the program does where it starts by itself, see __main__.
+    gc.set_threshold(200_000)
+    sys.setswitchinterval(0.0005)
+    for path, number in ((os.devnull, 0), (os.devnull, 1), (said, 2)):
+        flags = os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        descriptor = os.open(path, flags, 0o600)
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    sys.stdin, sys.stdout = open(0, closefd=False), open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - to the end
+    sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
+    try:
+        code = main(arguments)
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)
+
+
+def _heed_the_parents_death() -> None:
+    """End as by SIGTERM when the process that supervises is gone: nobody would take what is found."""
+    parent = multiprocessing.parent_process()
+    if parent is None or not hasattr(signal, "SIGTERM"):
+        return
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
+def _tell_to_stop(running: Iterable[_Running], timeout: float, grace: float, stop: threading.Event) -> None:
+    """Tell each whose time is over, or all where ``stop`` is set; kill those that did not heed it."""
+    now = time.monotonic()
+    for one in running:
+        late = now - one.begun > timeout
+        if one.told_at is None and (late or stop.is_set()):
+            one.process.terminate()
+            one.told_at, one.timed_out = now, late and not stop.is_set()
+        elif one.told_at is not None and one.timed_out and not one.killed and now - one.told_at > grace:
+            one.process.kill()
+            one.killed = True
+
+
+def _end(one: _Running) -> Done:
+    one.process.join()
+    code = one.process.exitcode
+    said = _last_words(one.said)
+    one.process.close()
+    seconds = time.monotonic() - one.begun
+    return Done(one.job, code if code is not None and code >= 0 else None, seconds, said, one.timed_out)
+
+
+def _last_words(path: Path) -> str:
+    """Return the end of what a process said on standard error, and take the file away."""
+    try:
+        with path.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(file.tell() - _TAIL, 0))
+            said = file.read()
+        path.unlink()
+    except OSError:
+        return ""
+    return said.decode("utf-8", "replace")

@@ -1,0 +1,176 @@
+"""The run over all tenants: canaries first, so many at once, until too many fail in a row.
+
+Knows the order and when to stop; what happens to one tenant is the command line's, run
+in a process of its own.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from ninjasync.config.fleet import FleetSection, TenantFile
+from ninjasync.fleet.processes import GRACE, Done, Job, Main, run_side_by_side
+from ninjasync.fleet.tenants import file_name_of, sort_longest_first
+from ninjasync.model.fleet import GOOD, FleetResult, FleetRow, outcome_of, total
+
+# Failures that say something of all tenants: a service that is down, a wrong default, credentials.
+_FAILURES = frozenset({1, 6, None})
+
+
+@dataclass(frozen=True, slots=True)
+class FleetRun:
+    """What a run over tenants needs: ``command`` is "plan" or "apply", ``folder`` is for results on their way.
+
+    ``arguments`` returns the command line for a tenant, but for where its result goes; None
+    where there is nothing to do for it, and ``why_not`` then says why.
+    """
+
+    command: str
+    settings: FleetSection
+    main: Main
+    folder: Path
+    today: date
+    arguments: Callable[[TenantFile], list[str] | None]
+    why_not: str = ""
+    at_once: int | None = None
+    grace: float = GRACE
+
+
+def run_tenants(
+    run: FleetRun, tenants: Sequence[TenantFile], stop: threading.Event, tell: Callable[[FleetRow], None]
+) -> FleetResult:
+    """Run the command for each tenant, and return the table; ``tell`` hears of each row as it comes."""
+    rows: dict[str, FleetRow] = {}
+    hold = threading.Event()
+
+    def take(tenant: TenantFile, row: FleetRow) -> None:
+        rows[str(tenant.path)] = row
+        tell(row)
+
+    sound = []
+    for tenant in tenants:
+        if tenant.mistakes:
+            take(tenant, _broken(tenant))
+        elif run.arguments(tenant) is None:
+            take(tenant, _row(run, tenant, outcome="not begun", error=run.why_not))
+        else:
+            sound.append(tenant)
+    why = ""
+    if broken := [tenant.name for tenant in tenants if tenant.mistakes and tenant.name in run.settings.canaries]:
+        hold.set()
+        why = f"the canary {broken[0]} has a broken file ([fleet] canaries)"
+    for phase, some in enumerate(_phases(run.settings, sound)):
+        in_a_row = 0
+        for tenant, row in _run_phase(run, some, stop, hold):
+            take(tenant, row)
+            in_a_row = in_a_row + 1 if _failed(row) else 0
+            if in_a_row >= run.settings.stop_after and not hold.is_set():
+                hold.set()
+                why = f"{in_a_row} tenants in a row failed ([fleet] stop_after)"
+        bad = [rows[str(tenant.path)] for tenant in some if str(tenant.path) in rows]
+        if phase == 0 and (refused := [row.tenant for row in bad if row.outcome not in GOOD]):
+            hold.set()
+            why = f"the canary {refused[0]} did not go well ([fleet] canaries)"
+    if stop.is_set():
+        why = "interrupted"
+    for tenant in sound:
+        if str(tenant.path) not in rows:
+            take(tenant, _row(run, tenant, outcome="not begun", error=why))
+    result = total(run.command, list(rows.values()))
+    return FleetResult(result.command, result.rows, 130) if stop.is_set() else result
+
+
+def _phases(settings: FleetSection, tenants: Sequence[TenantFile]) -> list[list[TenantFile]]:
+    """Split the canaries off; each part is in the order in which it is begun."""
+    canaries = [tenant for tenant in tenants if tenant.name in settings.canaries]
+    return [sort_longest_first(canaries), sort_longest_first([one for one in tenants if one not in canaries])]
+
+
+def _run_phase(
+    run: FleetRun, tenants: Sequence[TenantFile], stop: threading.Event, hold: threading.Event
+) -> Iterator[tuple[TenantFile, FleetRow]]:
+    by_file = {str(run.folder / f"{file_name_of(tenant)}.json"): tenant for tenant in tenants}
+
+    def jobs() -> Iterator[Job]:
+        for file, tenant in by_file.items():
+            if hold.is_set():
+                return
+            arguments = run.arguments(tenant) or []
+            result = ("--format", "json", "--output", file)
+            yield Job(tenant.name, (*arguments, "--config", str(tenant.path), *result), Path(file))
+
+    at_once = run.at_once or run.settings.at_once
+    for done in run_side_by_side(
+        jobs(), run.main, at_once=at_once, timeout=run.settings.timeout, stop=stop, grace=run.grace
+    ):
+        tenant = by_file[str(done.job.result)]
+        yield tenant, read_row(run, tenant, done)
+
+
+def read_row(run: FleetRun, tenant: TenantFile, done: Done) -> FleetRow:
+    """Return the row of a tenant whose process has ended, from what it wrote and how it ended."""
+    document = _read_document(done.job.result)
+    changes, result = document.get("changes", []), document.get("result")
+    counted = [change for change in changes if result is None or change.get("outcome") == "applied"]
+    outcome = "timed out" if done.timed_out else outcome_of(done.exit_code, run.command, changes=bool(changes))
+    summary = document.get("summary", {})
+    return _row(
+        run,
+        tenant,
+        outcome=outcome,
+        exit_code=done.exit_code,
+        users=sum(change["resource"] == "user" for change in counted),
+        groups=sum(change["resource"] == "group" for change in counted),
+        held=summary.get("users", {}).get("held", 0),
+        guards=tuple((guard["name"], guard["approve"]) for guard in document.get("guards", []) if guard["tripped"]),
+        seconds=round(done.seconds, 1),
+        error=_reason(outcome, document, done),
+        document=document or None,
+    )
+
+
+def _row(run: FleetRun, tenant: TenantFile, **values: Any) -> FleetRow:
+    expires = tenant.config.ninjaone.token_expires if tenant.config else None
+    days = (expires - run.today).days if expires else None
+    return FleetRow(tenant.name, str(tenant.path), token_days=days, **values)
+
+
+def _broken(tenant: TenantFile) -> FleetRow:
+    return FleetRow(tenant.name, str(tenant.path), "configuration", 78, error="; ".join(tenant.mistakes))
+
+
+def _failed(row: FleetRow) -> bool:
+    return row.outcome not in GOOD and row.outcome != "not begun" and row.exit_code in _FAILURES
+
+
+def _reason(outcome: str, document: dict[str, Any], done: Done) -> str:
+    """Say in a sentence or two why a tenant did not go well."""
+    if outcome in GOOD:
+        return ""
+    if outcome == "timed out":
+        return f"not over after {done.seconds:.0f} seconds ([fleet] timeout)"
+    if (error := document.get("error")) and isinstance(error, dict):
+        return " ".join(part for part in (*error.get("mistakes", ()), error["message"], error["hint"]) if part)
+    if tripped := [guard["message"] for guard in document.get("guards", []) if guard["tripped"]]:
+        return " ".join(tripped)
+    if failed := [change for change in document.get("changes", []) if change.get("outcome") == "failed"]:
+        first = failed[0]
+        more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+        return f"{first['key']}: {first.get('error', 'failed')}{more}"
+    lines = [line.strip() for line in done.said.splitlines() if line.strip()]
+    told = next((line for line in lines if line.startswith("Error:")), lines[-1] if lines else "")
+    return told.removeprefix("Error: ") or "a signal ended it; its next run settles what it left"
+
+
+def _read_document(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    finally:
+        path.unlink(missing_ok=True)
+    return found if isinstance(found, dict) else {}

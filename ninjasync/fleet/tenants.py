@@ -1,0 +1,111 @@
+"""Which tenants a fleet has, what is wrong with them, and in which order they are run."""
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import closing
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from ninjasync.config import load
+from ninjasync.config.fleet import Fleet, TenantFile, find_conflicts, read_defaults, read_fleet, unknown_canaries
+from ninjasync.config.tenant import tenant_of
+from ninjasync.errors import CommandLineError, ConfigurationError, NinjasyncError
+from ninjasync.model.attributes import nearest
+from ninjasync.state.ledger import Ledger
+from ninjasync.state.sqlite import path_of
+
+
+def load_fleet(path: Path) -> Fleet:
+    """Return the fleet with every tenant's configuration, or with what is wrong with it.
+
+    Raises ConfigurationError where ``fleet.toml`` itself is wrong, or a variable of the
+    environment would override every tenant.
+    """
+    load.expect_no_keys_in_environment()
+    section, files = read_fleet(path)
+    defaults = read_defaults(path, section)
+    tenants = tuple(_loaded(file, defaults) for file in files)
+    conflicts = find_conflicts(tenants)
+    tenants = tuple(
+        TenantFile(tenant.name, tenant.path, None, (*tenant.mistakes, *conflicts[str(tenant.path)]))
+        if str(tenant.path) in conflicts
+        else tenant
+        for tenant in tenants
+    )
+    if unknown := unknown_canaries(section, [tenant.name for tenant in tenants]):
+        raise ConfigurationError(
+            f"The fleet in {path} has {len(unknown)} mistake{'s' * (len(unknown) != 1)}.",
+            "Fix the keys named above.",
+            mistakes=tuple(unknown),
+        )
+    return Fleet(path, section, tenants)
+
+
+def _loaded(file: Path, defaults: dict[str, object]) -> TenantFile:
+    try:
+        config = load.load(file, defaults)
+    except ConfigurationError as error:
+        mistakes = error.mistakes or (f"{error.message} {error.hint}".strip(),)
+        return TenantFile(file.stem, file, None, mistakes)
+    return TenantFile(config.state.tenant or file.stem, file, config)
+
+
+def choose_tenants(fleet: Fleet, globs: Sequence[str], shard: tuple[int, int] | None) -> tuple[TenantFile, ...]:
+    """Return the tenants that ``globs`` name, all without any, and of these every Nth of a shard.
+
+    Raises CommandLineError for a glob that fits none.
+    """
+    names = [tenant.name for tenant in fleet.tenants]
+    for glob in globs:
+        if not any(fnmatchcase(name, glob) for name in names):
+            raise CommandLineError(
+                f'--tenant: the fleet has no tenant "{glob}"{nearest(glob, names)}',
+                "Give a tenant's name, or a glob that fits some.",
+            )
+    chosen = sorted(
+        (tenant for tenant in fleet.tenants if not globs or any(fnmatchcase(tenant.name, glob) for glob in globs)),
+        key=lambda tenant: (tenant.name, str(tenant.path)),
+    )
+    if shard is None:
+        return tuple(chosen)
+    number, of = shard
+    return tuple(chosen[number - 1 :: of])
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """Read ``I/N``, from 1 to N. Raises CommandLineError."""
+    first, _, last = text.partition("/")
+    if first.isascii() and first.isdigit() and last.isascii() and last.isdigit() and 1 <= int(first) <= int(last):
+        return int(first), int(last)
+    raise CommandLineError(f'--shard: "{text}" is no shard.', "Give I/N, as 1/3, 2/3 and 3/3; I goes from 1 to N.")
+
+
+def sort_longest_first(tenants: Sequence[TenantFile]) -> list[TenantFile]:
+    """Put those first whose last run took longest: a long one that begins last holds up the end of all."""
+    seconds = {tenant.path: _last_seconds(tenant) for tenant in tenants}
+    return sorted(tenants, key=lambda tenant: (-seconds[tenant.path], tenant.name))
+
+
+def _last_seconds(tenant: TenantFile) -> float:
+    """Return how long a tenant's last run took; 0 where no ledger tells."""
+    if tenant.config is None:
+        return 0.0
+    try:
+        found = Ledger.open_to_read(path_of(tenant.config), tenant_of(tenant.config))
+        if found is None:
+            return 0.0
+        with closing(found) as ledger:
+            runs = ledger.runs(limit=1)
+    except NinjasyncError:  # for the tenant's own run to say
+        return 0.0
+    return (runs[0].ended_at - runs[0].started_at).total_seconds() if runs and runs[0].ended_at else 0.0
+
+
+def file_name_of(tenant: TenantFile) -> str:
+    """Return a name for a tenant's files that is safe in a path, and that no other tenant has."""
+    safe = "".join(
+        letter if (letter.isalnum() and letter.isascii()) or letter in "-_" else "-" for letter in tenant.name
+    )
+    if safe == tenant.name and safe:
+        return safe
+    return f"{safe[:60]}-{hashlib.sha256(tenant.name.encode()).hexdigest()[:8]}"

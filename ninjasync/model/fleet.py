@@ -1,0 +1,103 @@
+"""The nouns of a fleet's run: a row for each tenant, and all of them together.
+
+Pure. Knows exit codes and what they are called in a table; knows nothing of processes.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+FleetOutcome = Literal[
+    "killed",
+    "timed out",
+    "failed",
+    "credentials",
+    "configuration",
+    "interrupted",
+    "in part",
+    "locked",
+    "refused",
+    "not begun",
+    "changes",
+    "done",
+    "no changes",
+]
+# Worst first: the order of the table.
+OUTCOMES: tuple[FleetOutcome, ...] = FleetOutcome.__args__  # type: ignore[attr-defined]  # a Literal's values
+GOOD: frozenset[FleetOutcome] = frozenset({"changes", "done", "no changes"})
+_BY_CODE: Mapping[int, FleetOutcome] = {
+    1: "failed",
+    2: "changes",
+    3: "refused",
+    4: "in part",
+    5: "locked",
+    6: "credentials",
+    64: "failed",
+    78: "configuration",
+    130: "interrupted",
+}
+# Which exit code stands for all tenants together (CONTRACT 6.3; a broken file is a failure of the operator's).
+_PRECEDENCE = (130, 6, 1, 64, 78, 5, 4, 3, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class FleetRow:
+    """What became of one tenant.
+
+    ``users`` and ``groups`` count changes: planned by a plan, applied by an apply. ``guards``
+    are those that refused, each with the option that approves it or "". ``document`` is the
+    tenant's own JSON document, None where there is none.
+    """
+
+    tenant: str
+    file: str
+    outcome: FleetOutcome
+    exit_code: int | None = None
+    users: int = 0
+    groups: int = 0
+    held: int = 0
+    guards: tuple[tuple[str, str], ...] = ()
+    token_days: int | None = None
+    seconds: float | None = None
+    error: str = ""
+    document: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FleetResult:
+    """All rows, worst first, and the exit code of the whole."""
+
+    command: str
+    rows: tuple[FleetRow, ...]
+    exit_code: int
+
+    @property
+    def summary(self) -> Mapping[FleetOutcome, int]:
+        """How many tenants ended how, worst first, without those that none ended in."""
+        counts = Counter(row.outcome for row in self.rows)
+        return {outcome: counts[outcome] for outcome in OUTCOMES if counts[outcome]}
+
+
+def outcome_of(exit_code: int | None, command: str, *, changes: bool) -> FleetOutcome:
+    """Return how a tenant's run is called that ended with this code; None is a signal's doing."""
+    if exit_code is None:
+        return "killed"
+    if exit_code in (0, 2):
+        return ("changes" if changes else "no changes") if command == "plan" else "done"
+    return _BY_CODE.get(exit_code, "failed")
+
+
+def total(command: str, rows: Sequence[FleetRow]) -> FleetResult:
+    """Put rows in the order of the table and find the exit code of the whole."""
+    codes = {_code(row) for row in rows}
+    code = next((code for code in _PRECEDENCE if code in codes), 0)
+    worst = {outcome: number for number, outcome in enumerate(OUTCOMES)}
+    ordered = sorted(rows, key=lambda row: (worst[row.outcome], row.tenant.lower(), row.tenant))
+    return FleetResult(command, tuple(ordered), code)
+
+
+def _code(row: FleetRow) -> int:
+    if row.outcome in ("killed", "timed out"):
+        return 1
+    return row.exit_code or 0

@@ -1,0 +1,47 @@
+"""A fleet's table as one HTML page: search, filter, sort, and each tenant's plan behind its row.
+
+As the page of a plan, it asks nobody for anything. Tenants' plans lie in it as data, which
+is read, and shown as text alone, when its row is opened: so a page of thousands opens at once.
+"""
+
+import json
+from datetime import datetime
+
+from ninjasync.model.fleet import GOOD, FleetResult, FleetRow
+from ninjasync.report.escape import visible
+from ninjasync.report.fleet import slim_document, summary_line
+from ninjasync.report.html import page_from
+
+
+def render_html(result: FleetResult, created_at: datetime) -> str:
+    """Return the page."""
+    return page_from(
+        "fleet",
+        created_at,
+        title=summary_line(result),
+        command=result.command,
+        exit_code=result.exit_code,
+        rows=list(enumerate(result.rows)),
+        outcomes=list(result.summary.items()),
+        good=GOOD,
+        plans=[(number, _data(row)) for number, row in enumerate(result.rows) if row.document is not None],
+        days=_days,
+    )
+
+
+def _data(row: FleetRow) -> str:
+    """Return a tenant's document as JSON that cannot end the element that it stands in, nor reorder text."""
+    text = json.dumps(_visible(slim_document(row.document)), ensure_ascii=True, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _visible(value: object) -> object:
+    if isinstance(value, str):
+        return visible(value)
+    if isinstance(value, dict):
+        return {key: _visible(inner) for key, inner in value.items()}
+    return [_visible(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _days(row: FleetRow) -> str:
+    return "" if row.token_days is None else "expired" if row.token_days < 0 else f"{row.token_days} days"
