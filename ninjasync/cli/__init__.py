@@ -63,22 +63,10 @@ app.command("explain", cls=Command)(with_globals(explain.explain))
 app.command("check", cls=Command, rich_help_panel=_SET_UP)(with_globals(check.check))
 app.command("history", cls=Command)(with_globals(history.history))
 app.add_typer(ledger.app, name="ledger", rich_help_panel=_SET_UP)
+app.add_typer(fleet.app, name="fleet", rich_help_panel="Many tenants")
 app.command("init", cls=Command, rich_help_panel=_SET_UP)(with_globals(init.init))
 app.command("sandbox", cls=Command, rich_help_panel=_TRY_IT)(with_globals(sandbox.sandbox))
 app.command("demo", cls=Command, rich_help_panel=_TRY_IT)(with_globals(demo.demo))
-
-
-fleet_app = typer.Typer(
-    cls=Group,
-    help="The same for many tenants: each in a process of its own, and one table of all.",
-    rich_markup_mode=None,
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["--help", "-h"]},
-)
-fleet_app.command("plan", cls=Command)(with_globals(fleet.plan))
-fleet_app.command("apply", cls=Command)(with_globals(fleet.apply))
-fleet_app.command("status", cls=Command)(with_globals(fleet.status))
-app.add_typer(fleet_app, name="fleet", rich_help_panel="Many tenants")
 
 
 def run(arguments: list[str]) -> int:

@@ -20,7 +20,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-Main = Callable[[list[str]], int]
+# Runs one command line and ends the process with its exit code.
+Main = Callable[[list[str]], None]
 
 # Seconds from SIGTERM, by which a run finishes the calls under way, to SIGKILL.
 GRACE = 30.0
@@ -114,7 +115,7 @@ def _start(context: Any, job: Job, main: Main) -> _Running:
 
 
 def _run_one(main: Main, arguments: list[str], said: str) -> None:
-    """Run one command line in this process, and exit with its code."""
+    """Run one command line in this process, whose standard error goes into a file."""
     if hasattr(os, "setsid"):
         os.setsid()  # Ctrl-C is for the one who supervises, who tells each process once
     _heed_the_parents_death()
@@ -128,11 +129,7 @@ def _run_one(main: Main, arguments: list[str], said: str) -> None:
         os.close(descriptor)
     sys.stdin, sys.stdout = open(0, closefd=False), open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - to the end
     sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
-    try:
-        code = main(arguments)
-    except KeyboardInterrupt:
-        code = 130
-    sys.exit(code)
+    main(arguments)
 
 
 def _heed_the_parents_death() -> None:

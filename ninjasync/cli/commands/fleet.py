@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ninjasync.cli import shared_options
-from ninjasync.cli.options import Invocation
+from ninjasync.cli.help import Command, Group
+from ninjasync.cli.options import Invocation, with_globals
 from ninjasync.cli.session import confirmed
 from ninjasync.report.formats import Format
 
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
     from ninjasync.config.fleet import Fleet, TenantFile
     from ninjasync.fleet.run import FleetRun
     from ninjasync.model.fleet import FleetResult
+
+app = typer.Typer(
+    cls=Group,
+    help="The same for many tenants: each in a process of its own, and one table of all.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
 
 FleetOption = Annotated[
     Path | None,
@@ -32,12 +40,19 @@ TenantOption = Annotated[
     list[str] | None, typer.Option("--tenant", metavar="GLOB", help="Only the tenants that this fits (repeatable).")
 ]
 ShardOption = Annotated[
-    str, typer.Option("--shard", metavar="I/N", help="Every Nth tenant, beginning with the Ith: for CI and jobs.")
+    str | None,
+    typer.Option("--shard", metavar="I/N", help="Every Nth tenant, beginning with the Ith: for CI and jobs."),
 ]
 AtOnceOption = Annotated[
     int | None,
     typer.Option("--at-once", metavar="N", min=1, max=256, help="Tenants at once, in place of [fleet] at_once."),
 ]
+
+
+@app.callback()
+@with_globals
+def fleet_group(invocation: Invocation) -> None:
+    """Take the options that stand before the command."""
 
 
 def plan(
@@ -50,7 +65,7 @@ def plan(
     ] = False,
     fleet: FleetOption = None,
     tenant: TenantOption = None,
-    shard: ShardOption = "",
+    shard: ShardOption = None,
     at_once: AtOnceOption = None,
     format: shared_options.FormatOption = Format.TEXT,
     output: shared_options.OutputOption = None,
@@ -81,7 +96,7 @@ def apply(
     ] = False,
     fleet: FleetOption = None,
     tenant: TenantOption = None,
-    shard: ShardOption = "",
+    shard: ShardOption = None,
     at_once: AtOnceOption = None,
     format: shared_options.FormatOption = Format.TEXT,
     output: shared_options.OutputOption = None,
@@ -118,7 +133,7 @@ def status(
     invocation.result_goes(format, output)
     from ninjasync.fleet.status import read_status
 
-    _found, tenants = _chosen(invocation, fleet, tenant, "")
+    _found, tenants = _chosen(invocation, fleet, tenant, None)
     result = read_status(tenants, _now())
     _deliver(invocation, result)
     return 0
@@ -175,7 +190,7 @@ def _apply_saved(
 
 
 def _chosen(
-    invocation: Invocation, fleet: Path | None, globs: list[str] | None, shard: str
+    invocation: Invocation, fleet: Path | None, globs: list[str] | None, shard: str | None
 ) -> "tuple[Fleet, tuple[TenantFile, ...]]":
     """Start logging; return the fleet and the tenants that this command is about."""
     from ninjasync.cli.logs import start_logging
@@ -195,10 +210,20 @@ def _fleet_run(
     at_once: int | None,
     why_not: str = "",
 ) -> "FleetRun":
-    from ninjasync.cli import run
     from ninjasync.fleet.run import FleetRun
 
-    return FleetRun(command, found.settings, run, folder, _now().date(), arguments, why_not, at_once)
+    return FleetRun(command, found.settings, run_and_exit, folder, _now().date(), arguments, why_not, at_once)
+
+
+def run_and_exit(arguments: list[str]) -> None:
+    """Run a tenant's command line in its own process, and end that with the exit code."""
+    from ninjasync.cli import run
+
+    try:
+        code = run(arguments)
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)
 
 
 def _run(invocation: Invocation, made: "FleetRun", tenants: "Sequence[TenantFile]") -> "FleetResult":
@@ -258,3 +283,10 @@ def _deliver(invocation: Invocation, result: "FleetResult") -> None:
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+_PANEL = "Commands"
+
+app.command("plan", cls=Command, rich_help_panel=_PANEL)(with_globals(plan))
+app.command("apply", cls=Command, rich_help_panel=_PANEL)(with_globals(apply))
+app.command("status", cls=Command, rich_help_panel=_PANEL)(with_globals(status))
