@@ -1,4 +1,4 @@
-"""The documents say what the code does: README, example configuration, changelog and `.ci/run` against it."""
+"""The documents say what the code does: README, manual, example configuration, changelog and `.ci/run`."""
 
 from __future__ import annotations
 
@@ -28,10 +28,13 @@ from ninjasync.planning import guards
 from ninjasync.report import metrics
 from ninjasync.sandbox.box import Sandbox
 from ninjasync.sandbox.company.staffing import existing_accounts, make_company
+from ninjasync.sandbox.faults.catalogue import FAULTS, QUIRKS, SERVERS
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = Path(ninjasync.__file__).parent
 README = (ROOT / "README.md").read_text("utf-8")
+CHANGELOG = (ROOT / "CHANGELOG.md").read_text("utf-8")
+MANUAL = {path.stem: path.read_text("utf-8") for path in sorted((PACKAGE / "manual").glob("*.md"))}
 EXAMPLE = (ROOT / "config.example.toml").read_text("utf-8")
 CI = (ROOT / ".ci" / "run").read_text("utf-8")
 
@@ -51,11 +54,20 @@ AMBIGUOUS = {"path": "state", "patch": "dialect"}
 # --- reading the documents -------------------------------------------------------------------
 
 
-def below(heading: str) -> str:
-    """Return what the README says below ``heading``, up to the next one of the same or a higher level."""
+def without_code(text: str) -> str:
+    """Return ``text`` without its blocks of code, whose comments look like headings."""
+    return re.sub(r"^ *```.*?^ *```$", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def headings(text: str) -> list[str]:
+    return re.findall(r"^#+ .+$", without_code(text), re.MULTILINE)
+
+
+def below(page: str, heading: str) -> str:
+    """Return what a page of the manual says below ``heading``, up to the next one of the same or a higher level."""
     level = len(heading) - len(heading.lstrip("#"))
-    found = re.search(rf"^{re.escape(heading)}\n(.*?)(?=^#{{1,{level}}} |\Z)", README, re.MULTILINE | re.DOTALL)
-    assert found, f"the README lacks the heading {heading!r}"
+    found = re.search(rf"^{re.escape(heading)}\n(.*?)(?=^#{{1,{level}}} |\Z)", MANUAL[page], re.MULTILINE | re.DOTALL)
+    assert found, f"manual/{page}.md lacks the heading {heading!r}"
     return found.group(1)
 
 
@@ -124,7 +136,7 @@ GLOBAL = set.intersection(*({option.name for option in command.params} for comma
 
 
 def option_rows(options: list[Any]) -> list[list[str]]:
-    """Return the README's rows for some options and arguments of the command line: of help, the first paragraph."""
+    """Return the manual's rows for some options and arguments of the command line: of help, the first paragraph."""
     rows = []
     for option in options:
         given = option.metavar or ""
@@ -190,30 +202,32 @@ def test_every_line_of_the_example_configuration_says_what_it_is_for() -> None:
     assert [line for line in bare if not line.startswith("userName")] == []
 
 
-# --- the README's tables ---------------------------------------------------------------------
+# --- the manual's tables ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_the_readme_gives_the_options_of_each_command_as_its_help_does(name: str) -> None:
+def test_the_manual_gives_the_options_of_each_command_as_its_help_does(name: str) -> None:
     command = COMMANDS[name]
-    section = below(f"### `ninjasync {name}`")
+    section = below("commands", f"## `ninjasync {name}`")
     rows = option_rows([option for option in command.params if option.name not in GLOBAL])
     assert (table(section) if rows else []) == rows
     assert command.help in section
 
 
-def test_the_readme_gives_the_global_options_as_the_help_does() -> None:
+def test_the_manual_gives_the_global_options_as_the_help_does() -> None:
     options = COMMAND_LINE.params
-    assert table(below("### Global options")) == option_rows([one for one in options if one.name in GLOBAL])
-    assert table(below("### Without a command")) == option_rows([one for one in options if one.name not in GLOBAL])
+    assert table(below("commands", "## Global options")) == option_rows([one for one in options if one.name in GLOBAL])
+    assert table(below("commands", "## Without a command")) == option_rows(
+        [one for one in options if one.name not in GLOBAL]
+    )
 
 
-def test_the_readme_describes_no_command_that_does_not_exist() -> None:
-    described = re.findall(r"^### `ninjasync ([a-z -]+)`$", README, re.MULTILINE)
+def test_the_manual_describes_no_command_that_does_not_exist() -> None:
+    described = re.findall(r"^## `ninjasync ([a-z -]+)`$", MANUAL["commands"], re.MULTILINE)
     assert sorted(described) == sorted(COMMANDS)
 
 
-def test_the_readme_lists_every_exit_code() -> None:
+def test_the_manual_lists_every_exit_code() -> None:
     def every(kind: type[errors.NinjasyncError]) -> Iterator[int]:
         yield kind.exit_code
         for child in kind.__subclasses__():
@@ -228,12 +242,12 @@ def test_the_readme_lists_every_exit_code() -> None:
         for node in ast.walk(statement.value)
         if isinstance(node, ast.Constant) and isinstance(node.value, int)
     }
-    codes = [int(code) for code, _ in table(below("## Exit codes"))]
+    codes = [int(code) for code, _ in table(below("commands", "## Exit codes"))]
     assert codes == sorted(set(every(errors.NinjasyncError)) | returned)
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_the_readme_gives_each_key_of_the_configuration_with_its_default(name: str) -> None:
+def test_the_manual_gives_each_key_of_the_configuration_with_its_default(name: str) -> None:
     model = TABLES[name]
     expected = [
         [
@@ -242,19 +256,19 @@ def test_the_readme_gives_each_key_of_the_configuration_with_its_default(name: s
         ]
         for key in keys(model)
     ]
-    rows = table(below(f"### `[{name}]`"))
+    rows = table(below("configuration", f"## `[{name}]`"))
     assert [row[:2] for row in rows] == expected
     assert all(meaning for _, _, meaning in rows)
 
 
-def test_the_readme_gives_the_default_attributes() -> None:
+def test_the_manual_gives_the_default_attributes() -> None:
     expected = [[f"`{path}`", f"`{text}`"] for path, text in schema.DEFAULT_ATTRIBUTES.items()]
-    assert table(below("### `[attributes]`")) == expected
+    assert table(below("configuration", "## `[attributes]`")) == expected
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_a_key_is_marked_not_yet_exactly_if_no_code_reads_it(name: str) -> None:
-    rows = table(below(f"### `[{name}]`"))
+    rows = table(below("configuration", f"## `[{name}]`"))
     unread = {key for key in keys(TABLES[name]) if not is_read(key)}
     assert {key.strip("`") for key, _, meaning in rows if meaning.startswith("**(not yet)**")} == unread
     in_example = {
@@ -265,14 +279,14 @@ def test_a_key_is_marked_not_yet_exactly_if_no_code_reads_it(name: str) -> None:
     assert {key for section, key in in_example if section == name} == unread
 
 
-def test_the_readme_lists_every_guard_that_a_plan_shows(tmp_path: Path) -> None:
+def test_the_manual_lists_every_guard_that_a_plan_shows(tmp_path: Path) -> None:
     people = make_company(users=20)
     path = tmp_path / "config.toml"
     with Sandbox(people, existing_accounts(people)) as box:
         path.write_text(box.config_toml(), "utf-8")
         ledger = {"NINJASYNC_STATE__PATH": str(tmp_path / "ledger.sqlite3")}
         shown = json.loads(ninjasync_prints("plan", "--format", "json", "--config", str(path), **ledger))["guards"]
-    rows = table(below("## Guards"))
+    rows = table(MANUAL["guards"])
     assert [name.strip("`") for name, *_ in rows] == [guard["name"] for guard in shown]
     assert len(shown) == len(guards.GUARDS) + 1  # the last one is the planner's own
     for (_, _, _, approved), guard in zip(rows, shown, strict=True):
@@ -280,19 +294,27 @@ def test_the_readme_lists_every_guard_that_a_plan_shows(tmp_path: Path) -> None:
         assert approved == f"`{flag} N`" if flag else not approved.startswith("`")
 
 
-def test_the_readme_lists_every_metric() -> None:
-    assert [name.strip("`") for name, _ in table(below("### Metrics"))] == list(metrics.NAMES)
+def test_the_manual_lists_every_metric() -> None:
+    assert [name.strip("`") for name, _ in table(below("monitoring-and-logs", "## Metrics"))] == list(metrics.NAMES)
 
 
-def test_the_readme_explains_only_problem_codes_that_the_code_has() -> None:
+def test_the_manual_lists_every_fault_quirk_and_imitated_server() -> None:
+    for heading, entries in {"## Faults": FAULTS, "## Quirks": QUIRKS}.items():
+        expected = [[f"`{f'{name}={entry.form}'.rstrip('=')}`", entry.meaning] for name, entry in entries.items()]
+        assert table(below("sandbox", heading)) == expected
+    servers = [[f"`{name}`", ", ".join(f"`{quirk}`" for quirk in quirks)] for name, quirks in SERVERS.items()]
+    assert table(below("sandbox", "## Servers by name")) == servers
+
+
+def test_the_manual_explains_only_problem_codes_that_the_code_has() -> None:
     source = "".join(path.read_text("utf-8") for path in PACKAGE.rglob("*.py"))
-    for code, cure in table(below("## Held records")):
+    for code, cure in table(MANUAL["held-records"]):
         assert f'"{code.strip("`")}"' in source
         assert cure
 
 
-def test_the_files_to_which_the_readme_sends_a_newcomer_exist_and_hold_what_it_names() -> None:
-    rows = table(below("## Where to add things"))
+def test_the_files_to_which_the_manual_sends_a_newcomer_exist_and_hold_what_it_names() -> None:
+    rows = table(below("architecture", "## To add X, touch Y"))
     files = {path for _, touch in rows for path in re.findall(r"`([\w./]+[./][\w./]*)`", touch)}
     assert len(files) > len(rows)
     assert [path for path in sorted(files) if not (ROOT / path).exists()] == []
@@ -300,6 +322,55 @@ def test_the_files_to_which_the_readme_sends_a_newcomer_exist_and_hold_what_it_n
     assert len(named) >= 5
     for name, path in sorted(named):
         assert re.search(rf"^(class )?{name}\b", (ROOT / path).read_text("utf-8"), re.MULTILINE), (name, path)
+
+
+# --- the documents as a whole ----------------------------------------------------------------
+
+
+def test_the_readme_is_short_enough_to_be_read() -> None:
+    assert len(README.split()) <= 2500
+
+
+def test_the_readme_leads_to_every_page_of_the_manual() -> None:
+    rows = table(README.partition("\n## Where to go on\n")[2])
+    assert sorted(row[0] for row in rows) == [f"[{name}](ninjasync/manual/{name}.md)" for name in MANUAL]
+
+
+@pytest.mark.parametrize("name", MANUAL)
+def test_a_page_of_the_manual_begins_with_its_one_title(name: str) -> None:
+    assert re.fullmatch(r"[a-z]+(-[a-z]+)*", name)
+    assert MANUAL[name].startswith("# ")
+    assert [line for line in headings(MANUAL[name]) if line.startswith("# ")] == [MANUAL[name].partition("\n")[0]]
+
+
+def anchor(heading: str) -> str:
+    """Return what a link to ``heading`` ends with, as GitHub makes it."""
+    return re.sub(r"[^\w -]", "", heading.lstrip("# ").lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize(
+    "path", [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((PACKAGE / "manual").glob("*.md"))]
+)
+def test_every_link_within_the_documents_leads_somewhere(path: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", without_code(path.read_text("utf-8"))):
+        if link.startswith("https://"):
+            continue
+        file, _, place = link.partition("#")
+        target = (path.parent / file) if file else path
+        assert target.exists(), link
+        if place:
+            assert place in map(anchor, headings(target.read_text("utf-8"))), link
+
+
+@pytest.mark.parametrize("name", MANUAL)
+def test_a_page_names_only_pages_that_exist(name: str) -> None:
+    named = re.findall(r"ninjasync manual ([a-z-]+)", MANUAL[name] + README)
+    assert set(named) <= set(MANUAL)
+
+
+@pytest.mark.parametrize("text", [README, CHANGELOG, EXAMPLE, *MANUAL.values()])
+def test_no_document_calls_an_account_he(text: str) -> None:
+    assert re.findall(r"\b(?:he|him|his|himself)\b", text, re.IGNORECASE) == []
 
 
 # --- what the README shows and tells to run --------------------------------------------------
@@ -330,8 +401,8 @@ def test_the_plan_in_the_readme_is_what_the_demo_prints() -> None:
         assert at >= 0, f"the demo no longer prints, or not here:\n{piece}"
 
 
-def test_the_story_in_the_readme_is_what_explain_prints(tmp_path: Path) -> None:
-    (shown,) = re.findall(r"^```console\n\$ ninjasync (explain .*\n(?:.*\n)*?)```", README, re.MULTILINE)
+def test_the_story_in_the_manual_is_what_explain_prints(tmp_path: Path) -> None:
+    (shown,) = re.findall(r"^```console\n\$ ninjasync (explain .*\n(?:.*\n)*?)```", MANUAL["commands"], re.MULTILINE)
     command, _, told = shown.partition("\n")
     people = make_company(60)
     path = tmp_path / "config.toml"
@@ -365,11 +436,10 @@ def test_the_checks_end_with_the_readme_s_own_test_command() -> None:
 
 
 def test_the_documents_and_checks_name_no_package_index_and_no_folder_of_one_machine() -> None:
-    for text in (README, EXAMPLE, CI):
+    for text in (README, EXAMPLE, CI, CHANGELOG, *MANUAL.values()):
         assert not re.search(r"pypi|index-url|/home/|/root\b|/work/|/tmp/", text)
 
 
 def test_the_changelog_has_the_current_version() -> None:
-    changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
-    assert "## [Unreleased]" in changelog
-    assert f"## [{ninjasync.__version__}] - " in changelog
+    assert "## [Unreleased]" in CHANGELOG
+    assert f"## [{ninjasync.__version__}] - " in CHANGELOG

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import ninjasync
 from ninjasync.config.expression import ExpressionError, alternatives_of, compile_expression, is_bare
 from ninjasync.config.expression import _compiled as with_jmespath
 from ninjasync.config.functions import FUNCTIONS
@@ -17,7 +18,7 @@ from ninjasync.config.load import load
 from ninjasync.duo.records import clean
 from ninjasync.errors import ConfigurationError
 
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text("utf-8")
+PAGE = (Path(ninjasync.__file__).parent / "manual" / "expressions.md").read_text("utf-8")
 
 RECORD: dict[str, Any] = {
     "realname": "Jan van der Berg",
@@ -193,8 +194,8 @@ def test_a_bare_expression_gives_what_jmespath_gives_but_that_blanks_count_as_no
     assert _evaluated(compile_expression(text), record) == _evaluated(with_jmespath(text), cleaned(record))
 
 
-def test_the_readme_documents_each_function_with_an_example_that_gives_what_it_says() -> None:
-    section = README.partition("| function | gives | example | which gives |")[2].partition("\n\n")[0]
+def test_the_manual_documents_each_function_with_an_example_that_gives_what_it_says() -> None:
+    section = PAGE.partition("| function | gives | example | which gives |")[2].partition("\n\n")[0]
     rows = [
         [cell.strip().replace("\0", "|").strip("`") for cell in line.strip("|").replace("\\|", "\0").split("|")]
         for line in section.splitlines()[2:]

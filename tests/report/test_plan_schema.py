@@ -1,4 +1,4 @@
-"""The schema of the JSON documents against real ones, and against what the README says of them."""
+"""The schema of the JSON documents against real ones, and against what the manual says of them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
+import ninjasync
 from ninjasync.report.plan_schema import fields, schema
 from tests.support.office import END_USERS, TECHNICIANS, Json, Office, staff, user
 
 fastjsonschema = pytest.importorskip("fastjsonschema", reason="it is among the test extra's packages")
-README = Path(__file__).resolve().parents[2] / "README.md"
+PAGE = Path(ninjasync.__file__).parent / "manual" / "json-documents.md"
 # What a saved plan holds beyond the document, for ``apply`` alone.
 SAVED = {"config_digest", "approvals", "exact", "file_digest"}
 
@@ -107,10 +108,8 @@ def test_init_gives_the_schema_of_the_configuration_or_of_a_plan(office: Office)
     assert office.run("init", "plan").code == 64
 
 
-def test_the_readme_describes_each_field_in_the_schemas_words() -> None:
-    section = (
-        README.read_text("utf-8").partition("### The JSON documents")[2].partition("\n### ")[0].partition("\n## ")[0]
-    )
+def test_the_manual_describes_each_field_in_the_schemas_words() -> None:
+    section = PAGE.read_text("utf-8").partition("\n## ")[0]
     rows = dict(re.findall(r"^\| `([^`]+)` \| (.+) \|$", section, re.MULTILINE))
     assert rows == fields(schema())
     assert TECHNICIANS not in section

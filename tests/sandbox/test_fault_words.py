@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -116,12 +115,6 @@ def test_a_server_by_name_has_all_of_its_quirks() -> None:
     assert not set(SERVERS) & set(QUIRKS)
     assert parse_quirks(["aws", "no-meta"]) == {**parse_quirks(SERVERS["aws"]), "no-meta": 0}
     assert all(parse_quirks([name]) for name in SERVERS)
-
-
-def test_the_readme_has_a_row_for_each_server() -> None:
-    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text("utf-8")
-    for name, quirks in SERVERS.items():
-        assert f"| `{name}` | {', '.join(f'`{quirk}`' for quirk in quirks)} |" in readme
 
 
 def test_the_version_is_told_without_the_servers() -> None:

@@ -18,7 +18,7 @@ def explain(
     ],
     format: shared_options.PlainFormatOption = PlainFormat.TEXT,
 ) -> int:
-    """Tell why one user has the NinjaOne account that he has, or has none. Reads only."""
+    """Tell why a user has this NinjaOne account, or none. Reads only."""
     invocation.result_goes(Format(format), None)
     from ninjasync.explain.run import explain as explained
     from ninjasync.report import explain as report
