@@ -18,13 +18,14 @@ from urllib.parse import quote
 from pydantic import SecretStr
 
 from ninjasync.config import load, secrets
+from ninjasync.config.context import RunContext
 from ninjasync.config.full_name import split_name
 from ninjasync.config.schema import Config
 from ninjasync.config.tenant import tenant_of
 from ninjasync.duo.reader import DuoReader
 from ninjasync.duo.records import clean
 from ninjasync.errors import LedgerError, NinjasyncError
-from ninjasync.model.events import Tell, untold
+from ninjasync.model.events import Listener, ignore
 from ninjasync.model.exchange import Exchange
 from ninjasync.model.history import Run
 from ninjasync.model.ownership import Baseline, Owned, Ownership
@@ -113,7 +114,7 @@ class Sight:
         self,
         path: Path | None,
         now: datetime,
-        tell: Tell = untold,
+        tell: Listener = ignore,
         hear: Callable[[Exchange], None] | None = None,
     ) -> None:
         self.now = now
@@ -166,7 +167,8 @@ class Sight:
     @cached_property
     def duo(self) -> DuoReader:
         """A reader of Duo."""
-        return DuoReader(self.config, self.duo_secret, self._stop, self._tell, hear=self.hear)
+        context = RunContext(self.config, "", self.now, lambda: self.now, self._stop, self._tell)
+        return DuoReader(context, self.duo_secret, hear=self.hear)
 
     @cached_property
     def mapping(self) -> AttributeMapping:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from ninjasync import __version__
+from ninjasync.cli import clock
 from ninjasync.cli.commands import apply, check, demo, explain, fleet, history, init, ledger, plan, sandbox
 from ninjasync.cli.help import GLOBAL_PANEL, Command, Group
 from ninjasync.cli.options import Invocation, with_globals
@@ -144,8 +145,6 @@ def _deliver_failure(told: Any, invocation: Invocation) -> None:
     """Write the failure to where the result was to go, so that nobody takes an old file for it."""
     if invocation.output is None and invocation.format is Format.TEXT:
         return
-    from datetime import UTC, datetime
-
     from ninjasync.report.formats import rendered_error
 
-    invocation.deliver(rendered_error(told, datetime.now(UTC), invocation.format, invocation.tenant))
+    invocation.deliver(rendered_error(told, clock.now(), invocation.format, invocation.tenant))

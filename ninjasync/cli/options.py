@@ -8,13 +8,13 @@ import inspect
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ninjasync.cli import clock
 from ninjasync.cli.help import GLOBAL_PANEL as _PANEL
 from ninjasync.log import run_id
 from ninjasync.report.formats import Format
@@ -94,7 +94,7 @@ class Invocation:
     output: Path | None = None
     redact: bool = False
     tenant: str = ""
-    run_id: str = field(default_factory=lambda: run_id(datetime.now(UTC)))
+    run_id: str = field(default_factory=lambda: run_id(clock.now()))
     watch: "Watch | None" = None
 
     def color(self, *, error: bool = False) -> bool:

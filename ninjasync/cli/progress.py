@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from ninjasync.cli.options import Invocation
 from ninjasync.cli.progress_bars import Bars, bars
-from ninjasync.model.events import Locked, Read, Told, Wait
+from ninjasync.model.events import Event, Locked, Read, Wait
 
 if TYPE_CHECKING:
     from ninjasync.model.outcome import Outcome
@@ -73,7 +73,7 @@ class Progress:
             yield count
         log.info("%s in %.0f s.", ", ".join(f"{n} {status}" for status, n in counts.items()), self._clock() - began)
 
-    def tell(self, told: Told) -> None:
+    def tell(self, told: Event) -> None:
         """Take an event into account."""
         with self._lock:
             match told:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from ninjasync.cli import clock
 from ninjasync.cli.options import Invocation, LogFormat
 
 if TYPE_CHECKING:
+    from ninjasync.config.context import RunContext
     from ninjasync.config.schema import Config
     from ninjasync.errors import NinjasyncError
-    from ninjasync.model.events import Tell
+    from ninjasync.model.events import Listener
     from ninjasync.model.plan import Plan
     from ninjasync.runs.watch import Watch
 
@@ -38,12 +40,19 @@ def watched(invocation: Invocation, command: str, *, whole: bool) -> "tuple[Conf
     calm nor set off what watches over the runs that nobody looks at.
     """
     config = loaded(invocation)
-    from ninjasync.runs.plan import now
     from ninjasync.runs.watch import Watch
 
-    watch = Watch(config, command, now(), whole)
+    watch = Watch(config, command, clock.now(), whole)
     invocation.watch = None if command == "plan" and sys.stderr.isatty() else watch
     return config, watch
+
+
+def context_of(invocation: Invocation, config: "Config", listener: "Listener | None" = None) -> "RunContext":
+    """Return what goes along with a run that begins now."""
+    from ninjasync.config.context import RunContext
+    from ninjasync.model.events import ignore
+
+    return RunContext(config, invocation.run_id, clock.now(), clock.now, listener=listener or ignore)
 
 
 def complain(invocation: Invocation, error: "NinjasyncError") -> None:
@@ -103,14 +112,13 @@ def ended(invocation: Invocation, exit_code: int, error: BaseException | None) -
     """Tell whoever [monitor] names."""
     if invocation.watch is not None and invocation.watch.config.monitor.has_listeners:
         from ninjasync.runs.monitor import tell
-        from ninjasync.runs.plan import now
 
         invocation.watch.error = error
-        tell(invocation.watch, exit_code, now())
+        tell(invocation.watch, exit_code, clock.now())
 
 
 @contextmanager
-def reading(invocation: Invocation) -> "Iterator[Tell]":
+def reading(invocation: Invocation) -> "Iterator[Listener]":
     """Show how reading gets on; give whom to tell."""
     from ninjasync.cli.progress import Progress
 

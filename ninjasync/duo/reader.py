@@ -8,7 +8,6 @@ Cannot write: nothing here sends anything but GET.
 import http.client
 import json
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -23,12 +22,13 @@ import urllib3
 from pydantic import SecretStr
 
 from ninjasync import __version__
+from ninjasync.config.context import RunContext
 from ninjasync.config.schema import Config
 from ninjasync.duo.records import names_of
 from ninjasync.errors import CredentialsError, IncompleteReadError, UnreachableError
 from ninjasync.log import requested
 from ninjasync.model.directory import Resource
-from ninjasync.model.events import Read, Tell, untold
+from ninjasync.model.events import Read
 from ninjasync.model.exchange import Exchange
 from ninjasync.names_alike import folded
 from ninjasync.net.connection import (
@@ -192,16 +192,14 @@ class DuoReader:
 
     def __init__(
         self,
-        config: Config,
+        context: RunContext,
         secret: SecretStr,
-        stop: threading.Event,
-        tell: Tell = untold,
         fields: frozenset[str] | None = None,
         hear: Callable[[Exchange], None] | None = None,
     ) -> None:
-        rate = config.duo.rate_limit
-        pacer = Pacer(config.run.retries, rate=rate / 60, burst=rate, stop=stop, service="Duo", tell=tell)
-        self._tell = tell
+        config, rate = context.config, context.config.duo.rate_limit
+        self._tell = context.listener
+        pacer = Pacer(config.run.retries, rate=rate / 60, burst=rate, stop=context.stop, service="Duo", tell=self._tell)
         self._transport = _Transport(config, secret, pacer, hear)
         self._threads = config.run.parallelism
         self.unlisted = 0

@@ -3,12 +3,12 @@
 Puts the parts together; writes nothing anywhere, not even the ledger.
 """
 
-import threading
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import datetime
 
 from ninjasync.config import secrets
+from ninjasync.config.context import RunContext
 from ninjasync.config.schema import Config
 from ninjasync.config.tenant import tenant_of
 from ninjasync.duo.reader import DuoReader
@@ -21,14 +21,13 @@ from ninjasync.model.ownership import Ownership
 from ninjasync.ninjaone import change_requests, scim_requests
 from ninjasync.ninjaone.finder import Finder
 from ninjasync.planning.mapping import compile_mapping
-from ninjasync.runs import plan
 from ninjasync.state import sqlite
 from ninjasync.state.ledger import Ledger
 
 
-def explain(config: Config, who: str, stop: threading.Event) -> Story:
+def explain(context: RunContext, who: str) -> Story:
     """Tell the story of ``who``. Raises CommandLineError where nobody is called so, or several are."""
-    at = plan.now()
+    config, at = context.config, context.started_at
     paths = compile_mapping(config.attributes, config.safety).paths
     token, duo_secret = secrets.both(config)
     with ExitStack() as stack:
@@ -36,8 +35,8 @@ def explain(config: Config, who: str, stop: threading.Event) -> Story:
         if ledger is not None:
             stack.enter_context(closing(ledger))
         owned = ledger.ownership(at) if ledger else Ownership()
-        duo = stack.enter_context(closing(DuoReader(config, duo_secret, stop)))
-        ninjaone = stack.enter_context(Finder(config, token, stop, paths))
+        duo = stack.enter_context(closing(DuoReader(context, duo_secret)))
+        ninjaone = stack.enter_context(Finder(context, token, paths))
         seen = seek(config, who, duo, ninjaone, owned, at)
         last_plan = ledger.last_plan() if ledger else None
         if seen is None:

@@ -32,7 +32,6 @@ _TAIL = 8_000  # bytes of standard error that are kept
 _WARM = (
     "ninjasync.cli",
     "ninjasync.runs.plan",
-    "ninjasync.runs.plan_steps",
     "ninjasync.runs.apply",
     "ninjasync.report.json",
 )

@@ -1,4 +1,4 @@
-"""What a run tells while it goes on, for whoever shows it: how much is read, and why it waits.
+"""What a run tells its listener while it goes on, for whoever shows it: how much is read, and why it waits.
 
 Values only, which may cross a process's border. Knows neither service, nor how or
 whether anything is shown.
@@ -50,9 +50,9 @@ class Locked:
     seconds: float
 
 
-Told = Read | Wait | Locked
-Tell = Callable[[Told], None]
+Event = Read | Wait | Locked
+Listener = Callable[[Event], None]
 
 
-def untold(_: Told) -> None:
-    """Tell nobody."""
+def ignore(_: Event) -> None:
+    """Do nothing with an event."""

@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from ninjasync.errors import InterruptedRunError, UnreachableError
-from ninjasync.model.events import Reason, Service, Tell, Wait, untold
+from ninjasync.model.events import Listener, Reason, Service, Wait, ignore
 from ninjasync.net.rate import Tempo
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Pacer:
         burst: float = 1,
         stop: threading.Event,
         service: Service = "NinjaOne",
-        tell: Tell = untold,
+        tell: Listener = ignore,
     ) -> None:
         self._retries = retries
         self._tempo = Tempo(rate, burst, time.monotonic())

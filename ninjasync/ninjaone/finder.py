@@ -4,13 +4,12 @@ A Reader, so it has no verb that writes. Knows how to come by somebody; why he i
 is ``seek``'s affair.
 """
 
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 
 from pydantic import SecretStr
 
-from ninjasync.config.schema import Config
+from ninjasync.config.context import RunContext
 from ninjasync.errors import UnreachableError
 from ninjasync.model.attributes import EXTERNAL_ID, USER_NAME
 from ninjasync.model.directory import Directory, Group, Problem, User, Wanted
@@ -28,8 +27,8 @@ class Finder(Reader):
     ``problems`` are records that could not be read. Methods raise as a Reader's do.
     """
 
-    def __init__(self, config: Config, token: SecretStr, stop: threading.Event, paths: tuple[str, ...]) -> None:
-        super().__init__(config, token, stop)
+    def __init__(self, context: RunContext, token: SecretStr, paths: tuple[str, ...]) -> None:
+        super().__init__(context, token)
         self.problems: list[Problem] = []
         self._paths, self._read = paths, scim_responses.user_reader(paths)
         self._listing = False

@@ -4,7 +4,6 @@ Knows the endpoint's lists, look-ups and oddities; the JSON is ``scim``'s. The W
 in ``ninjaone_writer``, so that a plan cannot even import it by accident.
 """
 
-import threading
 from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -16,11 +15,11 @@ from urllib.parse import quote
 
 from pydantic import SecretStr
 
-from ninjasync.config.schema import Config
+from ninjasync.config.context import RunContext
 from ninjasync.errors import IncompleteReadError, UnreachableError
 from ninjasync.model.attributes import DISPLAY_NAME, EXTERNAL_ID, USER_NAME
 from ninjasync.model.directory import Directory, Group, Problem, Resource, User, Wanted
-from ninjasync.model.events import Read, Tell, untold
+from ninjasync.model.events import Read
 from ninjasync.names_alike import alike, folded
 from ninjasync.net.pacing import Pacer, TransientError
 from ninjasync.net.prefetch import Ahead
@@ -71,9 +70,10 @@ class _Listed:
 class Reader:
     """Reads one endpoint. Methods raise CredentialsError, UnreachableError or IncompleteReadError."""
 
-    def __init__(self, config: Config, token: SecretStr, stop: threading.Event, tell: Tell = untold) -> None:
-        pacer = Pacer(config.run.retries, rate=config.ninjaone.rate_limit, stop=stop, tell=tell)
-        self._stop, self._tell = stop, tell
+    def __init__(self, context: RunContext, token: SecretStr) -> None:
+        config = context.config
+        pacer = Pacer(config.run.retries, rate=config.ninjaone.rate_limit, stop=context.stop, tell=context.listener)
+        self._stop, self._tell = context.stop, context.listener
         self._transport = ScimTransport(config, token, pacer)
         self._dialect = config.ninjaone.dialect
         self._parallelism = config.run.parallelism

@@ -5,22 +5,20 @@ like, and how to find the one thing that a server refuses; in which order to wri
 ``apply``'s affair.
 """
 
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from pydantic import SecretStr
 
-from ninjasync.config.schema import Config
+from ninjasync.config.context import RunContext
 from ninjasync.errors import NotKeptError, RefusedRequestError, UnreachableError
 from ninjasync.model import attributes
 from ninjasync.model.attributes import ACTIVE, DISPLAY_NAME, EXTERNAL_ID, MEMBERS, ORGANIZATION_ID, USER_NAME, USER_TYPE
 from ninjasync.model.change import Change, Delta
 from ninjasync.model.directory import Group, Membership, Observation, Resource, User
-from ninjasync.model.events import Tell, untold
 from ninjasync.model.ownership import Ownership
 from ninjasync.model.values import differs
 from ninjasync.net.pacing import TransientError
@@ -62,8 +60,9 @@ class Writer(Reader):
     that, and of members, is told by ``know``.
     """
 
-    def __init__(self, config: Config, token: SecretStr, stop: threading.Event, tell: Tell = untold) -> None:
-        super().__init__(config, token, stop, tell)
+    def __init__(self, context: RunContext, token: SecretStr) -> None:
+        super().__init__(context, token)
+        self._now = context.now
         self.members_shown = False
         self._witness = Witness(self._transport)
         # NinjaOne id of a group -> ids of the members that are known to be in it beside those shown.
@@ -466,7 +465,7 @@ class Writer(Reader):
 
         Returns the answer's body, None where it was lost, and NinjaOne's id.
         """
-        unsure, began = False, datetime.now(UTC)
+        unsure, began = False, self._now()
 
         def attempt() -> Answer | str:
             nonlocal unsure

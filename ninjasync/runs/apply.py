@@ -4,7 +4,6 @@ Puts the parts together in the order that keeps the promises of CONTRACT §5. De
 nothing about people, prints and asks nothing.
 """
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
@@ -12,22 +11,22 @@ from datetime import datetime
 from pathlib import Path
 
 from ninjasync.config import secrets
+from ninjasync.config.context import RunContext
 from ninjasync.config.schema import Config
 from ninjasync.config.tenant import tenant_of
 from ninjasync.errors import LedgerError, NinjasyncError, RefusedForSafetyError, UnreachableError
-from ninjasync.model.events import Tell, untold
 from ninjasync.model.outcome import Outcome, Result
 from ninjasync.model.ownership import Baseline
 from ninjasync.model.plan import Approvals, Plan, Vanished
 from ninjasync.ninjaone.writer import Writer
 from ninjasync.planning import guards
 from ninjasync.planning.mapping import compile_mapping
-from ninjasync.runs import ledger_update, plan_steps
-from ninjasync.runs import plan as runs
+from ninjasync.runs import ledger_update
 from ninjasync.runs.executor import apply_plan
 from ninjasync.runs.freshness import expect_fresh
 from ninjasync.runs.journal import LedgerJournal, tell_lasting
 from ninjasync.runs.ledger_update import _saved_baseline
+from ninjasync.runs.plan import moment_of, read_and_plan
 from ninjasync.runs.recovery import settle
 from ninjasync.state import lock, saved_plan, sqlite
 from ninjasync.state.ledger import Ledger
@@ -38,18 +37,17 @@ class Applying:
 
     def __init__(
         self,
-        config: Config,
+        context: RunContext,
         ledger: Ledger,
         writer: Writer,
         run: str,
-        stop: threading.Event,
         plan: Plan,
         baseline: Baseline | None,
         found: ledger_update.Found,
         at: datetime,
     ) -> None:
         self.plan, self._baseline, self._found, self._at = plan, baseline, found, at
-        self._config, self._ledger, self._writer, self._run, self._stop = config, ledger, writer, run, stop
+        self._context, self._ledger, self._writer, self._run = context, ledger, writer, run
 
     def redaction_key(self) -> bytes:
         """Return the ledger's key of the redaction tokens."""
@@ -62,15 +60,15 @@ class Applying:
         forgets what is gone.
         """
         self._accept()
-        journal = LedgerJournal(self._ledger, self._run)
+        journal = LedgerJournal(self._ledger, self._run, self._context.now)
         if any(change.resource == "group" for change in self.plan.writes):
-            self._writer.know(self._ledger.ownership(runs.now()))
+            self._writer.know(self._ledger.ownership(self._context.now()))
         result = apply_plan(
             self.plan,
             self._writer,
             journal,
-            parallelism=parallelism or self._config.run.parallelism,
-            stop=self._stop,
+            parallelism=parallelism or self._context.config.run.parallelism,
+            stop=self._context.stop,
             tell=tell,
         )
         if self._writer.members_shown:
@@ -103,7 +101,7 @@ class Applying:
         """Put the end of the run into the history; return what kept it from being written there."""
         counts = {status: result.count(status) for status in ("applied", "failed", "skipped")}
         try:
-            self._ledger.finish(self._run, exit_code, counts, runs.now())
+            self._ledger.finish(self._run, exit_code, counts, self._context.now())
         except LedgerError as error:  # the report tells more of the run, so it must not be lost
             return error
         return None
@@ -111,25 +109,19 @@ class Applying:
 
 @contextmanager
 def applying(
-    config: Config,
-    approvals: Approvals,
-    only: tuple[str, ...],
-    command: str,
-    stop: threading.Event,
-    lock_timeout: float,
-    run_id: str = "",
-    tell: Tell = untold,
+    context: RunContext, approvals: Approvals, only: tuple[str, ...], command: str, lock_timeout: float
 ) -> Iterator[Applying]:
     """Hold the lock, settle what a killed run left, read both sides and plan."""
+    config = context.config
     token, secret = secrets.both(config)
     with (
-        _begun(config, command, lock_timeout, run_id, tell) as (ledger, run, at),
-        Writer(config, token, stop, tell) as writer,
+        _begun(context, command, lock_timeout) as (ledger, run, at),
+        Writer(context, token) as writer,
     ):
-        warnings = tuple(settle(ledger, run, writer, runs.now()))
+        warnings = tuple(settle(ledger, run, writer, context.now()))
         writer.begin(compile_mapping(config.attributes, config.safety).paths, first=ledger.baseline() is None)
-        moment = plan_steps.moment_of(ledger, at, approvals, only, warnings)
-        planning = plan_steps.read_and_plan(config, secret, writer, moment, stop, tell)
+        moment = moment_of(ledger, at, approvals, only, warnings)
+        planning = read_and_plan(context, secret, writer, moment)
         ledger_update.remember(ledger, planning, moment)
         found = ledger_update.found(planning, moment)
         users, disputed = ledger_update.undisputed(found.ours, moment.owned.users)
@@ -138,25 +130,18 @@ def applying(
         ledger.record("group", groups, at)
         found = replace(found, ours=disputed, our_groups=disputed_groups)
         baseline = ledger_update.accepted_baseline(config, planning, moment)
-        yield Applying(config, ledger, writer, run, stop, planning.plan, baseline, found, at)
+        yield Applying(context, ledger, writer, run, planning.plan, baseline, found, at)
 
 
 @contextmanager
 def applying_saved(
-    config: Config,
-    path: Path,
-    approvals: Approvals,
-    command: str,
-    stop: threading.Event,
-    lock_timeout: float,
-    run_id: str = "",
-    tell: Tell = untold,
+    context: RunContext, path: Path, approvals: Approvals, command: str, lock_timeout: float
 ) -> Iterator[Applying]:
     """Hold the lock and prove that a saved plan still stands: ours, unused, and nothing it touches has moved.
 
     Raises RefusedForSafetyError where it does not.
     """
-    plan_file = saved_plan.read(path)
+    config, plan_file = context.config, saved_plan.read(path)
     tenant = tenant_of(config)
     if plan_file.tenant_id != tenant.id:
         raise RefusedForSafetyError(
@@ -169,15 +154,15 @@ def applying_saved(
         )
     token = secrets.ninjaone_token(config)
     with (
-        _begun(config, command, lock_timeout, run_id, tell) as (ledger, run, at),
-        Writer(config, token, stop, tell) as writer,
+        _begun(context, command, lock_timeout) as (ledger, run, at),
+        Writer(context, token) as writer,
     ):
         if used := ledger.plan_used_by(plan_file.file_digest):
             raise RefusedForSafetyError(
                 f"The saved plan {path} was applied already, by the run {used}.",
                 "Make a new one with plan --out FILE.",
             )
-        warnings = tuple(settle(ledger, run, writer, runs.now()))
+        warnings = tuple(settle(ledger, run, writer, context.now()))
         plan = _judged_again(config, plan_file, approvals, warnings)
         if not plan.refused:
             gone = {one.id for one in plan.evidence.vanished}
@@ -185,25 +170,27 @@ def applying_saved(
             expect_fresh(plan_file, writer, config.ninjaone.dialect.page_size, ours)
             ledger.use_plan(plan_file.file_digest, run, at)
         found = ledger_update.found_before(plan_file.exact)
-        yield Applying(config, ledger, writer, run, stop, plan, _saved_baseline(plan_file, plan, at), found, at)
+        yield Applying(context, ledger, writer, run, plan, _saved_baseline(plan_file, plan, at), found, at)
 
 
 @contextmanager
-def _begun(
-    config: Config, command: str, timeout: float, run_id: str, tell: Tell
-) -> Iterator[tuple[Ledger, str, datetime]]:
+def _begun(context: RunContext, command: str, timeout: float) -> Iterator[tuple[Ledger, str, datetime]]:
     """Hold the lock and begin a run; one that ends by an error is not taken for one that was killed."""
+    config = context.config
     tenant, path = tenant_of(config), sqlite.path_of(config)
-    with lock.held(path, tenant, timeout, runs.now(), tell), closing(Ledger.open(path, tenant, runs.now())) as ledger:
-        at = runs.now()
+    with (
+        lock.held(path, tenant, timeout, context.now(), context.listener),
+        closing(Ledger.open(path, tenant, context.now())) as ledger,
+    ):
+        at = context.now()
         ledger.prune(config.state.keep_history_days, at)
-        run = ledger.begin(lock.actor(), command, at, run_id)
+        run = ledger.begin(lock.actor(), command, at, context.run_id)
         try:
             yield ledger, run, at
         except BaseException as error:
             code = error.exit_code if isinstance(error, NinjasyncError) else 1 if isinstance(error, Exception) else 130
             if any(one.id == run for one in ledger.unfinished()[0]):
-                ledger.finish(run, code, {}, runs.now())
+                ledger.finish(run, code, {}, context.now())
             raise
 
 

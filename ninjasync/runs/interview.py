@@ -6,17 +6,17 @@ until it is written where the operator wants it, and never shown.
 
 import calendar
 import os
-import threading
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from pydantic import SecretStr, ValidationError
 
 from ninjasync.config import example, secrets
+from ninjasync.config.context import RunContext
 from ninjasync.config.schema import DEFAULT_ATTRIBUTES, Config, Duo, NinjaOne
 from ninjasync.duo.reader import DuoReader
 from ninjasync.duo.records import clean
@@ -62,7 +62,7 @@ class Answers:
         return example.filled_in(self.values, _HEAD)
 
 
-def interview(ask: Asker, folder: Path, today: date) -> Answers:
+def interview(ask: Asker, folder: Path, now: datetime) -> Answers:
     """Ask for everything that nobody else can fill in. ``folder`` is where the configuration will lie."""
     answers = Answers()
     put = answers.values
@@ -77,10 +77,10 @@ def interview(ask: Asker, folder: Path, today: date) -> Answers:
     ask.say("NinjaOne: Administration, Accounts, Identity Providers, your provider, SCIM.")
     put["ninjaone", "endpoint_url"] = example.toml(_asked(ask, "API endpoint URL", _key_of(NinjaOne, "endpoint_url")))
     put["ninjaone", "secret_token"], _ = _kept(ask, "SCIM token", "NINJAONE_SCIM_TOKEN", folder, answers)
-    expires = _asked(ask, "The token expires on", _day, str(_months_on(today, _TOKEN_MONTHS)))
+    expires = _asked(ask, "The token expires on", _day, str(_months_on(now.date(), _TOKEN_MONTHS)))
     put["ninjaone", "token_expires"] = str(expires)
     ask.say("")
-    seen, why = _look_at_duo(host, key, secret)
+    seen, why = _look_at_duo(host, key, secret, now)
     put["scope", "groups"] = example.toml(_groups(ask, seen.groups, why))
     if seen.users:
         _map_attributes(ask, seen, answers)
@@ -323,7 +323,7 @@ class _Seen:
         return []
 
 
-def _look_at_duo(host: str, key: str, secret: SecretStr | None) -> tuple[_Seen, str]:
+def _look_at_duo(host: str, key: str, secret: SecretStr | None, now: datetime) -> tuple[_Seen, str]:
     """Return what Duo has, or why that is not to be had."""
     seen = _Seen()
     if secret is None:
@@ -334,8 +334,9 @@ def _look_at_duo(host: str, key: str, secret: SecretStr | None) -> tuple[_Seen, 
         "scope": {"all_users": True},
         "run": {"retries": 0},
     }
+    context = RunContext(Config.model_validate(given), "", now, lambda: now)
     try:
-        with closing(DuoReader(Config.model_validate(given), secret, threading.Event())) as duo:
+        with closing(DuoReader(context, secret)) as duo:
             seen.groups = sorted(duo.groups().values(), key=str.casefold)
             duo.users(seen.note)
     except NinjasyncError as error:

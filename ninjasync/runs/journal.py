@@ -5,8 +5,9 @@ write was made of which nobody heard again.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from ninjasync.errors import InterruptedRunError, NotKeptError, RefusedRequestError
@@ -25,8 +26,8 @@ _LASTS = "HTTP 500"
 class LedgerJournal:
     """Puts every write into the ledger, before it is sent and after."""
 
-    def __init__(self, ledger: Ledger, run: str) -> None:
-        self._ledger, self._run = ledger, run
+    def __init__(self, ledger: Ledger, run: str, now: Callable[[], datetime]) -> None:
+        self._ledger, self._run, self._now = ledger, run, now
 
     def intend(self, change: Change, step: Step) -> int:
         """Put down a write that is about to be sent."""
@@ -38,7 +39,7 @@ class LedgerJournal:
             "id": change.id,
             "diff": _before_and_after(change, step),
         }
-        return self._ledger.intend(self._run, operation, datetime.now(UTC))
+        return self._ledger.intend(self._run, operation, self._now())
 
     def conclude(
         self,
@@ -60,9 +61,9 @@ class LedgerJournal:
             # Who was interrupted while he waited to try again says by the cause what he tried.
             tried = error.__cause__ if isinstance(error, InterruptedRunError) else error
             status = UNCERTAIN if isinstance(tried, TransientError) and tried.maybe_done else "failed"
-        self._ledger.conclude(number, status, str(error) if error else "", datetime.now(UTC), owned=owned)
+        self._ledger.conclude(number, status, str(error) if error else "", self._now(), owned=owned)
         if isinstance(error, RefusedRequestError | NotKeptError) and error.status == 409:
-            self._ledger.contest(change.resource, change.key, datetime.now(UTC))
+            self._ledger.contest(change.resource, change.key, self._now())
 
 
 def _before_and_after(change: Change, step: Step) -> str:

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ninjasync.errors import LedgerError, LockedError
-from ninjasync.model.events import Locked, Tell, untold
+from ninjasync.model.events import Listener, Locked, ignore
 from ninjasync.model.tenant import Tenant
 
 _MOMENT = 0.3  # seconds
@@ -26,7 +26,7 @@ def actor() -> str:
 
 
 @contextmanager
-def held(ledger: Path, tenant: Tenant, timeout: float, now: datetime, tell: Tell = untold) -> Iterator[None]:
+def held(ledger: Path, tenant: Tenant, timeout: float, now: datetime, tell: Listener = ignore) -> Iterator[None]:
     """Hold the tenant's lock, which lies beside the ledger.
 
     Raises LockedError, naming the holder, when it is not free within ``timeout`` seconds.

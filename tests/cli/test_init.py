@@ -12,7 +12,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from ninjasync.runs.interview import Answers, interview
 from tests.support.world import ENDERS, TECHS, World, run, run_process
 
 ROOT = Path(__file__).resolve().parents[2]
-TODAY = date(2026, 8, 31)
+TODAY = datetime(2026, 8, 31, 12, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ninjasync.runs import plan_steps
+from ninjasync.runs import plan
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse
 from tests.support.office import Office, Ran, staff, user
 
@@ -92,7 +92,7 @@ def test_an_error_is_told_by_kind_and_places_and_not_as_a_stack_of_text(
         except KeyError as error:
             raise RuntimeError("outer") from error
 
-    monkeypatch.setattr(plan_steps, "make_plan", failing)
+    monkeypatch.setattr(plan, "make_plan", failing)
     done = office.plan(*JSON_LOGS, "debug")
     assert done.code == 1
     assert "Traceback" not in done.err

@@ -10,7 +10,6 @@ import select
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,18 +17,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ninjasync.cli import clock
 from ninjasync.cli.options import Invocation
 from ninjasync.cli.progress import Progress
 from ninjasync.cli.progress_bars import _Rate
 from ninjasync.config.load import load
 from ninjasync.config.schema import Config
 from ninjasync.errors import LockedError
-from ninjasync.model.events import Locked, Read, Told, Wait
+from ninjasync.model.events import Event, Locked, Read, Wait
 from ninjasync.model.plan import Approvals
 from ninjasync.model.tenant import Tenant
 from ninjasync.net.pacing import Pacer, TransientError
 from ninjasync.runs import plan
 from ninjasync.state import lock
+from tests.support.contexts import context_of
 from tests.support.world import World, _heed_interrupts, json_reply
 
 if TYPE_CHECKING:
@@ -318,8 +319,8 @@ def loaded(world: World) -> Config:
 def test_readers_tell_of_each_page_how_many_they_have_of_how_many(world: World) -> None:
     world.settle()
     world.configure("ninjaone.dialect", page_size=4)
-    told: list[Told] = []
-    plan.plan_run(loaded(world), Approvals(), (), threading.Event(), told.append)
+    told: list[Event] = []
+    plan.plan_run(context_of(loaded(world), listener=told.append), Approvals(), ())
     pages = [one for one in told if isinstance(one, Read) and one.service == "NinjaOne" and one.resource == "user"]
     assert pages == [Read("NinjaOne", "user", done, 15) for done in (4, 8, 12, 15)]
     others = {one for one in told if isinstance(one, Read)} - set(pages)
@@ -328,15 +329,15 @@ def test_readers_tell_of_each_page_how_many_they_have_of_how_many(world: World) 
 
 def test_look_ups_tell_of_each_account(world: World) -> None:
     world.configure("ninjaone.dialect", discovery="lookup")
-    told: list[Told] = []
-    plan.plan_run(loaded(world), Approvals(), (), threading.Event(), told.append)
+    told: list[Event] = []
+    plan.plan_run(context_of(loaded(world), listener=told.append), Approvals(), ())
     looked = [one for one in told if isinstance(one, Read) and one.service == "NinjaOne"]
     assert [one for one in looked if one.resource == "user"] == [Read("NinjaOne", "user", n, 15) for n in range(1, 16)]
     assert looked[-1] == Read("NinjaOne", "group", 2, 2)
 
 
 def test_a_pacer_tells_why_it_waits(clock: Clock) -> None:
-    told: list[Told] = []
+    told: list[Event] = []
     failures = iter([TransientError("", status=429, pause=17.0), TransientError("", status=503), TransientError("")])
 
     def attempt() -> str:
@@ -363,17 +364,17 @@ def test_whoever_waits_for_the_lock_is_told_who_holds_it(
     monkeypatch.setattr(lock, "_MOMENT", 0.0)
     progress = Progress(Invocation())
     ledger = tmp_path / "ledger"
-    told: list[Told] = []
+    told: list[Event] = []
 
-    def tell(one: Told) -> None:
+    def tell(one: Event) -> None:
         told.append(one)
         progress.tell(one)
 
     def waits() -> None:
-        with lock.held(ledger, tenant, 0.01, plan.now(), tell):
+        with lock.held(ledger, tenant, 0.01, clock.now(), tell):
             raise AssertionError
 
-    with lock.held(ledger, tenant, 0, plan.now()), pytest.raises(LockedError):
+    with lock.held(ledger, tenant, 0, clock.now()), pytest.raises(LockedError):
         waits()
     (one,) = told
     assert isinstance(one, Locked)

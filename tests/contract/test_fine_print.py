@@ -124,9 +124,9 @@ def test_01_entries_lock_plans_and_baselines_belong_to_one_tenant(office: Office
 
 
 def office_now() -> Any:
-    from ninjasync.runs import plan
+    from ninjasync.cli import clock
 
-    return plan.now()
+    return clock.now()
 
 
 def test_01_every_apply_also_one_without_changes_records_all_that_is_ours(office: Office) -> None:

@@ -23,6 +23,7 @@ from ninjasync.errors import ConfigurationError, CredentialsError, IncompleteRea
 from ninjasync.sandbox.box import Sandbox
 from ninjasync.sandbox.company.staffing import make_company
 from ninjasync.sandbox.ninjaone.store import NinjaOne
+from tests.support.contexts import context_of
 
 if TYPE_CHECKING:
     from tests.conftest import Clock
@@ -82,7 +83,7 @@ def script() -> Iterator[Script]:
 @pytest.fixture
 def reader(script: Script, make_config: MakeConfig, clock: Clock) -> Iterator[DuoReader]:
     config = make_config(duo={"api_hostname": f"http://127.0.0.1:{script.port}"}, run={"retries": 3})
-    with closing(DuoReader(config, SecretStr("secret"), clock)) as made:
+    with closing(DuoReader(context_of(config, stop=clock), SecretStr("secret"))) as made:
         yield made
 
 
@@ -112,7 +113,7 @@ def test_every_user_and_group_of_a_real_account_is_read_page_by_page(make_config
         # With one thread the pages come in order, over one connection.
         duo = {"api_hostname": box.duo_url, "integration_key": box.integration_key}
         config = make_config(duo=duo, run={"parallelism": 1})
-        with closing(DuoReader(config, SecretStr(box.secret_key), threading.Event())) as reader:
+        with closing(DuoReader(context_of(config), SecretStr(box.secret_key))) as reader:
             assert reader.groups() == {id_: group["name"] for id_, group in people.groups.items()}
             assert ids(reader) == list(people.users)
         sent = [(request.path, request.query.get("limit"), request.query.get("offset")) for request in box.requests]
@@ -142,7 +143,7 @@ def test_refused_credentials_are_told_with_the_cure(
         given = {"integration_key": box.integration_key, "secret_key": box.secret_key, setting: wrong}
         config = make_config(duo={"api_hostname": box.duo_url, "integration_key": given["integration_key"]})
         with (
-            closing(DuoReader(config, SecretStr(str(given["secret_key"])), threading.Event())) as reader,
+            closing(DuoReader(context_of(config), SecretStr(str(given["secret_key"])))) as reader,
             pytest.raises(CredentialsError) as caught,
         ):
             reader.groups()
@@ -259,7 +260,7 @@ def test_a_record_without_an_id_does_not_lose_the_page(script: Script, reader: D
 def narrow(script: Script, make_config: MakeConfig, clock: Clock) -> Iterator[DuoReader]:
     config = make_config(duo={"api_hostname": f"http://127.0.0.1:{script.port}"}, run={"retries": 3})
     with closing(
-        DuoReader(config, SecretStr("secret"), clock, fields=frozenset({"user_id", "status", "email"}))
+        DuoReader(context_of(config, stop=clock), SecretStr("secret"), fields=frozenset({"user_id", "status", "email"}))
     ) as made:
         yield made
 
@@ -325,7 +326,7 @@ def test_nothing_listening_is_told(make_config: MakeConfig, clock: Clock) -> Non
         port = gone.port
     config = make_config(duo={"api_hostname": f"http://127.0.0.1:{port}"}, run={"retries": 0})
     with (
-        closing(DuoReader(config, SecretStr("secret"), clock)) as reader,
+        closing(DuoReader(context_of(config, stop=clock), SecretStr("secret"))) as reader,
         pytest.raises(UnreachableError, match="nothing listens there"),
     ):
         reader.groups()
@@ -401,7 +402,7 @@ def test_every_message_is_free_of_the_secret(script: Script, reader: DuoReader) 
 
 
 def pool(config: Config) -> Any:
-    reader = DuoReader(config, SecretStr("secret"), threading.Event())
+    reader = DuoReader(context_of(config), SecretStr("secret"))
     made = reader._transport._pool
     reader.close()
     return made

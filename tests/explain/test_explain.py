@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,15 +13,16 @@ from typing import Any
 
 import pytest
 
+from ninjasync.cli import clock
 from ninjasync.config.load import load
 from ninjasync.explain.answer import nearest
 from ninjasync.explain.run import explain
 from ninjasync.model.explanation import Story
 from ninjasync.report.explain import document, render_text
-from ninjasync.runs import plan
 from ninjasync.sandbox.company.staffing import existing_accounts, make_company
 from ninjasync.sandbox.ninjaone.schema import USER
 from ninjasync.sandbox.ninjaone.store import NinjaOne
+from tests.support.contexts import context_of
 from tests.support.office import populate
 from tests.support.world import CORE_USER, ENDERS, EXTENSION, TECHS, Json, Result, Saved, World, staff
 
@@ -284,7 +284,7 @@ def test_a_leaver_is_followed_from_deactivation_to_deletion(settled: World, monk
     settled.people.erase(duo_id)
     waiting = told(settled, user(0))
     due = datetime.now(UTC) + timedelta(days=30)
-    monkeypatch.setattr(plan, "now", lambda: due + timedelta(days=1))
+    monkeypatch.setattr(clock, "now", lambda: due + timedelta(days=1))
     last, by_id = told(settled, user(0)), told(settled, settled.id_of(user(0)))
 
     assert first["outcome"] == "deactivate"
@@ -556,7 +556,7 @@ def disagreements(world: World, ids: list[str]) -> list[object]:
             held.setdefault(problem["external_id"], []).append(problem)
     found: list[object] = []
     for duo_id in ids:
-        story = explain(config, duo_id, threading.Event())
+        story = explain(context_of(config), duo_id)
         said = document(story)
         changes = [one for one in said["changes"] if one["resource"] == "user"]
         codes = [(one["code"], one["message"]) for one in said["problems"]]
@@ -722,7 +722,7 @@ def test_nearest_goes_by_what_stands_before_the_at_sign() -> None:
 
 
 def test_the_text_is_coloured_only_when_asked(settled: World) -> None:
-    story: Story = explain(load(Path(settled.write())), user(0), threading.Event())
+    story: Story = explain(context_of(load(Path(settled.write()))), user(0))
 
     assert "\x1b[" not in render_text(story, color=False)
     assert render_text(story, color=True).startswith("\x1b[1;32m")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +149,7 @@ def test_init_writes_a_configuration_that_works_at_once(world: World, tmp_path: 
     who._answers['Number of "Contoso"'] = ["7"]
     who._answers['Number of "Fabrikam"'] = ["eight", "8"]
     del who._answers["Number of"]
-    text = interview(who, tmp_path, date(2026, 8, 31)).config_toml()
+    text = interview(who, tmp_path, datetime(2026, 8, 31, 12, tzinfo=UTC)).config_toml()
     path = tmp_path / "made.toml"
     path.write_text(text, "utf-8")
     path.chmod(0o600)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from ninjasync.cli.clock import now
 from ninjasync.model.tenant import Tenant
-from ninjasync.runs.plan import now
 from ninjasync.state import lock
 from tests.support.world import ENDERS, TECHS, Result, World, run
 

@@ -20,6 +20,7 @@ from ninjasync.config.schema import Config
 from ninjasync.errors import CredentialsError, IncompleteReadError, UnreachableError
 from ninjasync.model.directory import Group, User, Wanted
 from ninjasync.ninjaone.reader import Reader
+from tests.support.contexts import context_of
 
 if TYPE_CHECKING:
     from tests.conftest import Clock
@@ -39,7 +40,7 @@ def server() -> Iterator[responses.RequestsMock]:
 @pytest.fixture
 def reader(make_config: MakeConfig, clock: Clock) -> Iterator[Reader]:
     config = make_config(ninjaone={"dialect": {"page_size": 2}}, run={"retries": 3})
-    with Reader(config, SecretStr("scim-token"), clock) as made:
+    with Reader(context_of(config, stop=clock), SecretStr("scim-token")) as made:
         yield made
 
 
@@ -99,7 +100,7 @@ def test_what_was_begun_is_asked_for_once_and_a_single_worker_asks_for_one_thing
     server.get(USERS, json=listed(user("a")))
     server.get(GROUPS, json=listed(group("g", members=[{"value": "a"}])))
     config = make_config(run={"parallelism": 1})
-    with Reader(config, SecretStr("scim-token"), clock) as reader:
+    with Reader(context_of(config, stop=clock), SecretStr("scim-token")) as reader:
         reader.begin(())
         found = reader.directory((), NOBODY)
     assert ([one.id for one in found.users], [one.id for one in found.groups]) == (["a"], ["g"])
@@ -219,7 +220,7 @@ def test_the_same_page_with_an_unreadable_record_again_and_again_is_no_loop(
         seen += 1
         return (200, {}, json.dumps(listed(user("a"), {"id": "b"}, total=None))) if seen < 20 else (400, {}, "{}")
 
-    with responses.RequestsMock() as mock, Reader(make_config(), SecretStr("t"), clock) as reader:
+    with responses.RequestsMock() as mock, Reader(context_of(make_config(), stop=clock), SecretStr("t")) as reader:
         mock.add_callback("GET", USERS, callback=same)
         with pytest.raises(IncompleteReadError):
             reader.directory((), NOBODY)
@@ -340,7 +341,7 @@ def test_neither_netrc_nor_a_redirect_gets_at_the_token(
     monkeypatch.setenv("HOME", str(tmp_path))
     server.get(USERS, json=NO_GROUPS)
     server.get(GROUPS, json=NO_GROUPS)
-    with Reader(make_config(), SecretStr("scim-token"), threading.Event()) as reader:
+    with Reader(context_of(make_config()), SecretStr("scim-token")) as reader:
         reader.directory((), NOBODY)
     assert server.calls[0].request.headers["Authorization"] == "Bearer scim-token"
 
@@ -364,12 +365,12 @@ def test_the_authorities_are_the_configured_ones_else_the_environments(
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    with Reader(make_config(ninjaone=ninjaone), SecretStr("t"), threading.Event()) as reader:
+    with Reader(context_of(make_config(ninjaone=ninjaone)), SecretStr("t")) as reader:
         assert reader._transport._verify == verify
 
 
 def test_a_proxy_is_used_where_one_is_configured(make_config: MakeConfig) -> None:
-    with Reader(make_config(ninjaone={"proxy": "http://p.example"}), SecretStr("t"), threading.Event()) as reader:
+    with Reader(context_of(make_config(ninjaone={"proxy": "http://p.example"})), SecretStr("t")) as reader:
         assert reader._transport._proxies == {"http": "http://p.example", "https": "http://p.example"}
 
 
@@ -544,7 +545,7 @@ def lookups(make_config: MakeConfig, clock: Clock) -> Iterator[Callable[[str], R
 
     def make(discovery: str) -> Reader:
         config = make_config(ninjaone={"dialect": {"discovery": discovery}}, run={"parallelism": 1, "retries": 0})
-        made.append(Reader(config, SecretStr("t"), clock))
+        made.append(Reader(context_of(config, stop=clock), SecretStr("t")))
         return made[-1]
 
     yield make

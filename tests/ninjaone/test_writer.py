@@ -20,6 +20,7 @@ from ninjasync.model.change import Change, Delta
 from ninjasync.model.directory import Membership, Observation
 from ninjasync.model.ownership import Ownership
 from ninjasync.ninjaone.writer import Writer
+from tests.support.contexts import context_of
 
 if TYPE_CHECKING:
     from tests.conftest import Clock
@@ -54,7 +55,7 @@ def make_writer(make_config: MakeConfig, clock: Clock) -> Iterator[Callable[...,
 
     def make(**dialect: Any) -> Writer:
         config = make_config(ninjaone={"dialect": {"members_per_call": 2} | dialect}, run={"retries": 3})
-        made.append(Writer(config, SecretStr("scim-token"), clock))
+        made.append(Writer(context_of(config, stop=clock), SecretStr("scim-token")))
         return made[-1]
 
     yield make

@@ -25,7 +25,7 @@ from ninjasync.config.schema import Config
 from ninjasync.config.tenant import tenant_of
 from ninjasync.report.metrics import Ended, metrics
 from ninjasync.report.notice import TOKEN_DAYS, notice, token_stage
-from ninjasync.runs import monitor, plan_steps
+from ninjasync.runs import monitor, plan
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse
 from ninjasync.state import lock
 from tests.support.office import Office, Ran, staff, user
@@ -443,7 +443,7 @@ def test_an_interrupted_run_is_a_failure(office: Office, ear: Ear, monkeypatch: 
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(plan_steps, "make_plan", interrupted)
+    monkeypatch.setattr(plan, "make_plan", interrupted)
     office.adjust("monitor", ping_url=f"http://{ear.place}/")
     assert office.apply().code == 130
     assert ear.requests == ["GET /fail"]
@@ -555,7 +555,7 @@ def test_a_message_names_nobody(office: Office, ear: Ear, monkeypatch: pytest.Mo
     def failing(*_: object) -> None:
         raise RuntimeError("mallory@example.com")
 
-    monkeypatch.setattr(plan_steps, "make_plan", failing)
+    monkeypatch.setattr(plan, "make_plan", failing)
     assert office.apply().code == 1
     told = json.dumps(ear.messages)
     assert len(ear.messages) == 3

@@ -25,7 +25,7 @@ from ninjasync.model.change import Change
 from ninjasync.model.tenant import Tenant
 from ninjasync.net.pacing import TransientError
 from ninjasync.planning.planner import Moment
-from ninjasync.runs import plan_steps
+from ninjasync.runs import plan
 from ninjasync.runs.journal import LedgerJournal
 from ninjasync.sandbox.company.people import Company
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse
@@ -33,6 +33,7 @@ from ninjasync.sandbox.ninjaone.schema import USER
 from ninjasync.sandbox.ninjaone.store import NinjaOne
 from ninjasync.state import sqlite
 from ninjasync.state.ledger import Ledger
+from tests.support.contexts import now
 from tests.support.office import END_USERS, TECHNICIANS, Office, Serve, populate, staff, user
 
 
@@ -711,8 +712,8 @@ def test_a_plan_takes_what_another_run_makes_meanwhile_for_no_gap_in_the_list(
         assert applied.wait(timeout=60)
         return moment_of(*arguments)
 
-    moment_of = plan_steps.moment_of
-    monkeypatch.setattr(plan_steps, "moment_of", look_later)
+    moment_of = plan.moment_of
+    monkeypatch.setattr(plan, "moment_of", look_later)
     office.meddle("scim", apply_in_between)
     planned = office.plan()
 
@@ -822,7 +823,7 @@ def test_of_what_many_write_at_once_nothing_is_lost_and_each_learns_its_own_numb
 def test_a_write_that_may_have_been_carried_out_is_looked_for_by_the_next_run(
     ledger: Ledger, error: Exception, status: str, interrupted: bool
 ) -> None:
-    change, journal = Change("user", "create", "jane", None, "DU-jane"), LedgerJournal(ledger, "run")
+    change, journal = Change("user", "create", "jane", None, "DU-jane"), LedgerJournal(ledger, "run", now)
     number = journal.intend(change, "whole")
     if interrupted:
         later = InterruptedRunError("interrupted while it waited to try again")

@@ -14,7 +14,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,8 +22,7 @@ from typing import Any, Self
 import pytest
 
 from ninjasync import cli
-from ninjasync.runs import journal
-from ninjasync.runs import plan as product
+from ninjasync.cli import clock
 from ninjasync.sandbox.box import Sandbox
 from ninjasync.sandbox.company.people import Company
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse
@@ -145,8 +144,7 @@ class Office:
             "run": {"retries": 0},
             "state": {"path": "ledger.sqlite3"},
         }
-        self._patches.setattr(product, "now", lambda: datetime.now(UTC) + self.later)
-        self._patches.setattr(journal, "datetime", self._clock())
+        self._patches.setattr(clock, "now", lambda: datetime.now(UTC) + self.later)
         self._patches.delenv("NINJASYNC_REDACT_KEY", raising=False)
         return self
 
@@ -205,18 +203,8 @@ class Office:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=os.environ | {"PYTHONPATH": str(Path(product.__file__).parents[1])},
+            env=os.environ | {"PYTHONPATH": str(Path(clock.__file__).parents[2])},
         )
-
-    def _clock(self) -> type[datetime]:
-        office = self
-
-        class Clock(datetime):
-            @classmethod
-            def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]  # a plain datetime will do
-                return datetime.now(tz) + office.later
-
-        return Clock
 
     def days_pass(self, days: float) -> None:
         self.later += timedelta(days=days)

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import copy
 import os
-import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -22,6 +21,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ninjasync.config.context import RunContext
 from ninjasync.config.schema import Config
 from ninjasync.errors import RefusedRequestError
 from ninjasync.model.attributes import ORGANIZATION_ID, USER_TYPE
@@ -30,7 +30,6 @@ from ninjasync.model.directory import Directory, Group, Membership, Observation,
 from ninjasync.model.outcome import Result
 from ninjasync.model.plan import Approvals, Plan
 from ninjasync.runs import apply as apply_run
-from ninjasync.runs import journal, plan_steps
 from ninjasync.runs import plan as product
 
 ADDRESSES = [f"p{number}@example.com" for number in range(14)]
@@ -90,6 +89,9 @@ class World:
     def new(self, prefix: str) -> str:
         self.number += 1
         return f"{prefix}{self.number:04}"
+
+    def context(self) -> RunContext:
+        return RunContext(self.config(), "", self.now, lambda: self.now)
 
     def config(self) -> Config:
         return Config.model_validate(
@@ -492,7 +494,7 @@ class Judge:
 
 def plan(world: World) -> Plan:
     before = Before.of(world)
-    made = product.plan_run(world.config(), Approvals(source=0), (), threading.Event()).plan
+    made = product.plan_run(world.context(), Approvals(source=0), ()).plan
     assert Before.of(world) == before, "a plan wrote"
     return made
 
@@ -500,7 +502,7 @@ def plan(world: World) -> Plan:
 def apply(world: World) -> Result:
     world.written.clear()
     before, number = Before.of(world), world.number
-    with apply_run.applying(world.config(), Approvals(source=0), (), "apply", threading.Event(), 0) as run:
+    with apply_run.applying(world.context(), Approvals(source=0), (), "apply", 0) as run:
         assert not run.plan.refused, run.plan.guards
         result = run.apply(parallelism=1, tell=lambda _: None)
         run.finish(result, 0)
@@ -533,14 +535,7 @@ def live(rng: Random, *, keeps_external_id: bool, may_lose_ledger: bool) -> None
         flags = {"keeps_external_id": keeps_external_id, "may_lose_ledger": may_lose_ledger}
         world = World(rng, Path(folder), **flags)
 
-        class Clock(datetime):
-            @classmethod
-            def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]  # a plain one will do
-                return world.now
-
-        patches.setattr(product, "now", lambda: world.now)
-        patches.setattr(journal, "datetime", Clock)
-        patches.setattr(plan_steps, "DuoReader", lambda *_: MemoryDuo(world))
+        patches.setattr(product, "DuoReader", lambda *_: MemoryDuo(world))
         for module, name in ((product, "Reader"), (apply_run, "Writer")):
             patches.setattr(module, name, lambda *_: MemoryNinjaOne(world))
         converge(world)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ninjasync.cli import shared_options
+from ninjasync.cli import clock, shared_options
 from ninjasync.cli.commands.plan import redaction_key
 from ninjasync.cli.options import Invocation, LogFormat
-from ninjasync.cli.session import complain, confirmed, remark, tell_no, tell_refusal, watched
+from ninjasync.cli.session import complain, confirmed, context_of, remark, tell_no, tell_refusal, watched
 from ninjasync.report.formats import Format, rendered_run
 
 if TYPE_CHECKING:
@@ -59,7 +59,6 @@ def apply(
     from ninjasync.report import text
     from ninjasync.report.outline import left_to_do
     from ninjasync.runs.apply import applying, applying_saved
-    from ninjasync.runs.plan import now
 
     if planfile is not None and only:
         raise CommandLineError("--only cannot narrow a saved plan.", "Make the plan with --only, then apply it.")
@@ -76,13 +75,13 @@ def apply(
         strict=strict,
     )
     config, watch = watched(invocation, "apply", whole=not only)
-    stop, progress = threading.Event(), Progress(invocation)
+    progress = Progress(invocation)
+    context = context_of(invocation, config, progress.tell)
     begun: AbstractContextManager[Applying]
-    how = (stop, lock_timeout, invocation.run_id, progress.tell)
     if planfile is not None:
-        begun = applying_saved(config, planfile, approvals, f"apply {planfile}", *how)
+        begun = applying_saved(context, planfile, approvals, f"apply {planfile}", lock_timeout)
     else:
-        begun = applying(config, approvals, tuple(only or ()), "apply", *how)
+        begun = applying(context, approvals, tuple(only or ()), "apply", lock_timeout)
     with ExitStack() as stack:
         with progress.reading("Duo and NinjaOne" if planfile is None else "NinjaOne"):
             run = stack.enter_context(begun)
@@ -98,7 +97,7 @@ def apply(
         if plan.refused or said_no:
             result = Result.skipped(plan, "refused by a guard" if plan.refused else "the operator said no")
         else:
-            with _stopping(invocation, stop), progress.applying(len(plan.writes)) as count:
+            with _stopping(invocation, context.stop), progress.applying(len(plan.writes)) as count:
                 result = run.apply(parallelism=parallelism, tell=told.outcomes_to(count))
         watch.result = result
         if said_no:  # who said so need not be told
@@ -111,7 +110,7 @@ def apply(
     if as_it_goes:
         invocation.deliver(text.render_result(result, plan, steps, color=invocation.color()))
     else:
-        invocation.deliver(rendered_run(plan, now(), format, result, code, steps))
+        invocation.deliver(rendered_run(plan, clock.now(), format, result, code, steps))
         if format is Format.JSON and invocation.log_format is LogFormat.JSON:
             remark(invocation, *steps)
         elif format is Format.JSON:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ninjasync.cli import shared_options
+from ninjasync.cli import clock, shared_options
 from ninjasync.cli.options import Invocation, PlainFormat, expect_writable
 from ninjasync.cli.session import confirmed, tell_no
 from ninjasync.files import write_private
@@ -52,14 +52,13 @@ def check(
     from ninjasync.errors import CommandLineError
     from ninjasync.model.finding import overall
     from ninjasync.report import check as report
-    from ninjasync.runs.plan import now
 
     if probe and not yes and not sys.stdin.isatty():
         raise CommandLineError("There is no terminal to ask on.", "Give --yes to probe without a question.")
     start_logging(invocation)
     if shapes is not None:
         expect_writable(shapes, "--shapes")
-    at = now()
+    at = clock.now()
     as_json, found, not_probed = as_ is PlainFormat.JSON, None, 0
     progress = Progress(invocation)
     with closing(Sight(invocation.config, at, progress.tell)) as sight:

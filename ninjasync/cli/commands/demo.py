@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from ninjasync.cli import clock
 from ninjasync.cli.options import Invocation
 
 
@@ -13,11 +14,11 @@ def demo(
     seed: Annotated[int, typer.Option(metavar="S", help="The same seed tells the same story.")] = 1,
 ) -> int:
     """Show the main job end to end on this machine alone: plan, apply, plan again (empty)."""
-    import threading
     from pathlib import Path
     from tempfile import TemporaryDirectory
     from textwrap import fill
 
+    from ninjasync.config.context import RunContext
     from ninjasync.config.load import load
     from ninjasync.errors import NinjasyncError
     from ninjasync.model.plan import Approvals
@@ -29,7 +30,7 @@ def demo(
     from ninjasync.sandbox.company.staffing import existing_accounts, make_company
     from ninjasync.sandbox.company.year import year_of_life
 
-    stop, color = threading.Event(), invocation.color()
+    color = invocation.color()
 
     def say(*lines: str) -> None:
         invocation.deliver("\n".join([*lines, ""]))
@@ -44,8 +45,11 @@ def demo(
         scope = config.scope.model_copy(update={"groups": tuple(people.scoped)})
         config = config.model_copy(update={"scope": scope, "state": state})
 
+        def context() -> RunContext:
+            return RunContext(config, "", clock.now(), clock.now)
+
         def write() -> None:
-            with applying(config, Approvals(), (), "demo", stop, 0) as run:
+            with applying(context(), Approvals(), (), "demo", 0) as run:
                 if run.plan.refused:
                     raise NinjasyncError("A guard refused the plan.", f"Please report it, with seed {seed}.")
                 result = run.apply(parallelism=None, tell=lambda _: None)
@@ -53,7 +57,7 @@ def demo(
             say(text.render_result(result, run.plan, left_to_do(result), color=color).strip("\n"))
 
         def expect_nothing_left() -> None:
-            plan = plan_run(config, Approvals(), (), stop).plan
+            plan = plan_run(context(), Approvals(), ()).plan
             say("", "$ ninjasync plan", *text.wrapped_summary(plan))
             if plan.changes:
                 raise NinjasyncError("The plan after the apply is not empty.", f"Please report it, with seed {seed}.")
@@ -68,7 +72,7 @@ def demo(
             "$ ninjasync plan",
             "(the full plan lists each account; here is its last line)",
         )
-        say(*text.wrapped_summary(plan_run(config, Approvals(), (), stop).plan), "", "$ ninjasync apply")
+        say(*text.wrapped_summary(plan_run(context(), Approvals(), ()).plan), "", "$ ninjasync apply")
         write()
         say("", "After it, a plan finds nothing to do. That is the proof that it worked:")
         expect_nothing_left()
@@ -76,7 +80,7 @@ def demo(
         say("", text.heading("A year goes by in Duo", color=color), "")
         say(*(fill(f"  * {event}", 80, subsequent_indent="    ") for event in year_of_life(people, seed=seed)))
         say("", "The same command, before anything is written. Each line says why:", "", "$ ninjasync plan", "")
-        year = plan_run(config, Approvals(), (), stop).plan
+        year = plan_run(context(), Approvals(), ()).plan
         say(text.render_plan(year, color=color).strip("\n"), "", "$ ninjasync apply")
         write()
         expect_nothing_left()

@@ -1,13 +1,12 @@
 """``explain``: one user's whole story, read-only."""
 
-import threading
 from typing import Annotated
 
 import typer
 
-from ninjasync.cli import shared_options
+from ninjasync.cli import clock, shared_options
 from ninjasync.cli.options import Invocation, PlainFormat
-from ninjasync.cli.session import loaded, reading
+from ninjasync.cli.session import context_of, loaded, reading
 from ninjasync.report.formats import Format
 
 
@@ -22,13 +21,12 @@ def explain(
     invocation.result_goes(Format(format), None)
     from ninjasync.explain.run import explain as explained
     from ninjasync.report import explain as report
-    from ninjasync.runs.plan import now
 
     config = loaded(invocation)
     with reading(invocation):
-        story = explained(config, who, threading.Event())
+        story = explained(context_of(invocation, config), who)
     if format is PlainFormat.JSON:
-        invocation.deliver(report.render_json(story, now(), invocation.tenant))
+        invocation.deliver(report.render_json(story, clock.now(), invocation.tenant))
     else:
         invocation.deliver(report.render_text(story, color=invocation.color(), tenant=invocation.tenant))
     return 0

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ninjasync.cli import clock
 from ninjasync.cli.options import Invocation, quoted
 from ninjasync.files import write_private
 
@@ -57,8 +58,6 @@ def init(
     ] = None,
 ) -> int:
     """Write a commented config.toml from a few questions (mode 0600)."""
-    from datetime import date
-
     from ninjasync.config import example as shipped
     from ninjasync.errors import CommandLineError
 
@@ -79,7 +78,7 @@ def init(
         from ninjasync.runs.interview import interview
 
         assert output is not None
-        answers = interview(_Terminal(), output.resolve().parent, date.today())
+        answers = interview(_Terminal(), output.resolve().parent, clock.now().astimezone())
         for path, secret in answers.files.items():
             write_private(path, f"{secret.get_secret_value()}\n".encode())
         text = answers.config_toml()

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ninjasync.cli import shared_options
+from ninjasync.cli import clock, shared_options
 from ninjasync.cli.help import Command, Group
 from ninjasync.cli.options import Invocation, PlainFormat, with_globals
 from ninjasync.cli.session import loaded, remark
@@ -45,10 +45,9 @@ def rename_tenant(
     """Make the ledger's entries of a former tenant those of this configuration's."""
     from ninjasync.config.tenant import in_a_command
     from ninjasync.runs import tenancy
-    from ninjasync.runs.plan import now
 
     config = loaded(invocation)
-    moved = tenancy.rename_tenant(config, old, now())
+    moved = tenancy.rename_tenant(config, old, clock.now())
     invocation.deliver(
         f"{moved.users} users, {moved.groups} groups and {moved.runs} runs of the tenant {in_a_command(old)} are now "
         f"those of {in_a_command(config.state.tenant)}.\n"

@@ -2,16 +2,15 @@
 
 import os
 import secrets
-import threading
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ninjasync.cli import shared_options
+from ninjasync.cli import clock, shared_options
 from ninjasync.cli.options import Invocation
-from ninjasync.cli.session import loaded, reading, tell_refusal, watched
+from ninjasync.cli.session import context_of, loaded, reading, tell_refusal, watched
 from ninjasync.files import write_private
 from ninjasync.report.formats import Format, rendered_plan
 
@@ -50,7 +49,7 @@ def plan(
     invocation.redact = redact
     from ninjasync.model.outcome import exit_code
     from ninjasync.model.plan import Approvals
-    from ninjasync.runs.plan import now, plan_run
+    from ninjasync.runs.plan import plan_run
 
     approvals = Approvals(
         removals=approve_removals,
@@ -63,12 +62,12 @@ def plan(
     )
     config, watch = watched(invocation, "plan", whole=not only)
     with reading(invocation) as tell:
-        planned = plan_run(config, approvals, tuple(only or ()), threading.Event(), tell)
+        planned = plan_run(context_of(invocation, config, tell), approvals, tuple(only or ()))
     watch.plan = planned.plan
     if out is not None:
         write_private(out, planned.file())
     shown = _redacted(planned.plan, planned.redaction_key) if redact else planned.plan
-    _deliver(invocation, shown, now())
+    _deliver(invocation, shown, clock.now())
     tell_refusal(invocation, shown)
     return exit_code(planned.plan, detailed=detailed_exitcode)
 
@@ -87,7 +86,7 @@ def show(
     from ninjasync.state import saved_plan
 
     found = saved_plan.read(planfile)
-    shown = _redacted(found.plan, plan.redaction_key(loaded(invocation))) if redact else found.plan
+    shown = _redacted(found.plan, plan.redaction_key(loaded(invocation), clock.now())) if redact else found.plan
     _deliver(invocation, shown, found.created_at)
     return 0
 
