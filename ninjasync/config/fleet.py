@@ -236,7 +236,7 @@ def _sentence(detail: Any) -> str:
     where = f"[{'.'.join(map(str, table))}] {key}" if table else f"[{key}]"
     match detail["type"]:
         case "extra_forbidden":
-            known = FleetSection.model_fields if table == ["fleet"] else ("fleet",)
+            known = list(FleetSection.model_fields) if table == ["fleet"] else ["fleet"]
             return f"{where}: unknown key{nearest(str(key), known)}"
         case "value_error":
             return f"{where}: {detail['ctx']['error']}"

@@ -18,7 +18,7 @@ FORMAT_VERSION = "1.0"
 _WIDTH = 80
 # Columns of the text: title, width, whether it is a number. The name takes what is left.
 _COLUMNS = (("outcome", 13, False), ("users", 6, True), ("groups", 6, True), ("held", 5, True), ("token", 7, True))
-_NAME = _WIDTH - sum(width + 1 for _, width, _ in _COLUMNS) - 8
+_NAME = _WIDTH - sum(width + 1 for _, width, _ in _COLUMNS) - len(" ") - 8
 _COLORS = {"refused": "33", "in part": "33", "locked": "33", "not begun": "33", "changes": "36"}
 
 

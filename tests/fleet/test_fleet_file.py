@@ -1,0 +1,204 @@
+"""``fleet.toml``, the defaults under a tenant's file, and tenants that must not stand beside each other."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from ninjasync.config.load import load
+from ninjasync.errors import CommandLineError, ConfigurationError
+from ninjasync.fleet.tenants import choose_tenants, file_name_of, load_fleet, parse_shard
+
+DEFAULTS = """
+    [ninjaone]
+    secret_token = "a-token-for-training"
+    ca_file = "certs/ca.pem"
+    [ninjaone.dialect]
+    page_size = 50
+    [scope]
+    groups = ["Staff"]
+    statuses = ["active"]
+    [duo]
+    secret_key = { file = "secrets/duo" }
+    """
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(textwrap.dedent(text), "utf-8")
+    return path
+
+
+def tenant(folder: Path, name: str, more: str = "", host: str | None = None) -> Path:
+    return write(
+        folder / "tenants" / f"{name}.toml",
+        f"""
+        [duo]
+        api_hostname = "api-{host or name}.duosecurity.com"
+        integration_key = "DI{name}"
+        [ninjaone]
+        endpoint_url = "https://ninja.example.com/scim/{host or name}"
+        """
+        + textwrap.dedent(more),
+    )
+
+
+def fleet(folder: Path, more: str = "") -> Path:
+    write(folder / "defaults.toml", DEFAULTS)
+    return write(folder / "fleet.toml", "[fleet]\n" + textwrap.dedent(more))
+
+
+def test_defaults_lie_under_each_tenants_file_key_by_key(tmp_path: Path) -> None:
+    tenant(tmp_path, "north", '[ninjaone.dialect]\nbooleans = "string"\n[scope]\nstatuses = ["bypass"]\n')
+    found = load_fleet(fleet(tmp_path))
+    (north,) = found.tenants
+    assert north.config is not None
+    dialect, scope = north.config.ninjaone.dialect, north.config.scope
+    assert (dialect.page_size, dialect.booleans) == (50, "string")
+    assert (scope.groups, scope.statuses) == (("Staff",), ("bypass",)), "a list is replaced, not added to"
+
+
+def test_relative_paths_in_the_defaults_start_at_the_defaults(tmp_path: Path) -> None:
+    tenant(tmp_path, "north")
+    (north,) = load_fleet(fleet(tmp_path)).tenants
+    assert north.config is not None
+    assert north.config.file(north.config.ninjaone.ca_file) == tmp_path / "certs" / "ca.pem"
+    assert north.config.duo.secret_key.file == str(tmp_path / "secrets" / "duo")  # type: ignore[union-attr]  # a reference
+
+
+@pytest.mark.parametrize("by", ["folder", "variable"])
+def test_a_tenant_looked_at_by_itself_takes_the_same_defaults(
+    tmp_path: Path, by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = fleet(tmp_path)
+    north = tenant(tmp_path, "north")
+    if by == "variable":
+        monkeypatch.setenv("NINJASYNC_FLEET", str(path))
+    assert load(north).ninjaone.dialect.page_size == 50
+
+
+def test_a_file_that_the_fleet_does_not_name_takes_none_of_its_defaults(tmp_path: Path) -> None:
+    fleet(tmp_path)
+    elsewhere = write(tmp_path / "elsewhere" / "south.toml", tenant(tmp_path, "south").read_text())
+    with pytest.raises(ConfigurationError) as raised:
+        load(elsewhere)
+    assert any("secret_token" in mistake for mistake in raised.value.mistakes)
+
+
+@pytest.mark.parametrize("pattern", ["tenants/*.toml", "**/*.toml", "tenants/north.toml", "./tenants/n*.toml"])
+def test_tenants_are_found_by_file_or_glob_and_the_defaults_are_none(tmp_path: Path, pattern: str) -> None:
+    north = tenant(tmp_path, "north")
+    path = fleet(tmp_path, f'tenants = ["{pattern}"]\ndefaults = "defaults.toml"\n')
+    assert [one.name for one in load_fleet(path).tenants] == ["north"]
+    assert load(north).ninjaone.dialect.page_size == 50
+
+
+def test_every_mistake_in_every_file_is_told_at_once_with_its_file(tmp_path: Path) -> None:
+    tenant(tmp_path, "north", "[safety]\nmax_removalls = 3\n[run]\nparallelism = 0\n")
+    tenant(tmp_path, "south", "[scope")
+    tenant(tmp_path, "west")
+    found = {one.name: one for one in load_fleet(fleet(tmp_path)).tenants}
+    assert found["west"].mistakes == ()
+    assert len(found["north"].mistakes) == 2
+    assert any("max_removals" in mistake for mistake in found["north"].mistakes)
+    assert "not valid TOML" in found["south"].mistakes[0]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        ({}, {"host": "north"}, "the same identity"),
+        (
+            {"more": '[state]\ntenant = "a"\n'},
+            {"host": "north", "more": '[state]\ntenant = "b"\n[duo]\nintegration_key = "DInorth"\n'},
+            "the same Duo account into one endpoint",
+        ),
+        (
+            {"more": '[monitor]\nmetrics_file = "/tmp/m.prom"\n'},
+            {"more": '[monitor]\nmetrics_file = "/tmp/m.prom"\n'},
+            "the same [monitor] metrics_file",
+        ),
+        ({"more": '[state]\ntenant = "x"\n'}, {"more": '[state]\ntenant = "x"\n'}, "the same name"),
+    ],
+)
+def test_two_tenants_that_must_not_stand_beside_each_other_are_mistakes_of_both(
+    tmp_path: Path, first: dict[str, str], second: dict[str, str], said: str
+) -> None:
+    tenant(tmp_path, "north", **first)
+    more = second.get("more", "")
+    if "integration_key" in more:
+        more, second = more.replace('[duo]\nintegration_key = "DInorth"\n', ""), {**second, "key": "DInorth"}
+    path = tenant(tmp_path, "south", more, second.get("host"))
+    if "key" in second:
+        path.write_text(path.read_text().replace("DIsouth", "DInorth"))
+    tenant(tmp_path, "west")
+    found = {one.path.stem: one for one in load_fleet(fleet(tmp_path)).tenants}
+    assert found["west"].mistakes == ()
+    for name, other in (("north", "south"), ("south", "north")):
+        assert any(said in mistake and f"{other}.toml" in mistake for mistake in found[name].mistakes)
+        assert found[name].config is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("at_onec = 3", 'did you mean "at_once"?'),
+        ("at_once = 0", "[fleet] at_once"),
+        ("timeout = -1", "[fleet] timeout"),
+        ('tenants = ["nowhere/*.toml"]', "fits no file"),
+        ("tenants = []", "names no tenant"),
+        ('defaults = "missing.toml"', "there is no file"),
+        ('canaries = ["nort"]', 'did you mean "north"?'),
+        ("[fleet.monitor]\nping_url = 'ftp://x'", "ping_url"),
+    ],
+)
+def test_a_mistake_in_the_fleets_file_is_told_by_its_key(tmp_path: Path, text: str, said: str) -> None:
+    tenant(tmp_path, "north")
+    with pytest.raises(ConfigurationError) as raised:
+        load_fleet(fleet(tmp_path, text))
+    assert any(said in mistake for mistake in raised.value.mistakes), raised.value.mistakes
+    assert raised.value.exit_code == 78
+
+
+def test_a_variable_that_would_change_every_tenant_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tenant(tmp_path, "north")
+    path = fleet(tmp_path)
+    monkeypatch.setenv("NINJASYNC_SCOPE__GROUPS", '["Others"]')
+    with pytest.raises(ConfigurationError, match="NINJASYNC_SCOPE__GROUPS"):
+        load_fleet(path)
+
+
+def test_tenants_are_chosen_by_glob_and_a_glob_that_fits_none_is_told(tmp_path: Path) -> None:
+    for name in ("north", "south", "northwest"):
+        tenant(tmp_path, name)
+    found = load_fleet(fleet(tmp_path))
+    assert [one.name for one in choose_tenants(found, ["north*"], None)] == ["north", "northwest"]
+    with pytest.raises(CommandLineError, match='did you mean "south"'):
+        choose_tenants(found, ["souht"], None)
+
+
+@pytest.mark.parametrize("of", [1, 2, 3, 5, 9])
+def test_shards_have_each_tenant_exactly_once(tmp_path: Path, of: int) -> None:
+    for number in range(7):
+        tenant(tmp_path, f"t{number}")
+    found = load_fleet(fleet(tmp_path))
+    parts = [choose_tenants(found, [], parse_shard(f"{number}/{of}")) for number in range(1, of + 1)]
+    assert sorted(one.name for part in parts for one in part) == [f"t{number}" for number in range(7)]
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+@pytest.mark.parametrize("text", ["0/3", "4/3", "1", "1/0", "a/b", "/", "1/3/5", "-1/3"])
+def test_a_shard_that_is_none_is_told(text: str) -> None:
+    with pytest.raises(CommandLineError, match="--shard"):
+        parse_shard(text)
+
+
+def test_a_tenants_files_have_names_that_are_safe_and_differ(tmp_path: Path) -> None:
+    names = ("plain", "../../etc", "a/b", "a b", "a-b", "ä", "")
+    for number, name in enumerate(names):
+        tenant(tmp_path, f"t{number}", f'[state]\ntenant = "{name}"\n')
+    made = [file_name_of(one) for one in load_fleet(fleet(tmp_path)).tenants]
+    assert len(set(made)) == len(names)
+    assert all("/" not in name and name not in ("", ".", "..") for name in made)

@@ -1,0 +1,132 @@
+"""Command lines side by side, each in a process of its own: exit codes, deaths, time limits, a signal to stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ninjasync.fleet.processes import Done, Job, run_side_by_side
+
+
+def act(arguments: list[str]) -> None:
+    """What stands in for the command line: ends, dies, hangs, talks or waits, as it is told."""
+    what, *rest = arguments
+    if what == "exit":
+        sys.exit(int(rest[0]))
+    if what == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if what == "say":
+        sys.stderr.write("x" * int(rest[0]) + "\nError: the last words\n")
+        sys.stdout.write("lost")
+        sys.exit(1)
+    if what == "raise":
+        raise ValueError("unforeseen")
+    if what == "stubborn":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    else:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
+    Path(rest[0]).touch()
+    time.sleep(60)
+
+
+def run(
+    folder: Path,
+    *commands: tuple[str, ...],
+    at_once: int = 4,
+    timeout: float = 60,
+    grace: float = 30,
+    stop: threading.Event | None = None,
+    heard: Callable[[Done], None] = lambda _: None,
+) -> dict[str, Done]:
+    jobs = [Job(f"t{number}", command, folder / f"{number}.json") for number, command in enumerate(commands)]
+    found = {}
+    running = run_side_by_side(
+        iter(jobs), act, at_once=at_once, timeout=timeout, stop=stop or threading.Event(), grace=grace
+    )
+    for done in running:
+        heard(done)
+        found[done.job.tenant] = done
+    return found
+
+
+def wait_for(path: Path) -> None:
+    while not path.exists():
+        time.sleep(0.01)
+
+
+def test_every_exit_code_is_the_right_one(tmp_path: Path) -> None:
+    codes = [number % 7 for number in range(60)]
+    found = run(tmp_path, *(("exit", str(code)) for code in codes), at_once=8)
+    assert [found[f"t{number}"].exit_code for number in range(60)] == codes
+
+
+def test_a_child_that_dies_costs_itself_alone(tmp_path: Path) -> None:
+    found = run(tmp_path, ("exit", "0"), ("die",), ("raise",), ("exit", "3"))
+    assert [found[f"t{number}"].exit_code for number in range(4)] == [0, None, 1, 3]
+    assert "unforeseen" in found["t2"].said
+
+
+def test_of_one_that_talks_a_hundred_megabytes_the_last_words_are_kept(tmp_path: Path) -> None:
+    found = run(tmp_path, ("say", str(100_000_000)), ("exit", "0"))
+    assert found["t0"].said.endswith("Error: the last words\n")
+    assert len(found["t0"].said) < 10_000
+    assert list(tmp_path.iterdir()) == [], "nothing is left behind"
+
+
+@pytest.mark.parametrize("what", ["hang", "stubborn"])
+def test_one_that_is_not_over_in_time_is_told_to_stop_and_then_killed(tmp_path: Path, what: str) -> None:
+    found = run(tmp_path, (what, str(tmp_path / "began")), timeout=1.0, grace=0.5)
+    assert found["t0"].timed_out
+    assert found["t0"].exit_code in (None, 130)
+
+
+def test_stopping_begins_no_more_and_lets_those_under_way_end(tmp_path: Path) -> None:
+    stop = threading.Event()
+
+    def request() -> None:
+        wait_for(tmp_path / "began")
+        stop.set()
+
+    asking = threading.Thread(target=request)
+    asking.start()
+    found = run(tmp_path, ("hang", str(tmp_path / "began")), ("exit", "0"), at_once=1, stop=stop)
+    asking.join()
+    assert found.keys() == {"t0"}
+    assert (found["t0"].exit_code, found["t0"].timed_out) == (130, False)
+
+
+def test_the_children_of_a_parent_that_is_killed_stop_as_if_told(tmp_path: Path) -> None:
+    began, ended = tmp_path / "began", tmp_path / "ended"
+    code = (
+        "import threading\nfrom pathlib import Path\nfrom tests.fleet import test_processes as t\n"
+        "from ninjasync.fleet.processes import Job, run_side_by_side\n"
+        f"job = Job('t', ({str(began)!r}, {str(ended)!r}), Path({str(tmp_path / 'r.json')!r}))\n"
+        "list(run_side_by_side(iter([job]), t.wait_for_the_end, at_once=1, timeout=60, stop=threading.Event()))\n"
+    )
+    root = Path(__file__).resolve().parents[2]
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=root, env={**os.environ, "PYTHONPATH": str(root)}
+    ) as parent:
+        wait_for(began)
+        parent.kill()
+        wait_for(ended)
+
+
+def wait_for_the_end(arguments: list[str]) -> None:
+    began, ended = map(Path, arguments)
+
+    def end(number: int, frame: object) -> None:
+        ended.touch()
+        sys.exit(130)
+
+    signal.signal(signal.SIGTERM, end)
+    began.touch()
+    time.sleep(60)
