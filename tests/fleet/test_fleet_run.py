@@ -56,7 +56,7 @@ class Fleet:
             check=False,
         )
         document = json.loads(done.stdout) if done.stdout else {"tenants": []}
-        return done.returncode, {row["tenant"]: row for row in document["tenants"]}, done.stderr
+        return done.returncode, {row["tenant"]: row for row in document.get("tenants", [])}, done.stderr
 
     def accounts(self, name: str) -> int:
         return len(self.boxes[name].ninjaone.users)
