@@ -59,7 +59,8 @@ class Directory:
 
     Not ``complete`` are those that were looked up one by one: whom nobody asked for is
     unknown. ``vanished`` are ids that were asked for and are proven to be no more;
-    ``hidden`` folded names that somebody holds whom NinjaOne does not show.
+    ``hidden`` folded names that somebody holds whom NinjaOne does not show. ``hides_members`` where
+    there are groups and none showed a member, neither in a list nor by its id.
     """
 
     paths: tuple[str, ...]
@@ -69,6 +70,7 @@ class Directory:
     complete: bool = True
     vanished: frozenset[str] = frozenset()
     hidden: frozenset[tuple[Resource, str]] = frozenset()
+    hides_members: bool = False
     warnings: tuple[str, ...] = ()
 
 

@@ -34,7 +34,8 @@ class Ownership:
 
     ``known`` is False where there is no ledger for this tenant. ``contested`` are folded
     names that NinjaOne lately refused as taken. ``members_shown`` says that some group of
-    this endpoint has shown a member once, so that a group without members has none.
+    this endpoint has shown a member once, so that a group without members has none;
+    ``members_hidden`` that none has, not even when it was asked for by its id.
     ``namesakes`` are the Duo ids of users of tenants that differ from this one by [state]
     tenant alone, with those names; empty where this tenant has entries of its own.
     """
@@ -46,6 +47,7 @@ class Ownership:
     foreign_groups: Mapping[str, str] = field(default_factory=dict)
     contested: frozenset[tuple[Resource, str]] = frozenset()
     members_shown: bool = False
+    members_hidden: bool = False
     namesakes: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -88,9 +88,7 @@ class Finder(Reader):
             raise
         except UnreachableError:
             found = list(self._everything.groups)
-        bare = self._with_members([group for group in found if group.members is None], self.problems)
-        whole = {group.id: group for group in bare}
-        return [whole.get(group.id, group) for group in found]
+        return self._with_members(found, [group for group in found if group.members is None], self.problems)[0]
 
     def _matching(self, attribute: str, value: str, fits: Callable[[User], bool]) -> list[User]:
         if not self._listing:

@@ -79,6 +79,7 @@ class Reader:
         self._parallelism = config.run.parallelism
         self._begun: tuple[Future[_Listed | None], _Ahead, _Ahead] | None = None
         self._first = False
+        self._members_hidden = False
         self._unfilterable: set[str] = set()
         self._filters_answered: set[int] = set()
 
@@ -90,15 +91,18 @@ class Reader:
     ) -> None:
         self._transport.close()
 
-    def begin(self, paths: tuple[str, ...], about: int = 0, *, first: bool = False) -> None:
+    def begin(
+        self, paths: tuple[str, ...], about: int = 0, *, first: bool = False, members_hidden: bool = False
+    ) -> None:
         """Start to list in the background; ``directory`` goes on from there, and raises what went wrong.
 
         Where there is nothing to wait for, that is the first page of users and of groups
         alone. Else ``about`` how many users there are lets a round of pages be asked for
         before the first has told how many there are. In the ``first`` run no ledger shows
-        what a list lacks, so that its total is doubted more.
+        what a list lacks, so that its total is doubted more. Where it is known that groups
+        hide their members (``members_hidden``), none is asked for them by its id.
         """
-        self._first = first
+        self._first, self._members_hidden = first, members_hidden
         if self._dialect.discovery == "lookup":
             return
         users, groups = self._ahead("user"), self._ahead("group")
@@ -131,6 +135,8 @@ class Reader:
         except _NoListError as error:
             if self._dialect.discovery == "list":
                 raise UnreachableError(str(error), 'Set [ninjaone.dialect] discovery = "lookup".') from error
+            if not _anybody(wanted):
+                raise IncompleteReadError(str(error), _INSTEAD) from error
             return self._looked_up(paths, wanted, (f"{error} Each account is looked up instead.",))
         if listed.gaps:
             return self._filled(listed, paths, wanted)
@@ -197,9 +203,10 @@ class Reader:
         _expect(need, gaps)
         # Where one group of a list has members, one without has none: null and empty are the same
         # (RFC 7643 §2.5). Where no group has any, lists may leave them out, or show none.
-        if not any(group.members for group in groups):
-            groups = self._with_members(groups, problems)
-        return _Listed(Directory(paths, tuple(users), tuple(groups), tuple(problems)), tuple(gaps))
+        unasked = [] if any(group.members for group in groups) else groups
+        groups, hides = self._with_members(groups, unasked, problems)
+        found = Directory(paths, tuple(users), tuple(groups), tuple(problems), hides_members=hides)
+        return _Listed(found, tuple(gaps))
 
     def _ahead(self, resource: Resource) -> _Ahead:
         return Ahead(lambda seen: self._page(resource, seen), self._parallelism)
@@ -285,9 +292,21 @@ class Reader:
 
     def _page(self, resource: Resource, seen: int) -> scim_responses.Page:
         params = {"startIndex": str(seen + 1), "count": str(self._dialect.page_size)}
-        answer = self._transport.call("GET", PATHS[resource], params)
+        try:
+            answer = self._transport.call("GET", PATHS[resource], params)
+        except TransientError as error:
+            # Some servers stumble over a list, and answer each look-up. One that is down fails those, too.
+            if seen or error.status != 500 or self._dialect.discovery == "list":
+                raise
+            raise _NoListError(f"NinjaOne fails to list its {resource}s (HTTP 500).") from error
         if seen and answer.status != 200:
             raise self._unanswered(f"list of {resource}s after {seen} of them", answer)
+        if answer.status == 204:  # without content: it may say that there are none, and "not read" is not "absent"
+            raise UnreachableError(
+                f"NinjaOne answered the list of {resource}s with HTTP 204 and no content, which does not say that "
+                "there are none.",
+                f"If there are none, make one {resource} by hand in the NinjaOne console and run again. {CHECK_URL}",
+            )
         match statuses.of_list(answer.status):
             case "no-list":
                 detail, _ = scim_responses.read_error(answer.body)
@@ -299,11 +318,14 @@ class Reader:
             raise UnreachableError(f"{self._transport.url} answered with no SCIM list.", CHECK_URL)
         return page
 
-    def _with_members(self, groups: list[Group], problems: list[Problem]) -> list[Group]:
-        """Read groups by id where lists do not carry members; they stay None if it does not show them either.
+    def _with_members(
+        self, groups: list[Group], unasked: Iterable[Group], problems: list[Problem]
+    ) -> tuple[list[Group], bool]:
+        """Read again by id those of ``unasked``; return all groups, and whether all of them hide their members.
 
         A group that cannot be read is held, but where none can: then nobody knows the members of any.
         """
+        bare = [] if self._members_hidden else list(unasked)
         failed: list[Problem] = []
 
         def read(group: Group) -> Group:
@@ -313,10 +335,11 @@ class Reader:
                 failed.append(_unread("group", group.id or "", group.external_id, error))
                 return group
 
-        read_again = self._each(read, groups)
-        if len(failed) < len(groups):
+        read_again = {group.id: group for group in self._each(read, bare)}
+        if len(failed) < len(bare):
             problems += failed
-        return read_again
+        groups = [read_again.get(group.id, group) for group in groups]
+        return groups, bool(groups) and not failed and not any(group.members for group in groups)
 
     def _with_contested(self, found: Directory, paths: tuple[str, ...], wanted: Wanted) -> Directory:
         """Look for the holders of names that were refused as taken although the list shows nobody of that name."""
@@ -428,17 +451,24 @@ class Reader:
         groups = self._look_for(
             "group", wanted.group_ids, wanted.group_names, scim_responses.read_group, problems, listed.groups
         )
-        there = {group.id for group in listed.groups}
-        bare = [group for group in groups if not group.members and group.id not in there]
-        whole = {group.id: group for group in self._with_members(bare, problems)} if bare else {}
-        groups = [whole.get(group.id, group) for group in groups]
+        asked = wanted.group_ids.union(group.id for group in listed.groups if group.id)
+        groups, hides = self._with_members(
+            groups, [one for one in groups if not one.members and one.id not in asked], problems
+        )
         if not (users or problems or wanted.user_ids) and self._filters_answered and self._finds_nothing():
             self._expect_list()
         seen = {user.id for user in users} | {group.id for group in groups}
         seen |= {problem.key for problem in problems}
         vanished = frozenset(id_ for id_ in (*wanted.user_ids, *wanted.group_ids) if id_ not in seen)
         return Directory(
-            paths, tuple(users), tuple(groups), tuple(problems), complete=False, vanished=vanished, warnings=warnings
+            paths,
+            tuple(users),
+            tuple(groups),
+            tuple(problems),
+            complete=False,
+            vanished=vanished,
+            hides_members=hides,
+            warnings=warnings,
         )
 
     def _finds_nothing(self) -> bool:

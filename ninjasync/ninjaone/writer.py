@@ -34,6 +34,11 @@ _HINTS = {
     409: "Somebody else has that name in NinjaOne; the next plan says who, if NinjaOne shows him.",
 }
 
+_OTHER_RIGHTS = (
+    "Look at this account in the NinjaOne console: it may have other rights than it should. If no change of this "
+    "attribute arrives, `ninjasync check --probe` finds out whether another [ninjaone.dialect] patch helps."
+)
+
 # A server may need a moment before it shows what it was just told.
 _LOOKS_AGAIN_AFTER = (0.0, 0.2, 0.6)
 
@@ -56,14 +61,16 @@ _Refusal = RefusedRequestError | TransientError
 class Writer(Reader):
     """Writes one endpoint. Every method raises a NinjasyncError that says what failed.
 
-    ``members_shown`` says whether any group ever showed a member; what the ledger knows of
-    that, and of members, is told by ``know``.
+    ``members_shown`` says whether any group ever showed a member, ``members_hidden`` whether
+    one to which this run added members shows none; what the ledger knows of members is told
+    by ``know``.
     """
 
     def __init__(self, context: RunContext, token: SecretStr) -> None:
         super().__init__(context, token)
         self._now = context.now
         self.members_shown = False
+        self.members_hidden = False
         self._witness = Witness(self._transport)
         # NinjaOne id of a group -> ids of the members that are known to be in it beside those shown.
         self._members: dict[str, set[str]] = {}
@@ -377,6 +384,7 @@ class Writer(Reader):
         """Ask a witness, where no group of this endpoint ever showed a member."""
         self._hides_members = True
         said = self._ask_for(id_, added)
+        self.members_hidden = self.members_hidden or (bool(added) and "out" not in said.values())
         if said and set(said.values()) == {"perhaps out"}:
             # Nobody knows whether that means anything: it fails once, and is believed when it comes again.
             marked = (Observation(MEMBERS, None, "0"),)
@@ -535,7 +543,7 @@ class Writer(Reader):
                 name = one.path.rpartition(":")[2]
                 raise NotKeptError(
                     f'NinjaOne was sent {name} {_shown(one.sent)} and made it "{one.shown}".',
-                    "Look at this account in the NinjaOne console: it may have other rights than it should.",
+                    _OTHER_RIGHTS,
                     id_=id_,
                 )
         return observed

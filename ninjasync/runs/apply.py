@@ -73,6 +73,8 @@ class Applying:
         )
         if self._writer.members_shown:
             self._ledger.learn_that_members_are_shown()
+        elif self._writer.members_hidden:
+            self._ledger.learn_that_members_are_hidden()
         if ledger_update.may_forget(self.plan, result):
             gone = [one.id for one in ledger_update.to_forget(self.plan, result) if self._is_gone(one)]
             with suppress(LedgerError):  # the next run does it; what was written is to be reported
@@ -119,7 +121,11 @@ def applying(
         Writer(context, token) as writer,
     ):
         warnings = tuple(settle(ledger, run, writer, context.now()))
-        writer.begin(compile_mapping(config.attributes, config.safety).paths, first=ledger.baseline() is None)
+        writer.begin(
+            compile_mapping(config.attributes, config.safety).paths,
+            first=ledger.baseline() is None,
+            members_hidden=ledger.members_hidden,
+        )
         moment = moment_of(ledger, at, approvals, only, warnings)
         planning = read_and_plan(context, secret, writer, moment)
         ledger_update.remember(ledger, planning, moment)

@@ -153,12 +153,20 @@ def remember(ledger: Ledger, planning: Planning, moment: Moment) -> None:
     """Keep of a plan of the whole world what ``explain`` tells of it: the guards, and what people are called."""
     if any(group.members for group in planning.actual.groups):
         ledger.learn_that_members_are_shown()
+    elif planning.actual.hides_members and _put_members_in(planning, moment):
+        ledger.learn_that_members_are_hidden()
     if moment.only:
         return
     users = planning.source.users.values()
     # A username that is part of the address is no help in finding it.
     names = [user.label for user in users] + [user.username for user in users if user.username not in user.label]
     ledger.set_last_plan(LastPlan(moment.now, planning.plan.refused, planning.plan.guards), names)
+
+
+def _put_members_in(planning: Planning, moment: Moment) -> bool:
+    """Whether a group that NinjaOne shows has members that we added: then showing none means hiding them."""
+    there = {group.id for group in planning.actual.groups}
+    return any(entry.members and entry.id in there for entry in moment.owned.groups.values())
 
 
 def seen_names(planning: Planning, moment: Moment) -> list[tuple[Resource, str]]:

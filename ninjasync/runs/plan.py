@@ -51,7 +51,8 @@ def plan_run(context: RunContext, approvals: Approvals, only: tuple[str, ...]) -
         with ledger.as_it_is() if ledger is not None else nullcontext():
             before = ledger.baseline() if ledger is not None else None
             paths = compile_mapping(config.attributes, config.safety).paths
-            reader.begin(paths, before.in_scope if before else 0, first=before is None)
+            hidden = ledger is not None and ledger.members_hidden
+            reader.begin(paths, before.in_scope if before else 0, first=before is None, members_hidden=hidden)
             if ledger is not None:
                 warnings += _under_way(ledger, tenant)
             moment = moment_of(ledger, at, approvals, only, tuple(warnings))

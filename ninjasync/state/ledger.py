@@ -248,6 +248,7 @@ class Ledger:
             foreign_groups=self.foreign("group"),
             contested=self.contested(now),
             members_shown=self._meta(self._members_shown) is not None,
+            members_hidden=self.members_hidden,
         )
 
     def learn_that_members_are_shown(self) -> None:
@@ -255,9 +256,23 @@ class Ledger:
         if self._meta(self._members_shown) is None:
             self._change("INSERT OR IGNORE INTO meta (key, value) VALUES (?, '')", (self._members_shown,))
 
+    def learn_that_members_are_hidden(self) -> None:
+        """Remember that no group of this tenant shows members, not even by its id: it is not asked again."""
+        if self._meta(self._members_hidden) is None:
+            self._change("INSERT OR IGNORE INTO meta (key, value) VALUES (?, '')", (self._members_hidden,))
+
+    @property
+    def members_hidden(self) -> bool:
+        """Whether groups of this tenant hide their members; a single one that was ever seen says that they do not."""
+        return self._meta(self._members_hidden) is not None and self._meta(self._members_shown) is None
+
     @property
     def _members_shown(self) -> str:
         return f"members_shown {self._id}"
+
+    @property
+    def _members_hidden(self) -> str:
+        return f"members_hidden {self._id}"
 
     def owned(self, resource: Resource) -> dict[str, Owned]:
         """Return this tenant's resources by Duo id."""

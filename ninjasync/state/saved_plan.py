@@ -142,8 +142,8 @@ def fingerprint(resource: User | Group) -> str:
     if isinstance(resource, User):
         seen: Any = [resource.user_name, resource.external_id, resource.active, list(resource.values)]
     else:
-        members = None if resource.members is None else sorted(resource.members)
-        seen = [resource.display_name, resource.external_id, members]
+        # Null and empty are the same (RFC 7643 §2.5): a list may show the one and a look-up the other.
+        seen = [resource.display_name, resource.external_id, sorted(resource.members or ())]
     return hashlib.sha256(json.dumps(seen).encode()).hexdigest()
 
 

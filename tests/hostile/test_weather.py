@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from _pytest.mark import ParameterSet
 
 from ninjasync.sandbox.faults.catalogue import QUIRKS, SERVERS
+from ninjasync.sandbox.ninjaone.schema import GROUP
 from tests.support.weather_world import NINJAONE, Json, World, account, implied
 
 DIALECT = "ninjaone.dialect"
@@ -71,6 +71,7 @@ HINDRANCES = (
     "organization-becomes-all",
     "protected-403",
     "hidden-holder",
+    "patch-urn-astray",
     "duo.malformed-row",
     "duo.unknown-status",
 )
@@ -83,22 +84,12 @@ APART = (
     "unreadable",
     "no-lists",
     "list-204",
+    "empty-list-204",
     "resources-object",
     "sees-nothing",
     "switched-off",
     "duo.no-custom-attributes",
     "duo.trash-unlisted",
-)
-# What ninjasync has yet to learn, or has learnt since: once it passes, its name leaves this list.
-AWAITED = (
-    "external-id-unknown",
-    "patch-urn-astray",
-    "members-in-post-dropped",
-    "members-always-empty",
-    "members-shown",
-    "count-500",
-    "empty-list-204",
-    "duo.null-group-name",
 )
 CONVERGING = [name for name in QUIRKS if name not in {*REFUSALS, *HINDRANCES, *APART}]
 
@@ -106,15 +97,9 @@ CONVERGING = [name for name in QUIRKS if name not in {*REFUSALS, *HINDRANCES, *A
 def test_no_quirk_is_left_out() -> None:
     assert {*WAYS, *REFUSALS, *HINDRANCES, *APART} <= set(QUIRKS)
     assert len(CONVERGING) + len(REFUSALS) + len(HINDRANCES) + len(APART) == len(QUIRKS)
-    assert set(AWAITED) <= set(CONVERGING)
 
 
-def _cases() -> list[ParameterSet]:
-    awaited = pytest.mark.xfail(reason="ninjasync has yet to learn this habit of real servers", strict=False)
-    return [pytest.param(name, marks=awaited if name in AWAITED else ()) for name in CONVERGING]
-
-
-@pytest.mark.parametrize("quirk", _cases())
+@pytest.mark.parametrize("quirk", CONVERGING)
 def test_under_each_quirk_a_hire_a_leaver_a_promotion_a_rename_and_a_return_end_right(
     quirk: str, tmp_path: Path
 ) -> None:
@@ -146,7 +131,7 @@ def test_what_cannot_be_read_for_certain_is_refused_and_nothing_is_written(quirk
             refused = world.run(*command)
             assert (refused.code, refused.document["error"]["exit_code"]) == (code, code)
             assert sentence in refused.document["error"]["message"]
-            assert f"Error: {refused.document['error']['message']}\n" in refused.said
+            assert f"Error: {refused.document['error']['message']} [tenant " in refused.said
         assert world.writes() == []
         world.box.set_weather()
         world.settle(1)
@@ -338,6 +323,46 @@ def test_a_list_that_lags_makes_no_twins_where_names_need_not_be_unique(tmp_path
         world.check()
 
 
+@pytest.mark.parametrize("quirk", ["patch-urn-astray", "polis"])
+def test_where_no_change_of_rights_arrives_each_is_a_failure_and_putting_instead_helps(
+    quirk: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NINJASYNC_SAFETY__MAX_PRIVILEGE_CHANGES", "50")  # no guard is to stop what is tried here
+    with World(tmp_path, quirks=(quirk,), parallelism=1) as world:
+        for happens in (None, world.changes):
+            if happens is not None:
+                happens()
+            for _ in range(2):
+                applied = world.apply()
+                failed = [one for one in applied.document["changes"] if one["outcome"] == "failed"]
+                assert (applied.code, bool(failed)) == (4, True)
+                assert all("and made it" in one["error"] and "check --probe" in one["error"] for one in failed)
+        monkeypatch.setenv("NINJASYNC_NINJAONE__DIALECT__PATCH", "put")
+        monkeypatch.setenv("NINJASYNC_NINJAONE__DIALECT__GROUP_PATCH", "patch")
+        world.settle(1)
+        world.check()
+        world.comes_back()
+        world.settle(1)
+        world.check()
+
+
+def test_a_list_without_content_does_not_say_that_there_is_nothing(tmp_path: Path) -> None:
+    """As long as there are no groups; one that is made by hand lets all go on."""
+    with World(tmp_path, quirks=("empty-list-204",)) as world:
+        for command in (("plan",), ("apply", "--yes")):
+            refused = world.run(*command)
+            assert refused.code == 1
+            assert "the list of groups with HTTP 204 and no content" in refused.document["error"]["message"]
+        assert world.writes() == []
+        first = world.people.groups[world.people.scoped[0]]["name"].partition(" (from ")[0]
+        world.ninjaone.create(GROUP, {"displayName": first})
+        world.settle(1)
+        world.check()
+        world.changes()
+        world.settle(1)
+        world.check()
+
+
 # Real servers by name
 
 
@@ -346,15 +371,9 @@ _DIALECTS: Mapping[str, Mapping[str, Any]] = {
     "django-scim2": {"member_removal": "list"},
     "polis": {"patch": "put", "group_patch": "patch"},
 }
-_LEARNT = ("scimmy",)
 
 
-def _servers() -> list[ParameterSet]:
-    awaited = pytest.mark.xfail(reason="ninjasync has yet to learn the habits of this server", strict=False)
-    return [pytest.param(name, marks=() if name in _LEARNT else awaited) for name in SERVERS]
-
-
-@pytest.mark.parametrize("server", _servers())
+@pytest.mark.parametrize("server", SERVERS)
 def test_under_the_habits_of_a_real_server_two_applies_end_right_and_the_plan_is_empty(
     server: str, tmp_path: Path
 ) -> None:

@@ -240,3 +240,58 @@ def test_members_that_only_a_group_itself_shows_are_read_there(tmp_path: Path, s
         empty_by_hand(office, END_USERS)
         office.settle()
         assert office.members(END_USERS) == before
+
+
+def gets_of_groups(office: Office) -> list[str]:
+    return [one.path for one in office.box.requests if one.method == "GET" and "/Groups/" in one.path]
+
+
+@pytest.mark.parametrize("quirks", [HIDDEN, EMPTY, ("aws",), ("polis",)])
+@pytest.mark.parametrize("discovery", ["auto", "list", "lookup"])
+@pytest.mark.parametrize("learned", ["by an apply", "by a plan"])
+def test_where_members_are_hidden_no_plan_asks_each_group_for_them_from_the_second_run_on(
+    tmp_path: Path, quirks: tuple[str, ...], discovery: str, learned: str
+) -> None:
+    with office_with(tmp_path, *quirks) as office:
+        office.adjust("ninjaone.dialect", discovery=discovery, patch="put", group_patch="patch")
+        assert office.apply().code == 0
+        if learned == "by a plan":  # as after an apply that was killed at its end
+            office.ask_ledger("DELETE FROM meta WHERE key LIKE 'members_hidden%'")
+            office.plan()
+        for run in (office.plan, office.apply):
+            office.box.forget()
+            assert run().code == 0
+            asked = gets_of_groups(office)
+            assert len(asked) == (2 if discovery == "lookup" else 0), "a look-up reads the group itself, and once"
+        hired = office.people.hire("Nora", "New", groups=[END_USERS], user_type="endUser", organization="4")
+        office.people.disable(office.duo(user(2)))
+        mover = office.duo(user(1))
+        office.people.leave(mover, office.people.group_named(END_USERS))
+        office.people.join(mover, office.people.group_named(TECHNICIANS))
+        office.settle()
+        people = office.people.users
+        assert people[hired]["email"] in office.members(END_USERS)
+        assert not {user(1), user(2)} & office.members(END_USERS)
+        assert user(1) in office.members(TECHNICIANS)
+
+
+def test_a_server_that_comes_to_show_members_is_believed_although_it_once_hid_them(tmp_path: Path) -> None:
+    with office_with(tmp_path, *HIDDEN) as office:
+        office.settle()
+        office.box.set_weather()
+        before = office.members(END_USERS)
+        office.settle()
+        empty_by_hand(office, END_USERS)
+        empty_by_hand(office, TECHNICIANS)
+        office.settle()
+        assert office.members(END_USERS) == before
+
+
+def test_in_look_ups_an_empty_group_that_was_read_by_its_id_is_not_read_again(tmp_path: Path) -> None:
+    with office_with(tmp_path) as office:
+        office.adjust("ninjaone.dialect", discovery="lookup")
+        office.people.leave(office.duo("tech0.one@example.com"), office.people.group_named(TECHNICIANS))
+        office.people.join(office.duo("tech0.one@example.com"), office.people.group_named(END_USERS))
+        office.settle()
+        office.plan()
+        assert len(gets_of_groups(office)) == len(set(gets_of_groups(office))) == 2

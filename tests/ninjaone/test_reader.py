@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -304,8 +305,27 @@ def test_a_failure_that_may_pass_is_tried_again_and_then_told(
 ) -> None:
     for _ in range(tries):
         server.get(USERS, status=status)
-    with pytest.raises(UnreachableError, match=f"HTTP {status}"):
+    with pytest.raises((UnreachableError, IncompleteReadError), match=f"HTTP {status}"):
         reader.directory((), NOBODY)
+
+
+def test_a_list_that_fails_for_good_is_replaced_by_look_ups(
+    lookups: Callable[[str], Reader], server: responses.RequestsMock
+) -> None:
+    server.get(USERS, status=500)
+    server.get(f"{USERS}/a", json=user("a"))
+    found = lookups("auto").directory((), Wanted(frozenset({"a"}), frozenset(), {}, {}))
+    assert ([one.id for one in found.users], found.complete) == (["a"], False)
+    assert "fails to list its users (HTTP 500). Each account is looked up instead." in found.warnings[0]
+
+
+def test_where_neither_a_list_nor_any_look_up_is_answered_the_read_fails(
+    lookups: Callable[[str], Reader], server: responses.RequestsMock
+) -> None:
+    for _ in range(3):  # the list, and both accounts
+        server.get(re.compile(f"{USERS}.*"), status=500)
+    with pytest.raises(UnreachableError, match="could not read a single one of 2 users"):
+        lookups("auto").directory((), Wanted(frozenset({"a", "b"}), frozenset(), {}, {}))
 
 
 @pytest.mark.parametrize("status", [429, 503])
