@@ -213,8 +213,7 @@ def test_the_ledger_s_experience_counts_where_the_data_say_nothing(world: World)
 def test_before_the_first_apply_nothing_is_held_against_the_endpoint(world: World) -> None:
     for file in world.folder.glob("ledger*"):
         file.unlink()
-    world.ninjaone.users.clear()
-    world.ninjaone.groups.clear()
+    world.ninjaone.clear()
     done = checked(world)
     assert done.code == 0
     found = lines(done)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ninjasync.sandbox.ninjaone.schema import USER
 from tests.support.world import (
     ENDERS,
     EXTENSION,
@@ -243,9 +244,9 @@ def test_a_page_that_is_too_large_is_asked_for_smaller(world: World) -> None:
 
 def test_the_spelling_that_is_shown_is_the_one_to_send(world: World) -> None:
     world.settle()
-    for user in world.ninjaone.users.values():
+    for user in list(world.ninjaone.users.values()):
         if user[EXTENSION].get("userType") == "technician":
-            user[EXTENSION] = {**user[EXTENSION], "userType": "Technician"}
+            world.ninjaone.edit(USER, user["id"], **{EXTENSION: {**user[EXTENSION], "userType": "Technician"}})
 
     def undescribed(hit: Hit, forward: Forward) -> Reply:
         return json_reply({}, 404) if "Schemas" in hit.path else forward()

@@ -434,10 +434,9 @@ def test_05_memberships_of_held_protected_and_unmanaged_accounts_are_neither_add
         ids = [office.native("stranger@example.com")]
     if kind == "held":
         office.people.set_attribute(office.duo(user(0)), "userType", "chef")
-    technicians = office.ninjaone.groups[office.group(TECHNICIANS)["id"]]
-    technicians["members"] = [{"value": ids[0]}]  # not so in Duo
-    ends = office.ninjaone.groups[office.group(END_USERS)["id"]]
-    ends["members"] = [one for one in ends["members"] if one["value"] != ids[0]]  # so in Duo, but for the stranger
+    office.edit_group(TECHNICIANS, members=[{"value": ids[0]}])  # not so in Duo
+    ends = [one for one in office.group(END_USERS)["members"] if one["value"] != ids[0]]
+    office.edit_group(END_USERS, members=ends)  # so in Duo, but for the stranger
     before = office.snapshot()
 
     done = office.apply()

@@ -313,7 +313,7 @@ def test_a_leaver_whom_the_configuration_keeps_is_told_so(settled: World) -> Non
 
 def test_whom_only_the_ledger_remembers_is_told_so(settled: World) -> None:
     duo_id = settled.duo(user(0))
-    del settled.ninjaone.users[settled.id_of(user(0))]
+    settled.ninjaone.delete(USER, settled.id_of(user(0)))
     settled.people.erase(duo_id)
 
     story = told(settled, user(0))
@@ -605,7 +605,7 @@ def test_every_story_of_a_company_is_what_its_plan_says(tmp_path: Path) -> None:
         people.set_email(staffed[8], mails[2])  # that of somebody who is gone
         people.set_attribute(staffed[9], "organizationID", "999")
         people.join(staffed[10], people.scoped[0])
-        world.ninjaone.users[world.id_of(mails[11])]["active"] = False
+        world.ninjaone.edit(USER, world.id_of(mails[11]), active=False)
         second = disagreements(world, known)
         outcomes = {row["action"] for row in world.plan().json["changes"] if row["resource"] == "user"}
         for path in world.folder.glob("ledger*"):
@@ -635,8 +635,8 @@ def test_every_story_is_the_plan_s_also_before_servers_of_other_ways(settled: Wo
     people = settled.people
     settled.box.set_weather(quirks=quirks)
     if "no-external-id" in quirks:
-        for account in settled.ninjaone.users.values():
-            del account["externalId"]
+        for id_ in settled.ninjaone.users:
+            settled.ninjaone.edit(USER, id_, externalId=None)
     if "odd-ids" in quirks:
         for path in settled.folder.glob("ledger*"):
             path.unlink()  # it has the plain ones
@@ -693,11 +693,10 @@ def test_what_cannot_be_asked_is_said(settled: World) -> None:
 
 
 def test_a_value_that_somebody_took_away_is_told_from_one_that_ninjaone_never_shows(settled: World) -> None:
-    account = settled.ninjaone.users[settled.id_of(user(0))]
-    account[EXTENSION] = {"userType": "endUser"}
+    settled.ninjaone.edit(USER, settled.id_of(user(0)), **{EXTENSION: {"userType": "endUser"}})
     taken = told(settled, user(0))
-    for one in settled.ninjaone.users.values():
-        one[EXTENSION] = {"userType": one[EXTENSION]["userType"]}
+    for id_, account in settled.ninjaone.users.items():
+        settled.ninjaone.edit(USER, id_, **{EXTENSION: {"userType": account[EXTENSION]["userType"]}})
     hidden = told(settled, user(0))
 
     assert [row["path"] for row in taken["changes"][0]["diff"]] == ["organizationId"]

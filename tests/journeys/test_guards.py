@@ -13,6 +13,7 @@ import pytest
 
 from ninjasync.sandbox.company.people import Company
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse
+from ninjasync.sandbox.ninjaone.schema import GROUP, USER
 from ninjasync.sandbox.ninjaone.store import NinjaOne
 from tests.support.office import (
     END_USERS,
@@ -55,10 +56,9 @@ def office(size: int, frozen: dict[int, bytes], tmp_path: Path) -> Iterator[Offi
     users, groups, scoped, accounts, ninja_groups = pickle.loads(frozen[size])
     people, ninjaone = Company(seed=size + 1), NinjaOne(seed=4)
     people.users, people.groups, people.scoped = users, groups, scoped
-    for table, rows in ((ninjaone.users, accounts), (ninjaone.groups, ninja_groups)):
-        for id_, row in rows.items():
-            table.put(id_, dict(row))
-        table.touched = True
+    for kind, rows in ((USER, accounts), (GROUP, ninja_groups)):
+        for row in rows.values():
+            ninjaone.overwrite(kind, dict(row))
     with Office(tmp_path, people, ninjaone) as made:
         yield made
 

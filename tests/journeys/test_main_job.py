@@ -710,9 +710,11 @@ def test_the_order_in_which_the_services_list_people_makes_no_difference(make: C
         random.Random(4).shuffle(items)
         table.clear()
         table.update(items)
-    accounts = list(world.ninjaone.users.items())
-    world.ninjaone.users.clear()
-    world.ninjaone.users.update(reversed(accounts))
+    accounts, groups = list(world.ninjaone.table(USER).values()), list(world.ninjaone.table(GROUP).values())
+    world.ninjaone.clear()
+    for kind, resources in ((USER, reversed(accounts)), (GROUP, groups)):
+        for resource in resources:
+            world.ninjaone.overwrite(kind, resource)
     assert world.run("plan").out == text
     assert world.plan().json["digest"] == digest
 

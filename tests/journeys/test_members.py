@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse
+from ninjasync.sandbox.ninjaone.schema import USER
 from tests.support.office import END_USERS, TECHNICIANS, Office, Serve, staff, user
 
 HIDDEN = ("members-hidden", "no-user-groups", "no-member-filter")
@@ -28,7 +29,7 @@ def member_writes(office: Office) -> list[tuple[str, str]]:
 
 def empty_by_hand(office: Office, name: str) -> None:
     with office.ninjaone.lock:
-        office.ninjaone.groups[office.group(name)["id"]]["members"] = []
+        office.edit_group(name, members=[])
 
 
 @pytest.mark.parametrize("quirks", [(), ("empty-members",), ("members-absent",), ("members-by-ref",)])
@@ -213,11 +214,7 @@ def test_a_kill_between_a_new_group_and_its_members_is_completed_by_the_next_run
 def test_who_comes_back_to_a_new_account_gets_into_a_group_that_hides_its_members(tmp_path: Path) -> None:
     with office_with(tmp_path, *HIDDEN) as office:
         office.settle()
-        account = office.account(user(1))["id"]
-        with office.ninjaone.lock:
-            del office.ninjaone.users[account]
-            group = office.ninjaone.groups[office.group(END_USERS)["id"]]
-            group["members"] = [one for one in group["members"] if one["value"] != account]
+        office.ninjaone.delete(USER, office.account(user(1))["id"])
         office.settle()
         assert user(1) in office.members(END_USERS)
 

@@ -117,7 +117,7 @@ def test_a_put_sends_back_what_the_server_refuses_only_if_it_must(tmp_path: Path
         office.settle()
         oldest = next(iter(office.ninjaone.users.values()))["userName"]
         with office.ninjaone.lock:
-            office.ninjaone.users[office.account(oldest)["id"]]["nickName"] = "By Hand"
+            office.edit(oldest, nickName="By Hand")
         office.people.set_email(office.duo(oldest), "oldest@example.com")
         office.settle()
         assert office.account("oldest@example.com")["nickName"] == "By Hand"

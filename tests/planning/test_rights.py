@@ -10,6 +10,7 @@ import pytest
 from ninjasync.model.attributes import ORGANIZATION_ID, USER_TYPE
 from ninjasync.model.change import Delta
 from ninjasync.planning.rights import changes_rights
+from ninjasync.sandbox.ninjaone.schema import USER
 from tests.support.world import EXTENSION, World, staff
 
 COMPANY = {"technicians": 4, "end_users": 40}
@@ -121,10 +122,10 @@ def test_withheld_changes_of_rights_stay_away_while_the_rest_is_written(world: W
 def test_an_adoption_compares_with_what_another_account_may_do(world: World) -> None:
     world.settle()
     (world.folder / "ledger.sqlite").unlink()
-    for account in world.ninjaone.users.values():
-        account.pop("externalId")
+    for account in list(world.ninjaone.users.values()):
+        world.ninjaone.edit(USER, account["id"], externalId=None)
         if account["userName"].startswith("user"):
-            world.ninjaone.users.put(account["id"], {**account, EXTENSION: {"userType": "technician"}})
+            world.ninjaone.edit(USER, account["id"], **{EXTENSION: {"userType": "technician"}})
 
     planned = world.plan()
 
@@ -139,7 +140,7 @@ def test_where_ninjaone_hides_the_organization_what_was_last_applied_is_what_it_
     def hide() -> None:
         for id_, account in list(world.ninjaone.users.items()):
             shown = {name: value for name, value in account[EXTENSION].items() if name != "organizationId"}
-            world.ninjaone.users.put(id_, {**account, EXTENSION: shown})
+            world.ninjaone.edit(USER, id_, **{EXTENSION: shown})
 
     world.settle()
     hide()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing, redirect_stdout
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ from ninjasync.sandbox.box import Sandbox
 from ninjasync.sandbox.company.people import Company
 from ninjasync.sandbox.company.staffing import existing_accounts, make_company
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse
+from ninjasync.sandbox.ninjaone.schema import GROUP, USER
 from ninjasync.sandbox.ninjaone.store import NinjaOne
 
 _PEOPLE, _SEED = 24, 3
@@ -197,14 +199,11 @@ class _Stage:
 
 def _copy_of(people: Company, ninjaone: NinjaOne) -> tuple[Company, NinjaOne]:
     same, there = make_company(users=_PEOPLE, seed=_SEED), NinjaOne(seed=99)
-    for mine, its in (
-        (same.users, people.users),
-        (same.groups, people.groups),
-        (there.users, ninjaone.users),
-        (there.groups, ninjaone.groups),
-    ):
-        for id_, record in its.items():
-            mine[id_] = json.loads(json.dumps(record))
+    same.users.update(deepcopy(people.users))
+    same.groups.update(deepcopy(people.groups))
+    for kind in (USER, GROUP):
+        for resource in ninjaone.table(kind).values():
+            there.overwrite(kind, deepcopy(resource))
     return same, there
 
 

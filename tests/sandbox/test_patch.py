@@ -61,7 +61,7 @@ def patch(store: NinjaOne, path: str, *operations: Any) -> Json:
 
 def refused(store: NinjaOne, path: str, *operations: Any) -> str:
     """The scimType of the refusal; nothing may have changed."""
-    before = copy.deepcopy((store.users, store.groups))
+    before = copy.deepcopy((dict(store.users), dict(store.groups)))
     status, document = send(store, path, {"schemas": [PATCH_OP], "Operations": list(operations)})
     assert status == 400, document
     assert (store.users, store.groups) == before

@@ -139,7 +139,7 @@ def test_a_client_that_hangs_up_disturbs_nobody(box: Sandbox, session: requests.
 def test_a_fault_of_its_own_is_a_500_and_logged(
     box: Sandbox, session: requests.Session, caplog: pytest.LogCaptureFixture
 ) -> None:
-    box.ninjaone.users["broken"] = {"userName": "no id"}
+    box.ninjaone.overwrite(scim_schema.USER, {"id": "broken", "userName": "no meta", "meta": None})
     with caplog.at_level(logging.ERROR):
         assert session.get(f"{box.scim_url}/Users", timeout=5).status_code == 500
     assert "the sandbox failed on GET /scim/v2/Users" in caplog.text

@@ -488,8 +488,7 @@ def test_a_used_plan_stays_used_after_its_run_was_pruned(office: Office, tmp_pat
     assert office.run("apply", tmp_path / "plan").code == 0
     office.days_pass(5)
     office.apply()
-    office.ninjaone.users.clear()
-    office.ninjaone.groups.clear()
+    office.ninjaone.clear()
 
     assert office.run("apply", tmp_path / "plan").code == 3
     assert not office.ninjaone.users
@@ -521,8 +520,7 @@ def test_redaction_tokens_are_stable_for_one_ledger_and_differ_for_another(offic
     assert update["key"] in first  # the same person, in another plan
     assert "Changed" not in json.dumps(update)
     office.lose_ledger()
-    office.ninjaone.users.clear()
-    office.ninjaone.groups.clear()
+    office.ninjaone.clear()
     assert set(tokens()).isdisjoint(first)
 
 

@@ -108,12 +108,12 @@ def drop(name: str) -> Callable[[Office], None]:
 
 
 def add_member(office: Office) -> None:
-    group = office.ninjaone.groups[office.group(TECHNICIANS)["id"]]
-    group["members"] = [*group["members"], {"value": office.account(user(6))["id"]}]
+    members = office.group(TECHNICIANS)["members"]
+    office.edit_group(TECHNICIANS, members=[*members, {"value": office.account(user(6))["id"]}])
 
 
 def rename(old: str, new: str) -> Callable[[Office], None]:
-    return lambda office: office.ninjaone.groups[office.group(old)["id"]].update(displayName=new)
+    return lambda office: office.edit_group(old, displayName=new)
 
 
 MOVES: dict[str, tuple[Callable[[Office], None], str]] = {

@@ -26,6 +26,7 @@ from ninjasync.cli import clock
 from ninjasync.sandbox.box import Sandbox
 from ninjasync.sandbox.company.people import Company
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse
+from ninjasync.sandbox.ninjaone.schema import GROUP, USER
 from ninjasync.sandbox.ninjaone.store import NinjaOne
 
 TECHNICIANS, END_USERS = "NinjaOne Technicians", "NinjaOne End Users"
@@ -255,8 +256,6 @@ class Office:
 
     def native(self, user_name: str, **more: Any) -> str:
         """Make an account in NinjaOne by hand and return its id."""
-        from ninjasync.sandbox.ninjaone.schema import USER
-
         body = {
             "schemas": [CORE_USER, EXTENSION],
             "userName": user_name,
@@ -267,7 +266,11 @@ class Office:
 
     def edit(self, who: str, **fields: Any) -> None:
         """Change the account with that userName in NinjaOne by hand."""
-        self.ninjaone.users[self.account(who)["id"]].update(fields)
+        self.ninjaone.edit(USER, self.account(who)["id"], **fields)
+
+    def edit_group(self, name: str, **fields: Any) -> None:
+        """Change the group of that name in NinjaOne by hand."""
+        self.ninjaone.edit(GROUP, self.group(name)["id"], **fields)
 
     # --- the ledger ------------------------------------------------------------------------
 
@@ -293,8 +296,6 @@ def only_gets(office: Office) -> bool:
 
 def populate(ninjaone: NinjaOne, people: Company, users: Iterable[str] | None = None) -> None:
     """Put the people and scoped groups into NinjaOne as an apply would have, but without its requests."""
-    from ninjasync.sandbox.ninjaone.schema import GROUP, USER
-
     ids: dict[str, str] = {}
     for user_id in people.users if users is None else users:
         ids[user_id] = ninjaone.create(USER, account_of(people.users[user_id]))["id"]

@@ -66,4 +66,4 @@ class There:
         return self.patch(f"/Users/{self.ids[name]}", {"op": "replace", "path": path, "value": value})
 
     def user(self, name: str) -> Json:
-        return self.store.users[self.ids[name]]
+        return dict(self.store.users[self.ids[name]])

@@ -161,7 +161,7 @@ class World:
         assert len(names) == len(set(names)), f"two accounts of one name: {sorted(names)}"
         marks = [row["externalId"] for row in users.values() if row.get("externalId")]
         assert len(marks) == len(set(marks)), "two accounts of one externalId"
-        by_name = {row["userName"].casefold(): (key, row) for key, row in users.items()}
+        by_name = {row["userName"].casefold(): (key, dict(row)) for key, row in users.items()}
         ids = {}
         for id_, user in self.expected().items():
             assert user["email"].casefold() in by_name, f"{user['email']} has no account"

@@ -26,6 +26,7 @@ from urllib.parse import parse_qs, urlsplit
 from ninjasync import cli
 from ninjasync.sandbox.box import Sandbox
 from ninjasync.sandbox.company.people import Company
+from ninjasync.sandbox.ninjaone.schema import GROUP, USER
 from ninjasync.sandbox.ninjaone.store import NinjaOne
 
 Json: TypeAlias = dict[str, Any]
@@ -187,7 +188,7 @@ class World:
             Saved(
                 self.config,
                 (self.people.users, self.people.groups),
-                tuple(dict(table.items()) for table in (self.ninjaone.users, self.ninjaone.groups)),
+                tuple(dict(self.ninjaone.table(kind)) for kind in (USER, GROUP)),
                 {file.name: file.read_bytes() for file in self.folder.glob("ledger*") if file.is_file()},
             )
         )
@@ -199,9 +200,10 @@ class World:
         for mine, records in zip((self.people.users, self.people.groups), saved.people, strict=True):
             mine.clear()
             mine.update(records)
-        for table, resources in zip((self.ninjaone.users, self.ninjaone.groups), saved.ninjaone, strict=True):
-            table.clear()
-            table.update(resources)
+        self.ninjaone.clear()
+        for kind, resources in zip((USER, GROUP), saved.ninjaone, strict=True):
+            for resource in resources.values():
+                self.ninjaone.overwrite(kind, resource)
         for name, content in saved.ledger.items():
             (folder / name).write_bytes(content)
         for meddler in filter(None, (self._duo_meddler, self._scim_meddler)):
@@ -278,7 +280,7 @@ class World:
 
     def accounts(self) -> dict[str, Json]:
         """The accounts by userName."""
-        return {each["userName"]: each for each in self.ninjaone.users.values()}
+        return {each["userName"]: dict(each) for each in self.ninjaone.users.values()}
 
     def account(self, user_name: str) -> Json:
         return dict(self.accounts()[user_name])

@@ -18,6 +18,7 @@ from ninjasync.sandbox.faults.rewrite import (
     document_of,
     error,
     for_one,
+    kind_of,
     oldest,
     operation_paths,
     operations_of,
@@ -30,8 +31,7 @@ from ninjasync.sandbox.faults.rewrite import (
     with_document,
 )
 from ninjasync.sandbox.ninjaone.patch import PATCH_OP
-from ninjasync.sandbox.ninjaone.rows import Table
-from ninjasync.sandbox.ninjaone.schema import NINJAONE_USER
+from ninjasync.sandbox.ninjaone.schema import GROUP, NINJAONE_USER, USER
 from ninjasync.sandbox.ninjaone.store import NinjaOne
 
 
@@ -53,9 +53,9 @@ def _stale_reads(service: Service, site: Site) -> Service:
 def _copy(store: NinjaOne) -> NinjaOne:
     """Rows are shared: the service puts a new row in place of an old one and never writes into one."""
     copy = NinjaOne(page_cap=store.page_cap)
-    for mine, its in ((copy.users, store.users), (copy.groups, store.groups)):
-        for key, row in its.items():
-            mine.put(key, row)
+    for kind in (USER, GROUP):
+        for resource in store.table(kind).values():
+            copy.overwrite(kind, resource)
     return copy
 
 
@@ -76,8 +76,7 @@ def _no_uniqueness(service: Service, site: Site) -> Service:
             document = document_of(made)
             if made.status != 201 or document is None:
                 return made
-            table = site.store.users if name == "userName" else site.store.groups
-            table[document["id"]][name] = wanted
+            site.store.edit(kind_of(request), document["id"], **{name: wanted})
             return replace(made, body=service(for_one(request, "GET", document["id"])).body)
 
     return answer
@@ -93,8 +92,7 @@ def _created_in_vain(service: Service, site: Site) -> Service:
             if request.method != "POST" or response.status != 201 or document is None or request.body in seen:
                 return response
             seen.add(request.body)
-            table = site.store.users if place(request)[0] == "Users" else site.store.groups
-            del table[document["id"]]
+            site.store.delete(kind_of(request), document["id"])
             return response
 
     return answer
@@ -173,13 +171,9 @@ def _active_only(rows: list[Json], site: Site) -> list[Json]:
     return [row for row in rows if site.store.users.get(row["id"], {}).get("active", True)]
 
 
-def _table(request: HttpRequest, site: Site) -> Table:
-    return site.store.users if place(request)[0] == "Users" else site.store.groups
-
-
 def _stored(request: HttpRequest, site: Site) -> Json:
     """Return what is stored of the resource that is asked for; empty where there is none."""
-    return dict(_table(request, site).get(place(request)[1] or "", {}))
+    return dict(site.store.table(kind_of(request)).get(place(request)[1] or "", {}))
 
 
 def _external_id_stays(service: Service, site: Site) -> Service:
@@ -190,7 +184,7 @@ def _external_id_stays(service: Service, site: Site) -> Service:
             after = _stored(request, site)
             if not before or not after or after.get("externalId") == before:
                 return response
-            _table(request, site)[after["id"]] = after | {"externalId": before}
+            site.store.edit(kind_of(request), after["id"], externalId=before)
             return replace(response, body=service(for_one(request, "GET", after["id"])).body)
 
     return answer

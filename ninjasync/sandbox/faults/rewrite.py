@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote, urlencode
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse, Json, Service, json_response
 from ninjasync.sandbox.ninjaone.api import BASE_PATH
 from ninjasync.sandbox.ninjaone.error import ScimError
+from ninjasync.sandbox.ninjaone.schema import GROUP, USER, Kind
 from ninjasync.sandbox.ninjaone.store import NinjaOne
 
 RESOURCES = ("Users", "Groups")
@@ -44,6 +45,11 @@ def place(request: HttpRequest) -> tuple[str, str | None]:
     """Return the endpoint's name ("Users") and the id that the request is for; None for all."""
     name, *rest = request.path.removeprefix(BASE_PATH).strip("/").split("/")
     return name, unquote(rest[0]) if rest else None
+
+
+def kind_of(request: HttpRequest) -> Kind:
+    """Return what it is about, for a request that is for users or groups."""
+    return USER if place(request)[0] == "Users" else GROUP
 
 
 def is_list(request: HttpRequest) -> bool:
@@ -229,10 +235,10 @@ def storing(change: Callable[[Json], None], *kinds: str) -> Quirk:
                 document = document_of(response) if response.status < 300 else None
                 if document is None:
                     return response
-                table = site.store.users if place(request)[0] == "Users" else site.store.groups
-                stored = deepcopy(dict(table[document["id"]]))
+                kind = kind_of(request)
+                stored = deepcopy(site.store.get(kind, document["id"]))
                 change(stored)
-                table[document["id"]] = stored
+                site.store.overwrite(kind, stored)
                 return replace(response, body=service(for_one(request, "GET", document["id"])).body)
 
         return answer

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from threading import RLock
+from types import MappingProxyType
 from typing import Any
 
 from ninjasync.sandbox.exchange import Json
 from ninjasync.sandbox.ninjaone.error import ScimError, invalid_value, not_found
-from ninjasync.sandbox.ninjaone.rows import Table
-from ninjasync.sandbox.ninjaone.schema import NINJAONE_USER, Kind
+from ninjasync.sandbox.ninjaone.schema import GROUP, NINJAONE_USER, USER, Kind
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(?:\.[^@\s.]+)+")
 _INDEXED = {"User": ("userName", "externalId"), "Group": ("displayName", "externalId")}
@@ -35,30 +35,37 @@ class NinjaOne:
 
     ``users`` and ``groups`` map ids to resources as stored: without ``meta.location`` and a user's
     ``groups``, which are made up for each answer; a group always has ``members``, if only an empty
-    list. They may be read and changed at will between requests; hold ``lock`` to do so during them.
-    To change a group's members in place, add or take away items or put a new list. Ids follow from
-    ``seed`` and the order of creation.
+    list. They are there to be read; whatever changes them goes through a method, which keeps the
+    index over names. ``create``, ``update`` and ``delete`` follow NinjaOne's rules; ``edit``,
+    ``overwrite`` and ``clear`` follow none, for what no client could do. Hold ``lock`` to do several
+    things between two requests. Ids follow from ``seed`` and the order of creation.
     """
 
     def __init__(self, *, seed: int = 1, page_cap: int = 500, now: Callable[[], str] = utc_now) -> None:
         self.lock = RLock()
         self.page_cap = page_cap
         self.now = now
-        self.users = Table()
-        self.groups = Table()
+        self._tables: dict[str, dict[str, Json]] = {USER.name: {}, GROUP.name: {}}
+        self.users: Mapping[str, Mapping[str, Any]] = MappingProxyType(self._tables[USER.name])
+        self.groups: Mapping[str, Mapping[str, Any]] = MappingProxyType(self._tables[GROUP.name])
         self._seed = seed
         self._created = 0
-        self._indexes: dict[str, dict[str, dict[str, list[str]]]] = {}
-        self._member_sets: dict[str, tuple[list[Json], int, frozenset[str]]] = {}
+        # By kind and attribute: the ids of those with a value, in lower case. A create or a rename asks who has it.
+        self._indexes: dict[str, dict[str, dict[str, list[str]]]] = {
+            kind: {attribute: {} for attribute in attributes} for kind, attributes in _INDEXED.items()
+        }
+        # By group: the list of members that a set was made of, and the set. Every user that is shown is looked for
+        # among the members of each group, maybe ten thousand, so a set is kept as long as the list is the same.
+        self._member_sets: dict[str, tuple[list[Json], frozenset[str]]] = {}
 
-    def table(self, kind: Kind) -> Table:
+    def table(self, kind: Kind) -> Mapping[str, Json]:
         """All resources of that kind by id."""
-        return self.users if kind.name == "User" else self.groups
+        return self._tables[kind.name]
 
     def get(self, kind: Kind, resource_id: str) -> Json:
         """Return the resource as stored; ScimError 404."""
         try:
-            return self.table(kind)[resource_id]
+            return self._tables[kind.name][resource_id]
         except KeyError:
             raise not_found(f"{kind.name} {resource_id}") from None
 
@@ -66,7 +73,7 @@ class NinjaOne:
         """Return the ids of those with that value in any case; None where no index helps."""
         if attribute == "id":
             return [value] if value in self.table(kind) else []
-        index = self._index(kind).get(attribute)
+        index = self._indexes[kind.name].get(attribute)
         return None if index is None else list(index.get(value.lower(), ()))
 
     def create(self, kind: Kind, resource: Json) -> Json:
@@ -89,34 +96,48 @@ class NinjaOne:
         meta = dict(old.get("meta", {}))
         meta |= {"lastModified": self.now(), "version": _next_version(meta.get("version", ""))}
         stored = {"schemas": settled["schemas"], **settled, "id": resource_id, "meta": meta}
-        self._unindex(kind, old)
         self._put(kind, stored)
         return stored
 
     def delete(self, kind: Kind, resource_id: str) -> None:
-        """Remove it; a person also leaves every group."""
+        """Remove it; a user also leaves every group."""
         old = self.get(kind, resource_id)
         self._unindex(kind, old)
-        self.table(kind).drop(resource_id)
-        if kind.name == "Group":
+        del self._tables[kind.name][resource_id]
+        if kind.name == GROUP.name:
             self._member_sets.pop(resource_id, None)
             return
         for group_id in self.groups_of(resource_id):
-            group = dict(self.groups[group_id])
-            group["members"] = [item for item in group["members"] if item["value"] != resource_id]
-            self.groups.put(group_id, group)
+            members = [item for item in self.groups[group_id]["members"] if item["value"] != resource_id]
+            self.edit(GROUP, group_id, members=members)
+
+    def edit(self, kind: Kind, resource_id: str, **attributes: Any) -> None:
+        """Set attributes past all rules, and leave the version as it is; None takes one away. ScimError 404."""
+        merged = {**self.get(kind, resource_id), **attributes}
+        self.overwrite(kind, {name: value for name, value in merged.items() if value is not None})
+
+    def overwrite(self, kind: Kind, resource: Json) -> None:
+        """Store a resource under its id as it is, past all rules, in place of what may be there."""
+        self._put(kind, resource)
+
+    def clear(self) -> None:
+        """Remove every user and group."""
+        for kind, table in self._tables.items():
+            table.clear()
+            for index in self._indexes[kind].values():
+                index.clear()
+        self._member_sets.clear()
 
     def groups_of(self, user_id: str) -> list[str]:
-        """Return the ids of the groups that the person is a member of."""
+        """Return the ids of the groups that the user is a member of."""
         return [group_id for group_id in self.groups if user_id in self._members(group_id)]
 
     def _members(self, group_id: str) -> frozenset[str]:
         members = self.groups[group_id].get("members") or []
         known = self._member_sets.get(group_id)
-        if known is None or known[0] is not members or known[1] != len(members):
-            known = (members, len(members), frozenset(item["value"] for item in members))
-            self._member_sets[group_id] = known
-        return known[2]
+        if known is None or known[0] is not members:
+            known = self._member_sets[group_id] = (members, frozenset(item["value"] for item in members))
+        return known[1]
 
     def _settle(self, kind: Kind, resource: Json, resource_id: str | None) -> Json:
         settled = {"schemas": [kind.schema], **resource}
@@ -139,31 +160,18 @@ class NinjaOne:
                 raise invalid_value(f"there is no user {member['value']}")
         return [member if len(member) == 1 else {"value": member["value"]} for member in members]
 
-    def _index(self, kind: Kind) -> dict[str, dict[str, list[str]]]:
-        """Ids by case-folded name; made anew when someone else than this class wrote to the table."""
-        table = self.table(kind)
-        if table.touched or kind.name not in self._indexes:
-            self._indexes[kind.name] = {attribute: {} for attribute in _INDEXED[kind.name]}
-            table.touched = False
-            for resource_id, resource in table.items():
-                self._enter(kind, resource_id, resource)
-        return self._indexes[kind.name]
+    def _put(self, kind: Kind, stored: Json) -> None:
+        if old := self._tables[kind.name].get(stored["id"]):
+            self._unindex(kind, old)
+        self._tables[kind.name][stored["id"]] = stored
+        for attribute, ids in self._indexes[kind.name].items():
+            if isinstance(value := stored.get(attribute), str):
+                ids.setdefault(value.lower(), []).append(stored["id"])
 
-    def _enter(self, kind: Kind, resource_id: str, resource: Json) -> None:
+    def _unindex(self, kind: Kind, resource: Mapping[str, Any]) -> None:
         for attribute, ids in self._indexes[kind.name].items():
             if isinstance(value := resource.get(attribute), str):
-                ids.setdefault(value.lower(), []).append(resource_id)
-
-    def _put(self, kind: Kind, stored: Json) -> None:
-        self._index(kind)
-        self.table(kind).put(stored["id"], stored)
-        self._enter(kind, stored["id"], stored)
-
-    def _unindex(self, kind: Kind, resource: Json) -> None:
-        for attribute, ids in self._index(kind).items():
-            if isinstance(value := resource.get(attribute), str):
-                holders = ids.get(value.lower(), [])
-                ids[value.lower()] = [holder for holder in holders if holder != resource["id"]]
+                ids[value.lower()] = [holder for holder in ids[value.lower()] if holder != resource["id"]]
 
 
 def _next_version(version: str) -> str:
