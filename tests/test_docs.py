@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ast
+import io
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +22,15 @@ from pydantic import BaseModel
 
 import ninjasync
 from ninjasync import errors
-from ninjasync.cli import app
+from ninjasync.cli import app, run
 from ninjasync.config import schema, secrets
 from ninjasync.config.load import load
 from ninjasync.config.schema import Config
+from ninjasync.files import write_private
 from ninjasync.model import outcome
 from ninjasync.planning import guards
 from ninjasync.report import metrics
-from ninjasync.sandbox.box import Sandbox
+from ninjasync.sandbox.box import EVENTS_PATH, Sandbox
 from ninjasync.sandbox.company.staffing import existing_accounts, make_company
 from ninjasync.sandbox.faults.catalogue import FAULTS, QUIRKS, SERVERS
 
@@ -401,19 +405,47 @@ def test_the_plan_in_the_readme_is_what_the_demo_prints() -> None:
         assert at >= 0, f"the demo no longer prints, or not here:\n{piece}"
 
 
-def test_the_story_in_the_manual_is_what_explain_prints(tmp_path: Path) -> None:
-    (shown,) = re.findall(r"^```console\n\$ ninjasync (explain .*\n(?:.*\n)*?)```", MANUAL["commands"], re.MULTILINE)
-    command, _, told = shown.partition("\n")
-    people = make_company(60)
-    path = tmp_path / "config.toml"
+def examples(page: str) -> list[tuple[str, str]]:
+    """Return the commands in a page's blocks of ``console``, in order, each with what it is shown to print."""
+    shown = "".join(re.findall(r"^```console\n(.*?)^```$", MANUAL[page], re.MULTILINE | re.DOTALL))
+    return [(command, printed) for command, _, printed in (part.partition("\n") for part in shown.split("$ ")[1:])]
+
+
+def pattern(printed: str) -> str:
+    """Return the pattern of what is shown; […] stands for anything."""
+    return ".*".join(re.escape(piece) for piece in re.split(r"\[…\]\n?", printed))
+
+
+def run_here(arguments: list[str]) -> tuple[str, int]:
+    """Run the program in this process; return what a terminal shows, and the exit code."""
+    shown, drops = io.StringIO(), arguments[-2:] == [">", "/dev/null"]
+    with redirect_stdout(io.StringIO() if drops else shown), redirect_stderr(shown):
+        code = run(arguments[:-2] if drops else arguments)
+    return shown.getvalue(), code
+
+
+@pytest.mark.parametrize("page", [page for page in MANUAL if examples(page)])
+def test_the_examples_of_the_manual_print_what_it_shows(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NINJASYNC_CONFIG", "config.toml")
+    monkeypatch.setenv("NINJASYNC_STATE__PATH", str(tmp_path / "ledger.sqlite3"))
+    people, code = make_company(60), 0
     with Sandbox(people, existing_accounts(people)) as box:
-        path.write_text(box.config_toml(), "utf-8")
-        ledger = {"NINJASYNC_STATE__PATH": str(tmp_path / "ledger.sqlite3")}
-        printed = ninjasync_prints(*command.split(), "--config", str(path), **ledger)
-    pieces = told.split("[…]\n")
-    assert len(pieces) > 1
-    for piece in pieces:
-        assert piece in printed, piece
+        write_private(tmp_path / "config.toml", box.config_toml().encode())
+        for command, shown in examples(page):
+            match shlex.split(command):
+                case ["ninjasync", *arguments]:
+                    printed, code = run_here(arguments)
+                case ["curl", "-d", event, url]:
+                    assert url.endswith(EVENTS_PATH)
+                    printed = f"{box.events.tell(event)}\n"
+                case ["echo", "$?"]:
+                    printed = f"{code}\n"
+                case _:
+                    raise AssertionError(command)
+            assert re.fullmatch(pattern(shown), printed, re.DOTALL), f"$ {command}\n{printed}"
 
 
 def test_the_readme_holds_exactly_two_commands_that_start_from_nothing_each_on_one_line() -> None:
