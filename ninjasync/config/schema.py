@@ -224,6 +224,31 @@ class Dialect(Section):
         return value
 
 
+def _console_url(text: str) -> str:
+    return _url(text) if text.strip() else ""
+
+
+def _path(text: str) -> str:
+    if not re.fullmatch(r"/[A-Za-z0-9/._-]*[A-Za-z0-9]", text.strip()):
+        raise ValueError('allowed: a path such as "/ws/oauth/token"')
+    return text.strip()
+
+
+class Api(Section):
+    """NinjaOne's public API, a second witness beside SCIM: read only, and off without a ``url``."""
+
+    url: Annotated[str, AfterValidator(_console_url)] = ""
+    client_id: str = ""
+    client_secret: Secret = SecretReference(env="NINJAONE_API_SECRET")
+    token_path: Annotated[str, AfterValidator(_path)] = "/ws/oauth/token"  # noqa: S105 - a path
+
+    @model_validator(mode="after")
+    def _has_a_client(self) -> "Api":
+        if self.url and not self.client_id.strip():
+            raise ValueError("client_id is missing; make a client app in the NinjaOne console, see the manual")
+        return self
+
+
 class NinjaOne(Section):
     """The target: the SCIM endpoint of an identity provider's entry in NinjaOne."""
 
@@ -235,6 +260,7 @@ class NinjaOne(Section):
     timeout: PositiveSeconds = 30
     rate_limit: NonNegativeFloat = 0
     dialect: Dialect = Dialect()
+    api: Api = Api()
 
 
 class Scope(Section):

@@ -30,6 +30,11 @@ def ninjaone_token(config: Config) -> SecretStr:
     return _read("[ninjaone] secret_token", config.ninjaone.secret_token, config)
 
 
+def api_client_secret(config: Config) -> SecretStr:
+    """Return the secret of the public API's client app; raises ConfigurationError as the others do."""
+    return _read("[ninjaone.api] client_secret", config.ninjaone.api.client_secret, config)
+
+
 def both(config: Config) -> tuple[SecretStr, SecretStr]:
     """Return NinjaOne's token and Duo's secret key; raises ConfigurationError, which tells of all that are missing."""
     found: list[SecretStr] = []

@@ -48,6 +48,11 @@ class NinjaOne:
         self._tables: dict[str, dict[str, Json]] = {USER.name: {}, GROUP.name: {}}
         self.users: Mapping[str, Mapping[str, Any]] = MappingProxyType(self._tables[USER.name])
         self.groups: Mapping[str, Mapping[str, Any]] = MappingProxyType(self._tables[GROUP.name])
+        # What SCIM does not show, and the public API does: organizations by number, the ids of the users who are
+        # system administrators, and accounts that were made in the console, by address.
+        self.organizations: dict[int, str] = {}
+        self.administrators: set[str] = set()
+        self.unlisted: dict[str, Json] = {}
         self._seed = seed
         self._created = 0
         # By kind and attribute: the ids of those with a value, in lower case. A create or a rename asks who has it.
@@ -149,7 +154,7 @@ class NinjaOne:
         else:
             settled["members"] = self._members_only(settled.get("members") or [])
         taken = self.find(kind, _NAME[kind.name], name) or []
-        if any(holder != resource_id for holder in taken):
+        if any(holder != resource_id for holder in taken) or (kind.name == "User" and name.lower() in self.unlisted):
             raise ScimError(409, f"{_NAME[kind.name]} {name!r} is taken", "uniqueness")
         return settled
 
