@@ -20,12 +20,11 @@ import requests
 from pydantic import SecretStr
 
 from ninjasync import __version__
-from ninjasync.config import Config
+from ninjasync.config.schema import Config
 from ninjasync.errors import CredentialsError, IncompleteReadError, UnreachableError
-from ninjasync.pacing import Pacer, TransientError, may_pass, retry_after
-from ninjasync.progress import Tell, untold
-from ninjasync.trace import requested
-from ninjasync.transport import (
+from ninjasync.log import requested
+from ninjasync.model.events import Tell, untold
+from ninjasync.net.connection import (
     authorities,
     certificate_hint,
     environment_authorities,
@@ -34,6 +33,7 @@ from ninjasync.transport import (
     proxy_for,
     stated_time,
 )
+from ninjasync.net.pacing import Pacer, TransientError, may_pass, retry_after
 
 log = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse, Json, Service, json_response
-from ninjasync.sandbox.ninjaone import NinjaOne
-from ninjasync.sandbox.scim_schema import NINJAONE_USER
+from ninjasync.sandbox.ninjaone.schema import NINJAONE_USER
+from ninjasync.sandbox.ninjaone.store import NinjaOne
 
 TOKEN_PATH = "/ws/oauth/token"  # noqa: S105 - a path
 _MEDIA_TYPE = "application/json"

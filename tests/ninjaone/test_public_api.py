@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from ninjasync.config import Config
+from ninjasync.config.schema import Config
 from ninjasync.errors import CredentialsError, IncompleteReadError, UnreachableError
-from ninjasync.pacing import TransientError
-from ninjasync.public_api import PublicApi
-from ninjasync.sandbox import NinjaOne, Request
-from ninjasync.sandbox.exchange import HttpRequest, HttpResponse, Service
-from ninjasync.sandbox.public_api import ApiWays, public_api
-from ninjasync.sandbox.scim_schema import NINJAONE_USER, USER
+from ninjasync.net.pacing import TransientError
+from ninjasync.ninjaone.public_api import PublicApi
+from ninjasync.sandbox.exchange import HttpRequest, HttpResponse, Request, Service
+from ninjasync.sandbox.ninjaone.public_api import ApiWays, public_api
+from ninjasync.sandbox.ninjaone.schema import NINJAONE_USER, USER
+from ninjasync.sandbox.ninjaone.store import NinjaOne
 from ninjasync.sandbox.server import Listener
 
 CLIENT, SECRET = "client-of-training", "a-secret-for-training-alone"
@@ -27,8 +27,8 @@ CLIENT, SECRET = "client-of-training", "a-secret-for-training-alone"
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ninjasync.pacing.FIRST_WAIT", 0.001)
-    monkeypatch.setattr("ninjasync.pacing.FIRST_WAIT_OF_429", 0.001)
+    monkeypatch.setattr("ninjasync.net.pacing.FIRST_WAIT", 0.001)
+    monkeypatch.setattr("ninjasync.net.pacing.FIRST_WAIT_OF_429", 0.001)
 
 
 def tenant(end_users: int = 3, technicians: int = 2) -> NinjaOne:
@@ -269,7 +269,7 @@ def test_a_token_that_is_refused_twice_is_a_matter_of_credentials() -> None:
 
 def test_a_token_is_renewed_before_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
-    monkeypatch.setattr("ninjasync.public_api.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("ninjasync.ninjaone.public_api.time.monotonic", lambda: now[0])
     with served(of(tenant())) as (client, asked):
         client.organizations()
         now[0] += 3500
