@@ -114,6 +114,8 @@ def as_toml(value: Any) -> str:
     match value:
         case None:
             return '""'
+        case schema.SecretReference(env=name):
+            return f'{{ env = "{name}" }}'
         case tuple():
             return f"[{', '.join(map(as_toml, value))}]"
         case _:

@@ -9,7 +9,6 @@ and throttling to its user all the same.
 
 import logging
 import ssl
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,10 +19,10 @@ import requests
 from pydantic import SecretStr
 
 from ninjasync import __version__
+from ninjasync.config.context import RunContext
 from ninjasync.config.schema import Config
 from ninjasync.errors import CredentialsError, IncompleteReadError, UnreachableError
 from ninjasync.log import requested
-from ninjasync.model.events import Tell, untold
 from ninjasync.net.connection import (
     authorities,
     certificate_hint,
@@ -82,12 +81,13 @@ class ApiUser:
 class PublicApi:
     """Reads one tenant's public API. Methods raise CredentialsError, UnreachableError or IncompleteReadError."""
 
-    def __init__(self, config: Config, secret: SecretStr, stop: threading.Event, tell: Tell = untold) -> None:
+    def __init__(self, context: RunContext, secret: SecretStr) -> None:
+        config = context.config
         api = config.ninjaone.api
         self._secret, self._client_id, self.url = secret, api.client_id, api.url
         self._token_path = api.token_path
         self._timeout = config.ninjaone.timeout
-        self._pacer = Pacer(min(config.run.retries, _MOST_RETRIES), stop=stop, tell=tell)
+        self._pacer = Pacer(min(config.run.retries, _MOST_RETRIES), stop=context.stop, tell=context.listener)
         self._session = _session(config)
         self._token, self._until = "", 0.0
         self.granted: frozenset[str] = frozenset()

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
+from ninjasync.config.context import RunContext
 from ninjasync.config.schema import Config
 from ninjasync.errors import CredentialsError, IncompleteReadError, UnreachableError
 from ninjasync.net.pacing import TransientError
@@ -22,6 +23,7 @@ from ninjasync.sandbox.ninjaone.schema import NINJAONE_USER, USER
 from ninjasync.sandbox.ninjaone.store import NinjaOne
 from ninjasync.sandbox.server import Listener
 
+NOW = datetime(2026, 11, 27, tzinfo=UTC)
 CLIENT, SECRET = "client-of-training", "a-secret-for-training-alone"
 
 
@@ -60,7 +62,7 @@ def served(service: Service, **api: Any) -> Iterator[tuple[PublicApi, list[Reque
             "run": {"retries": 4},
         }
     )
-    client = PublicApi(config, SecretStr(SECRET), threading.Event())
+    client = PublicApi(RunContext(config, "r", NOW, lambda: NOW), SecretStr(SECRET))
     try:
         yield client, asked
     finally:
