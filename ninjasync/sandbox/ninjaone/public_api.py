@@ -188,7 +188,7 @@ _TECHNICIAN_FIELDS = (
 )
 
 
-def _row(number: int, user: Json, *, administrator: bool) -> Json:
+def _row(number: int, user: Mapping[str, Any], *, administrator: bool) -> Json:
     extension: Mapping[str, Any] = user.get(NINJAONE_USER) or {}
     technician = extension.get("userType") == "technician"
     organization = str(extension.get("organizationId") or "")
