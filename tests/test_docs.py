@@ -320,14 +320,24 @@ def test_the_manual_explains_only_problem_codes_that_the_code_has() -> None:
 
 
 def test_the_files_to_which_the_manual_sends_a_newcomer_exist_and_hold_what_it_names() -> None:
-    rows = table(below("architecture", "## To add X, touch Y"))
-    files = {path for _, touch in rows for path in re.findall(r"`([\w./]+[./][\w./]*)`", touch)}
-    assert len(files) > len(rows)
-    assert [path for path in sorted(files) if not (ROOT / path).exists()] == []
-    named = {hit for _, touch in rows for hit in re.findall(r"`(\w+)` in `(ninjasync/[\w/]+\.py)`", touch)}
-    assert len(named) >= 5
-    for name, path in sorted(named):
-        assert re.search(rf"^(class )?{name}\b", (ROOT / path).read_text("utf-8"), re.MULTILINE), (name, path)
+    def file(path: str) -> Path:
+        return PACKAGE / path if (PACKAGE / path).exists() else ROOT / path
+
+    page = MANUAL["architecture"]
+    paths = set(re.findall(r"`([\w./-]+/[\w./-]*|[\w.-]+\.(?:py|toml|md))`", page))
+    assert len(paths) > 60
+    assert [path for path in sorted(paths) if not file(path).exists()] == []
+    named = re.findall(r"`(\w+)` in `([\w/]+\.py)`", page)
+    assert len(named) >= 10
+    for name, path in named:
+        assert re.search(rf"^(class )?{name}\b", file(path).read_text("utf-8"), re.MULTILINE), (name, path)
+
+
+def test_the_architecture_page_names_every_room() -> None:
+    rooms = {f"{path.name}/" for path in PACKAGE.iterdir() if path.is_dir() and any(path.glob("*.*"))} - {
+        "__pycache__/"
+    }
+    assert {row[0].strip("`") for row in table(below("architecture", "## The rooms"))} == rooms
 
 
 # --- the documents as a whole ----------------------------------------------------------------
