@@ -26,8 +26,7 @@ ROOMS: dict[str, set[str]] = {
     "ninjaone": {"net", "config", "model"},
     "planning": {"config", "model"},
     "report": {"config", "model"},
-    # To come: neither state, nor duo, nor ninjaone, once explain is told a plan (issue 15, point 6).
-    "explain": {"runs", "planning", "config", "model", "state", "duo", "ninjaone"},
+    "explain": {"runs", "planning", "config", "model"},
     "runs": {"planning", "report", "state", "duo", "ninjaone", "net", "config", "model"},
     "check": {"runs", "planning", "report", "state", "duo", "ninjaone", "net", "config", "model"},
     "fleet": {"runs", "report", "state", "config", "model"},

@@ -24,13 +24,11 @@ from pydantic import SecretStr
 from ninjasync import __version__
 from ninjasync.config.context import RunContext
 from ninjasync.config.schema import Config
-from ninjasync.duo.records import names_of
 from ninjasync.errors import CredentialsError, IncompleteReadError, UnreachableError
 from ninjasync.log import requested
 from ninjasync.model.directory import Resource
 from ninjasync.model.events import Read
 from ninjasync.model.exchange import Exchange
-from ninjasync.names_alike import folded
 from ninjasync.net.connection import (
     as_utf8,
     authorities,
@@ -247,11 +245,6 @@ class DuoReader:
             # A server that does not know the filter would send anybody.
             found += [convert(row) for row in rows if isinstance(row, dict) and row.get("user_id") in some]
         return found
-
-    def users_called(self, parameter: str, name: str, convert: Callable[[Any], T]) -> list[T]:
-        """Return ``convert`` of those whom Duo finds by ``parameter``: "email", or "username", an alias too."""
-        rows, _ = self._call(_USERS, {parameter: name, "limit": str(_USERS_A_PAGE), "offset": "0"})
-        return [convert(row) for row in rows if isinstance(row, dict) and folded(name) in names_of(row, parameter)]
 
     def _read_all(self, path: str, size: int, what: str, key: str, convert: Callable[[Any], T]) -> list[T]:
         """Read all pages; once more if the first time proves incomplete, as people change while we read.

@@ -1,158 +1,213 @@
-"""One person's case: what was read of him, and what a diff of that small world says.
+"""One user's case: what of a plan is about this user, and what was read of them.
 
-Pure. Lays the small world over itself with the very functions that make a plan of the
-whole one. Who is in the small world is ``seek``'s affair, how it is told ``explain``'s.
+Pure. Selects from a plan; must not decide anything that the plan did not, nor know how it
+is told.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 
 from ninjasync.config.schema import Config
-from ninjasync.model.change import Change
-from ninjasync.model.directory import Directory, User
-from ninjasync.model.explanation import Outcome
-from ninjasync.model.ownership import Ownership
-from ninjasync.model.source import Source, Standing
+from ninjasync.explain.search import Subject
+from ninjasync.model.change import REMOVALS, Change
+from ninjasync.model.directory import Problem, User
+from ninjasync.model.explanation import Conclusion
+from ninjasync.model.ownership import Owned
+from ninjasync.model.plan import GuardResult
+from ninjasync.model.source import SourceUser, Standing
 from ninjasync.names_alike import folded
-from ninjasync.planning.diff import Policy, diff
 from ninjasync.planning.leavers import Turn
-from ninjasync.planning.mapping import AttributeMapping
-from ninjasync.planning.scope import Scope, Verdict, judge
+from ninjasync.planning.planner import Planning
+from ninjasync.planning.scope import Verdict, judge, resolve
 from ninjasync.planning.users import protection
-
-_NO_LIMIT = 1_000_000
+from ninjasync.runs.inspection import Inspection
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What was read of one person, and of everybody on whom he depends.
+class Case:
+    """What a plan says of one user.
 
-    ``duo_id`` is None for an account that is nobody's; ``account_id`` is set where he was
-    found by an account. ``record`` is Duo's, cleaned, and ``groups`` the ids of his groups
-    in it; None where Duo has none, or they cannot be read. ``how`` is by what he was
-    found, ``looked`` what was asked for in NinjaOne. ``listed`` says that it could not be
-    asked for single accounts. ``unsure`` are sentences on what only a full plan can tell.
+    ``record`` is Duo's, with empty values as None, and ``groups`` the Duo ids of the groups
+    in it; None where Duo has no record, or they cannot be read. ``user`` is None where Duo
+    has none, ``account`` where NinjaOne has none that is this user's or would be; ``entry``
+    is the ledger's. ``namesake`` is an account of the wanted userName that is not this
+    user's. ``change`` is the account's, ``memberships`` are the groups', narrowed to this
+    user. ``turn`` says when the account is deleted, ``deferred`` that this is due already.
     """
 
-    who: str
-    at: datetime
-    how: str
-    duo_id: str | None
-    account_id: str | None
+    config: Config
+    inspection: Inspection
+    subject: Subject
+    name: str
     record: Mapping[str, Any] | None
     groups: tuple[str, ...] | None
-    scope: Scope
-    mapping: AttributeMapping
-    source: Source
-    actual: Directory
-    owned: Ownership
-    looked: tuple[str, ...]
-    listed: bool
-    unsure: tuple[str, ...]
+    user: SourceUser | None
+    entry: Owned | None
+    account: User | None
+    namesake: User | None
+    problems: tuple[Problem, ...]
+    change: Change | None
+    memberships: tuple[Change, ...]
+    protected: str | None
+    verdict: Verdict | None
+    turn: Turn | None
+    deferred: bool
+    conclusion: Conclusion
 
+    @property
+    def planning(self) -> Planning:
+        """The plan, and what it was made from."""
+        return self.inspection.planning
 
-class Case:
-    """What a plan would say of one person.
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """The change of the account, then those of memberships."""
+        return (*((self.change,) if self.change else ()), *self.memberships)
 
-    ``user`` is None where Duo has none, ``account`` where NinjaOne has none that is his or
-    would be. ``stranger`` is an account of his name that is not his; ``heir`` is the Duo id
-    of whoever takes his account over. ``memberships`` are the changes of groups, narrowed
-    to him; ``turn`` says when his account is deleted.
-    """
-
-    def __init__(self, config: Config, seen: Seen) -> None:
-        self.config, self.seen = config, seen
-        policy = Policy(
-            config.deprovision,
-            config.groups,
-            config.safety.protected_users,
-            config.ninjaone.dialect.external_id,
-            seen.at,
-            # How many others are due is not known here; see ``unsure``.
-            removal_limit=lambda _: _NO_LIMIT,
-        )
-        found = diff(seen.source, seen.actual, policy, seen.owned)
-        duo_id = seen.duo_id
-        self.user = seen.source.users.get(duo_id or "")
-        self.entry = seen.owned.users.get(duo_id or "")
-        self.problems = tuple(one for one in found.problems if one.resource == "user" and one.external_id == duo_id)
-        self.problems = self.problems if duo_id else ()
-        mine = (one for one in found.changes if one.resource == "user" and one.external_id == duo_id)
-        self.change = next(mine, None) if duo_id else None
-        taken = (one for one in found.changes if one.action == "adopt" and one.id == seen.account_id)
-        self.heir = next((one.external_id for one in taken if one.external_id != duo_id), None)
-        narrowed = (_narrowed(one, duo_id) for one in found.changes if one.resource == "group")
-        self.memberships = tuple(one for one in narrowed if one is not None)
-        self.warnings = tuple(warning for warning in found.warnings if duo_id and f"Duo id {duo_id};" in warning)
-        by_id = {account.id: account for account in seen.actual.users if account.id}
-        id_ = self.change.id if self.change else seen.account_id
-        self.account = found.ours.get(duo_id or "") or by_id.get(id_ or "")
-        self.name = self._name()
-        self.protected = self._protected(found.protected.get(duo_id or ""))
-        self.stranger = self._stranger(by_id)
-        self.verdict = self._verdict()
-        self.turn: Turn | None = next((one for one in found.ladder.waiting if one.account.external_id == duo_id), None)
-        self.leaves = duo_id in found.leavers
-        self.managed = duo_id in found.ours
-        self.outcome: Outcome = self._outcome()
+    @property
+    def managed(self) -> bool:
+        """Whether the user has an account that is ours."""
+        return self.subject.duo_id in self.planning.difference.ours
 
     @property
     def reason(self) -> str:
-        """Why he is in or out, in words."""
+        """Why the user is in or out, in words."""
         return self.user.reason if self.user else "no longer in Duo"
 
-    def _name(self) -> str:
-        if self.user is not None:
-            return self.user.label
-        if self.account is not None:
-            return self.account.user_name
-        return self.entry.name if self.entry else self.seen.who
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The plan's warnings about this very user."""
+        mark = f"Duo id {self.subject.duo_id};"
+        return tuple(warning for warning in self.planning.difference.warnings if mark in warning)
 
-    def _protected(self, shown: str | None) -> str | None:
-        """Return the name for which he is left alone, if he is."""
-        if shown is None and self.user is None and self.account is not None:
-            protects = protection(self.config.safety.protected_users)
-            return self.account.user_name if protects(self.account.user_name) else None
-        return shown
-
-    def _stranger(self, by_id: Mapping[str, User]) -> User | None:
-        wish = self.user.desired.user_name if self.user and self.user.desired else self.name
-        named = (one for one in by_id.values() if folded(one.user_name) == folded(wish))
-        return next((one for one in named if self.account is None or one.id != self.account.id), None)
-
-    def _verdict(self) -> Verdict | None:
-        if self.user is None or self.seen.record is None:
-            return None
-        if self.seen.groups is None:
-            return Verdict(self.user.standing, self.user.reason)
-        return judge(self.seen.scope, self.seen.record, self.seen.groups)
-
-    def _outcome(self) -> Outcome:
-        if self.problems:
-            return "held"
-        if self.change is not None:
-            return self.change.action
-        if self.protected is not None:
-            return "protected"
-        if self.leaves:
-            return "kept" if self.config.deprovision.users == "keep" else "inactive"
-        if self.user is not None:
-            match self.user.standing:
-                case Standing.LEFT_ALONE:
-                    return "left-alone"
-                case Standing.OUT:
-                    return "out-of-scope"
-            return "unchanged"
-        return "unmanaged" if self.account else "gone"
+    @property
+    def stopped_by(self) -> tuple[GuardResult, ...]:
+        """The guards that keep this user's changes, or a part of them, from being written."""
+        plan = self.planning.plan
+        tripped = tuple(guard for guard in plan.guards if guard.tripped)
+        if plan.refused:
+            return tripped if self.changes else ()
+        written = {change.name: change for change in plan.writes}
+        stopped = [change for change in self.changes if not _is_within(change, written.get(change.name))]
+        if any(change.action in REMOVALS or change.removed for change in stopped):
+            return tripped  # any of them withholds removals
+        return tuple(guard for guard in tripped if guard.name in ("privilege-changes", "vanished")) if stopped else ()
 
 
-def _narrowed(change: Change, duo_id: str | None) -> Change | None:
-    """Return a group's change as far as it is about this person's membership."""
+def _is_within(change: Change, written: Change | None) -> bool:
+    """Whether what is ``written`` has all of ``change``, which may be narrowed."""
+    if written is None:
+        return False
+    return {*change.added, *change.removed} <= {*written.added, *written.removed}
+
+
+def open_case(config: Config, inspection: Inspection, subject: Subject) -> Case:
+    """Return the subject's case."""
+    planning, entries, duo_id = inspection.planning, inspection.moment.owned.users, subject.duo_id or ""
+    plan, difference = planning.plan, planning.difference
+    user, entry = planning.source.users.get(duo_id), entries.get(duo_id)
+    mine = (one for one in plan.changes if one.resource == "user" and one.external_id == duo_id)
+    change = next(mine, None)
+    account = _account(planning, subject, change)
+    name = user.label if user else account.user_name if account else entry.name if entry else subject.how
+    protected = _protected_name(config, planning, subject, user, account)
+    problems = tuple(one for one in plan.problems if one.resource == "user" and one.external_id == duo_id)
+    narrowed = (_narrowed(one, duo_id) for one in plan.changes if one.resource == "group")
+    ladder = difference.ladder
+    turn = next((one for one in (*ladder.waiting, *ladder.deferred) if one.account.external_id == duo_id), None)
+    memberships = tuple(one for one in narrowed if one is not None)
+    return Case(
+        config=config,
+        inspection=inspection,
+        subject=subject,
+        name=name,
+        record=inspection.records.record(duo_id) if user else None,
+        groups=inspection.records.groups_of(duo_id) if user else None,
+        user=user,
+        entry=entry,
+        account=account,
+        namesake=_namesake(planning, user.desired.user_name if user and user.desired else name, account),
+        problems=problems,
+        change=change,
+        memberships=memberships,
+        protected=protected,
+        verdict=_verdict(config, inspection, user),
+        turn=turn,
+        deferred=turn in ladder.deferred,
+        conclusion=_conclude(config, planning, user, account, (change, problems, protected), duo_id),
+    )
+
+
+def _account(planning: Planning, subject: Subject, change: Change | None) -> User | None:
+    """Return the user's account, the one that is taken over, or the one that WHO led to."""
+    if (mine := planning.difference.ours.get(subject.duo_id or "")) is not None:
+        return mine
+    id_ = change.id if change else subject.account_id
+    return next((account for account in planning.actual.users if account.id and account.id == id_), None)
+
+
+def _protected_name(
+    config: Config, planning: Planning, subject: Subject, user: SourceUser | None, account: User | None
+) -> str | None:
+    """Return the name for which the user or the account is left alone; None where it is not protected."""
+    shown = planning.difference.protected.get(subject.duo_id or "")
+    if shown is None and user is None and account is not None:
+        protects = protection(config.safety.protected_users)
+        return account.user_name if protects(account.user_name) else None
+    return shown
+
+
+def _namesake(planning: Planning, wish: str, account: User | None) -> User | None:
+    own, form = account.id if account else None, folded(wish)
+    return next((one for one in planning.actual.users if folded(one.user_name) == form and one.id != own), None)
+
+
+def _verdict(config: Config, inspection: Inspection, user: SourceUser | None) -> Verdict | None:
+    """Return what [scope] says of the user, with the entry that decided it; None where Duo has no such user."""
+    if user is None:
+        return None
+    record, groups = inspection.records.record(user.id), inspection.records.groups_of(user.id)
+    if record is not None and groups is not None:
+        scope = resolve(config.scope, config.groups, inspection.planning.source.groups)
+        verdict = judge(scope, record, groups)
+        if verdict.standing is user.standing:
+            return verdict
+    return Verdict(user.standing, user.reason)  # something beside [scope] decided
+
+
+def _conclude(
+    config: Config,
+    planning: Planning,
+    user: SourceUser | None,
+    account: User | None,
+    found: tuple[Change | None, tuple[Problem, ...], str | None],
+    duo_id: str,
+) -> Conclusion:
+    change, problems, protected = found
+    if problems:
+        return "held"
+    if change is not None:
+        return change.action
+    if protected is not None:
+        return "protected"
+    if duo_id in planning.difference.leavers:
+        return "kept" if config.deprovision.users == "keep" else "inactive"
+    if user is not None:
+        match user.standing:
+            case Standing.LEFT_ALONE:
+                return "left-alone"
+            case Standing.OUT:
+                return "out-of-scope"
+        return "unchanged"
+    return "unmanaged" if account else "gone"
+
+
+def _narrowed(change: Change, duo_id: str) -> Change | None:
+    """Return a group's change as far as it is about this user's membership; None where it is not."""
     added = tuple(member for member in change.added if member.external_id == duo_id)
     removed = tuple(member for member in change.removed if member.external_id == duo_id)
-    if duo_id is None or not (added or removed):
+    if not duo_id or not (added or removed):
         return None
     rows = change.diff if change.action == "create" else ()
     return replace(change, diff=rows, needs=(), added=added, removed=removed)

@@ -1,7 +1,7 @@
 """The lines of the configuration that led to a step, as they stand there: ``[scope] groups = [..., "x"]``.
 
-Pure. Knows how a line is written and which one counts for whom; of a list the entry that
-counts, or the first few.
+Pure. Knows how a line is written and which one decided; of a list it shows the entry that
+decided, or the first few. Must not know what becomes of the user.
 """
 
 import json
@@ -26,7 +26,7 @@ _ALLOWED_BY = {
 def scope_lines(case: Case) -> tuple[str, ...]:
     """Return what put a Duo user in scope, or out of it."""
     assert case.verdict is not None
-    scope, verdict, groups = case.config.scope, case.verdict, case.seen.source.groups
+    scope, verdict, groups = case.config.scope, case.verdict, case.planning.source.groups
     match verdict.key:
         case "groups" | "exclude_groups":
             patterns = getattr(scope, verdict.key)
@@ -42,7 +42,7 @@ def scope_lines(case: Case) -> tuple[str, ...]:
 
 def push_lines(case: Case, groups: Iterable[str]) -> tuple[str, ...]:
     """Return what has these Duo groups (ids) pushed."""
-    push, every = case.config.groups.push, case.seen.source.groups
+    push, every = case.config.groups.push, case.planning.source.groups
     return tuple(sorted({_line("groups", "push", push, entry_for(push, id_, every)) for id_ in groups}))
 
 
@@ -50,7 +50,7 @@ def decision_lines(case: Case) -> tuple[str, ...]:
     """Return what decided on a Duo user or an account."""
     deprovision, safety = case.config.deprovision, case.config.safety
     lines = []
-    match case.outcome:
+    match case.conclusion:
         case "adopt":
             lines = [_line("deprovision", "adopt", deprovision.adopt)]
         case "deactivate" | "delete" | "inactive" | "kept":

@@ -1,6 +1,7 @@
-"""The six steps of a story: read, scope, map, match, diff, decide.
+"""The six steps of an explanation: read, scope, map, match, diff, decide.
 
-Pure. Puts what was found into words, with the line of the configuration that led to it.
+Pure. Words what a case holds, with the line of the configuration that led to it; must not
+decide anything.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,12 +13,13 @@ from ninjasync.config.functions import is_blank
 from ninjasync.explain.case import Case
 from ninjasync.explain.config_lines import decision_lines, push_lines, scope_lines
 from ninjasync.model.attributes import ORGANIZATION_ID, USER_NAME
-from ninjasync.model.explanation import Attribute, Fact, Outcome, Step
+from ninjasync.model.explanation import Attribute, Conclusion, Fact, Step
 from ninjasync.model.source import Standing
 from ninjasync.model.values import same_value
+from ninjasync.planning.mapping import compile_mapping
 from ninjasync.planning.organizations import is_name
 
-_DECISIONS: dict[Outcome, str] = {
+_DECISIONS: dict[Conclusion, str] = {
     "create": "create an account: in scope, valid, and none there",
     "adopt": "take the account over",
     "update": "change the account",
@@ -28,9 +30,15 @@ _DECISIONS: dict[Outcome, str] = {
     "left-alone": "leave everything as it is",
     "protected": "leave the account alone, as it is protected",
     "out-of-scope": "nothing to do: not in scope, and no account to remove",
-    "kept": "keep the account, though its user is gone",
+    "kept": "keep the account, though the user is gone",
     "unmanaged": "leave the account alone",
     "gone": "nothing to do; the next apply forgets the account",
+}
+_STANDINGS = {
+    Standing.IN: "in",
+    Standing.OUT: "out",
+    Standing.LEFT_ALONE: "neither in nor out",
+    Standing.HELD: "held",
 }
 _WAYS_IN = {
     "": "To give an account, put the user into one of these groups in Duo.",
@@ -49,18 +57,19 @@ def steps(case: Case) -> tuple[Step, ...]:
 
 
 def attributes(case: Case) -> tuple[Attribute, ...]:
-    """Return how each attribute came about; none where nobody asked, for he is not in scope."""
-    user, record = case.user, case.seen.record
+    """Return how each attribute came about; none for a user who is not in scope, as nothing was mapped."""
+    user, record = case.user, case.record
     if user is None or record is None or user.standing is not Standing.IN:
         return ()
+    mapping = compile_mapping(case.config.attributes, case.config.safety, case.config.organizations)
     values: dict[str, str | None] = {}
     if user.desired is not None:
-        values = dict(zip(case.seen.mapping.paths, user.desired.values, strict=True))
+        values = dict(zip(mapping.paths, user.desired.values, strict=True))
         values[USER_NAME] = user.desired.user_name
     found = []
     for path, text in case.config.attributes.items():
         try:
-            given = case.seen.mapping.expressions[path](record)
+            given = mapping.expressions[path](record)
         except ExpressionError:
             given = None
         found.append(Attribute(path, text, given, values.get(path), _source(text, record)))
@@ -96,20 +105,19 @@ def _notes_on_attributes(case: Case) -> list[str]:
 
 
 def _read(case: Case) -> Step:
-    seen, record = case.seen, case.seen.record
-    asked = ("NinjaOne cannot be asked for single accounts, so all of them were read.",) if seen.listed else ()
+    record, how = case.record, case.subject.how
     if record is None:
         where = "only in NinjaOne" if case.account else "only in the ledger"
-        return Step("read", f"{where}, found by {seen.how}; Duo has no such user", _remembered(case), asked)
-    names = seen.source.groups
+        return Step("read", f"{where}, found by {how}; Duo has no such user", _remembered(case))
+    names = case.planning.source.groups
     facts = [
         Fact("username", record.get("username")),
         Fact("email", record.get("email")),
         Fact("name", record.get("realname") or _joined(record.get("firstname"), record.get("lastname"))),
         Fact("status", record.get("status")),
-        Fact("groups", None if seen.groups is None else [names.get(id_, id_) for id_ in seen.groups]),
+        Fact("groups", None if case.groups is None else [names.get(id_, id_) for id_ in case.groups]),
     ]
-    return Step("read", f"Duo user {seen.duo_id}, found by {seen.how}", (*facts, *_remembered(case)), asked)
+    return Step("read", f"Duo user {case.subject.duo_id}, found by {how}", (*facts, *_remembered(case)))
 
 
 def _joined(*names: Any) -> str | None:
@@ -117,7 +125,7 @@ def _joined(*names: Any) -> str | None:
 
 
 def _remembered(case: Case) -> tuple[Fact, ...]:
-    """Return what the ledger knows of him."""
+    """Return what the ledger knows of the user."""
     if case.entry is None:
         return ()
     known = [Fact("ledger id", case.entry.id)]
@@ -134,35 +142,34 @@ def _scope(case: Case) -> Step:
     verdict = case.verdict
     if verdict is None:
         return Step("scope", "out: no longer in Duo" if case.entry else "not asked: Duo has no such user")
-    told = {Standing.IN: "in", Standing.OUT: "out", Standing.LEFT_ALONE: "neither in nor out", Standing.HELD: "held"}
-    return Step("scope", f"{told[verdict.standing]}: {verdict.reason}", settings=scope_lines(case))
+    return Step("scope", f"{_STANDINGS[verdict.standing]}: {verdict.reason}", settings=scope_lines(case))
 
 
 def _map(case: Case) -> Step:
     if case.user is None or case.user.standing is not Standing.IN:
-        return Step("map", "not mapped, as only who is in scope is")
-    pushed, problems = case.seen.source.pushed, case.user.problems
-    his = [id_ for id_ in case.user.groups if id_ in pushed]
+        return Step("map", "not mapped: only users in scope are")
+    pushed, problems = case.planning.source.pushed, case.user.problems
+    groups = [id_ for id_ in case.user.groups if id_ in pushed]
     number = len(problems)
     text = f"held, by {number} problem{'s' * (number > 1)}" if problems else "every attribute is valid"
     notes = (*_notes_on_attributes(case), *(f"{problem.code}: {problem.message}" for problem in problems))
-    return Step("map", text, (Fact("groups", sorted(pushed[id_] for id_ in his)),), notes, push_lines(case, his))
+    return Step("map", text, (Fact("groups", sorted(pushed[id_] for id_ in groups)),), notes, push_lines(case, groups))
 
 
 def _match(case: Case) -> Step:
-    account, seen = case.account, case.seen
+    account, owned = case.account, case.inspection.moment.owned
     notes = list(case.warnings)
-    if not seen.owned.known:
+    if not owned.known:
         notes.append("There is no ledger for this tenant yet.")
-    if case.stranger is not None:
-        notes.append(f"NinjaOne has an account {case.stranger.user_name} ({case.stranger.id}) that is not this user's.")
+    if case.namesake is not None:
+        notes.append(f"NinjaOne has an account {case.namesake.user_name} ({case.namesake.id}) that is not this user's.")
     if account is None:
         if case.entry is not None:
-            notes.append(f"The ledger knows the account {case.entry.id}, but NinjaOne has it no more.")
-        if case.stranger is None and seen.looked:
-            notes.insert(0, f"Looked for {_and(seen.looked)}.")
+            notes.append(f"The ledger knows the account {case.entry.id}, but NinjaOne no longer has it.")
+        if case.namesake is None:
+            notes.insert(0, f"Looked for {_and(_marks(case))}.")
         return Step("match", "no account in NinjaOne", notes=tuple(notes))
-    groups = seen.actual.groups
+    groups = case.planning.actual.groups
     member = sorted(one.display_name for one in groups if one.members is not None and account.id in one.members)
     unknown = sorted(one.display_name for one in groups if one.members is None)
     if unknown:
@@ -177,24 +184,34 @@ def _match(case: Case) -> Step:
     return Step("match", f"account {account.id}, {_evidence(case)}", facts, tuple(notes))
 
 
+def _marks(case: Case) -> list[str]:
+    """List what the user's account would be recognised by."""
+    name = case.user.desired.user_name if case.user and case.user.desired else case.name
+    marks = [f'the userName "{name}"']
+    marks += [f"the externalId {case.subject.duo_id}"] if case.subject.duo_id else []
+    return [*marks, f"the id {case.entry.id}, which the ledger has"] if case.entry else marks
+
+
 def _evidence(case: Case) -> str:
     assert case.account is not None
-    duo_id = case.seen.duo_id
-    if case.outcome == "adopt":
-        return "nobody's so far, which has the right userName: the name alone is no proof, so it is taken over openly"
+    duo_id = case.subject.duo_id
+    if case.conclusion == "adopt":
+        return (
+            "not managed so far, which has the right userName: the name alone is no proof, so it is taken over openly"
+        )
     proofs = []
     if case.entry is not None and case.entry.id == case.account.id:
         proofs.append("the ledger")
     if duo_id is not None and case.account.external_id == duo_id:
         proofs.append("its externalId, which is the Duo user id")
-    return f"proven by {_and(proofs)}" if proofs else "which nothing links to anybody in Duo"
+    return f"proven by {_and(proofs)}" if proofs else "which nothing links to a user in Duo"
 
 
 def _diff(case: Case) -> Step:
     change, account = case.change, case.account
     notes = _settled(case)
     if change is None and not case.memberships:
-        compared = case.outcome == "unchanged"
+        compared = case.conclusion == "unchanged"
         return Step("diff", "nothing differs" if compared else "not compared", notes=tuple(notes))
     rows = len(change.diff) if change else 0
     if change is None or change.action == "delete":
@@ -204,18 +221,18 @@ def _diff(case: Case) -> Step:
     else:
         text = f"{rows} attribute{'s' * (rows != 1)} differ{'s' * (rows == 1)}" if rows else "no attribute differs"
     if change is not None and change.needs:
-        notes.append("Somebody else gives up the name first.")
+        notes.append("Another user gives up the name first.")
     return Step("diff", text, notes=tuple(notes))
 
 
 def _settled(case: Case) -> list[str]:
     """Say which differences are NinjaOne's own doing, and not sent again."""
     user, account = case.user, case.account
-    if user is None or user.desired is None or account is None or case.outcome in ("held", "protected"):
+    if user is None or user.desired is None or account is None or case.conclusion in ("held", "protected"):
         return []
     planned = {row.path for row in case.change.diff} if case.change else set()
     notes = []
-    for path, shown, wanted in zip(case.seen.mapping.paths, account.values, user.desired.values, strict=True):
+    for path, shown, wanted in zip(case.planning.source.paths, account.values, user.desired.values, strict=True):
         name = path.rpartition(":")[2]
         if path in planned or same_value(path, shown, wanted):
             continue
@@ -229,13 +246,13 @@ def _settled(case: Case) -> list[str]:
 def _decide(case: Case) -> Step:
     known = case.user.problems if case.user else ()
     notes = [f"{problem.code}: {problem.message}" for problem in case.problems if problem not in known]
-    if case.outcome == "unmanaged":
+    if case.conclusion == "unmanaged":
         notes.append(_whose(case))
     if case.change is not None:
-        # The first reason is the scope's, which was told, but for a deletion that is due.
+        # The first reason is the scope's, which stands above, but for a deletion that is due.
         notes += case.change.reasons if case.change.action == "delete" else case.change.reasons[1:]
-    if case.outcome in ("out-of-scope", "deactivate", "inactive", "kept") and case.verdict is not None:
-        status = str(case.seen.record.get("status")) if case.seen.record else ""
+    if case.conclusion in ("out-of-scope", "deactivate", "inactive", "kept") and case.verdict is not None:
+        status = str(case.record.get("status")) if case.record else ""
         key = status if case.verdict.key == "statuses" and status in _WAYS_IN else case.verdict.key
         notes.append(_WAYS_IN[key])
     facts = (Fact("due", _stamp(case.turn.due)),) if case.turn else ()
@@ -244,37 +261,39 @@ def _decide(case: Case) -> Step:
 
 
 def _decision(case: Case) -> str:
-    match case.outcome:
+    match case.conclusion:
         case "held":
             stays = "everything stays as it is, memberships too," if case.managed else "no account is made"
-            return f"hold: {stays} until that is mended"
+            return f"hold: {stays} until that is fixed"
         case "inactive":
             return _waiting(case)
         case "unchanged" if case.memberships:
             return "change memberships"
-        case outcome:
-            return _DECISIONS[outcome]
+        case conclusion:
+            return _DECISIONS[conclusion]
 
 
 def _waiting(case: Case) -> str:
     days = case.config.deprovision.delete_after_days
+    if case.deferred:
+        return "wait: the deletion is due, but the removal limit lets the older ones go first"
     if case.turn is not None:
-        return "wait: the first apply after the time that it is due deletes the account"
+        return "wait: the first apply after the due date deletes the account"
     if case.entry is not None and case.entry.deleted:
-        return "nothing to do: NinjaOne took its deletion and keeps it inactive"
+        return "nothing to do: NinjaOne accepted the deletion and keeps the account inactive"
     if days < 0:
-        return "keep it inactive, as nobody is deleted"
-    return f"wait: the next apply notes the date, and {days} days after it the account is deleted"
+        return "keep it inactive: no account is ever deleted"
+    return f"wait: the next apply records the date, and {days} days later the account is deleted"
 
 
 def _whose(case: Case) -> str:
     assert case.account is not None
-    owned, account = case.seen.owned, case.account
+    owned, account = case.inspection.moment.owned, case.account
     if (tenant := owned.foreign_users.get(account.id or "")) is not None:
         return f"It belongs to the tenant {tenant}, which shares this ledger"
     if account.external_id is not None:
-        return f"It carries the externalId {account.external_id}, which nobody in Duo has; the ledger does not know it"
-    return "Nobody in Duo who is in scope has its userName, and ninjasync neither made it nor took it over"
+        return f"It carries the externalId {account.external_id}, which no user in Duo has; the ledger does not know it"
+    return "No user in scope has its userName, and ninjasync neither made it nor took it over"
 
 
 def _stamp(when: datetime) -> str:

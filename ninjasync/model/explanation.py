@@ -1,7 +1,7 @@
-"""The nouns of ``explain``: one person's story, step by step, and what would be sent.
+"""The nouns of ``explain``: one user's case, step by step, and what would be sent.
 
-Pure. Knows what a story is made of; how it comes about is ``explain``'s affair, how it
-looks the renderer's.
+Pure. Knows what an explanation consists of; must not know how it comes about, nor how
+it looks.
 """
 
 from collections.abc import Mapping
@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 from ninjasync.model.change import Change
 from ninjasync.model.directory import Problem
-from ninjasync.model.plan import GuardResult, LastPlan
+from ninjasync.model.plan import GuardResult
 
-# What becomes of somebody: an action of the plan, or why there is none.
-Outcome = Literal[
+# What becomes of a user or an account: an action of the plan, or why there is none.
+Conclusion = Literal[
     "create",
     "adopt",
     "update",
@@ -28,14 +28,14 @@ Outcome = Literal[
     "inactive",  # a leaver's account, until it is deleted, or for good
     "kept",  # a leaver's account that the configuration keeps
     "unmanaged",
-    "gone",  # the ledger alone knows him
+    "gone",  # known to the ledger alone
 ]
 StepName = Literal["read", "scope", "map", "match", "diff", "decide"]
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Something that was found. ``value`` is plain JSON: text, flag, number, None, or a list of these."""
+    """Something that was read. ``value`` is plain JSON: text, flag, number, None, or a list of these."""
 
     name: str
     value: Any
@@ -77,28 +77,28 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
-    """One person, from Duo's record to what would happen.
+class Explanation:
+    """One user, from Duo's record to what would happen.
 
-    ``changes`` are the one of the account and those of groups, narrowed to this person's
-    membership. ``stopped_by`` are the guards of the last full plan that would stop them,
-    ``refused_now`` sentences on what would refuse any plan. ``unsure`` says what only a
-    full plan can tell.
+    ``changes`` are the one of the account and those of groups, narrowed to this user's
+    membership; ``withheld`` names those that the plan withholds. ``guards`` are the
+    plan's verdicts, ``refused`` whether it may be written at all, and ``stopped_by`` the
+    guards that stop these very changes. ``shown`` gives attributes' names for people.
     """
 
     who: str
     name: str
-    outcome: Outcome
+    conclusion: Conclusion
     answer: str
     duo_id: str | None
     account_id: str | None
     steps: tuple[Step, ...]
     attributes: tuple[Attribute, ...]
     changes: tuple[Change, ...]
+    withheld: frozenset[str]
     problems: tuple[Problem, ...]
     shown: Mapping[str, str]
-    last_plan: LastPlan | None
+    guards: tuple[GuardResult, ...]
+    refused: bool
     stopped_by: tuple[GuardResult, ...]
-    refused_now: tuple[str, ...]
-    unsure: tuple[str, ...]
     requests: tuple[Request, ...] = ()

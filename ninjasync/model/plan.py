@@ -6,7 +6,7 @@ it is written ``apply``'s. Time comes in as an argument.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import date, datetime
+from datetime import date
 
 from ninjasync.model.attributes import short_names
 from ninjasync.model.change import Change
@@ -34,15 +34,6 @@ class GuardResult:
     tripped: bool
     message: str
     approve: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class LastPlan:
-    """What the guards said of the last plan of the whole world, made at ``at``."""
-
-    at: datetime
-    refused: bool
-    guards: tuple[GuardResult, ...]
 
 
 @dataclass(frozen=True, slots=True)

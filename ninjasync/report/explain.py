@@ -1,4 +1,4 @@
-"""One person's story as text for a terminal, and as JSON.
+"""One user's explanation as text for a terminal, and as JSON.
 
 Text is for people: its layout may change in any version; programs read the JSON.
 """
@@ -12,7 +12,7 @@ from typing import Any
 from ninjasync import __version__
 from ninjasync.model.change import Change
 from ninjasync.model.document import FORMAT_VERSION, change_document
-from ninjasync.model.explanation import Attribute, Fact, Request, Step, Story
+from ninjasync.model.explanation import Attribute, Explanation, Fact, Request, Step
 from ninjasync.model.plan import GuardResult
 from ninjasync.report.cures import cure
 from ninjasync.report.escape import in_quotes, visible
@@ -28,34 +28,33 @@ _INDENT = " " * 10
 _FACT = 16
 
 
-def render_text(story: Story, *, color: bool, tenant: str = "") -> str:
+def render_text(explanation: Explanation, *, color: bool, tenant: str = "") -> str:
     """Return the answer, then the way to it, step by step."""
     last = ["", f"{'Tenant'.ljust(len(_INDENT))}{visible(tenant)}"] if tenant else []
-    return "\n".join([*_lines(story, painter(color=color)), *last]) + "\n"
+    return "\n".join([*_lines(explanation, painter(color=color)), *last]) + "\n"
 
 
-def render_json(story: Story, created_at: datetime, tenant: str = "") -> str:
-    """Return the story as one JSON document."""
+def render_json(explanation: Explanation, created_at: datetime, tenant: str = "") -> str:
+    """Return the explanation as one JSON document."""
     body: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "ninjasync_version": __version__,
         "created_at": created_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "tenant": tenant or None,
-        **document(story),
+        **document(explanation),
     }
     return json.dumps(body, indent=2, ensure_ascii=True) + "\n"
 
 
-def document(story: Story) -> dict[str, Any]:
-    """Return everything but the time: equal stories give equal documents."""
-    last = story.last_plan
+def document(explanation: Explanation) -> dict[str, Any]:
+    """Return everything but the time: equal explanations give equal documents."""
     return {
-        "who": story.who,
-        "name": story.name,
-        "outcome": story.outcome,
-        "answer": story.answer,
-        "external_id": story.duo_id,
-        "id": story.account_id,
+        "who": explanation.who,
+        "name": explanation.name,
+        "outcome": explanation.conclusion,
+        "answer": explanation.answer,
+        "external_id": explanation.duo_id,
+        "id": explanation.account_id,
         "steps": [
             {
                 "step": step.name,
@@ -64,35 +63,32 @@ def document(story: Story) -> dict[str, Any]:
                 "notes": list(step.notes),
                 "settings": list(step.settings),
             }
-            for step in story.steps
+            for step in explanation.steps
         ],
         "attributes": [
             {
-                "path": story.shown.get(one.path, one.path),
+                "path": explanation.shown.get(one.path, one.path),
                 "expression": one.expression,
                 "given": one.given,
                 "value": one.value,
             }
             | ({"source": one.source} if one.source else {})
-            for one in story.attributes
+            for one in explanation.attributes
         ],
-        "changes": [change_document(change, story.shown, withheld=False) for change in story.changes],
+        "changes": [
+            change_document(change, explanation.shown, withheld=change.name in explanation.withheld)
+            for change in explanation.changes
+        ],
         "problems": [
-            {"code": problem.code, "message": problem.message, "cure": cure(problem.code)} for problem in story.problems
+            {"code": problem.code, "message": problem.message, "cure": cure(problem.code)}
+            for problem in explanation.problems
         ],
         "requests": [
             {"method": one.method, "url": one.url, "headers": dict(one.headers), "body": one.body}
-            for one in story.requests
+            for one in explanation.requests
         ],
-        "last_plan": None
-        if last is None
-        else {
-            "created_at": last.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "refused": last.refused,
-            "guards": [_guard(guard, stops=guard in story.stopped_by) for guard in last.guards],
-        },
-        "refused_now": list(story.refused_now),
-        "unsure": list(story.unsure),
+        "refused": explanation.refused,
+        "guards": [_guard(guard, stops=guard in explanation.stopped_by) for guard in explanation.guards],
     }
 
 
@@ -101,24 +97,23 @@ def _guard(guard: GuardResult, *, stops: bool) -> dict[str, Any]:
     return shown | {"stops_this": stops}
 
 
-def _lines(story: Story, paint: Paint) -> Iterator[str]:
-    in_the_way = story.stopped_by or story.refused_now
-    for line in _wrap(story.answer, ""):
-        yield paint(line, "1;33" if in_the_way else _CODES.get(story.outcome, "1;33"))
-    for step in story.steps:
+def _lines(explanation: Explanation, paint: Paint) -> Iterator[str]:
+    for line in _wrap(explanation.answer, ""):
+        yield paint(line, "1;33" if explanation.stopped_by else _CODES.get(explanation.conclusion, "1;33"))
+    for step in explanation.steps:
         yield ""
         yield from _head(step.name, step.text, paint)
         match step.name:
             case "map":
-                yield from _attribute_lines(story)
+                yield from _attribute_lines(explanation)
             case "diff":
-                for change in story.changes:
-                    yield from _change_lines(change, story, paint)
+                for change in explanation.changes:
+                    yield from _change_lines(change, explanation, paint)
         yield from _step_lines(step, paint)
         if step.name == "decide":
-            for code in dict.fromkeys(problem.code for problem in story.problems):
+            for code in dict.fromkeys(problem.code for problem in explanation.problems):
                 yield from _wrap(cure(code), _INDENT)
-    yield from _ending(story, paint)
+    yield from _ending(explanation, paint)
 
 
 def _head(name: str, text: str, paint: Paint) -> Iterator[str]:
@@ -150,8 +145,11 @@ def _fact_lines(fact: Fact) -> Iterator[str]:
     yield from _columns(fact.name, shown)
 
 
-def _attribute_lines(story: Story) -> Iterator[str]:
-    shown = [(story.shown.get(one.path, one.path), _value(one), visible(one.expression)) for one in story.attributes]
+def _attribute_lines(explanation: Explanation) -> Iterator[str]:
+    shown = [
+        (explanation.shown.get(one.path, one.path), _value(one), visible(one.expression))
+        for one in explanation.attributes
+    ]
     widest = max((len(value) for _, value, _ in shown), default=0)
     room = _WIDTH - len(_INDENT) - _FACT - len("  <- ") - max((len(text) for *_, text in shown), default=0)
     for name, value, text in shown:
@@ -177,7 +175,7 @@ def _columns(name: str, text: str) -> Iterator[str]:
     )
 
 
-def _change_lines(change: Change, story: Story, paint: Paint) -> Iterator[str]:
+def _change_lines(change: Change, explanation: Explanation, paint: Paint) -> Iterator[str]:
     if change.resource == "group":
         new = " (a new group)" if change.action == "create" else ""
         sign, code, word = ("-", "31", "from") if change.removed else ("+", "32", "to")
@@ -185,7 +183,7 @@ def _change_lines(change: Change, story: Story, paint: Paint) -> Iterator[str]:
         yield from _marked(paint(sign, code), f"{what} {word} the group {in_quotes(change.key)}{new}")
         return
     for delta in change.diff:
-        name = visible(story.shown.get(delta.path, delta.path))
+        name = visible(explanation.shown.get(delta.path, delta.path))
         if change.action == "create":
             yield from _marked(paint("+", "32"), f"{name} = {in_quotes(delta.after)}")
             continue
@@ -202,46 +200,36 @@ def _marked(sign: str, text: str) -> Iterator[str]:
     yield from more
 
 
-def _ending(story: Story, paint: Paint) -> Iterator[str]:
-    if story.changes:
+def _ending(explanation: Explanation, paint: Paint) -> Iterator[str]:
+    if explanation.changes:
         yield ""
-        yield from _guard_lines(story, paint)
-    if story.unsure:
-        yield ""
-        first, *more = story.unsure
-        yield from _head("Unsure", first, paint)
-        for sentence in more:
-            yield from _wrap(sentence, _INDENT)
+        yield from _guard_lines(explanation, paint)
     yield ""
-    if not story.requests:
+    if not explanation.requests:
         yield from _head("Requests", "nothing would be sent", paint)
         return
-    number = len(story.requests)
-    yield from _head("Requests", f"the next apply would send {'this' if number == 1 else f'these {number}'}:", paint)
-    for request in story.requests:
+    number = len(explanation.requests)
+    what = "this" if number == 1 else f"these {number}"
+    when = "without the guards, an apply" if explanation.stopped_by else "the next apply"
+    yield from _head("Requests", f"{when} would send {what}:", paint)
+    for request in explanation.requests:
         yield ""
         yield from _request_lines(request, paint)
 
 
-def _guard_lines(story: Story, paint: Paint) -> Iterator[str]:
-    first, *more = [*(f"Refused as it stands: {sentence}" for sentence in story.refused_now), _last_plan(story)]
-    yield from _head("Guards", first, paint)
-    for sentence in more:
-        yield from _wrap(sentence, _INDENT)
-    for guard in story.stopped_by:
+def _guard_lines(explanation: Explanation, paint: Paint) -> Iterator[str]:
+    yield from _head("Guards", _on_guards(explanation), paint)
+    for guard in explanation.stopped_by:
         yield from _wrap(f"{guard.name}: {guard.message}", f"{_INDENT}x ")
         if guard.approve:
             yield from _wrap(f"If that is meant: {guard.approve}", f"{_INDENT}  ")
 
 
-def _last_plan(story: Story) -> str:
-    last = story.last_plan
-    if last is None:
-        return "The ledger has no full plan yet; ninjasync plan tells whether a guard trips."
-    when = f"At the last full plan ({last.at:%Y-%m-%d %H:%M}Z)"
-    if story.stopped_by:
-        return f"{when} {'nothing could be written' if last.refused else 'changes like this were withheld'}:"
-    return f"{when} no guard {'stood in the way of this' if any(one.tripped for one in last.guards) else 'tripped'}."
+def _on_guards(explanation: Explanation) -> str:
+    if explanation.stopped_by:
+        return "the plan is refused, nothing is written:" if explanation.refused else "this is withheld:"
+    tripped = any(guard.tripped for guard in explanation.guards)
+    return "none stands in the way of this, though others tripped" if tripped else "none tripped"
 
 
 def _request_lines(request: Request, paint: Paint) -> Iterator[str]:

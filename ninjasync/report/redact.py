@@ -56,7 +56,7 @@ _MESSAGES = {
 
 def redacted(plan: Plan, key: bytes) -> Plan:
     """Return ``plan`` with a token in the place of every name and address; the same one gets the same token."""
-    token = _tokens(key)
+    token = tokens(key)
 
     def delta(row: Delta) -> Delta:
         via = token(row.via) if row.via else None
@@ -92,7 +92,7 @@ def redacted(plan: Plan, key: bytes) -> Plan:
 
 def outcome_redactor(plan: Plan, key: bytes) -> Callable[[Outcome], Outcome]:
     """Return what makes of an outcome of ``plan`` one that names nobody; its change is that of ``redacted``."""
-    token = _tokens(key)
+    token = tokens(key)
     sentence = _sentences(plan, token)
     changes = {change.name: change for change in redacted(plan, key).changes}
 
@@ -118,7 +118,7 @@ def redacted_result(result: Result, plan: Plan, key: bytes) -> Result:
 
 def redacted_error(error: NinjasyncError, key: bytes) -> NinjasyncError:
     """Return ``error`` with a token in the place of every address, and without the names that a typo was near to."""
-    token = _tokens(key)
+    token = tokens(key)
 
     def told(text: str) -> str:
         if isinstance(error, CommandLineError):
@@ -139,7 +139,8 @@ def _sentences(plan: Plan, token: Token) -> Callable[[str], str]:
     return lambda text: _sentence(text, names, token)
 
 
-def _tokens(key: bytes) -> Token:
+def tokens(key: bytes) -> Token:
+    """Return what makes a name's token under this key; names that are the same have the same token."""
     known: dict[str, str] = {}
 
     def token(text: str) -> str:

@@ -11,7 +11,7 @@ from ninjasync.config.schema import Config
 from ninjasync.model.directory import Resource
 from ninjasync.model.outcome import Result
 from ninjasync.model.ownership import Baseline, Owned
-from ninjasync.model.plan import LastPlan, Plan, Vanished
+from ninjasync.model.plan import Plan, Vanished
 from ninjasync.planning.planner import Moment, Planning, baseline_of
 from ninjasync.runs.freshness import by_name
 from ninjasync.state import saved_plan
@@ -150,17 +150,11 @@ def keep(ledger: Ledger, config: Config, planning: Planning, moment: Moment, *, 
 
 
 def remember(ledger: Ledger, planning: Planning, moment: Moment) -> None:
-    """Keep of a plan of the whole world what ``explain`` tells of it: the guards, and what people are called."""
+    """Keep what a plan learnt of NinjaOne's ways."""
     if any(group.members for group in planning.actual.groups):
         ledger.learn_that_members_are_shown()
     elif planning.actual.hides_members and _put_members_in(planning, moment):
         ledger.learn_that_members_are_hidden()
-    if moment.only:
-        return
-    users = planning.source.users.values()
-    # A username that is part of the address is no help in finding it.
-    names = [user.label for user in users] + [user.username for user in users if user.username not in user.label]
-    ledger.set_last_plan(LastPlan(moment.now, planning.plan.refused, planning.plan.guards), names)
 
 
 def _put_members_in(planning: Planning, moment: Moment) -> bool:

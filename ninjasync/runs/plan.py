@@ -47,15 +47,9 @@ def plan_run(context: RunContext, approvals: Approvals, only: tuple[str, ...]) -
         ledger, warnings = _ledger_for_a_plan(config, tenant, at)
         if ledger is not None:
             stack.callback(ledger.close)
-        # Were the ledger newer than NinjaOne's list, that would seem to lack what another run just made.
-        with ledger.as_it_is() if ledger is not None else nullcontext():
-            before = ledger.baseline() if ledger is not None else None
-            paths = compile_mapping(config.attributes, config.safety).paths
-            hidden = ledger is not None and ledger.members_hidden
-            reader.begin(paths, before.in_scope if before else 0, first=before is None, members_hidden=hidden)
-            if ledger is not None:
-                warnings += _under_way(ledger, tenant)
-            moment = moment_of(ledger, at, approvals, only, tuple(warnings))
+        moment = begin_reading(
+            context, reader, ledger, Moment(at, approvals=approvals, only=only, warnings=tuple(warnings))
+        )
         planning = read_and_plan(context, secret, reader, moment)
         plan, key = planning.plan, None
         if ledger is not None and ledger.writable:
@@ -83,6 +77,19 @@ def redaction_key(config: Config, now: datetime) -> bytes | None:
 
 
 # --- the steps of a plan, which an apply takes too --------------------------------------------
+
+
+def begin_reading(context: RunContext, reader: Reader, ledger: Ledger | None, moment: Moment) -> Moment:
+    """Let ``reader`` begin; return ``moment`` with all that the ledger adds to it."""
+    config = context.config
+    # Were the ledger newer than NinjaOne's list, that would seem to lack what another run just made.
+    with ledger.as_it_is() if ledger is not None else nullcontext():
+        before = ledger.baseline() if ledger is not None else None
+        paths = compile_mapping(config.attributes, config.safety).paths
+        hidden = ledger is not None and ledger.members_hidden
+        reader.begin(paths, before.in_scope if before else 0, first=before is None, members_hidden=hidden)
+        under_way = _under_way(ledger, tenant_of(config)) if ledger is not None else []
+        return moment_of(ledger, moment.now, moment.approvals, moment.only, (*moment.warnings, *under_way))
 
 
 def moment_of(

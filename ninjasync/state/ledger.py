@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -23,7 +22,6 @@ from ninjasync.log import run_id
 from ninjasync.model.directory import Resource
 from ninjasync.model.history import Operation, Run, TenantEntries
 from ninjasync.model.ownership import Baseline, Owned, Ownership
-from ninjasync.model.plan import GuardResult, LastPlan
 from ninjasync.model.tenant import Tenant
 from ninjasync.names_alike import folded
 from ninjasync.state import sqlite
@@ -179,7 +177,7 @@ class Ledger:
         ledger = cls._connected(path, tenant, writable=True)
         row = (tenant.id, tenant.endpoint_url, tenant.api_hostname, tenant.name, _stamp(now))
         with ledger._closed_on_failure(), ledger._write() as connection:
-            sqlite.check(connection, path)
+            sqlite.check(connection, path, write=True)
             connection.execute(
                 "INSERT OR IGNORE INTO tenants (id, endpoint_url, api_hostname, name, since) VALUES (?, ?, ?, ?, ?)",
                 row,
@@ -200,7 +198,7 @@ class Ledger:
             return None
         ledger = cls._connected(path, tenant, writable=False)
         with ledger._closed_on_failure(), sqlite.told(path):
-            sqlite.check(ledger._connection, path)
+            sqlite.check(ledger._connection, path, write=False)
         return ledger
 
     @classmethod
@@ -503,32 +501,6 @@ class Ledger:
             (self._id, _stamp(baseline.at), baseline.in_scope, baseline.scope_digest, groups),
         )
 
-    def last_plan(self) -> LastPlan | None:
-        """Return what the guards said of the last plan of the whole world, if there was one."""
-        if (found := self._meta(f"last_plan {self._id}")) is None:
-            return None
-        kept = json.loads(found)
-        return LastPlan(_time(kept["at"]), kept["refused"], tuple(GuardResult(**guard) for guard in kept["guards"]))
-
-    def last_names(self) -> list[str]:
-        """Return what people were called in Duo at the last plan of the whole world; none where there was none."""
-        found = self._meta(f"last_names {self._id}")
-        return found.split("\n") if found else []
-
-    def set_last_plan(self, plan: LastPlan, names: Iterable[str]) -> None:
-        """Record what the guards said of a plan of the whole world, and what people are called in Duo.
-
-        Names are kept as one text, for there may be 100,000: 20 ms, where a row each
-        would take half a second. Nothing is decided by them.
-        """
-        guards = [asdict(guard) for guard in plan.guards]
-        kept = {"at": _stamp(plan.at), "refused": plan.refused, "guards": guards}
-        self._change(
-            "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)",
-            (f"last_plan {self._id}", json.dumps(kept)),
-            (f"last_names {self._id}", _storable("\n".join(names))),
-        )
-
     def plan_used_by(self, file_digest: str) -> str | None:
         """Return the run that applied a saved plan; None if none did."""
         for (run,) in self._read("SELECT run FROM used_plans WHERE file_digest = ?", file_digest):
@@ -563,11 +535,16 @@ class Ledger:
 
     def redaction_key(self) -> bytes:
         """Return the random key of the redaction tokens, made on first use."""
-        if (found := self._meta("redaction_key")) is None:
+        if (found := self.known_redaction_key()) is None:
             row = ("redaction_key", secrets.token_hex(32))
             self._change("INSERT OR IGNORE INTO meta (key, value) VALUES (?, ?)", row)
             return self.redaction_key()
-        return bytes.fromhex(found)
+        return found
+
+    def known_redaction_key(self) -> bytes | None:
+        """Return the key of the redaction tokens; None where none was made yet."""
+        found = self._meta("redaction_key")
+        return None if found is None else bytes.fromhex(found)
 
     def _meta(self, key: str) -> str | None:
         for (value,) in self._read("SELECT value FROM meta WHERE key = ?", key):

@@ -13,7 +13,7 @@ from pathlib import Path
 from ninjasync.config.schema import Config
 from ninjasync.errors import LedgerError, LedgerNotWritableError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _TABLES = """
 CREATE TABLE meta (
@@ -92,7 +92,12 @@ CREATE TABLE used_plans (
 """
 
 # Version n's entry takes a ledger from version n to n + 1; a new one is a row here.
-_MIGRATIONS: Mapping[int, tuple[str, ...]] = {}
+_MIGRATIONS: Mapping[int, tuple[str, ...]] = {
+    # What explain told of the last plan before it made its own.
+    1: ("DELETE FROM meta WHERE key GLOB 'last_plan *' OR key GLOB 'last_names *'",),
+}
+# The oldest version that can be read as it stands, by who may not write.
+_READABLE_SINCE = 1
 
 # Marks an SQLite file as a ledger (PRAGMA application_id), so that no other program's is taken for one.
 _APPLICATION_ID = 0x4E4A5359
@@ -176,8 +181,8 @@ def _mark(connection: sqlite3.Connection) -> int:
     return mark
 
 
-def check(connection: sqlite3.Connection, path: Path) -> None:
-    """Refuse what is no ledger or too new; bring an older one up to date."""
+def check(connection: sqlite3.Connection, path: Path, *, write: bool) -> None:
+    """Refuse what is no ledger or too new; with ``write``, bring an older one up to date."""
     if _mark(connection) != _APPLICATION_ID:
         raise LedgerError(
             f"{path} is not a ledger of ninjasync.", "Give [state] path another file; this one is left untouched."
@@ -197,6 +202,8 @@ def check(connection: sqlite3.Connection, path: Path) -> None:
     (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
         raise damaged(path, str(found))
+    if not write and version >= _READABLE_SINCE:
+        return
     for step in range(version, SCHEMA_VERSION):
         for statement in _MIGRATIONS[step]:
             connection.execute(statement)

@@ -60,7 +60,7 @@ def test_the_ledger_is_an_sqlite_file_of_mode_0600_in_wal_that_says_its_version(
     assert {mode for name, mode in modes.items() if not name.endswith(".lock")} == {"0o600"}
     assert stat.S_IMODE(office.ledger.parent.stat().st_mode) == 0o700
     assert office.ask_ledger("PRAGMA journal_mode") == [("wal",)]
-    assert office.ask_ledger("select value from meta where key = 'schema_version'") == [("1",)]
+    assert office.ask_ledger("select value from meta where key = 'schema_version'") == [("2",)]
 
 
 def test_by_default_it_lies_in_the_platforms_state_folder(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -725,7 +725,7 @@ def test_a_plan_that_can_put_nothing_into_its_ledger_says_so_and_is_a_plan(
     def full(*_: object) -> None:
         raise LedgerNotWritableError("The ledger is full.", "Make room.")
 
-    monkeypatch.setattr(Ledger, "set_last_plan", full)
+    monkeypatch.setattr(Ledger, "uncontest", full)
     planned = office.plan()
 
     assert (planned.code, len(planned.actions())) == (0, 5)

@@ -1,5 +1,6 @@
 """``explain``: one user's whole story, read-only."""
 
+import os
 from typing import Annotated
 
 import typer
@@ -13,20 +14,27 @@ from ninjasync.report.formats import Format
 def explain(
     invocation: Invocation,
     who: Annotated[
-        str, typer.Argument(metavar="WHO", help="E-mail, Duo username, Duo user id or NinjaOne id.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="WHO",
+            help="E-mail, Duo username, Duo user id, NinjaOne id, or a token of --redact.",
+            show_default=False,
+        ),
     ],
     format: shared_options.PlainFormatOption = PlainFormat.TEXT,
 ) -> int:
     """Tell why a user has this NinjaOne account, or none. Reads only."""
     invocation.result_goes(Format(format), None)
-    from ninjasync.explain.run import explain as explained
+    from ninjasync.explain import run
     from ninjasync.report import explain as report
+    from ninjasync.runs.inspection import inspect
 
     config = loaded(invocation)
-    with reading(invocation):
-        story = explained(context_of(invocation, config), who)
+    key = os.fsencode(os.environ.get("NINJASYNC_REDACT_KEY", "")) or None
+    with reading(invocation) as tell, inspect(context_of(invocation, config, tell), key) as inspection:
+        explanation = run.explain(config, who, inspection)
     if format is PlainFormat.JSON:
-        invocation.deliver(report.render_json(story, clock.now(), invocation.tenant))
+        invocation.deliver(report.render_json(explanation, clock.now(), invocation.tenant))
     else:
-        invocation.deliver(report.render_text(story, color=invocation.color(), tenant=invocation.tenant))
+        invocation.deliver(report.render_text(explanation, color=invocation.color(), tenant=invocation.tenant))
     return 0

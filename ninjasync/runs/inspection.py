@@ -1,0 +1,147 @@
+"""Both sides read as ``plan`` reads them, and all that ``explain`` needs beside the plan itself.
+
+Puts the parts together; writes nothing anywhere, not even the ledger. What is told of a
+user is up to ``explain``.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from ninjasync.config import secrets
+from ninjasync.config.context import RunContext
+from ninjasync.config.schema import Config
+from ninjasync.config.tenant import tenant_of
+from ninjasync.duo.reader import DuoReader
+from ninjasync.duo.records import clean, group_ids, names_of
+from ninjasync.errors import LedgerNotWritableError
+from ninjasync.model.change import Change
+from ninjasync.model.explanation import Request
+from ninjasync.names_alike import folded
+from ninjasync.ninjaone import change_requests, scim_requests
+from ninjasync.ninjaone.reader import Reader
+from ninjasync.planning.planner import Moment, Planning, make_plan
+from ninjasync.report.redact import tokens
+from ninjasync.runs.plan import begin_reading
+from ninjasync.state.ledger import Ledger
+from ninjasync.state.sqlite import path_of
+
+T = TypeVar("T")
+
+
+class DuoRecords:
+    """Reads Duo as the given reader does (a SourceReader), and keeps each user's record.
+
+    Records are kept as JSON text: 100,000 of them take some 70 MB so, and five times that as objects.
+    """
+
+    def __init__(self, duo: DuoReader) -> None:
+        self._duo = duo
+        self._texts: dict[str, str] = {}
+
+    @property
+    def unlisted(self) -> int:
+        """How many users Duo counts and did not list."""
+        return self._duo.unlisted
+
+    @property
+    def nameless(self) -> tuple[str, ...]:
+        """The ids of the groups without a name."""
+        return self._duo.nameless
+
+    def groups(self) -> dict[str, str]:
+        """Return every group's name by its id."""
+        return self._duo.groups()
+
+    def users(self, convert: Callable[[Any], T]) -> list[T]:
+        """Return ``convert`` of every user's record."""
+        return self._duo.users(self._keeping(convert))
+
+    def users_by_id(self, ids: list[str], convert: Callable[[Any], T]) -> list[T]:
+        """Return ``convert`` of those of these users whom Duo has."""
+        return self._duo.users_by_id(ids, self._keeping(convert))
+
+    def record(self, duo_id: str) -> Mapping[str, Any] | None:
+        """Return the user's record with empty values as None; None where none was read."""
+        text = self._texts.get(duo_id)
+        return clean(json.loads(text)) if text is not None else None
+
+    def groups_of(self, duo_id: str) -> tuple[str, ...] | None:
+        """Return the Duo ids of the user's groups; None where the record does not say."""
+        record = self.record(duo_id)
+        return group_ids(record) if record is not None else None
+
+    def called(self, parameter: str, name: str) -> list[str]:
+        """Return the Duo ids of the users with this name; ``parameter`` is "email", or "username" (aliases too)."""
+        form = folded(name)
+        return sorted(id_ for id_, text in self._texts.items() if form in names_of(json.loads(text), parameter))
+
+    def names(self) -> Iterator[str]:
+        """Yield each e-mail address, username and alias, in folded form."""
+        for text in self._texts.values():
+            row = json.loads(text)
+            yield from names_of(row, "email") | names_of(row, "username")
+
+    def _keeping(self, convert: Callable[[Any], T]) -> Callable[[Any], T]:
+        def keep(row: Any) -> T:
+            if isinstance(row, dict) and isinstance(row.get("user_id"), str):
+                self._texts[row["user_id"]] = json.dumps(row)
+            return convert(row)
+
+        return keep
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """A plan, what it was made from, and what only ``explain`` asks for.
+
+    ``requests`` returns what an apply would send for some changes. ``token`` is what
+    ``--redact`` writes in place of a name; None where there is no key that lasts.
+    """
+
+    planning: Planning
+    moment: Moment
+    records: DuoRecords
+    requests: Callable[[tuple[Change, ...]], tuple[Request, ...]]
+    token: Callable[[str], str] | None
+
+
+@contextmanager
+def inspect(context: RunContext, redaction_key: bytes | None = None) -> Iterator[Inspection]:
+    """Read both sides and plan, as ``plan`` does; the readers are open until the end.
+
+    ``redaction_key`` goes before the one in the ledger.
+    """
+    config = context.config
+    token, secret = secrets.both(config)
+    with ExitStack() as stack:
+        reader = stack.enter_context(Reader(context, token))
+        ledger = _open_ledger(config)
+        if ledger is not None:
+            stack.callback(ledger.close)
+        moment = begin_reading(context, reader, ledger, Moment(context.started_at))
+        records = DuoRecords(stack.enter_context(closing(DuoReader(context, secret))))
+        planning = make_plan(config, records, reader, moment)
+        key = redaction_key or (ledger.known_redaction_key() if ledger is not None else None)
+
+        def requests(changes: tuple[Change, ...]) -> tuple[Request, ...]:
+            return change_requests.requests(changes, config, _replaced(config, changes, reader))
+
+        yield Inspection(planning, moment, records, requests, tokens(key) if key else None)
+
+
+def _open_ledger(config: Config) -> Ledger | None:
+    with suppress(LedgerNotWritableError):  # no home folder, or a full disk; a plan goes on without it, too
+        return Ledger.open_to_read(path_of(config), tenant_of(config))
+    return None
+
+
+def _replaced(config: Config, changes: tuple[Change, ...], reader: Reader) -> dict[str, object]:
+    """Read again, by id, what would be replaced as a whole: the request's body is made from it."""
+    return {
+        change.id: reader.raw(change.resource, change.id)
+        for change in changes
+        if change.id is not None and scim_requests.replaces(change.resource, config.ninjaone.dialect)
+    }
