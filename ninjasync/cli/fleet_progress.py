@@ -3,19 +3,18 @@
 import sys
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from ninjasync.cli.options import Invocation
-
-if TYPE_CHECKING:
-    from ninjasync.model.fleet import FleetRow
+from ninjasync.cli.session import remark
+from ninjasync.model.fleet import GOOD, FleetRow
 
 
 class FleetProgress:
     """A line on standard error that is written over as tenants end; nothing where that is no terminal."""
 
     def __init__(self, invocation: Invocation, tenants: int) -> None:
-        self._tenants, self._done, self._failed = tenants, 0, 0
+        self._invocation, self._tenants, self._done, self._failed = invocation, tenants, 0, 0
         self._begun = time.monotonic()
         self._shown = sys.stderr.isatty() and not invocation.quiet
 
@@ -26,17 +25,23 @@ class FleetProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._shown:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+        self._clear()
 
-    def tell(self, row: "FleetRow") -> None:
+    def announce_stop(self) -> None:
+        """Say that a signal came, and to what effect."""
+        self._clear()
+        remark(self._invocation, "Stopping: tenants under way finish the calls that they made; no other is begun.")
+
+    def tell(self, row: FleetRow) -> None:
         """Count one tenant that has ended."""
-        from ninjasync.model.fleet import GOOD
-
         self._done += 1
         self._failed += row.outcome not in GOOD
         self._show()
+
+    def _clear(self) -> None:
+        if self._shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
 
     def _show(self) -> None:
         if not self._shown:

@@ -11,14 +11,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, assert_never
+from typing import assert_never
 
 from ninjasync.cli.options import Invocation
 from ninjasync.cli.progress_bars import Bars, bars
+from ninjasync.log import fields
 from ninjasync.model.events import Event, Locked, Read, Wait
-
-if TYPE_CHECKING:
-    from ninjasync.model.outcome import Outcome
+from ninjasync.model.outcome import Outcome
+from ninjasync.report.text import render_outcome
 
 _FIRST_LINE_AFTER, _NEXT_LINE_AFTER = 10, 30  # seconds
 _WORTH_A_BAR, _WORTH_A_WARNING = 1, 30  # seconds
@@ -51,14 +51,11 @@ class Progress:
             log.info("Read %s in %.0f s.", found, self._clock() - began)
 
     @contextmanager
-    def applying(self, total: int) -> "Iterator[Callable[[Outcome], None]]":
+    def applying(self, total: int) -> Iterator[Callable[[Outcome], None]]:
         """Show how many of ``total`` changes have an outcome; give whom to tell of each, who logs it too."""
-        from ninjasync.log import fields
-        from ninjasync.report.text import render_outcome
-
         began, counts = self._clock(), dict.fromkeys(("applied", "failed", "skipped"), 0)
 
-        def count(outcome: "Outcome") -> None:
+        def count(outcome: Outcome) -> None:
             counts[outcome.status] += 1
             level, change = logging.ERROR if outcome.status == "failed" else logging.INFO, outcome.change
             if log.isEnabledFor(level):

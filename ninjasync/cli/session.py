@@ -1,31 +1,30 @@
-"""What a command begins with: logging, the configuration, how reading gets on, and a question."""
+"""What commands begin and end with: logging and the configuration, a question, and what goes to standard error."""
 
 import logging
+import os
+import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import typer
 
 from ninjasync.cli import clock
+from ninjasync.cli.logs import start_logging
 from ninjasync.cli.options import Invocation, LogFormat
+from ninjasync.cli.progress import Progress
+from ninjasync.config.context import RunContext
+from ninjasync.config.load import expect_filled_in, load
+from ninjasync.config.schema import Config
+from ninjasync.config.tenant import tenant_of
+from ninjasync.errors import CommandLineError, ConfigurationError, NinjasyncError
+from ninjasync.model.events import Listener, ignore
+from ninjasync.model.plan import Plan
+from ninjasync.report.escape import visible
 
-if TYPE_CHECKING:
-    from ninjasync.config.context import RunContext
-    from ninjasync.config.schema import Config
-    from ninjasync.errors import NinjasyncError
-    from ninjasync.model.events import Listener
-    from ninjasync.model.plan import Plan
-    from ninjasync.runs.watch import Watch
 
-
-def loaded(invocation: Invocation) -> "Config":
-    """Start logging and return the configuration."""
-    from ninjasync.cli.logs import start_logging
-    from ninjasync.config.load import expect_filled_in, load
-    from ninjasync.config.tenant import tenant_of
-
+def load_config(invocation: Invocation) -> Config:
+    """Start logging and return the configuration. Raises ConfigurationError."""
     start_logging(invocation)
     config = load(invocation.config)
     expect_filled_in(config)
@@ -33,33 +32,13 @@ def loaded(invocation: Invocation) -> "Config":
     return config
 
 
-def watched(invocation: Invocation, command: str, *, whole: bool) -> "tuple[Config, Watch]":
-    """Start logging; return the configuration, and where to put down what [monitor] is to be told in the end.
-
-    Nobody is told of a plan on a terminal: somebody is looking at it, and it must neither
-    calm nor set off what watches over the runs that nobody looks at.
-    """
-    config = loaded(invocation)
-    from ninjasync.runs.watch import Watch
-
-    watch = Watch(config, command, clock.now(), whole)
-    invocation.watch = None if command == "plan" and sys.stderr.isatty() else watch
-    return config, watch
-
-
-def context_of(invocation: Invocation, config: "Config", listener: "Listener | None" = None) -> "RunContext":
+def context_of(invocation: Invocation, config: Config, listener: Listener = ignore) -> RunContext:
     """Return what goes along with a run that begins now."""
-    from ninjasync.config.context import RunContext
-    from ninjasync.model.events import ignore
-
-    return RunContext(config, invocation.run_id, clock.now(), clock.now, listener=listener or ignore)
+    return RunContext(config, invocation.run_id, clock.now(), clock.now, listener=listener)
 
 
-def complain(invocation: Invocation, error: "NinjasyncError") -> None:
+def complain(invocation: Invocation, error: NinjasyncError) -> None:
     """Say on standard error what went wrong and what to do, as log lines where those are JSON."""
-    from ninjasync.errors import ConfigurationError
-    from ninjasync.report.escape import visible
-
     mistakes = error.mistakes if isinstance(error, ConfigurationError) else ()
     if invocation.log_format is LogFormat.JSON:
         for line in (*mistakes, f"{error.message} {error.hint}".strip()):
@@ -67,36 +46,32 @@ def complain(invocation: Invocation, error: "NinjasyncError") -> None:
         return
     for mistake in mistakes:
         typer.echo(f"  - {visible(mistake)}", err=True)
-    typer.echo(visible(_named(f"Error: {error.message}", invocation.tenant)), err=True)
+    typer.echo(visible(_name_tenant(f"Error: {error.message}", invocation.tenant)), err=True)
     if error.hint:
         typer.echo(visible(error.hint), err=True)
 
 
-def _named(line: str, tenant: str) -> str:
+def _name_tenant(line: str, tenant: str) -> str:
     """Return a line for standard error with the tenant's name: cron may mail those of many tenants."""
     return f"{line} [tenant {tenant}]" if tenant else line
 
 
-def tell_refusal(invocation: Invocation, plan: "Plan") -> None:
+def report_refusal(invocation: Invocation, plan: Plan) -> None:
     """Say on standard error what stood in the way, a line a guard, also under ``--quiet``: cron mails it."""
-    from ninjasync.report.escape import visible
-
     word = "Refused" if plan.refused else "Withheld"
     for guard in plan.guards:
         if guard.tripped:
             approve = f" If that is meant: {guard.approve}" if guard.approve else ""
-            line = _named(f"{word}: {guard.name}: {guard.message}{approve}", plan.tenant)
+            line = _name_tenant(f"{word}: {guard.name}: {guard.message}{approve}", plan.tenant)
             if invocation.log_format is LogFormat.JSON:
                 logging.getLogger("ninjasync").error("%s", line)
             else:
                 typer.echo(visible(line), err=True)
 
 
-def tell_no(invocation: Invocation, what: str, tenant: str) -> None:
-    """Say on standard error that a question was answered with no."""
-    from ninjasync.report.escape import visible
-
-    remark(invocation, visible(_named(f"Refused: the question was answered with no; {what}.", tenant)))
+def report_no(invocation: Invocation, effect: str, tenant: str) -> None:
+    """Say on standard error that a question was answered with no, and to what effect."""
+    remark(invocation, visible(_name_tenant(f"Refused: the question was answered with no; {effect}.", tenant)))
 
 
 def remark(invocation: Invocation, *lines: str) -> None:
@@ -105,33 +80,35 @@ def remark(invocation: Invocation, *lines: str) -> None:
         if invocation.log_format is LogFormat.JSON:
             logging.getLogger("ninjasync").warning("%s", line)
         else:
-            sys.stderr.write(f"{line}\n")  # typer.echo would go past the bars, which have taken its place
-
-
-def ended(invocation: Invocation, exit_code: int, error: BaseException | None) -> None:
-    """Tell whoever [monitor] names."""
-    if invocation.watch is not None and invocation.watch.config.monitor.has_listeners:
-        from ninjasync.runs.monitor import tell
-
-        invocation.watch.error = error
-        tell(invocation.watch, exit_code, clock.now())
+            sys.stderr.write(f"{line}\n")  # typer.echo would go past the progress bars, which replace this stream
 
 
 @contextmanager
-def reading(invocation: Invocation) -> "Iterator[Listener]":
-    """Show how reading gets on; give whom to tell."""
-    from ninjasync.cli.progress import Progress
-
+def show_reading(invocation: Invocation) -> Iterator[Listener]:
+    """Show the progress of reading both sides, as it is told to what this gives."""
     progress = Progress(invocation)
     with progress.reading():
         yield progress.tell
 
 
-def confirmed(question: str) -> bool:
-    """Ask on the terminal; no is what anything but yes means, and no answer."""
+def expect_terminal(purpose: str) -> None:
+    """Raise CommandLineError where there is no terminal to ask on. ``purpose`` is what ``--yes`` is for."""
+    if not sys.stdin.isatty():
+        raise CommandLineError("There is no terminal to ask on.", f"Give --yes to {purpose} without a question.")
+
+
+def confirm(question: str) -> bool:
+    """Ask on the terminal; anything but yes means no, and so does no answer."""
     try:
         typer.echo(f"{question} [y/N] ", nl=False, err=True)
         return sys.stdin.readline().strip().casefold() in ("y", "yes")
     except KeyboardInterrupt:
         typer.echo(err=True)  # what follows stands on a line of its own
         raise
+
+
+def choose_redaction_key(key: bytes | None = None) -> bytes:
+    """Return the key from the environment, else ``key``, else one for this run alone."""
+    if given := os.environ.get("NINJASYNC_REDACT_KEY"):
+        return os.fsencode(given)
+    return secrets.token_bytes(32) if key is None else key

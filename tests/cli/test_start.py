@@ -12,18 +12,23 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import reduce
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
+from rich.markup import render
 
 from ninjasync import __version__, cli
 from ninjasync.__main__ import main
+from ninjasync.cli.commands import COMMANDS as COMMAND_TABLE
 from ninjasync.errors import ConfigurationError
 from ninjasync.sandbox.faults.catalogue import FAULTS, QUIRKS
 from tests.support.office import Office
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ("plan", "apply", "show", "explain", "check", "history", "ledger", "init", "sandbox", "demo")
+COMMANDS = ("plan", "apply", "show", "explain", "check", "history", "ledger", "fleet", "init", "sandbox", "demo")
 HEAVY = {"requests", "pydantic", "duo_client", "jmespath", "rich", "tenacity"}
 # What a developer's shell or a CI service may hold that changes how help is drawn.
 _TELLTALE = {"COLUMNS", "FORCE_COLOR", "GITHUB_ACTIONS", "NO_COLOR", "PY_COLORS", "TERMINAL_WIDTH"}
@@ -66,6 +71,7 @@ def test_every_command_has_a_help_that_fits_80_columns(command: str) -> None:
     done = start(*command.split(), "--help")
     assert done.returncode == 0
     assert f"Usage: ninjasync {command}".rstrip() in done.stdout
+    assert "\x1b" not in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 
@@ -74,23 +80,27 @@ def test_the_help_has_a_short_option_too() -> None:
 
 
 def test_the_help_lists_every_command() -> None:
-    listed, _, _ = start("--help").stdout.partition("Shell completion:")
-    assert sorted(re.findall(r"^  (\w+)  ", listed, re.MULTILINE)) == sorted(COMMANDS)
+    assert sorted(re.findall(r"^│ (\w+)  ", start("--help").stdout, re.MULTILINE)) == sorted(COMMANDS)
 
 
-def test_the_help_is_grouped_says_nothing_of_types_and_ends_with_what_every_command_has() -> None:
-    shown = {command: start(command, "--help").stdout for command in COMMANDS}
-    assert all(text.rstrip().endswith("Show this message and exit.") or "sandbox" in text for text in shown.values())
-    headings = re.findall(r"^(\S.*):$", shown["apply"], re.MULTILINE)
+def test_the_help_is_grouped_and_ends_with_the_options_that_every_command_has() -> None:
+    headings = re.findall(r"^╭─ (.*?) ─", start("apply", "--help").stdout, re.MULTILINE)
     last = "Global options, before or after the command"
     assert headings == ["Arguments", "Options", "Result", "Approvals, by number", last]
-    assert not any("<" in text or ">=" in text or "\x1b" in text for text in shown.values())
+
+
+def test_no_word_of_the_help_is_taken_for_markup() -> None:
+    root: Any = typer.main.get_command(cli.app)
+    for name in COMMAND_TABLE:
+        command = reduce(lambda group, word: group.load(word), name.split(), root)
+        texts = [command.help, command.epilog or "", *(param.help for param in command.params)]
+        assert all(render(text).plain == text for text in texts)
 
 
 def test_the_sandboxes_help_has_a_line_for_each_fault_and_quirk() -> None:
     shown = start("sandbox", "--help").stdout
     for name, entry in (*FAULTS.items(), *QUIRKS.items()):
-        assert re.search(rf"^  {re.escape(name)}{'=' if entry.form else ' '}", shown, re.MULTILINE), name
+        assert re.search(rf"^ {re.escape(name)}{'=' if entry.form else ':'}", shown, re.MULTILINE), name
 
 
 def test_without_a_command_the_help_is_shown_and_the_exit_code_says_that_the_command_line_is_wrong() -> None:
@@ -272,6 +282,6 @@ def test_an_interrupt_that_became_another_error_on_its_way_is_130_just_the_same(
         except KeyboardInterrupt as error:
             raise RuntimeError("Error calling __set_name__") from error
 
-    monkeypatch.setattr("ninjasync.config.load.load", interrupted)
+    monkeypatch.setattr("ninjasync.cli.session.load", interrupted)
     assert cli.run(["plan"]) == 130
     assert capsys.readouterr().err == "Error: Interrupted.\n"

@@ -132,7 +132,7 @@ def test_on_a_bad_day_nothing_is_written_and_nothing_forgotten(
     assert (owned(office), office.snapshot(), office.writes()) == (before, stored, [])
 
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
-    monkeypatch.setattr("ninjasync.cli.commands.apply.confirmed", lambda question: False)
+    monkeypatch.setattr("ninjasync.cli.commands.apply.confirm", lambda question: False)
     says_so(office.run("apply"))
     assert (owned(office), office.snapshot(), office.writes()) == (before, stored, [])
 
@@ -194,7 +194,7 @@ def test_within_the_limit_what_is_gone_is_forgotten_if_the_answer_is_yes(
     office.people.disable(office.duo(leaver))
     before = owned(office)
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
-    monkeypatch.setattr("ninjasync.cli.commands.apply.confirmed", lambda question: answer == "yes")
+    monkeypatch.setattr("ninjasync.cli.commands.apply.confirm", lambda question: answer == "yes")
     shown = office.run("apply")
     assert "2 accounts that ninjasync managed" in shown.said
     if answer == "no":

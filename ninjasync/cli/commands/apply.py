@@ -1,35 +1,47 @@
 """``apply``: show, ask, write, report."""
 
-import signal
-import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ninjasync.cli import clock, shared_options
-from ninjasync.cli.commands.plan import redaction_key
-from ninjasync.cli.options import Invocation, LogFormat
-from ninjasync.cli.session import complain, confirmed, context_of, remark, tell_no, tell_refusal, watched
+from ninjasync.cli.monitoring import load_watched
+from ninjasync.cli.options import Invocation, LogFormat, do_nothing
+from ninjasync.cli.progress import Progress
+from ninjasync.cli.session import (
+    choose_redaction_key,
+    complain,
+    confirm,
+    context_of,
+    expect_terminal,
+    remark,
+    report_no,
+    report_refusal,
+)
+from ninjasync.cli.signals import stop_on_signals
+from ninjasync.errors import CommandLineError
+from ninjasync.model.outcome import Outcome, Result, exit_code
+from ninjasync.model.plan import Approvals, Plan
+from ninjasync.report import text
 from ninjasync.report.formats import Format, rendered_run
+from ninjasync.report.outline import left_to_do
+from ninjasync.report.redact import outcome_redactor, redacted, redacted_result
+from ninjasync.runs.apply import Applying, applying, applying_saved
 
-if TYPE_CHECKING:
-    from ninjasync.model.outcome import Outcome, Result
-    from ninjasync.model.plan import Plan
-    from ninjasync.runs.apply import Applying
+OPTIONS = shared_options.APPROVALS
 
 
 def apply(
-    invocation: Invocation,
+    ctx: typer.Context,
     planfile: Annotated[
         Path | None, typer.Argument(metavar="PLANFILE", help="Apply exactly this saved plan, and ask nothing.")
     ] = None,
     yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Ask nothing; needed without a terminal. Lifts no guard.")
+        bool, shared_options.flag("--yes", "-y", help="Ask nothing; needed without a terminal. Lifts no guard.")
     ] = False,
     format: shared_options.FormatOption = Format.TEXT,
     output: shared_options.OutputOption = None,
@@ -42,39 +54,17 @@ def apply(
     lock_timeout: Annotated[
         float, typer.Option(metavar="SECONDS", min=0, help="Wait so long for another run to end.")
     ] = 0,
-    approve_removals: shared_options.RemovalsOption = None,
-    approve_member_removals: shared_options.MemberRemovalsOption = None,
-    approve_source: shared_options.SourceOption = None,
-    approve_privilege_changes: shared_options.PrivilegesOption = None,
-    approve_vanished: shared_options.VanishedOption = None,
-    approve_held: shared_options.HeldOption = None,
 ) -> int:
-    """Plan, ask, and apply to NinjaOne; or apply a saved plan."""
-    invocation.result_goes(format, output)
-    invocation.redact = redact
-    from ninjasync.cli.progress import Progress
-    from ninjasync.errors import CommandLineError
-    from ninjasync.model.outcome import Result, exit_code
-    from ninjasync.model.plan import Approvals
-    from ninjasync.report import text
-    from ninjasync.report.outline import left_to_do
-    from ninjasync.runs.apply import applying, applying_saved
-
+    """Make a plan, or read the saved one; show it, ask, write, and report what became of it."""
+    invocation: Invocation = ctx.obj
+    invocation.take_result_options(format, output, redact=redact)
     if planfile is not None and only:
         raise CommandLineError("--only cannot narrow a saved plan.", "Make the plan with --only, then apply it.")
     asks = planfile is None and not yes
-    if asks and not sys.stdin.isatty():
-        raise CommandLineError("There is no terminal to ask on.", "Give --yes to apply without a question.")
-    approvals = Approvals(
-        removals=approve_removals,
-        member_removals=approve_member_removals,
-        source=approve_source,
-        privilege_changes=approve_privilege_changes,
-        held=approve_held,
-        vanished=approve_vanished,
-        strict=strict,
-    )
-    config, watch = watched(invocation, "apply", whole=not only)
+    if asks:
+        expect_terminal("apply")
+    config, watch = load_watched(invocation, "apply", whole=not only)
+    approvals = Approvals(strict=strict, **invocation.approvals)
     progress = Progress(invocation)
     context = context_of(invocation, config, progress.tell)
     begun: AbstractContextManager[Applying]
@@ -85,90 +75,85 @@ def apply(
     with ExitStack() as stack:
         with progress.reading("Duo and NinjaOne" if planfile is None else "NinjaOne"):
             run = stack.enter_context(begun)
-        watch.plan = plan = run.plan
-        told = _Told(plan, redaction_key(run.redaction_key()) if redact else None)
-        shown = text.render_plan(told.plan, color=invocation.color(error=format is not Format.TEXT))
-        as_it_goes = format is Format.TEXT and output is None
-        if as_it_goes:
-            invocation.deliver(shown)
-        elif asks:
-            typer.echo(shown, nl=False, err=True)
-        said_no = asks and bool(plan.changes) and not plan.refused and not confirmed(_question(len(plan.changes)))
-        if plan.refused or said_no:
-            result = Result.skipped(plan, "refused by a guard" if plan.refused else "the operator said no")
+        watch.plan = run.plan
+        view = _View(invocation, run.plan, choose_redaction_key(run.redaction_key()) if redact else None)
+        view.show_plan(asks=asks)
+        if reason := _reason_to_skip(run.plan, asks=asks):
+            result = Result.skipped(run.plan, reason)
         else:
-            with _stopping(invocation, context.stop), progress.applying(len(plan.writes)) as count:
-                result = run.apply(parallelism=parallelism, tell=told.outcomes_to(count))
+            with (
+                stop_on_signals(context.stop, partial(remark, invocation, _STOPPING)),
+                progress.applying(len(run.plan.writes)) as count,
+            ):
+                result = run.apply(parallelism=parallelism, tell=view.redact_outcomes(count))
         watch.result = result
-        if said_no:  # who said so need not be told
-            invocation.watch = None
-        code = 3 if said_no else exit_code(plan, result)
-        if unrecorded := run.finish(result, code):
-            code = code if code in (130, 6) else unrecorded.exit_code
-    plan, result = told.plan, told.result(result)
-    steps = left_to_do(result)
-    if as_it_goes:
-        invocation.deliver(text.render_result(result, plan, steps, color=invocation.color()))
-    else:
-        invocation.deliver(rendered_run(plan, clock.now(), format, result, code, steps))
-        if format is Format.JSON and invocation.log_format is LogFormat.JSON:
-            remark(invocation, *steps)
-        elif format is Format.JSON:
-            typer.echo(text.render_steps(steps), nl=False, err=True)
-    tell_refusal(invocation, plan)
-    if said_no:
-        tell_no(invocation, "nothing was written", plan.tenant)
+        code = 3 if reason else exit_code(run.plan, result)
+        unrecorded = run.finish(result, code)
+    if unrecorded and code not in (130, 6):
+        code = unrecorded.exit_code
+    result = view.redact_result(result)
+    view.show_result(result, code)
+    if reason == _SAID_NO:
+        invocation.at_end = do_nothing  # the user who said so knows
+        report_no(invocation, "nothing was written", run.plan.tenant)
     for error in filter(None, (result.fatal, unrecorded)):
         complain(invocation, error)
     return code
 
 
-class _Told:
-    """A run as it is told: with ``key`` nobody is named."""
+_SAID_NO = "the operator said no"
+_STOPPING = "Stopping: the calls under way finish, the rest is left to the next run."
 
-    def __init__(self, plan: "Plan", key: bytes | None) -> None:
-        self._exact, self._key, self.plan = plan, key, plan
-        if key is not None:
-            from ninjasync.report.redact import redacted  # as below: most runs do not need it
 
-            self.plan = redacted(plan, key)
+def _reason_to_skip(plan: Plan, *, asks: bool) -> str:
+    """Ask, where that is to be done; return why nothing may be written, "" where the plan is to be applied."""
+    if plan.refused:
+        return "refused by a guard"
+    if not asks or not plan.changes:
+        return ""
+    changes = "this change" if len(plan.changes) == 1 else f"these {len(plan.changes)} changes"
+    return "" if confirm(f"\nApply {changes}?") else _SAID_NO
 
-    def outcomes_to(self, tell: "Callable[[Outcome], None]") -> "Callable[[Outcome], None]":
-        """Return what tells ``tell`` of each outcome."""
+
+class _View:
+    """A run as the operator sees it; with a ``key`` it shows tokens in place of names."""
+
+    def __init__(self, invocation: Invocation, plan: Plan, key: bytes | None) -> None:
+        self._invocation, self._plan, self._key = invocation, plan, key
+        self._shown = plan if key is None else redacted(plan, key)
+        # As text on a terminal the plan is shown before the question, and what became of it after.
+        self._in_parts = invocation.format is Format.TEXT and invocation.output is None
+
+    def show_plan(self, *, asks: bool) -> None:
+        """Show the plan now, where it is a part of the result or where a question is about it."""
+        color = self._invocation.color(error=self._invocation.format is not Format.TEXT)
+        rendered = text.render_plan(self._shown, color=color)
+        if self._in_parts:
+            self._invocation.deliver(rendered)
+        elif asks:
+            typer.echo(rendered, nl=False, err=True)
+
+    def redact_outcomes(self, tell: Callable[[Outcome], None]) -> Callable[[Outcome], None]:
+        """Return what tells ``tell`` of each outcome as it is shown."""
         if self._key is None:
             return tell
-        from ninjasync.report.redact import outcome_redactor
+        redact = outcome_redactor(self._plan, self._key)
+        return lambda outcome: tell(redact(outcome))
 
-        redacted = outcome_redactor(self._exact, self._key)
-        return lambda outcome: tell(redacted(outcome))
+    def redact_result(self, result: Result) -> Result:
+        """Return the result as it is shown."""
+        return result if self._key is None else redacted_result(result, self._plan, self._key)
 
-    def result(self, result: "Result") -> "Result":
-        """Return the result."""
-        if self._key is None:
-            return result
-        from ninjasync.report.redact import redacted_result
-
-        return redacted_result(result, self._exact, self._key)
-
-
-def _question(number: int) -> str:
-    return f"\nApply {'this change' if number == 1 else f'these {number} changes'}?"
-
-
-@contextmanager
-def _stopping(invocation: Invocation, stop: threading.Event) -> Iterator[None]:
-    """Let SIGINT and SIGTERM set ``stop``, so that the calls under way finish; a second one ends at once."""
-
-    def request(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-        with suppress(RuntimeError):  # where it came amid a write to the same stream
-            remark(invocation, "Stopping: the calls under way finish, the rest is left to the next run.")
-
-    before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    def show_result(self, result: Result, code: int) -> None:
+        """Show what became of the plan, the next steps, and what stood in the way."""
+        invocation = self._invocation
+        steps = left_to_do(result)
+        if self._in_parts:
+            invocation.deliver(text.render_result(result, self._shown, steps, color=invocation.color()))
+        else:
+            invocation.deliver(rendered_run(self._shown, clock.now(), invocation.format, result, code, steps))
+        if invocation.format is Format.JSON and invocation.log_format is LogFormat.JSON:
+            remark(invocation, *steps)
+        elif invocation.format is Format.JSON:
+            typer.echo(text.render_steps(steps), nl=False, err=True)
+        report_refusal(invocation, self._shown)

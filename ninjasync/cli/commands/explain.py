@@ -7,12 +7,15 @@ import typer
 
 from ninjasync.cli import clock, shared_options
 from ninjasync.cli.options import Invocation, PlainFormat
-from ninjasync.cli.session import context_of, loaded, reading
+from ninjasync.cli.session import context_of, load_config, show_reading
+from ninjasync.explain import run
+from ninjasync.report import explain as report
 from ninjasync.report.formats import Format
+from ninjasync.runs.inspection import inspect
 
 
 def explain(
-    invocation: Invocation,
+    ctx: typer.Context,
     who: Annotated[
         str,
         typer.Argument(
@@ -23,15 +26,12 @@ def explain(
     ],
     format: shared_options.PlainFormatOption = PlainFormat.TEXT,
 ) -> int:
-    """Tell why a user has this NinjaOne account, or none. Reads only."""
-    invocation.result_goes(Format(format), None)
-    from ninjasync.explain import run
-    from ninjasync.report import explain as report
-    from ninjasync.runs.inspection import inspect
-
-    config = loaded(invocation)
+    """Read both sides as a plan does, and show what decides about the user."""
+    invocation: Invocation = ctx.obj
+    invocation.take_result_options(Format(format))
+    config = load_config(invocation)
     key = os.fsencode(os.environ.get("NINJASYNC_REDACT_KEY", "")) or None
-    with reading(invocation) as tell, inspect(context_of(invocation, config, tell), key) as inspection:
+    with show_reading(invocation) as tell, inspect(context_of(invocation, config, tell), key) as inspection:
         explanation = run.explain(config, who, inspection)
     if format is PlainFormat.JSON:
         invocation.deliver(report.render_json(explanation, clock.now(), invocation.tenant))

@@ -1,36 +1,31 @@
 """``fleet``: plan, apply and status for many tenants."""
 
-import os
-import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from ninjasync.cli import shared_options
-from ninjasync.cli.help import Command, Group
-from ninjasync.cli.options import Invocation, with_globals
-from ninjasync.cli.session import confirmed
+from ninjasync import cli
+from ninjasync.cli import clock, shared_options
+from ninjasync.cli.fleet_progress import FleetProgress
+from ninjasync.cli.logs import start_logging
+from ninjasync.cli.options import Invocation
+from ninjasync.cli.session import confirm, expect_terminal
+from ninjasync.cli.signals import stop_on_signals
+from ninjasync.config.fleet import Fleet, TenantFile, find_fleet
+from ninjasync.errors import CommandLineError
+from ninjasync.fleet.run import FleetRun, run_tenants
+from ninjasync.fleet.status import read_status
+from ninjasync.fleet.tenants import choose_tenants, file_name_of, load_fleet, parse_shard
+from ninjasync.model.fleet import FleetResult, total
+from ninjasync.report import fleet as report
+from ninjasync.report.fleet_html import render_html
 from ninjasync.report.formats import Format
-
-if TYPE_CHECKING:
-    from ninjasync.config.fleet import Fleet, TenantFile
-    from ninjasync.fleet.run import FleetRun
-    from ninjasync.model.fleet import FleetResult
-
-app = typer.Typer(
-    cls=Group,
-    help="The same for many tenants: each in a process of its own, and one table of all.",
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["--help", "-h"]},
-)
 
 FleetOption = Annotated[
     Path | None,
@@ -45,23 +40,17 @@ ShardOption = Annotated[
 ]
 AtOnceOption = Annotated[
     int | None,
-    typer.Option("--at-once", metavar="N", min=1, max=256, help="Tenants at once, in place of [fleet] at_once."),
+    typer.Option("--at-once", metavar="N", min=1, max=256, help="Tenants at once, in place of the fleet's at_once."),
 ]
 
 
-@app.callback()
-@with_globals
-def fleet_group(invocation: Invocation) -> None:
-    """Take the options that stand before the command."""
-
-
 def plan(
-    invocation: Invocation,
+    ctx: typer.Context,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Save each tenant's plan here, for fleet apply DIR.")
     ] = None,
     detailed_exitcode: Annotated[
-        bool, typer.Option("--detailed-exitcode", help="Exit with 2 when there are changes.")
+        bool, shared_options.flag("--detailed-exitcode", help="Exit with 2 when there are changes.")
     ] = False,
     fleet: FleetOption = None,
     tenant: TenantOption = None,
@@ -70,29 +59,31 @@ def plan(
     format: shared_options.FormatOption = Format.TEXT,
     output: shared_options.OutputOption = None,
 ) -> int:
-    """Plan for every tenant, and show one table. Writes nothing to NinjaOne."""
-    invocation.result_goes(format, output)
-    found, tenants = _chosen(invocation, fleet, tenant, shard)
+    """Plan for the chosen tenants, keep the plans where that is asked for, and show the table."""
+    invocation: Invocation = ctx.obj
+    invocation.take_result_options(format, output)
+    chosen = _choose(invocation, fleet, tenant, shard)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True, mode=0o700)
     extra = ["--detailed-exitcode"] if detailed_exitcode else []
 
-    def arguments(one: "TenantFile") -> list[str]:
-        return ["plan", *extra, *(["--out", str(_plan_file(out, one))] if out is not None else [])]
+    def arguments(file: TenantFile) -> list[str]:
+        return ["plan", *extra, *(["--out", str(_plan_file(out, file))] if out is not None else [])]
 
     with _results_folder() as folder:
-        result = _run(invocation, _fleet_run("plan", found, folder, arguments, at_once), tenants)
+        result = _Work(invocation, chosen, Path(folder), at_once).run("plan", arguments)
     _deliver(invocation, result)
     return result.exit_code
 
 
 def apply(
-    invocation: Invocation,
+    ctx: typer.Context,
     plans: Annotated[
         Path | None, typer.Argument(metavar="DIR", help="Apply exactly the plans that fleet plan --out DIR saved.")
     ] = None,
     yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Plan and apply tenant by tenant, and ask nothing. Lifts no guard.")
+        bool,
+        shared_options.flag("--yes", "-y", help="Plan and apply tenant by tenant, and ask nothing. Lifts no guard."),
     ] = False,
     fleet: FleetOption = None,
     tenant: TenantOption = None,
@@ -101,192 +92,133 @@ def apply(
     format: shared_options.FormatOption = Format.TEXT,
     output: shared_options.OutputOption = None,
 ) -> int:
-    """Plan, show the table, ask once, and apply exactly those plans; or apply saved ones."""
-    invocation.result_goes(format, output)
-    from ninjasync.errors import CommandLineError
-
-    if plans is None and not yes and not sys.stdin.isatty():
-        raise CommandLineError("There is no terminal to ask on.", "Give --yes to apply without a question.")
+    """Apply saved plans, or plan and apply without a question, or plan for all, ask once and apply."""
+    invocation: Invocation = ctx.obj
+    invocation.take_result_options(format, output)
+    if plans is None and not yes:
+        expect_terminal("apply")
     if plans is not None and not plans.is_dir():
         raise CommandLineError(f"{plans} is no folder.", "Give the folder that fleet plan --out DIR wrote.")
-    found, tenants = _chosen(invocation, fleet, tenant, shard)
+    chosen = _choose(invocation, fleet, tenant, shard)
     with _results_folder() as folder:
+        work = _Work(invocation, chosen, Path(folder), at_once)
         if plans is not None:
-            result = _apply_saved(invocation, found, tenants, plans, folder, at_once)
+            result = work.apply_saved(plans)
         elif yes:
-            made = _fleet_run("apply", found, folder, lambda one: ["apply", "--yes"], at_once)
-            result = _run(invocation, made, tenants)
+            result = work.run("apply", lambda file: ["apply", "--yes"])
         else:
-            result = _ask_and_apply(invocation, found, tenants, folder, at_once)
+            result = work.ask_and_apply()
     _deliver(invocation, result)
     return result.exit_code
 
 
 def status(
-    invocation: Invocation,
+    ctx: typer.Context,
     fleet: FleetOption = None,
     tenant: TenantOption = None,
     format: shared_options.FormatOption = Format.TEXT,
     output: shared_options.OutputOption = None,
 ) -> int:
-    """Tell from the ledgers alone how each tenant's last run went. Asks neither Duo nor NinjaOne."""
-    invocation.result_goes(format, output)
-    from ninjasync.fleet.status import read_status
-
-    _found, tenants = _chosen(invocation, fleet, tenant, None)
-    result = read_status(tenants, _now())
-    _deliver(invocation, result)
+    """Read the ledgers and show the table."""
+    invocation: Invocation = ctx.obj
+    invocation.take_result_options(format, output)
+    _deliver(invocation, read_status(_choose(invocation, fleet, tenant, None).tenants, clock.now()))
     return 0
 
 
-def _ask_and_apply(
-    invocation: Invocation, found: "Fleet", tenants: "Sequence[TenantFile]", folder: Path, at_once: int | None
-) -> "FleetResult":
-    """Plan for all, show the table, ask once, and apply exactly those plans that have changes and were not refused."""
-    from dataclasses import replace
-
-    from ninjasync.model.fleet import total
-    from ninjasync.report.fleet import render_text
-
-    plans = folder / "plans"
-    plans.mkdir()
-    planned = _run(
-        invocation,
-        _fleet_run("plan", found, folder, lambda one: ["plan", "--out", str(_plan_file(plans, one))], at_once),
-        tenants,
-    )
-    typer.echo(render_text(planned, color=invocation.color(error=True)), nl=False, err=True)
-    ready = {row.file for row in planned.rows if row.outcome == "changes"}
-    others = [row for row in planned.rows if row.file not in ready]
-    if not ready or planned.exit_code == 130:
-        return planned
-    if not confirmed(f"\nApply the plans of {len(ready)} tenant{'s' * (len(ready) != 1)}?"):
-        rows = [
-            replace(row, outcome="not begun", exit_code=3, error="the operator said no") if row.file in ready else row
-            for row in planned.rows
-        ]
-        return total("apply", rows)
-    some = [one for one in tenants if str(one.path) in ready]
-    applied = _apply_saved(invocation, found, some, plans, folder, at_once)
-    rest = [replace(row, outcome="done" if row.outcome == "no changes" else row.outcome) for row in others]
-    whole = total("apply", [*applied.rows, *rest])
-    return replace(whole, exit_code=130) if applied.exit_code == 130 else whole
-
-
-def _apply_saved(
-    invocation: Invocation,
-    found: "Fleet",
-    tenants: "Sequence[TenantFile]",
-    plans: Path,
-    folder: Path,
-    at_once: int | None,
-) -> "FleetResult":
-    def arguments(one: "TenantFile") -> list[str] | None:
-        file = _plan_file(plans, one)
-        return ["apply", str(file)] if file.is_file() else None
-
-    made = _fleet_run("apply", found, folder, arguments, at_once, why_not=f"{plans} has no plan of this tenant")
-    return _run(invocation, made, tenants)
-
-
-def _chosen(
-    invocation: Invocation, fleet: Path | None, globs: list[str] | None, shard: str | None
-) -> "tuple[Fleet, tuple[TenantFile, ...]]":
-    """Start logging; return the fleet and the tenants that this command is about."""
-    from ninjasync.cli.logs import start_logging
-    from ninjasync.config.fleet import find_fleet
-    from ninjasync.fleet.tenants import choose_tenants, load_fleet, parse_shard
-
+def _choose(invocation: Invocation, named: Path | None, globs: list[str] | None, shard: str | None) -> Fleet:
+    """Start logging; return the fleet with the tenants that this command is about."""
     start_logging(invocation)
-    found = load_fleet(find_fleet(fleet))
-    return found, choose_tenants(found, globs or [], parse_shard(shard) if shard else None)
+    fleet = load_fleet(find_fleet(named))
+    return replace(fleet, tenants=choose_tenants(fleet, globs or [], parse_shard(shard) if shard else None))
 
 
-def _fleet_run(
-    command: str,
-    found: "Fleet",
-    folder: Path,
-    arguments: "Callable[[TenantFile], list[str] | None]",
-    at_once: int | None,
-    why_not: str = "",
-) -> "FleetRun":
-    from ninjasync.fleet.run import FleetRun
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What is to be done for the tenants of ``fleet``; ``folder`` is for results on their way."""
 
-    return FleetRun(command, found.settings, run_and_exit, folder, _now().date(), arguments, why_not, at_once)
+    invocation: Invocation
+    fleet: Fleet
+    folder: Path
+    at_once: int | None
+
+    def run(
+        self,
+        command: str,
+        arguments: Callable[[TenantFile], list[str] | None],
+        tenants: Sequence[TenantFile] | None = None,
+        why_not: str = "",
+    ) -> FleetResult:
+        """Run a command line for each, and show progress; signals let those under way finish their calls."""
+        some = self.fleet.tenants if tenants is None else tenants
+        settings = self.fleet.settings
+        today = clock.now().date()
+        work = FleetRun(command, settings, run_and_exit, self.folder, today, arguments, why_not, self.at_once)
+        stop = threading.Event()
+        with FleetProgress(self.invocation, len(some)) as progress, stop_on_signals(stop, progress.announce_stop):
+            return run_tenants(work, some, stop, progress.tell)
+
+    def apply_saved(self, plans: Path, tenants: Sequence[TenantFile] | None = None) -> FleetResult:
+        """Apply the plans in a folder; a tenant without one is not begun."""
+
+        def arguments(file: TenantFile) -> list[str] | None:
+            plan_file = _plan_file(plans, file)
+            return ["apply", str(plan_file)] if plan_file.is_file() else None
+
+        return self.run("apply", arguments, tenants, why_not=f"{plans} has no plan of this tenant")
+
+    def ask_and_apply(self) -> FleetResult:
+        """Plan for all, show the table, ask once, and apply exactly the plans with changes that no guard refused."""
+        plans = self.folder / "plans"
+        plans.mkdir()
+        planned = self.run("plan", lambda file: ["plan", "--out", str(_plan_file(plans, file))])
+        typer.echo(report.render_text(planned, color=self.invocation.color(error=True)), nl=False, err=True)
+        ready = {row.file for row in planned.rows if row.outcome == "changes"}
+        if not ready or planned.exit_code == 130:
+            return planned
+        if not confirm(f"\nApply the plans of {len(ready)} tenant{'s' * (len(ready) != 1)}?"):
+            rows = [
+                replace(row, outcome="not begun", exit_code=3, error="the operator said no")
+                if row.file in ready
+                else row
+                for row in planned.rows
+            ]
+            return total("apply", rows)
+        applied = self.apply_saved(plans, [file for file in self.fleet.tenants if str(file.path) in ready])
+        rest = [
+            replace(row, outcome="done" if row.outcome == "no changes" else row.outcome)
+            for row in planned.rows
+            if row.file not in ready
+        ]
+        whole = total("apply", [*applied.rows, *rest])
+        return replace(whole, exit_code=130) if applied.exit_code == 130 else whole
 
 
 def run_and_exit(arguments: list[str]) -> None:
     """Run a tenant's command line in its own process, and end that with the exit code."""
-    from ninjasync.cli import run
-
     try:
-        code = run(arguments)
+        code = cli.run(arguments)
     except KeyboardInterrupt:
         code = 130
     sys.exit(code)
 
 
-def _run(invocation: Invocation, made: "FleetRun", tenants: "Sequence[TenantFile]") -> "FleetResult":
-    """Run all, showing how it gets on; SIGINT and SIGTERM let those under way finish their calls."""
-    from ninjasync.cli.fleet_progress import FleetProgress
-    from ninjasync.fleet.run import run_tenants
-
-    stop = threading.Event()
-    with _stopping(stop), FleetProgress(invocation, len(tenants)) as progress:
-        return run_tenants(made, tenants, stop, progress.tell)
+def _results_folder() -> "tempfile.TemporaryDirectory[str]":
+    """Return a folder that only this user may read: tenants' documents hold names."""
+    return tempfile.TemporaryDirectory(prefix="ninjasync-fleet-")
 
 
-@contextmanager
-def _stopping(stop: threading.Event) -> Iterator[None]:
-    def request(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-        os.write(2, b"\nStopping: tenants under way finish the calls that they made; no other is begun.\n")
-
-    before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def _results_folder() -> Iterator[Path]:
-    """Give a folder that only this user may read: tenants' documents hold names."""
-    with tempfile.TemporaryDirectory(prefix="ninjasync-fleet-") as name:
-        yield Path(name)
-
-
-def _plan_file(folder: Path, tenant: "TenantFile") -> Path:
-    from ninjasync.fleet.tenants import file_name_of
-
+def _plan_file(folder: Path, tenant: TenantFile) -> Path:
     return folder / f"{file_name_of(tenant)}.plan.json"
 
 
-def _deliver(invocation: Invocation, result: "FleetResult") -> None:
-    from ninjasync.report import fleet
-
+def _deliver(invocation: Invocation, result: FleetResult) -> None:
     match invocation.format:
         case Format.TEXT:
-            invocation.deliver(fleet.render_text(result, color=invocation.color()))
+            invocation.deliver(report.render_text(result, color=invocation.color()))
         case Format.JSON:
-            invocation.deliver(fleet.render_json(result, _now()))
+            invocation.deliver(report.render_json(result, clock.now()))
         case Format.MARKDOWN:
-            invocation.deliver(fleet.render_markdown(result, _now()))
+            invocation.deliver(report.render_markdown(result, clock.now()))
         case Format.HTML:
-            from ninjasync.report.fleet_html import render_html
-
-            invocation.deliver(render_html(result, _now()))
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-_PANEL = "Commands"
-
-app.command("plan", cls=Command, rich_help_panel=_PANEL)(with_globals(plan))
-app.command("apply", cls=Command, rich_help_panel=_PANEL)(with_globals(apply))
-app.command("status", cls=Command, rich_help_panel=_PANEL)(with_globals(status))
+            invocation.deliver(render_html(result, clock.now()))

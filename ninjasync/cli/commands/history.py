@@ -1,4 +1,4 @@
-"""``history``: past runs, what one of them did, and what was ever done to one user."""
+"""``history``: past runs, what one of them did, and all that was done to one user."""
 
 from typing import Annotated
 
@@ -6,12 +6,15 @@ import typer
 
 from ninjasync.cli import shared_options
 from ninjasync.cli.options import Invocation, PlainFormat
-from ninjasync.cli.session import loaded
+from ninjasync.cli.session import load_config
+from ninjasync.errors import CommandLineError
+from ninjasync.report import history as report
 from ninjasync.report.formats import Format
+from ninjasync.runs.history import past_of_user, past_run, past_runs
 
 
 def history(
-    invocation: Invocation,
+    ctx: typer.Context,
     run: Annotated[str | None, typer.Argument(metavar="RUN", help="A run's id, or the beginning of it.")] = None,
     user: Annotated[
         str | None,
@@ -19,24 +22,23 @@ def history(
     ] = None,
     format: shared_options.PlainFormatOption = PlainFormat.TEXT,
 ) -> int:
-    """Show past runs; for one run every operation with its outcome, before and after."""
-    invocation.format = Format(format)
-    from ninjasync.errors import CommandLineError
-    from ninjasync.report import history as report
-    from ninjasync.runs.history import past_of_user, past_run, past_runs
-
+    """Read the ledger, and show all runs, one run, or one user's operations."""
+    invocation: Invocation = ctx.obj
+    invocation.take_result_options(Format(format))
     if run is not None and user is not None:
         raise CommandLineError("RUN and --user exclude one another.", "Give one of them.")
-    config = loaded(invocation)
+    config = load_config(invocation)
     as_json = format is PlainFormat.JSON
     if user is not None:
-        done = past_of_user(config, user)
-        invocation.deliver((report.user_as_json if as_json else report.user_as_text)(user, done, invocation.tenant))
+        operations = past_of_user(config, user)
+        invocation.deliver(
+            (report.user_as_json if as_json else report.user_as_text)(user, operations, invocation.tenant)
+        )
     elif run is None:
         runs = past_runs(config)
         invocation.deliver((report.runs_as_json if as_json else report.runs_as_text)(runs, invocation.tenant))
     else:
-        found, operations = past_run(config, run)
+        past, operations_of_run = past_run(config, run)
         render = report.run_as_json if as_json else report.run_as_text
-        invocation.deliver(render(found, operations, invocation.tenant))
+        invocation.deliver(render(past, operations_of_run, invocation.tenant))
     return 0

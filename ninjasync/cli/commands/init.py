@@ -1,7 +1,9 @@
 """``init``: a first configuration from a few questions; the example; the schema for editors."""
 
 import getpass
+import json
 import sys
+import textwrap
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -9,25 +11,93 @@ from typing import Annotated
 import typer
 
 from ninjasync.cli import clock
-from ninjasync.cli.options import Invocation, quoted
+from ninjasync.cli.options import quoted
+from ninjasync.cli.shared_options import flag
+from ninjasync.config import example as shipped
+from ninjasync.errors import CommandLineError
 from ninjasync.files import write_private
+from ninjasync.report import plan_schema
+from ninjasync.report.escape import visible
+from ninjasync.runs.interview import interview
 
 
 class _Schema(StrEnum):
-    """What a JSON schema may be asked for of."""
+    """The documents that have a JSON schema."""
 
     CONFIG = "config"
     PLAN = "plan"
+
+
+def init(
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where to write it; default: ./config.toml.")
+    ] = None,
+    example: Annotated[bool, flag("--example", help="Give the example with every key; no questions.")] = False,
+    schema: Annotated[bool, flag("--schema", help="Give a JSON schema; no questions.")] = False,
+    what: Annotated[
+        _Schema | None,
+        typer.Argument(
+            metavar="WHAT", help="With --schema: config (default), for editors, or plan: of its JSON document."
+        ),
+    ] = None,
+) -> int:
+    """Give the example or a schema; else ask, and write the configuration and the secrets' files."""
+    asks = not (example or schema)
+    if what is not None and not schema:
+        raise CommandLineError(
+            f'"{what}" says which schema, and none is asked for.', "Give --schema, or leave it away."
+        )
+    if example and schema:
+        raise CommandLineError("--example and --schema exclude one another.", "Give one of them.")
+    if asks and not sys.stdin.isatty():
+        raise CommandLineError("There is no terminal to ask on.", "Give --example or --schema, or run it on one.")
+    if not asks:
+        return _write(output, _schema(what) if schema else shipped.text())
+    output = output or Path("config.toml")
+    if not _may_write(output):
+        return 3
+    answers = interview(_Terminal(), output.resolve().parent, clock.now().astimezone())
+    for path, secret in answers.files.items():
+        write_private(path, f"{secret.get_secret_value()}\n".encode())
+    _save(output, answers.config_toml())
+    place = "" if output == Path("config.toml") else f" --config {quoted(output)}"
+    typer.echo(f"Next: ninjasync check{place}", err=True)
+    return 0
+
+
+def _schema(what: _Schema | None) -> str:
+    return json.dumps(plan_schema.schema() if what is _Schema.PLAN else shipped.schema(), indent=2) + "\n"
+
+
+def _write(output: Path | None, text: str) -> int:
+    """Write to a file, else to standard output; return the exit code."""
+    if output is None:
+        typer.echo(text, nl=False)
+    elif _may_write(output):
+        _save(output, text)
+    else:
+        return 3
+    return 0
+
+
+def _save(path: Path, text: str) -> None:
+    write_private(path, text.encode())
+    typer.echo(f"Written: {path}", err=True)
+
+
+def _may_write(path: Path) -> bool:
+    """Ask, if a file exists, whether to overwrite it. Raises CommandLineError without a terminal to ask on."""
+    if not path.exists():
+        return True
+    if not sys.stdin.isatty():
+        raise CommandLineError(f"{path} is there already.", "Give another --output, or move it away.")
+    return bool(typer.confirm(f"{path} is there already. Overwrite it?", default=False, err=True))
 
 
 class _Terminal:
     """Asks on the terminal; questions go to standard error."""
 
     def say(self, text: str) -> None:
-        import textwrap
-
-        from ninjasync.report.escape import visible
-
         indent = " " * (len(text) - len(text.lstrip()))
         lines = textwrap.wrap(visible(text), 80, subsequent_indent=indent, break_long_words=False)
         typer.echo("\n".join(lines), err=True)
@@ -41,71 +111,3 @@ class _Terminal:
             return getpass.getpass(f"{question} (not shown): ")
         except EOFError as error:
             raise typer.Abort from error
-
-
-def init(
-    invocation: Invocation,
-    output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Where to write it; default: ./config.toml.")
-    ] = None,
-    example: Annotated[bool, typer.Option("--example", help="Give the example with every key; no questions.")] = False,
-    schema: Annotated[bool, typer.Option("--schema", help="Give a JSON schema; no questions.")] = False,
-    what: Annotated[
-        _Schema | None,
-        typer.Argument(
-            metavar="WHAT", help="With --schema: config (default), for editors, or plan: of its JSON document."
-        ),
-    ] = None,
-) -> int:
-    """Write a commented config.toml from a few questions (mode 0600)."""
-    from ninjasync.config import example as shipped
-    from ninjasync.errors import CommandLineError
-
-    asks = not (example or schema)
-    if what is not None and not schema:
-        raise CommandLineError(
-            f'"{what}" says which schema, and none is asked for.', "Give --schema, or leave it away."
-        )
-    if example and schema:
-        raise CommandLineError("--example and --schema exclude one another.", "Give one of them.")
-    if asks and not sys.stdin.isatty():
-        raise CommandLineError("There is no terminal to ask on.", "Give --example or --schema, or run it on one.")
-    if asks and output is None:
-        output = Path("config.toml")
-    if output is not None and output.exists() and not _may_go(output):
-        return 3
-    if asks:
-        from ninjasync.runs.interview import interview
-
-        assert output is not None
-        answers = interview(_Terminal(), output.resolve().parent, clock.now().astimezone())
-        for path, secret in answers.files.items():
-            write_private(path, f"{secret.get_secret_value()}\n".encode())
-        text = answers.config_toml()
-    elif schema:
-        import json
-
-        from ninjasync.report import plan_schema
-
-        found = plan_schema.schema() if what is _Schema.PLAN else shipped.schema()
-        text = json.dumps(found, indent=2) + "\n"
-    else:
-        text = shipped.text()
-    if output is None:
-        typer.echo(text, nl=False)
-        return 0
-    write_private(output, text.encode())
-    typer.echo(f"Written: {output}", err=True)
-    if asks:
-        place = "" if output == Path("config.toml") else f" --config {quoted(output)}"
-        typer.echo(f"Next: ninjasync check{place}", err=True)
-    return 0
-
-
-def _may_go(path: Path) -> bool:
-    """Ask whether a file may be overwritten. Raises CommandLineError where nobody can be asked."""
-    from ninjasync.errors import CommandLineError
-
-    if not sys.stdin.isatty():
-        raise CommandLineError(f"{path} is there already.", "Give another --output, or move it away.")
-    return bool(typer.confirm(f"{path} is there already. Overwrite it?", default=False, err=True))

@@ -10,24 +10,28 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated, TypeVar
 
 import typer
 
-from ninjasync.cli.options import Invocation, quoted
+from ninjasync.cli.options import quoted
+from ninjasync.errors import CommandLineError, NinjasyncError
 from ninjasync.files import write_private
+from ninjasync.report.escape import visible
+from ninjasync.sandbox.box import Sandbox
+from ninjasync.sandbox.company.events import UnknownWord
+from ninjasync.sandbox.company.staffing import existing_accounts, make_company
 from ninjasync.sandbox.faults.catalogue import FAULTS, QUIRKS, describe, describe_servers, parse_fault, parse_quirks
-
-if TYPE_CHECKING:
-    from ninjasync.sandbox.box import Sandbox
 
 T = TypeVar("T")
 
-_WEATHER = "Bad weather"
+_FAULTY = "Faults and quirks (listed below)"
+EPILOG = "\n\n".join(
+    ["NAME=VALUE for --fault:", describe(FAULTS), "NAME for --quirk:", describe(QUIRKS), describe_servers()]
+)
 
 
 def sandbox(
-    invocation: Invocation,
     users: Annotated[int, typer.Option(metavar="N", min=1, max=200_000, help="How many people Duo knows.")] = 60,
     seed: Annotated[int, typer.Option(metavar="S", help="The same seed makes the same company and weather.")] = 1,
     write_config: Annotated[
@@ -41,38 +45,29 @@ def sandbox(
         list[str] | None,
         typer.Option(
             metavar="NAME=VALUE",
-            help="Let this go wrong (repeatable), at both services or, with duo. or scim. before the name, at one."
-            f"\n\n{describe(FAULTS)}",
-            rich_help_panel=_WEATHER,
+            help="Let this go wrong (repeatable), at both services or, with duo. or scim. before the name, at one.",
+            rich_help_panel=_FAULTY,
         ),
     ] = None,
     quirk: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="Have the ways of another server (repeatable): one of these habits,"
-            f" or all of one server by its name.\n\n{describe(QUIRKS)}\n\n{describe_servers()}",
-            rich_help_panel=_WEATHER,
+            help="Have the ways of another server (repeatable): one of these habits, or all of one server by its name.",
+            rich_help_panel=_FAULTY,
         ),
     ] = None,
 ) -> int:
-    """Serve a local Duo Admin API and a local NinjaOne SCIM endpoint, for training and CI.
-
-    While it serves, let things happen in the company: type help, hire, leave, disable, promote, rename,
-    move, return, rename-group or year, each maybe with a user, or send such a line by POST.
-    """
-    faults = dict(_each("--fault", parse_fault, fault))
-    _each("--quirk", lambda text: parse_quirks([text]), quirk)
-    from ninjasync.sandbox.box import Sandbox
-    from ninjasync.sandbox.company.staffing import existing_accounts, make_company
-
+    """Make a company, serve both sides until interrupted, and let events happen as they are typed."""
+    faults = dict(_parse_each("--fault", parse_fault, fault))
+    _parse_each("--quirk", lambda text: parse_quirks([text]), quirk)
     people = make_company(users=users, seed=seed)
-    there = existing_accounts(people, seed=seed)
+    accounts = existing_accounts(people, seed=seed)
     ports = (0, 0) if port is None else (port, port + 1)
     box = Sandbox(
-        people, there, duo_port=ports[0], scim_port=ports[1], faults=faults, quirks=quirk or (), fault_seed=seed
+        people, accounts, duo_port=ports[0], scim_port=ports[1], faults=faults, quirks=quirk or (), fault_seed=seed
     )
-    with _serving(box, ports):
+    with _serve(box, ports):
         text = box.config_toml()
         if write_config is None:
             typer.echo(text)
@@ -84,7 +79,7 @@ def sandbox(
         if write_config is not None:
             typer.echo(f"Try: ninjasync plan --config {quoted(write_config)}", err=True)
         typer.echo(f"Type an event, such as help, or POST it to {box.events_url}", err=True)
-        _hear(box)
+        _start_hearing(box)
         with suppress(KeyboardInterrupt):
             while True:
                 time.sleep(3600)  # on Windows, Ctrl-C wakes from this, and not from waiting for an event
@@ -92,9 +87,7 @@ def sandbox(
 
 
 @contextmanager
-def _serving(box: "Sandbox", ports: tuple[int, int]) -> Iterator[None]:
-    from ninjasync.errors import NinjasyncError
-
+def _serve(box: Sandbox, ports: tuple[int, int]) -> Iterator[None]:
     try:
         box.start()
     except OSError as error:
@@ -109,7 +102,7 @@ def _serving(box: "Sandbox", ports: tuple[int, int]) -> Iterator[None]:
         box.stop()
 
 
-def _hear(box: "Sandbox") -> None:
+def _start_hearing(box: Sandbox) -> None:
     """Let happen what is typed, where a terminal or a pipe is there to type into."""
     try:
         descriptor = sys.stdin.fileno()
@@ -121,13 +114,11 @@ def _hear(box: "Sandbox") -> None:
             signal.signal(signal.SIGTTIN, signal.SIG_IGN)  # in the background it serves on, unheard
     elif not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
         return
-    threading.Thread(target=_tell_all, args=(box, descriptor), name="sandbox-events", daemon=True).start()
+    threading.Thread(target=_hear_events, args=(box, descriptor), name="sandbox-events", daemon=True).start()
 
 
-def _tell_all(box: "Sandbox", descriptor: int) -> None:
+def _hear_events(box: Sandbox, descriptor: int) -> None:
     """Answer each line; by the descriptor, as a thread that waits in sys.stdin would hold up the end."""
-    from ninjasync.report.escape import visible
-
     left = b""
     with suppress(OSError, ValueError):
         while chunk := os.read(descriptor, 4096):
@@ -137,18 +128,14 @@ def _tell_all(box: "Sandbox", descriptor: int) -> None:
                     typer.echo(visible(_answer(box, line.decode("utf-8", "replace"))), err=True)
 
 
-def _answer(box: "Sandbox", line: str) -> str:
-    from ninjasync.sandbox.company.events import UnknownWord
-
+def _answer(box: Sandbox, line: str) -> str:
     try:
         return box.events.tell(line)
     except UnknownWord as error:
         return str(error)
 
 
-def _each(option: str, parse: Callable[[str], T], texts: list[str] | None) -> list[T]:
-    from ninjasync.errors import CommandLineError
-
+def _parse_each(option: str, parse: Callable[[str], T], texts: list[str] | None) -> list[T]:
     try:
         return [parse(text) for text in texts or ()]
     except ValueError as error:

@@ -1,0 +1,29 @@
+"""Ties a command to [monitor]: what is known of its run, and the notifications when it ends."""
+
+import sys
+from functools import partial
+
+from ninjasync.cli import clock
+from ninjasync.cli.options import Invocation
+from ninjasync.cli.session import load_config
+from ninjasync.config.schema import Config
+from ninjasync.runs import monitor
+from ninjasync.runs.watch import Watch
+
+
+def load_watched(invocation: Invocation, command: str, *, whole: bool) -> tuple[Config, Watch]:
+    """Return the configuration, and the run so far, for the command to fill in; [monitor] is told at the end.
+
+    Of a plan on a terminal nothing is told: its user sees it, and it must neither calm nor
+    set off an alarm about the runs that no user sees.
+    """
+    config = load_config(invocation)
+    watch = Watch(config, command, clock.now(), whole)
+    if config.monitor.has_listeners and not (command == "plan" and sys.stderr.isatty()):
+        invocation.at_end = partial(_notify, watch)
+    return config, watch
+
+
+def _notify(watch: Watch, exit_code: int, error: BaseException | None) -> None:
+    watch.error = error
+    monitor.tell(watch, exit_code, clock.now())
