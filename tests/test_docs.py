@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import ast
-import io
 import json
 import os
 import re
-import shlex
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -23,25 +20,19 @@ from pydantic import BaseModel
 
 import ninjasync
 from ninjasync import errors
-from ninjasync.cli import app, run
+from ninjasync.cli import app
 from ninjasync.cli.commands import COMMANDS as COMMAND_TABLE
 from ninjasync.config import schema, secrets
 from ninjasync.config.load import load
 from ninjasync.config.schema import Config
-from ninjasync.files import write_private
 from ninjasync.model import outcome
 from ninjasync.planning import guards
 from ninjasync.report import metrics
-from ninjasync.sandbox.box import EVENTS_PATH, Sandbox
+from ninjasync.sandbox.box import Sandbox
 from ninjasync.sandbox.company.staffing import existing_accounts, make_company
 from ninjasync.sandbox.faults.catalogue import FAULTS, QUIRKS, SERVERS
+from tests.support.documents import CHANGELOG, EXAMPLE, MANUAL, PACKAGE, README, ROOT, below, table
 
-ROOT = Path(__file__).resolve().parent.parent
-PACKAGE = Path(ninjasync.__file__).parent
-README = (ROOT / "README.md").read_text("utf-8")
-CHANGELOG = (ROOT / "CHANGELOG.md").read_text("utf-8")
-MANUAL = {path.stem: path.read_text("utf-8") for path in sorted((PACKAGE / "manual").glob("*.md"))}
-EXAMPLE = (ROOT / "config.example.toml").read_text("utf-8")
 CI = (ROOT / ".ci" / "run").read_text("utf-8")
 
 # What nobody else can fill in; every other line of the example holds the default.
@@ -58,31 +49,6 @@ AMBIGUOUS = {"path": "state", "patch": "dialect"}
 
 
 # --- reading the documents -------------------------------------------------------------------
-
-
-def without_code(text: str) -> str:
-    """Return ``text`` without its blocks of code, whose comments look like headings."""
-    return re.sub(r"^ *```.*?^ *```$", "", text, flags=re.MULTILINE | re.DOTALL)
-
-
-def headings(text: str) -> list[str]:
-    return re.findall(r"^#+ .+$", without_code(text), re.MULTILINE)
-
-
-def below(page: str, heading: str) -> str:
-    """Return what a page of the manual says below ``heading``, up to the next one of the same or a higher level."""
-    level = len(heading) - len(heading.lstrip("#"))
-    found = re.search(rf"^{re.escape(heading)}\n(.*?)(?=^#{{1,{level}}} |\Z)", MANUAL[page], re.MULTILINE | re.DOTALL)
-    assert found, f"manual/{page}.md lacks the heading {heading!r}"
-    return found.group(1)
-
-
-def table(text: str) -> list[list[str]]:
-    """Return the rows of the first table in ``text``, a list of cells each, without its head."""
-    lines = re.search(r"^\|.*\n\|(?: --- \|)+\n((?:\|.*\n)*)", text, re.MULTILINE)
-    assert lines, "a table is missing"
-    rows = lines.group(1).replace("\\|", "\0").splitlines()
-    return [[cell.strip().replace("\0", "|") for cell in row.strip("|").split("|")] for row in rows]
 
 
 def commands() -> list[str]:
@@ -319,76 +285,6 @@ def test_the_manual_explains_only_problem_codes_that_the_code_has() -> None:
         assert cure
 
 
-def test_the_files_to_which_the_manual_sends_a_newcomer_exist_and_hold_what_it_names() -> None:
-    def file(path: str) -> Path:
-        return PACKAGE / path if (PACKAGE / path).exists() else ROOT / path
-
-    page = MANUAL["architecture"]
-    paths = set(re.findall(r"`([\w./-]+/[\w./-]*|[\w.-]+\.(?:py|toml|md))`", page))
-    assert len(paths) > 60
-    assert [path for path in sorted(paths) if not file(path).exists()] == []
-    named = re.findall(r"`(\w+)` in `([\w/]+\.py)`", page)
-    assert len(named) >= 10
-    for name, path in named:
-        assert re.search(rf"^(class )?{name}\b", file(path).read_text("utf-8"), re.MULTILINE), (name, path)
-
-
-def test_the_architecture_page_names_every_room() -> None:
-    rooms = {f"{path.name}/" for path in PACKAGE.iterdir() if path.is_dir() and any(path.glob("*.*"))} - {
-        "__pycache__/"
-    }
-    assert {row[0].strip("`") for row in table(below("architecture", "## The rooms"))} == rooms
-
-
-# --- the documents as a whole ----------------------------------------------------------------
-
-
-def test_the_readme_is_short_enough_to_be_read() -> None:
-    assert len(README.split()) <= 2500
-
-
-def test_the_readme_leads_to_every_page_of_the_manual() -> None:
-    rows = table(README.partition("\n## Where to go on\n")[2])
-    assert sorted(row[0] for row in rows) == [f"[{name}](ninjasync/manual/{name}.md)" for name in MANUAL]
-
-
-@pytest.mark.parametrize("name", MANUAL)
-def test_a_page_of_the_manual_begins_with_its_one_title(name: str) -> None:
-    assert re.fullmatch(r"[a-z]+(-[a-z]+)*", name)
-    assert MANUAL[name].startswith("# ")
-    assert [line for line in headings(MANUAL[name]) if line.startswith("# ")] == [MANUAL[name].partition("\n")[0]]
-
-
-def anchor(heading: str) -> str:
-    """Return what a link to ``heading`` ends with, as GitHub makes it."""
-    return re.sub(r"[^\w -]", "", heading.lstrip("# ").lower()).replace(" ", "-")
-
-
-@pytest.mark.parametrize(
-    "path", [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((PACKAGE / "manual").glob("*.md"))]
-)
-def test_every_link_within_the_documents_leads_somewhere(path: Path) -> None:
-    for link in re.findall(r"\]\(([^)\s]+)\)", without_code(path.read_text("utf-8"))):
-        if link.startswith("https://"):
-            continue
-        file, _, place = link.partition("#")
-        target = (path.parent / file) if file else path
-        assert target.exists(), link
-        if place:
-            assert place in map(anchor, headings(target.read_text("utf-8"))), link
-
-
-@pytest.mark.parametrize("name", MANUAL)
-def test_a_page_names_only_pages_that_exist(name: str) -> None:
-    named = re.findall(r"ninjasync manual ([a-z-]+)", MANUAL[name] + README)
-    assert set(named) <= set(MANUAL)
-
-
-@pytest.mark.parametrize("text", [README, CHANGELOG, EXAMPLE, *MANUAL.values()])
-def test_no_document_calls_an_account_he(text: str) -> None:
-    assert re.findall(r"\b(?:he|him|his|himself)\b", text, re.IGNORECASE) == []
-
-
 # --- what the README shows and tells to run --------------------------------------------------
 
 
@@ -415,49 +311,6 @@ def test_the_plan_in_the_readme_is_what_the_demo_prints() -> None:
     for piece in pieces:
         at = printed.find(f"{piece}\n", at)
         assert at >= 0, f"the demo no longer prints, or not here:\n{piece}"
-
-
-def examples(page: str) -> list[tuple[str, str]]:
-    """Return the commands in a page's blocks of ``console``, in order, each with what it is shown to print."""
-    shown = "".join(re.findall(r"^```console\n(.*?)^```$", MANUAL[page], re.MULTILINE | re.DOTALL))
-    return [(command, printed) for command, _, printed in (part.partition("\n") for part in shown.split("$ ")[1:])]
-
-
-def pattern(printed: str) -> str:
-    """Return the pattern of what is shown; […] stands for anything."""
-    return ".*".join(re.escape(piece) for piece in re.split(r"\[…\]\n?", printed))
-
-
-def run_here(arguments: list[str]) -> tuple[str, int]:
-    """Run the program in this process; return what a terminal shows, and the exit code."""
-    shown, drops = io.StringIO(), arguments[-2:] == [">", "/dev/null"]
-    with redirect_stdout(io.StringIO() if drops else shown), redirect_stderr(shown):
-        code = run(arguments[:-2] if drops else arguments)
-    return shown.getvalue(), code
-
-
-@pytest.mark.parametrize("page", [page for page in MANUAL if examples(page)])
-def test_the_examples_of_the_manual_print_what_it_shows(
-    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("NINJASYNC_CONFIG", "config.toml")
-    monkeypatch.setenv("NINJASYNC_STATE__PATH", str(tmp_path / "ledger.sqlite3"))
-    people, code = make_company(60), 0
-    with Sandbox(people, existing_accounts(people)) as box:
-        write_private(tmp_path / "config.toml", box.config_toml().encode())
-        for command, shown in examples(page):
-            match shlex.split(command):
-                case ["ninjasync", *arguments]:
-                    printed, code = run_here(arguments)
-                case ["curl", "-d", event, url]:
-                    assert url.endswith(EVENTS_PATH)
-                    printed = f"{box.events.tell(event)}\n"
-                case ["echo", "$?"]:
-                    printed = f"{code}\n"
-                case _:
-                    raise AssertionError(command)
-            assert re.fullmatch(pattern(shown), printed, re.DOTALL), f"$ {command}\n{printed}"
 
 
 def test_the_readme_holds_exactly_two_commands_that_start_from_nothing_each_on_one_line() -> None:
