@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from itertools import count
 from types import TracebackType
 from typing import Self
@@ -71,6 +72,7 @@ class Sandbox:
         self._lock = threading.Lock()
         self._connections = count(1)
         self._services: dict[str, Service] = {}
+        self._fronts = {name: self._service(name) for name in ("duo", "scim")}
         self.set_weather(faults=faults, quirks=quirks, seed=fault_seed)
 
     def set_weather(
@@ -106,6 +108,18 @@ class Sandbox:
 
         return answer
 
+    def intercept(self, service: str, function: Callable[[HttpRequest, Service], HttpResponse]) -> None:
+        """Let each request to ``service``, "duo" or "scim", pass through ``function`` from now on.
+
+        It gets the request and the service that would answer it, and returns the response. The one that
+        was added last gets the request first. All stay in any weather, and after a stop.
+        """
+        behind = self._fronts[service]
+        self._fronts[service] = lambda request: function(request, behind)
+
+    def _answer(self, service: str, request: HttpRequest) -> HttpResponse:
+        return self._fronts[service](request)
+
     def _told(self, request: HttpRequest) -> HttpResponse:
         line = request.body.decode("utf-8", "replace") if request.method == "POST" else "help"
         try:
@@ -120,7 +134,7 @@ class Sandbox:
             for name in ("duo", "scim"):
                 listener = Listener(
                     name,
-                    self._service(name),
+                    partial(self._answer, name),
                     port=self._ports[name],
                     record=self._record,
                     number=lambda: next(self._connections),

@@ -19,30 +19,20 @@ from ninjasync.config.load import load
 from ninjasync.config.tenant import tenant_of
 from ninjasync.model.finding import Finding, Line, exit_code, green, red, yellow
 from ninjasync.state.ledger import Ledger
-from tests.support.world import (
-    EXTENSION,
-    TECHS,
-    Forward,
-    Hit,
-    Json,
-    Meddling,
-    Reply,
-    Result,
-    Saved,
-    World,
-    html_reply,
-    json_reply,
-    spawn,
-    staff,
-)
+from tests.support.command import Json, Ran, spawn
+from tests.support.company import TECHNICIANS, staff
+from tests.support.office import Office, Saved
+from tests.support.proxy import Forward, Meddling
+from tests.support.server import Hit, Reply, html_reply, json_reply
+from tests.support.urns import EXTENSION
 
 
 @pytest.fixture(scope="module")
-def at_rest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, Saved]]:
+def at_rest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Office, Saved]]:
     """A world in step, so that all is well."""
-    world = World(tmp_path_factory.mktemp("world"), staff(1, 6))
-    world.meddle_duo()
-    world.meddle_scim()
+    world = Office(tmp_path_factory.mktemp("world"), staff(6, 1)).start()
+    world.proxy_duo()
+    world.proxy_scim()
     world.configure("ninjaone", token_expires=datetime.now(UTC).date() + timedelta(days=100))
     world.settle()
     world.configure("safety", protected_users=["breakglass@example.com"])
@@ -51,25 +41,25 @@ def at_rest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, S
 
 
 @pytest.fixture
-def world(at_rest: tuple[World, Saved], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(at_rest: tuple[Office, Saved], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
     monkeypatch.setattr("ninjasync.net.pacing.FIRST_WAIT", 0.001)
     world = at_rest[0].restore(at_rest[1], tmp_path)
-    world.write()
-    world.path.chmod(0o600)
+    world.write_config()
+    world.config_file.chmod(0o600)
     return world
 
 
-def checked(world: World, meddle: Meddling | None = None) -> Result:
+def checked(world: Office, meddle: Meddling | None = None) -> Ran:
     if meddle:
-        world.meddle_scim(meddle)
+        world.proxy_scim(meddle)
     return world.run("check", "--format", "json")
 
 
-def lines(done: Result) -> dict[str, Json]:
+def lines(done: Ran) -> dict[str, Json]:
     return {line["name"]: line for line in done.json["checks"]}
 
 
-def test_where_all_is_well_every_line_is_green_and_nothing_but_get_is_sent(world: World) -> None:
+def test_where_all_is_well_every_line_is_green_and_nothing_but_get_is_sent(world: Office) -> None:
     done = checked(world)
     assert (done.code, done.err) == (0, "")
     assert {name: line["color"] for name, line in lines(done).items() if line["color"] != "green"} == {}
@@ -78,13 +68,13 @@ def test_where_all_is_well_every_line_is_green_and_nothing_but_get_is_sent(world
     assert done.json["summary"] == {"green": len(run.CHECKS), "yellow": 0, "red": 0, "not_checked": 0}
 
 
-def test_a_check_changes_nothing_in_the_folder_of_the_ledger(world: World) -> None:
-    before = (world.folder / "ledger.sqlite").read_bytes()
+def test_a_check_changes_nothing_in_the_folder_of_the_ledger(world: Office) -> None:
+    before = (world.folder / "ledger.sqlite3").read_bytes()
     checked(world)
-    assert (world.folder / "ledger.sqlite").read_bytes() == before
+    assert (world.folder / "ledger.sqlite3").read_bytes() == before
 
 
-def test_one_failing_side_does_not_hide_the_other(world: World) -> None:
+def test_one_failing_side_does_not_hide_the_other(world: Office) -> None:
     world.configure("duo", secret_key="x" * 40)
     done = checked(world)
     found = lines(done)
@@ -97,7 +87,7 @@ def test_one_failing_side_does_not_hide_the_other(world: World) -> None:
     assert found["Duo's clock"]["color"] == "green"
 
 
-def test_what_waits_for_something_that_waits_names_the_root(world: World) -> None:
+def test_what_waits_for_something_that_waits_names_the_root(world: Office) -> None:
     world.configure("duo", timeout="soon")
     done = checked(world)
     assert done.code == 78
@@ -105,7 +95,7 @@ def test_what_waits_for_something_that_waits_names_the_root(world: World) -> Non
     assert done.json["summary"]["red"] == 1
 
 
-def test_a_check_that_breaks_down_is_one_red_line(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_check_that_breaks_down_is_one_red_line(world: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(sight: Any) -> Finding:
         raise KeyError("surprise")
 
@@ -189,7 +179,7 @@ ENDPOINTS: dict[str, tuple[Meddling, str, str, str]] = {
 
 
 @pytest.mark.parametrize("name", ENDPOINTS)
-def test_an_endpoint_that_shows_is_known_for_what_it_is(world: World, name: str) -> None:
+def test_an_endpoint_that_shows_is_known_for_what_it_is(world: Office, name: str) -> None:
     meddle, line, color, said = ENDPOINTS[name]
     done = checked(world, meddle)
     assert done.code == 0
@@ -198,19 +188,19 @@ def test_an_endpoint_that_shows_is_known_for_what_it_is(world: World, name: str)
     assert said in f"{found['text']} {found['cure']}"
 
 
-def test_a_list_that_was_asked_for_and_is_not_there_is_red(world: World) -> None:
+def test_a_list_that_was_asked_for_and_is_not_there_is_red(world: Office) -> None:
     world.configure("ninjaone.dialect", discovery="list")
     done = checked(world, not_listing)
     assert done.code == 1
     assert lines(done)["NinjaOne users"]["cure"] == 'Set [ninjaone.dialect] discovery = "lookup".'
 
 
-def test_the_ledger_s_experience_counts_where_the_data_say_nothing(world: World) -> None:
+def test_the_ledger_s_experience_counts_where_the_data_say_nothing(world: Office) -> None:
     world.configure("ninjaone.dialect", external_id=False)
     assert "as [ninjaone.dialect] external_id says" in lines(checked(world))["externalId"]["text"]
 
 
-def test_before_the_first_apply_nothing_is_held_against_the_endpoint(world: World) -> None:
+def test_before_the_first_apply_nothing_is_held_against_the_endpoint(world: Office) -> None:
     for file in world.folder.glob("ledger*"):
         file.unlink()
     world.ninjaone.clear()
@@ -226,8 +216,8 @@ def test_before_the_first_apply_nothing_is_held_against_the_endpoint(world: Worl
 # --- here ------------------------------------------------------------------------------------
 
 
-def test_a_run_that_was_cut_short_is_told(world: World) -> None:
-    config = load(world.path)
+def test_a_run_that_was_cut_short_is_told(world: Office) -> None:
+    config = load(world.config_file)
     ledger = Ledger.open(config.file(config.state.path), tenant_of(config), datetime.now(UTC))
     run = ledger.begin("ann@desk", "apply", datetime.now(UTC))
     ledger.close()
@@ -236,7 +226,7 @@ def test_a_run_that_was_cut_short_is_told(world: World) -> None:
     assert f"The run {run} of ann@desk was cut short." in found["text"]
 
 
-def test_held_people_are_counted_by_reason(world: World) -> None:
+def test_held_people_are_counted_by_reason(world: Office) -> None:
     user = world.people.users[world.duo("user1.two@example.com")]
     user["custom_attributes"]["userType"] = "Technican"
     found = lines(checked(world))["people in scope"]
@@ -244,10 +234,10 @@ def test_held_people_are_counted_by_reason(world: World) -> None:
     assert found["text"] == "7 of Duo's 7 users; 1 of them is held: invalid-user-type (1)."
 
 
-def test_a_group_that_left_the_scope_by_a_new_name_is_told_with_that_name(world: World) -> None:
+def test_a_group_that_left_the_scope_by_a_new_name_is_told_with_that_name(world: Office) -> None:
     world.configure("scope", groups=["NinjaOne *"])
     assert world.run("apply", "--yes").code == 0
-    group = next(one for one in world.people.groups.values() if one["name"] == TECHS)
+    group = next(one for one in world.people.groups.values() if one["name"] == TECHNICIANS)
     group["name"] = "Ops"
     found = lines(checked(world))["groups in scope"]
     assert found["color"] == "red"
@@ -278,7 +268,7 @@ def test_a_clock_that_nobody_told_of_is_no_fault() -> None:
 # --- how it looks ----------------------------------------------------------------------------
 
 
-def test_the_text_fits_80_columns_and_ends_with_the_counts(world: World) -> None:
+def test_the_text_fits_80_columns_and_ends_with_the_counts(world: Office) -> None:
     world.configure("duo", secret_key="x" * 40)
     world.configure("state", path="elsewhere/ledger")
     shown = world.run("check").out
@@ -289,7 +279,7 @@ def test_the_text_fits_80_columns_and_ends_with_the_counts(world: World) -> None
     assert "\x1b" not in shown
 
 
-def test_a_hostile_name_is_shown_as_text(world: World) -> None:
+def test_a_hostile_name_is_shown_as_text(world: Office) -> None:
     world.people.found_group("\x1b[31mNinja\nRed")
     world.configure("scope", groups=["*Ninja*"])
     shown = world.run("check").out
@@ -297,15 +287,15 @@ def test_a_hostile_name_is_shown_as_text(world: World) -> None:
     assert "\\x1b[31mNinja\\nRed" in "".join(shown.split())
 
 
-def test_the_json_has_a_line_for_each_check_and_is_all_that_is_on_standard_output(world: World) -> None:
-    done = world.process("check", "--format", "json")
+def test_the_json_has_a_line_for_each_check_and_is_all_that_is_on_standard_output(world: Office) -> None:
+    done = world.run_process("check", "--format", "json")
     document = json.loads(done.out)
     assert done.code == document["exit_code"] == 0
     assert set(document["checks"][0]) == {"name", "color", "text", "cure", "details", "waits_for"}
     assert all(line["cure"] for line in document["checks"] if line["color"] != "green")
 
 
-def test_ctrl_c_ends_a_check_without_a_word_of_python(world: World) -> None:
+def test_ctrl_c_ends_a_check_without_a_word_of_python(world: Office) -> None:
     started: list[Any] = []
     ready = threading.Event()
 
@@ -314,16 +304,16 @@ def test_ctrl_c_ends_a_check_without_a_word_of_python(world: World) -> None:
         started[0].send_signal(signal.SIGINT)
         return forward()
 
-    world.meddle_duo(interrupt)
-    started.append(spawn("check", "--config", world.write()))
+    world.proxy_duo(interrupt)
+    started.append(spawn("check", "--config", world.write_config()))
     ready.set()
     out, err = started[0].communicate(timeout=60)
     assert started[0].returncode == 130
     assert b"Traceback" not in out + err
 
 
-def test_a_ledger_with_a_table_missing_is_one_red_line_and_hides_nothing(world: World) -> None:
-    with closing(sqlite3.connect(world.folder / "ledger.sqlite")) as connection:
+def test_a_ledger_with_a_table_missing_is_one_red_line_and_hides_nothing(world: Office) -> None:
+    with closing(sqlite3.connect(world.folder / "ledger.sqlite3")) as connection:
         connection.execute("DROP TABLE resources")
         connection.commit()
     done = checked(world)

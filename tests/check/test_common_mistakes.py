@@ -22,7 +22,11 @@ import trustme
 from ninjasync.config.load import load
 from ninjasync.config.tenant import tenant_of
 from ninjasync.state import lock
-from tests.support.world import TECHS, Forward, Hit, Meddling, Reply, Saved, World, html_reply, json_reply, run
+from tests.support.command import run
+from tests.support.company import TECHNICIANS
+from tests.support.office import Office, Saved
+from tests.support.proxy import Forward, Meddling
+from tests.support.server import Hit, Reply, html_reply, json_reply
 
 TYPE = "urn:ietf:params:scim:schemas:extension:ninjaone:2.0:User:userType"
 ORGANIZATION = "urn:ietf:params:scim:schemas:extension:ninjaone:2.0:User:organizationId"
@@ -35,7 +39,7 @@ ADMIN_API = "it must be that of an Admin API application of this Duo account"
 class Bench:
     """A world in which one thing is wrong, and what the mistake needs for it."""
 
-    world: World
+    world: Office
     monkeypatch: pytest.MonkeyPatch
     after: ExitStack
 
@@ -120,7 +124,7 @@ def forbidding_groups(hit: Hit, forward: Forward) -> Reply:
 
 def rename_group(bench: Bench) -> None:
     groups = bench.world.people.groups
-    next(group for group in groups.values() if group["name"] == TECHS)["name"] = "NinjaOne Technician"
+    next(group for group in groups.values() if group["name"] == TECHNICIANS)["name"] = "NinjaOne Technician"
 
 
 def empty_groups(bench: Bench) -> None:
@@ -147,12 +151,17 @@ def intercepted(bench: Bench) -> str:
     return f"https://localhost:{server.server_address[1]}"
 
 
+def missing_quote(bench: Bench) -> None:
+    name = bench.file("config.toml", '[duo]\napi_hostname = "x\n')
+    bench.monkeypatch.setattr(Office, "write_config", lambda office: name)
+
+
 def ledger_of_another_program(bench: Bench) -> None:
-    bench.file("ledger.sqlite", "not a database, by far")
+    bench.file("ledger.sqlite3", "not a database, by far")
 
 
 def lock_held(bench: Bench) -> None:
-    config = load(Path(bench.world.write()))
+    config = load(Path(bench.world.write_config()))
     path = config.file(config.state.path)
     bench.after.enter_context(lock.held(path, tenant_of(config), 0, datetime.now(UTC)))
 
@@ -223,16 +232,16 @@ MISTAKES: dict[str, Mistake] = {
         lambda b: b.world.box.permissions.clear(), "Duo groups", 6, 'the permission "Grant resource - Read"', 6
     ),
     "a clock that is an hour off": Mistake(
-        lambda b: b.world.meddle_duo(duo_refuses_the_time), "Duo's clock", 6, "Set this machine's clock", 6
+        lambda b: b.world.proxy_duo(duo_refuses_the_time), "Duo's clock", 6, "Set this machine's clock", 6
     ),
     "a clock that is a minute off": Mistake(
-        lambda b: b.world.meddle_duo(off_by(timedelta(minutes=1))), "Duo's clock", 0, "Set this machine's clock"
+        lambda b: b.world.proxy_duo(off_by(timedelta(minutes=1))), "Duo's clock", 0, "Set this machine's clock"
     ),
     "a clock that is off from NinjaOne's": Mistake(
-        lambda b: b.world.meddle_scim(off_by(timedelta(minutes=-20))), "NinjaOne's clock", 1, "Set this machine's clock"
+        lambda b: b.world.proxy_scim(off_by(timedelta(minutes=-20))), "NinjaOne's clock", 1, "Set this machine's clock"
     ),
     "a page of HTML instead of Duo": Mistake(
-        lambda b: b.world.meddle_duo(lambda hit, forward: html_reply(200)),
+        lambda b: b.world.proxy_duo(lambda hit, forward: html_reply(200)),
         "Duo groups",
         1,
         "that no proxy answers in Duo's place",
@@ -288,17 +297,17 @@ MISTAKES: dict[str, Mistake] = {
         lambda b: b.ninjaone(endpoint_url="http://eu.ninjarmm.com/scim"), "configuration", 78, "use https://", 78
     ),
     "an endpoint that leads to a login page": Mistake(
-        lambda b: b.world.meddle_scim(lambda hit, forward: Reply(302, headers={"Location": "https://login.invalid/"})),
+        lambda b: b.world.proxy_scim(lambda hit, forward: Reply(302, headers={"Location": "https://login.invalid/"})),
         "NinjaOne users",
         1,
         CONSOLE_URL,
         1,
     ),
     "a page of HTML instead of NinjaOne": Mistake(
-        lambda b: b.world.meddle_scim(lambda hit, forward: html_reply(200)), "NinjaOne users", 1, CONSOLE_URL, 1
+        lambda b: b.world.proxy_scim(lambda hit, forward: html_reply(200)), "NinjaOne users", 1, CONSOLE_URL, 1
     ),
     "a provider that may not manage groups": Mistake(
-        lambda b: b.world.meddle_scim(forbidding_groups),
+        lambda b: b.world.proxy_scim(forbidding_groups),
         "NinjaOne groups",
         6,
         "this kind of provider may not manage groups",
@@ -348,7 +357,7 @@ MISTAKES: dict[str, Mistake] = {
     ),
     # the configuration
     "a missing quote": Mistake(
-        lambda b: b.monkeypatch.setattr(World, "write", lambda w: b.file("config.toml", '[duo]\napi_hostname = "x\n')),
+        missing_quote,
         "configuration",
         78,
         "Mend that line",
@@ -388,17 +397,21 @@ MISTAKES: dict[str, Mistake] = {
         mapping(organization="custom_attributes.site"), "attributes", 0, "or give the attribute a value in Duo"
     ),
     "a group renamed in Duo": Mistake(
-        rename_group, "groups in scope", 1, f'Duo has no group "{TECHS}"; did you mean "NinjaOne Technician"?', 3
+        rename_group, "groups in scope", 1, f'Duo has no group "{TECHNICIANS}"; did you mean "NinjaOne Technician"?', 3
     ),
     "a group with the suffix of another directory": Mistake(
-        lambda b: b.world.configure("scope", groups=[f'{TECHS} (from AD sync "c")']),
+        lambda b: b.world.configure("scope", groups=[f'{TECHNICIANS} (from AD sync "c")']),
         "groups in scope",
         1,
-        f'did you mean "{TECHS}"?',
+        f'did you mean "{TECHNICIANS}"?',
         3,
     ),
     "a pattern that no group fits": Mistake(
-        lambda b: b.world.configure("scope", groups=[TECHS, "Ninjas*"]), "groups in scope", 0, "Mend the pattern", None
+        lambda b: b.world.configure("scope", groups=[TECHNICIANS, "Ninjas*"]),
+        "groups in scope",
+        0,
+        "Mend the pattern",
+        None,
     ),
     "groups in which nobody is": Mistake(empty_groups, "people in scope", 1, "do its groups have members in Duo", None),
     # this machine
@@ -416,16 +429,16 @@ MISTAKES: dict[str, Mistake] = {
 
 
 @pytest.fixture(scope="module")
-def at_rest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, Saved]]:
-    world = World(tmp_path_factory.mktemp("world"))
-    world.meddle_duo()
-    world.meddle_scim()
+def at_rest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Office, Saved]]:
+    world = Office(tmp_path_factory.mktemp("world")).start()
+    world.proxy_duo()
+    world.proxy_scim()
     yield world, world.save()
     world.stop()
 
 
 @pytest.fixture
-def bench(at_rest: tuple[World, Saved], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+def bench(at_rest: tuple[Office, Saved], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("ninjasync.net.pacing.FIRST_WAIT", 0.001)
@@ -485,7 +498,7 @@ def test_a_service_that_repeats_the_token_does_not_make_it_show(bench: Bench) ->
         return json_reply({"detail": f"no such token: {hit.headers['authorization']}"}, 422)
 
     bench.world.configure("ninjaone.dialect", discovery="list")
-    bench.world.meddle_scim(repeat)
+    bench.world.proxy_scim(repeat)
     for arguments in (("check",), ("check", "--format", "json"), ("plan",), ("apply", "--yes")):
         done = bench.world.run(*arguments)
         assert done.code == 1

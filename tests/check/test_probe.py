@@ -12,45 +12,36 @@ from typing import Any
 
 import pytest
 
-from tests.support.world import (
-    EXTENSION,
-    HANG_UP,
-    Forward,
-    Hit,
-    Meddling,
-    Reply,
-    Result,
-    Saved,
-    World,
-    html_reply,
-    json_reply,
-    run,
-)
+from tests.support.command import Ran, run
+from tests.support.office import Office, Saved
+from tests.support.proxy import Forward, Meddling
+from tests.support.server import HANG_UP, Hit, Reply, html_reply, json_reply
+from tests.support.urns import EXTENSION
 
 NO = json_reply({"detail": "not like this"}, 400)
 
 
 @pytest.fixture(scope="module")
-def at_rest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, Saved]]:
-    world = World(tmp_path_factory.mktemp("world"))
-    world.meddle_scim()
+def at_rest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Office, Saved]]:
+    world = Office(tmp_path_factory.mktemp("world")).start()
+    world.proxy_scim()
     yield world, world.save()
     world.stop()
 
 
 @pytest.fixture
-def world(at_rest: tuple[World, Saved], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(at_rest: tuple[Office, Saved], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
     monkeypatch.setattr("ninjasync.net.pacing.FIRST_WAIT", 0.001)
     return at_rest[0].restore(at_rest[1], tmp_path)
 
 
-def probe(world: World, meddle: Meddling | None = None) -> Result:
+def probe(world: Office, meddle: Meddling | None = None) -> Ran:
     if meddle:
-        world.meddle_scim(meddle)
+        world.proxy_scim(meddle)
     return world.run("check", "--probe", "--yes", "--format", "json")
 
 
-def steps(done: Result) -> dict[str, str]:
+def steps(done: Ran) -> dict[str, str]:
     return {step["name"]: step["color"] for step in done.json["probe"]["steps"]}
 
 
@@ -141,7 +132,7 @@ DIALECTS: dict[str, tuple[Meddling, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", DIALECTS)
-def test_the_probe_finds_the_dialect_and_with_it_has_nothing_more_to_change(world: World, name: str) -> None:
+def test_the_probe_finds_the_dialect_and_with_it_has_nothing_more_to_change(world: Office, name: str) -> None:
     meddle, expected = DIALECTS[name]
     before = world.snapshot()
     found = probe(world, meddle)
@@ -155,20 +146,20 @@ def test_the_probe_finds_the_dialect_and_with_it_has_nothing_more_to_change(worl
     assert world.snapshot() == before
 
 
-def test_the_lines_to_paste_are_what_the_configuration_takes(world: World) -> None:
-    world.meddle_scim(fussy)
+def test_the_lines_to_paste_are_what_the_configuration_takes(world: Office) -> None:
+    world.proxy_scim(fussy)
     shown = world.run("check", "--probe", "--yes").out
     _, _, lines = shown.partition("[ninjaone.dialect]\n")
-    text = world.path.read_text("utf-8").replace("[ninjaone.dialect]\n", "")
-    world.path.write_text(f"{text}\n[ninjaone.dialect]\n{lines}", "utf-8")
-    again = run("check", "--probe", "--yes", "--config", str(world.path))
+    text = world.config_file.read_text("utf-8").replace("[ninjaone.dialect]\n", "")
+    world.config_file.write_text(f"{text}\n[ninjaone.dialect]\n{lines}", "utf-8")
+    again = run("check", "--probe", "--yes", "--config", str(world.config_file))
     assert again.code == 0
     assert "[ninjaone.dialect]: nothing to change." in again.out
 
 
-def test_a_plain_endpoint_needs_nothing_and_nobody_else_is_touched(world: World) -> None:
+def test_a_plain_endpoint_needs_nothing_and_nobody_else_is_touched(world: Office) -> None:
     before = world.snapshot()
-    meddler = world.meddle_scim()
+    meddler = world.proxy_scim()
     done = probe(world)
     assert done.code == 0
     assert done.json["probe"]["dialect"] == {}
@@ -194,7 +185,7 @@ def test_a_plain_endpoint_needs_nothing_and_nobody_else_is_touched(world: World)
     assert created[EXTENSION] == {"userType": "endUser", "organizationId": "1"}
 
 
-def test_the_account_is_an_end_user_of_all_organizations_only_where_nobody_has_just_one(world: World) -> None:
+def test_the_account_is_an_end_user_of_all_organizations_only_where_nobody_has_just_one(world: Office) -> None:
     for user in world.people.users.values():
         user["custom_attributes"]["organizationID"] = "All"
     done = probe(world)
@@ -205,7 +196,7 @@ def test_the_account_is_an_end_user_of_all_organizations_only_where_nobody_has_j
 # --- cleaning up -----------------------------------------------------------------------------
 
 
-def test_an_account_whose_creation_was_answered_by_silence_is_removed(world: World) -> None:
+def test_an_account_whose_creation_was_answered_by_silence_is_removed(world: Office) -> None:
     before = world.snapshot()
 
     def lose(hit: Hit, forward: Forward) -> Reply:
@@ -217,7 +208,7 @@ def test_an_account_whose_creation_was_answered_by_silence_is_removed(world: Wor
     assert done.json["probe"]["left"] == []
 
 
-def test_an_error_in_the_middle_leaves_nothing_behind(world: World) -> None:
+def test_an_error_in_the_middle_leaves_nothing_behind(world: Office) -> None:
     before = world.snapshot()
     done = probe(world, lambda hit, forward: html_reply(502) if hit.method in ("PATCH", "PUT") else forward())
     assert done.code == 1
@@ -226,7 +217,7 @@ def test_an_error_in_the_middle_leaves_nothing_behind(world: World) -> None:
     assert world.snapshot() == before
 
 
-def test_where_nothing_may_be_created_the_probe_says_why_and_writes_nothing(world: World) -> None:
+def test_where_nothing_may_be_created_the_probe_says_why_and_writes_nothing(world: Office) -> None:
     before = world.snapshot()
     done = probe(world, lambda hit, forward: NO if hit.on == "POST Users" else forward())
     assert done.code == 1
@@ -235,7 +226,7 @@ def test_where_nothing_may_be_created_the_probe_says_why_and_writes_nothing(worl
     assert world.snapshot() == before
 
 
-def test_an_account_that_cannot_be_deleted_is_named_with_its_id(world: World) -> None:
+def test_an_account_that_cannot_be_deleted_is_named_with_its_id(world: Office) -> None:
     done = probe(world, lambda hit, forward: NO if hit.on == "DELETE Users" else forward())
     assert done.code == 1
     assert steps(done)["delete"] == "red"
@@ -247,7 +238,7 @@ def test_an_account_that_cannot_be_deleted_is_named_with_its_id(world: World) ->
     assert "Left in NinjaOne, to be removed by hand:" in text
 
 
-def test_a_token_that_is_revoked_in_the_middle_is_told_with_the_cure_and_what_is_left(world: World) -> None:
+def test_a_token_that_is_revoked_in_the_middle_is_told_with_the_cure_and_what_is_left(world: Office) -> None:
     def revoke(hit: Hit, forward: Forward) -> Reply:
         gone = gone_from[0] = gone_from[0] or hit.method == "PATCH"
         return json_reply({"detail": "revoked"}, 401) if gone else forward()
@@ -262,7 +253,7 @@ def test_a_token_that_is_revoked_in_the_middle_is_told_with_the_cure_and_what_is
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("times", [1, 3])
-def test_an_interrupted_probe_cleans_up_and_ends_with_130(world: World, number: int, times: int) -> None:
+def test_an_interrupted_probe_cleans_up_and_ends_with_130(world: Office, number: int, times: int) -> None:
     before = world.snapshot()
 
     def interrupt(hit: Hit, forward: Forward) -> Reply:
@@ -283,7 +274,7 @@ def test_an_interrupted_probe_cleans_up_and_ends_with_130(world: World, number: 
 # --- asking ----------------------------------------------------------------------------------
 
 
-def test_without_a_terminal_and_without_yes_nothing_is_asked_of_anybody(world: World) -> None:
+def test_without_a_terminal_and_without_yes_nothing_is_asked_of_anybody(world: Office) -> None:
     done = world.run("check", "--probe")
     assert done.code == 64
     assert "--yes" in done.err
@@ -292,7 +283,7 @@ def test_without_a_terminal_and_without_yes_nothing_is_asked_of_anybody(world: W
 
 @pytest.mark.parametrize(("answer", "code"), [("n\n", 3), ("\n", 3), ("y\n", 0)])
 def test_the_operator_is_asked_with_the_name_of_the_account(
-    world: World, monkeypatch: pytest.MonkeyPatch, answer: str, code: int
+    world: Office, monkeypatch: pytest.MonkeyPatch, answer: str, code: int
 ) -> None:
     class Terminal:
         def isatty(self) -> bool:
@@ -308,7 +299,7 @@ def test_the_operator_is_asked_with_the_name_of_the_account(
     assert bool(world.writes()) == (code == 0)
 
 
-def test_what_fails_the_check_is_not_probed(world: World) -> None:
+def test_what_fails_the_check_is_not_probed(world: Office) -> None:
     world.configure("ninjaone", secret_token="wrong-token")
     done = probe(world)
     assert done.code == 6

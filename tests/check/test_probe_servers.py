@@ -11,46 +11,37 @@ from typing import Any
 import pytest
 
 from ninjasync.sandbox.ninjaone.schema import USER
-from tests.support.world import (
-    ENDERS,
-    EXTENSION,
-    HANG_UP,
-    TECHS,
-    Forward,
-    Hit,
-    Meddling,
-    Reply,
-    Result,
-    Saved,
-    World,
-    json_reply,
-    untouched,
-)
+from tests.support.command import Ran
+from tests.support.company import END_USERS, TECHNICIANS
+from tests.support.office import Office, Saved
+from tests.support.proxy import Forward, Meddling, untouched
+from tests.support.server import HANG_UP, Hit, Reply, json_reply
+from tests.support.urns import EXTENSION
 
 LEAVER, RENAMED, MOVER = (f"user{number}.two@example.com" for number in (1, 2, 3))
 
 
 @pytest.fixture(scope="module")
-def at_rest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, Saved]]:
-    world = World(tmp_path_factory.mktemp("world"))
-    world.meddle_scim()
+def at_rest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Office, Saved]]:
+    world = Office(tmp_path_factory.mktemp("world")).start()
+    world.proxy_scim()
     yield world, world.save()
     world.stop()
 
 
 @pytest.fixture
-def world(at_rest: tuple[World, Saved], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(at_rest: tuple[Office, Saved], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
     monkeypatch.setattr("ninjasync.net.pacing.FIRST_WAIT", 0.001)
     monkeypatch.setattr("ninjasync.net.pacing.FIRST_WAIT_OF_429", 0.001)
     yield at_rest[0].restore(at_rest[1], tmp_path)
     at_rest[0].box.set_weather(quirks=[])
 
 
-def probed(world: World) -> Result:
+def probed(world: Office) -> Ran:
     return world.run("check", "--probe", "--yes", "--format", "json")
 
 
-def steps(done: Result) -> dict[str, dict[str, Any]]:
+def steps(done: Ran) -> dict[str, dict[str, Any]]:
     return {step["name"]: step for step in done.json["probe"]["steps"]}
 
 
@@ -101,7 +92,7 @@ WISHES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("words", WISHES)
-def test_the_probe_says_what_the_server_wants_and_leaves_nothing_behind(world: World, words: str) -> None:
+def test_the_probe_says_what_the_server_wants_and_leaves_nothing_behind(world: Office, words: str) -> None:
     world.box.set_weather(quirks=words.split("+"))
     before = world.snapshot()
     done = probed(world)
@@ -123,7 +114,7 @@ LIVES = [
 
 
 @pytest.mark.parametrize("words", LIVES)
-def test_with_the_probes_lines_a_whole_life_is_right_at_once(world: World, words: str) -> None:
+def test_with_the_probes_lines_a_whole_life_is_right_at_once(world: Office, words: str) -> None:
     world.box.set_weather(quirks=words.split("+"))
     world.configure("ninjaone.dialect", **probed(world).json["probe"]["dialect"])
     assert [world.apply().code, world.apply().code, world.plan("--detailed-exitcode").code] == [0, 0, 0]
@@ -135,17 +126,17 @@ def test_with_the_probes_lines_a_whole_life_is_right_at_once(world: World, words
     assert world.account(RENAMED)["name"]["familyName"] == "Renamed"
     assert world.account(MOVER)[EXTENSION]["organizationId"] == "9"
     world.people.users[world.duo(LEAVER)]["status"] = "active"
-    hired = world.people.hire("New", "Comer", groups=[ENDERS, TECHS], user_type="endUser", organization="1")
+    hired = world.people.hire("New", "Comer", groups=[END_USERS, TECHNICIANS], user_type="endUser", organization="1")
     assert [world.apply().code, world.plan("--detailed-exitcode").code] == [0, 0]
     name = world.people.users[hired]["email"]
     assert world.account(LEAVER)["active"]
     assert all({name} <= members for members in world.groups().values())
-    (technicians,) = [id_ for id_, group in world.people.groups.items() if group["name"] == TECHS]
+    (technicians,) = [id_ for id_, group in world.people.groups.items() if group["name"] == TECHNICIANS]
     world.people.leave(hired, technicians)
     world.people.groups[technicians]["name"] = "Engineers"
-    world.configure("scope", groups=[ENDERS, "Engineers"])
+    world.configure("scope", groups=[END_USERS, "Engineers"])
     assert [world.apply().code, world.plan("--detailed-exitcode").code] == [0, 0]
-    assert (name in world.groups()[ENDERS], name in world.groups()["Engineers"]) == (True, False)
+    assert (name in world.groups()[END_USERS], name in world.groups()["Engineers"]) == (True, False)
 
 
 SAID = {
@@ -170,7 +161,7 @@ SAID = {
 
 
 @pytest.mark.parametrize("words", SAID)
-def test_what_is_found_is_said(world: World, words: str) -> None:
+def test_what_is_found_is_said(world: Office, words: str) -> None:
     world.configure("attributes", title="title || 'Clerk'")
     world.box.set_weather(quirks=words.split("+"))
     name, text = SAID[words]
@@ -178,8 +169,8 @@ def test_what_is_found_is_said(world: World, words: str) -> None:
     assert text in f"{step['text']} {step['cure']}"
 
 
-def test_only_what_is_mapped_is_sent_and_no_rights_are_given(world: World) -> None:
-    between = world.meddle_scim()
+def test_only_what_is_mapped_is_sent_and_no_rights_are_given(world: Office) -> None:
+    between = world.proxy_scim()
     assert probed(world).code == 0
     bodies = [hit.document for hit in between.hits if hit.body]
     created = [
@@ -194,11 +185,11 @@ def test_only_what_is_mapped_is_sent_and_no_rights_are_given(world: World) -> No
     sent = str(bodies)
     assert "technician" not in sent
     assert "'All'" not in sent
-    assert {TECHS} & set(sent.split("'")) == set()
+    assert {TECHNICIANS} & set(sent.split("'")) == set()
 
 
-def test_the_value_that_is_written_is_another_than_the_one_that_is_there(world: World) -> None:
-    between = world.meddle_scim()
+def test_the_value_that_is_written_is_another_than_the_one_that_is_there(world: Office) -> None:
+    between = world.proxy_scim()
     probed(world)
     (first,) = [hit.document[EXTENSION]["organizationId"] for hit in between.hits if hit.on == "POST Users"][:1]
     moved = [
@@ -212,7 +203,7 @@ def test_the_value_that_is_written_is_another_than_the_one_that_is_there(world: 
     assert first not in moved
 
 
-def test_where_people_have_one_organization_alone_it_is_seen_where_the_value_lands(world: World) -> None:
+def test_where_people_have_one_organization_alone_it_is_seen_where_the_value_lands(world: Office) -> None:
     for user in world.people.users.values():
         user["custom_attributes"]["organizationID"] = "1"
     world.box.set_weather(quirks=["patch-urn-astray"])
@@ -222,11 +213,11 @@ def test_where_people_have_one_organization_alone_it_is_seen_where_the_value_lan
 
 
 @pytest.mark.parametrize("settled", [False, True], ids=["without a ledger", "with one"])
-def test_where_accounts_are_looked_up_nothing_is_listed_and_all_is_probed(world: World, settled: bool) -> None:
+def test_where_accounts_are_looked_up_nothing_is_listed_and_all_is_probed(world: Office, settled: bool) -> None:
     if settled:
         world.settle()
     world.configure("ninjaone.dialect", discovery="lookup")
-    between = world.meddle_scim()
+    between = world.proxy_scim()
     done = probed(world)
     assert (done.code, done.json["probe"]["dialect"]) == (0, {}), done.text
     listed = [hit.target for hit in between.hits if hit.on in ("GET Users", "GET Groups") and "filter" not in hit.query]
@@ -234,15 +225,15 @@ def test_where_accounts_are_looked_up_nothing_is_listed_and_all_is_probed(world:
     assert "remove a member" in steps(done)
 
 
-def test_a_page_that_is_too_large_is_asked_for_smaller(world: World) -> None:
+def test_a_page_that_is_too_large_is_asked_for_smaller(world: Office) -> None:
     def no_more_than_20(hit: Hit, forward: Forward) -> Reply:
         return json_reply({"detail": "count"}, 400) if int(hit.query.get("count", "0")) > 20 else forward()
 
-    world.meddle_scim(no_more_than_20)
+    world.proxy_scim(no_more_than_20)
     assert probed(world).json["probe"]["dialect"] == {"page_size": 20}
 
 
-def test_the_spelling_that_is_shown_is_the_one_to_send(world: World) -> None:
+def test_the_spelling_that_is_shown_is_the_one_to_send(world: Office) -> None:
     world.settle()
     for user in list(world.ninjaone.users.values()):
         if user[EXTENSION].get("userType") == "technician":
@@ -251,7 +242,7 @@ def test_the_spelling_that_is_shown_is_the_one_to_send(world: World) -> None:
     def undescribed(hit: Hit, forward: Forward) -> Reply:
         return json_reply({}, 404) if "Schemas" in hit.path else forward()
 
-    world.meddle_scim(undescribed)
+    world.proxy_scim(undescribed)
     done = probed(world)
     assert (done.code, done.json["probe"]["dialect"]) == (0, {"technician_value": "Technician"})
 
@@ -291,46 +282,46 @@ def interrupting(hit: Hit, forward: Forward) -> Reply:
 
 
 @pytest.mark.parametrize(("answer", "tries"), [(lost, 1), (lost, 2), (refused, 1), (interrupting, 1)])
-def test_whichever_write_goes_wrong_nothing_is_left_behind(world: World, answer: Meddling, tries: int) -> None:
+def test_whichever_write_goes_wrong_nothing_is_left_behind(world: Office, answer: Meddling, tries: int) -> None:
     before = world.snapshot()
-    meddler = world.meddle_scim()
+    meddler = world.proxy_scim()
     probed(world)
     writes = len([hit for hit in meddler.hits if hit.method != "GET"])
     assert writes > 15
     for number in range(1, writes + 1, 2):
-        world.meddle_scim(nth_write(number, tries, answer))
+        world.proxy_scim(nth_write(number, tries, answer))
         done = probed(world)
         assert (world.snapshot(), done.json["probe"]["left"]) == (before, []), (number, done.text)
         assert done.code == 130 if answer is interrupting else done.code in (0, 1)
 
 
-def test_a_500_to_one_way_is_a_refusal_of_that_way(world: World) -> None:
+def test_a_500_to_one_way_is_a_refusal_of_that_way(world: Office) -> None:
     def small_letters_are_a_fault(hit: Hit, forward: Forward) -> Reply:
         small = hit.method == "PATCH" and any(one["op"].islower() for one in hit.document["Operations"])
         return json_reply({}, 500) if small else forward()
 
     before = world.snapshot()
-    world.meddle_scim(small_letters_are_a_fault)
+    world.proxy_scim(small_letters_are_a_fault)
     done = probed(world)
     assert (done.code, done.json["probe"]["dialect"]) == (0, {"patch_op_case": "title"}), done.text
     assert world.snapshot() == before
 
 
-def test_what_was_made_by_a_request_that_was_answered_with_500_is_found_and_removed(world: World) -> None:
+def test_what_was_made_by_a_request_that_was_answered_with_500_is_found_and_removed(world: Office) -> None:
     def made_all_the_same(hit: Hit, forward: Forward) -> Reply:
         forward()
         return json_reply({}, 500)
 
     before = world.snapshot()
-    world.meddle_scim(lambda hit, forward: (made_all_the_same if hit.method == "POST" else untouched)(hit, forward))
+    world.proxy_scim(lambda hit, forward: (made_all_the_same if hit.method == "POST" else untouched)(hit, forward))
     done = probed(world)
     assert (world.snapshot(), done.json["probe"]["left"]) == (before, []), done.text
 
 
-def test_what_was_made_is_found_on_a_later_page_of_a_server_that_ignores_filters(world: World) -> None:
+def test_what_was_made_is_found_on_a_later_page_of_a_server_that_ignores_filters(world: Office) -> None:
     world.settle()
     world.box.set_weather(quirks=["no-filter", "page-cap=5"])
     before = world.snapshot()
-    world.meddle_scim(lambda hit, forward: lost(hit, forward) if hit.on == "POST Users" else forward())
+    world.proxy_scim(lambda hit, forward: lost(hit, forward) if hit.on == "POST Users" else forward())
     done = probed(world)
     assert (world.snapshot(), done.json["probe"]["left"]) == (before, []), done.text

@@ -13,7 +13,10 @@ from hypothesis import strategies as st
 
 from ninjasync.check.shapes import ABOUT, Shapes
 from ninjasync.model.exchange import Exchange
-from tests.support.world import Forward, Hit, Meddling, Reply, Result, Saved, World, html_reply, json_reply
+from tests.support.command import Ran
+from tests.support.office import Office, Saved
+from tests.support.proxy import Forward, Meddling
+from tests.support.server import Hit, Reply, html_reply, json_reply
 
 MARK = "zebra"
 # In no file: what the company's people, groups, hosts and keys are called.
@@ -21,17 +24,17 @@ SECRETS = (MARK, "127.0.0.1", "tech0", "user3", "example", "elsewhere", "sandbox
 
 
 @pytest.fixture(scope="module")
-def at_rest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, Saved]]:
-    world = World(tmp_path_factory.mktemp("world"))
-    world.meddle_scim()
-    world.meddle_duo()
+def at_rest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Office, Saved]]:
+    world = Office(tmp_path_factory.mktemp("world")).start()
+    world.proxy_scim()
+    world.proxy_duo()
     world.settle()
     yield world, world.save()
     world.stop()
 
 
 @pytest.fixture
-def world(at_rest: tuple[World, Saved], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(at_rest: tuple[Office, Saved], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
     monkeypatch.setattr("ninjasync.net.pacing.FIRST_WAIT", 0.001)
     monkeypatch.setattr("ninjasync.net.pacing.FIRST_WAIT_OF_429", 0.001)
     restored = at_rest[0].restore(at_rest[1], tmp_path)
@@ -39,7 +42,7 @@ def world(at_rest: tuple[World, Saved], tmp_path: Path, monkeypatch: pytest.Monk
     return restored
 
 
-def look(world: World, *arguments: str) -> tuple[Result, str]:
+def look(world: Office, *arguments: str) -> tuple[Ran, str]:
     """Run ``check --probe --shapes`` and return what it said and the file's text."""
     file = world.folder / "shapes.json"
     done = world.run("check", "--probe", "--yes", "--shapes", str(file), *arguments)
@@ -63,7 +66,7 @@ def services(text: str) -> dict[str, Any]:
 # --- what is told ----------------------------------------------------------------------------
 
 
-def test_the_file_is_its_owners_alone_and_says_what_is_in_it(world: World) -> None:
+def test_the_file_is_its_owners_alone_and_says_what_is_in_it(world: Office) -> None:
     done, text = look(world)
     assert done.code == 0, done.text
     document = json.loads(text)
@@ -75,29 +78,29 @@ def test_the_file_is_its_owners_alone_and_says_what_is_in_it(world: World) -> No
     assert max(map(len, text.splitlines())) < 400, "a person is to read it"
 
 
-def test_a_check_without_a_probe_writes_it_too_and_sends_nothing_but_get(world: World) -> None:
+def test_a_check_without_a_probe_writes_it_too_and_sends_nothing_but_get(world: Office) -> None:
     file = world.folder / "shapes.json"
     assert world.run("check", "--shapes", str(file)).code == 0
     assert json.loads(file.read_text())["probe"] is None
     assert world.writes() == []
 
 
-def test_a_file_that_cannot_be_written_is_told_before_anything_is_asked(world: World) -> None:
+def test_a_file_that_cannot_be_written_is_told_before_anything_is_asked(world: Office) -> None:
     done = world.run("check", "--shapes", str(world.folder / "nowhere" / "shapes.json"))
     assert done.code == 64
     assert "--shapes" in done.err
     assert world.box.requests == []
 
 
-def test_it_is_written_where_an_endpoint_refuses_everything(world: World) -> None:
-    world.meddle_scim(lambda hit, forward: json_reply({"detail": MARK}, 403))
+def test_it_is_written_where_an_endpoint_refuses_everything(world: Office) -> None:
+    world.proxy_scim(lambda hit, forward: json_reply({"detail": MARK}, 403))
     file = world.folder / "shapes.json"
     assert world.run("check", "--shapes", str(file)).code == 6
     found = json.loads(file.read_text())["services"]["NinjaOne"]
     assert {tuple(kind["answers"]) for kind in found.values()} == {("403",)}
 
 
-def test_without_a_configuration_there_is_a_sentence_and_no_file(world: World) -> None:
+def test_without_a_configuration_there_is_a_sentence_and_no_file(world: Office) -> None:
     world.configure("duo", api_hostname="")
     file = world.folder / "shapes.json"
     done = world.run("check", "--shapes", str(file))
@@ -144,7 +147,7 @@ TOLD: dict[str, tuple[str, str]] = {
 
 
 @pytest.fixture(scope="module")
-def fair(at_rest: tuple[World, Saved], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def fair(at_rest: tuple[Office, Saved], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     world = at_rest[0].restore(at_rest[1], tmp_path_factory.mktemp("fair"))
     world.box.set_weather()
     return services(look(world)[1])
@@ -152,7 +155,7 @@ def fair(at_rest: tuple[World, Saved], tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.mark.parametrize("quirk", TOLD)
 def test_a_maintainer_sees_from_the_file_alone_what_is_odd_about_a_server(
-    world: World, fair: dict[str, Any], quirk: str
+    world: Office, fair: dict[str, Any], quirk: str
 ) -> None:
     world.box.set_weather(quirks=[quirk])
     place, value = TOLD[quirk]
@@ -244,14 +247,14 @@ def is_clean(text: str) -> None:
 
 
 @pytest.mark.parametrize("name", SCIM_WORLDS)
-def test_nothing_that_ninjaone_says_is_in_the_file(world: World, name: str) -> None:
-    world.meddle_scim(SCIM_WORLDS[name])
+def test_nothing_that_ninjaone_says_is_in_the_file(world: Office, name: str) -> None:
+    world.proxy_scim(SCIM_WORLDS[name])
     is_clean(look(world)[1])
 
 
 @pytest.mark.parametrize("name", DUO_WORLDS)
-def test_nothing_that_duo_says_is_in_the_file(world: World, name: str) -> None:
-    world.meddle_duo(DUO_WORLDS[name])
+def test_nothing_that_duo_says_is_in_the_file(world: Office, name: str) -> None:
+    world.proxy_duo(DUO_WORLDS[name])
     is_clean(look(world)[1])
 
 

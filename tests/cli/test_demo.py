@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.world import run, run_process
+from tests.support.command import run, run_process
 
 EMPTY = "Plan: nothing to do"
 

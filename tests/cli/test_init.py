@@ -22,15 +22,17 @@ from ninjasync.config import example
 from ninjasync.config.load import load
 from ninjasync.config.schema import Config
 from ninjasync.runs.interview import Answers, interview
-from tests.support.world import ENDERS, TECHS, World, run, run_process
+from tests.support.command import run, run_process
+from tests.support.company import END_USERS, TECHNICIANS
+from tests.support.office import Office
 
 ROOT = Path(__file__).resolve().parents[2]
 TODAY = datetime(2026, 8, 31, 12, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    world = World(tmp_path_factory.mktemp("world"))
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    world = Office(tmp_path_factory.mktemp("world")).start()
     yield world
     world.stop()
 
@@ -71,7 +73,7 @@ class Person:
         return " ".join(self.heard)
 
 
-def person(world: World, **answers: Any) -> Person:
+def person(world: Office, **answers: Any) -> Person:
     """Somebody who knows what belongs where; ``answers`` go before."""
     usual: dict[str, Any] = {
         "API_hostname": world.box.duo_url,
@@ -81,7 +83,7 @@ def person(world: World, **answers: Any) -> Person:
         "API_endpoint_URL": world.box.scim_url,
         "SCIM_token_is": "literal",
         "hidden_SCIM_token": world.box.token,
-        "Group": [TECHS, ENDERS, ""],
+        "Group": [TECHNICIANS, END_USERS, ""],
     }
     return Person(**(usual | answers))
 
@@ -97,9 +99,9 @@ def answered(folder: Path, who: Person) -> tuple[Answers, dict[str, Any]]:
     return answers, tomllib.loads(path.read_text("utf-8"))
 
 
-def test_the_configuration_passes_check_and_has_every_key_with_its_comment(shared: World, tmp_path: Path) -> None:
+def test_the_configuration_passes_check_and_has_every_key_with_its_comment(shared: Office, tmp_path: Path) -> None:
     _, found = answered(tmp_path, person(shared))
-    assert found["scope"]["groups"] == [TECHS, ENDERS]
+    assert found["scope"]["groups"] == [TECHNICIANS, END_USERS]
     text = (tmp_path / "config.toml").read_text("utf-8")
     done = run("check", "--format", "json", "--config", str(tmp_path / "config.toml"))
     assert done.code == 0, done.out
@@ -113,14 +115,14 @@ def test_the_configuration_passes_check_and_has_every_key_with_its_comment(share
     assert all(comment in text for comment in comments)
 
 
-def test_the_token_expires_six_months_from_today_unless_told_otherwise(shared: World, tmp_path: Path) -> None:
+def test_the_token_expires_six_months_from_today_unless_told_otherwise(shared: Office, tmp_path: Path) -> None:
     assert answered(tmp_path, person(shared))[1]["ninjaone"]["token_expires"] == date(2027, 2, 28)
     who = person(shared, The_token_expires=["soon", "2027-01-31"])
     assert answered(tmp_path, who)[1]["ninjaone"]["token_expires"] == date(2027, 1, 31)
     assert "Write the day as 2027-05-01." in who.told
 
 
-def test_a_secret_may_be_kept_in_a_variable(shared: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_may_be_kept_in_a_variable(shared: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OUR_DUO_KEY", shared.box.secret_key)
     monkeypatch.delenv("NINJAONE_SCIM_TOKEN", raising=False)
     who = person(shared, Secret_key_is="env", Name_of="OUR_DUO_KEY", SCIM_token_is="")
@@ -132,7 +134,7 @@ def test_a_secret_may_be_kept_in_a_variable(shared: World, tmp_path: Path, monke
     assert shared.box.secret_key not in (tmp_path / "config.toml").read_text("utf-8")
 
 
-def test_a_secret_may_be_kept_in_a_file_that_is_written_where_there_is_none(shared: World, tmp_path: Path) -> None:
+def test_a_secret_may_be_kept_in_a_file_that_is_written_where_there_is_none(shared: Office, tmp_path: Path) -> None:
     (tmp_path / "ninja.secret").write_text(f"{shared.box.token}\n")
     who = person(shared, Secret_key_is="file", SCIM_token_is="file", File=["", "ninja.secret"])
     answers, found = answered(tmp_path, who)
@@ -142,15 +144,15 @@ def test_a_secret_may_be_kept_in_a_file_that_is_written_where_there_is_none(shar
     assert who.hidden == ["Secret key"]
 
 
-def test_groups_are_chosen_by_number_or_by_name_and_a_wrong_one_is_asked_again(shared: World, tmp_path: Path) -> None:
-    who = person(shared, Group=["", "9", "NinjaOne Tecs", "1, 2", TECHS, "Ninja*", ""])
-    assert answered(tmp_path, who)[1]["scope"]["groups"] == ["Elsewhere", ENDERS, TECHS, "Ninja*"]
+def test_groups_are_chosen_by_number_or_by_name_and_a_wrong_one_is_asked_again(shared: Office, tmp_path: Path) -> None:
+    who = person(shared, Group=["", "9", "NinjaOne Tecs", "1, 2", TECHNICIANS, "Ninja*", ""])
+    assert answered(tmp_path, who)[1]["scope"]["groups"] == ["Elsewhere", END_USERS, TECHNICIANS, "Ninja*"]
     assert "At least one group is needed." in who.told
-    assert f'Duo has no such group; did you mean "{TECHS}"?' in who.told
+    assert f'Duo has no such group; did you mean "{TECHNICIANS}"?' in who.told
     assert "  3  NinjaOne Technicians" in who.told
 
 
-def test_where_duo_cannot_be_asked_the_reason_is_told_and_names_are_typed(shared: World, tmp_path: Path) -> None:
+def test_where_duo_cannot_be_asked_the_reason_is_told_and_names_are_typed(shared: Office, tmp_path: Path) -> None:
     who = person(shared, hidden_Secret_key="wrong" * 8, Group=["Anything at all", ""])
     assert answered(tmp_path, who)[1]["scope"]["groups"] == ["Anything at all"]
     assert "Duo's groups cannot be shown: Duo refused the credentials" in who.told
@@ -171,7 +173,7 @@ def test_where_duo_cannot_be_asked_the_reason_is_told_and_names_are_typed(shared
     ],
 )
 def test_a_wrong_answer_is_told_and_asked_again(
-    shared: World, tmp_path: Path, wrong: dict[str, list[str]], told: str
+    shared: Office, tmp_path: Path, wrong: dict[str, list[str]], told: str
 ) -> None:
     usual = person(shared)._answers
     answers = {key: [*given, *usual[key.replace("_", " ")]] for key, given in wrong.items()}
@@ -183,7 +185,7 @@ def test_a_wrong_answer_is_told_and_asked_again(
 
 
 @pytest.mark.parametrize("name", ['Help "desk"', "back\\slash", "tab\there", "del\x7fete", "美咲 🎉", "# no comment"])
-def test_a_group_of_any_name_comes_through_the_file(shared: World, tmp_path: Path, name: str) -> None:
+def test_a_group_of_any_name_comes_through_the_file(shared: Office, tmp_path: Path, name: str) -> None:
     who = person(shared, hidden_Secret_key="wrong" * 8, Group=[name, ""])
     assert answered(tmp_path, who)[1]["scope"]["groups"] == [name]
     assert load(tmp_path / "config.toml").scope.groups == (name,)
@@ -243,7 +245,7 @@ def _some_output(leader: int) -> str:
         return ""
 
 
-def test_on_a_terminal_secrets_are_not_echoed_and_files_are_for_the_owner_alone(shared: World, tmp_path: Path) -> None:
+def test_on_a_terminal_secrets_are_not_echoed_and_files_are_for_the_owner_alone(shared: Office, tmp_path: Path) -> None:
     code, seen = on_a_terminal(
         tmp_path,
         ("API hostname:", shared.box.duo_url),
@@ -268,7 +270,7 @@ def test_on_a_terminal_secrets_are_not_echoed_and_files_are_for_the_owner_alone(
     for name in ("config.toml", "duo.secret"):
         assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
     written = load(tmp_path / "config.toml")
-    assert (written.scope.groups, written.state.tenant) == ((ENDERS, TECHS), "north")
+    assert (written.scope.groups, written.state.tenant) == ((END_USERS, TECHNICIANS), "north")
     assert written.safety.protected_users == ("breakglass@example.com",)
     assert run("check", "--config", str(tmp_path / "config.toml")).code == 0
 

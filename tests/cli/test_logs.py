@@ -12,7 +12,9 @@ import pytest
 
 from ninjasync.runs import plan
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse
-from tests.support.office import Office, Ran, staff, user
+from tests.support.command import Ran
+from tests.support.company import staff, user
+from tests.support.office import Office
 
 JSON_LOGS = ("--log-format", "json", "--log-level")
 
@@ -44,7 +46,7 @@ def test_an_apply_logs_what_it_read_and_each_write_with_duration_and_status(offi
             return HttpResponse(400, b"{}", ())
         return serve(request)
 
-    office.meddle("scim", refuse_one)
+    office.box.intercept("scim", refuse_one)
     done = office.apply(*JSON_LOGS, "info")
     assert done.code == 4
     timed = {line["operation"]: line for line in lines(done) if "operation" in line}
@@ -59,7 +61,7 @@ def test_an_apply_logs_what_it_read_and_each_write_with_duration_and_status(offi
 
 
 def test_a_request_is_logged_at_level_debug_with_its_http_status_and_without_its_query(office: Office) -> None:
-    office.adjust("ninjaone.dialect", discovery="lookup")
+    office.configure("ninjaone.dialect", discovery="lookup")
     done = office.plan(*JSON_LOGS, "debug")
     asked = {(line["operation"], line["status"]) for line in lines(done) if line["level"] == "debug"}
     assert asked == {
@@ -74,7 +76,7 @@ def test_a_request_is_logged_at_level_debug_with_its_http_status_and_without_its
 
 
 def test_a_request_without_an_answer_is_logged_as_failed(office: Office) -> None:
-    office.adjust("ninjaone", endpoint_url="http://127.0.0.1:1")
+    office.configure("ninjaone", endpoint_url="http://127.0.0.1:1")
     done = office.plan(*JSON_LOGS, "debug")
     assert done.code == 1
     (asked,) = (line for line in lines(done) if line.get("operation") == "GET /Users")
@@ -113,14 +115,14 @@ def test_nothing_but_json_comes_on_standard_error_whatever_happens(office: Offic
         return serve(request) if request.method == "GET" else HttpResponse(401, b"{}", ())
 
     office.people.disable(office.duo(user(0)))
-    office.meddle("scim", revoked)
+    office.box.intercept("scim", revoked)
     halted = office.apply(*JSON_LOGS, "warning")
     assert halted.code == 6
     assert any("refused the SCIM token" in line["message"] for line in lines(halted))
-    office.adjust("monitor", metrics_file="nowhere/n.prom", ping_url="http://127.0.0.1:1/")
-    office.adjust("duo", secret_key="wrong" * 8)
+    office.configure("monitor", metrics_file="nowhere/n.prom", ping_url="http://127.0.0.1:1/")
+    office.configure("duo", secret_key="wrong" * 8)
     assert len(lines(office.plan(*JSON_LOGS, "warning"))) == 3
-    office.adjust("scope", groups=[], nonsense=1)
+    office.configure("scope", groups=[], nonsense=1)
     mistaken = office.plan(*JSON_LOGS, "warning")
     assert mistaken.code == 78
     assert len(lines(mistaken)) > 1
@@ -128,7 +130,7 @@ def test_nothing_but_json_comes_on_standard_error_whatever_happens(office: Offic
 
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_no_secret_is_in_the_logs(office: Office, form: str) -> None:
-    office.adjust("monitor", ping_url="http://127.0.0.1:1/HUSH?k=HUSH", metrics_file="n.prom")
+    office.configure("monitor", ping_url="http://127.0.0.1:1/HUSH?k=HUSH", metrics_file="n.prom")
     shown = ""
     for command in (("plan",), ("apply", "--yes"), ("check",)):
         shown += office.run(*command, "--log-format", form, "--log-level", "debug").err

@@ -30,26 +30,29 @@ from ninjasync.model.tenant import Tenant
 from ninjasync.net.pacing import Pacer, TransientError
 from ninjasync.runs import plan
 from ninjasync.state import lock
+from tests.support.command import heed_interrupts
 from tests.support.contexts import context_of
-from tests.support.world import World, _heed_interrupts, json_reply
+from tests.support.office import Office
+from tests.support.server import json_reply
 
 if TYPE_CHECKING:
-    from tests.conftest import Clock
+    from tests.support.clock import Clock
 
 ROOT = Path(__file__).resolve().parents[2]
 PAUSE = json_reply({}, 429, **{"Retry-After": "50"})
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    world = World(tmp_path_factory.mktemp("world"))
-    world.meddle_scim()
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    world = Office(tmp_path_factory.mktemp("world")).start()
+    world.configure("run", retries=2)
+    world.proxy_scim()
     yield world
     world.stop()
 
 
 @pytest.fixture
-def world(shared: World, tmp_path: Path) -> Iterator[World]:
+def world(shared: Office, tmp_path: Path) -> Iterator[Office]:
     """The one world, as it was."""
     saved = shared.save()
     shared.folder = tmp_path
@@ -71,7 +74,7 @@ class Terminal:
             stdin=follower,
             stdout=subprocess.PIPE,
             stderr=follower,
-            preexec_fn=_heed_interrupts,
+            preexec_fn=heed_interrupts,
             env=plain | {"PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "80", "LINES": "24"} | variables,
         )
         os.close(follower)
@@ -113,8 +116,8 @@ class Terminal:
 
 
 @contextmanager
-def terminal(world: World, command: str, *arguments: str, **variables: str) -> Iterator[Terminal]:
-    made = Terminal(command, "--config", world.write(), *arguments, **variables)
+def terminal(world: Office, command: str, *arguments: str, **variables: str) -> Iterator[Terminal]:
+    made = Terminal(command, "--config", world.write_config(), *arguments, **variables)
     try:
         yield made
     finally:
@@ -144,7 +147,7 @@ def screen(written: str) -> list[str]:
 
 @pytest.mark.parametrize("variables", [{}, {"NO_COLOR": "1"}, {"PYTHONIOENCODING": "cp437"}])
 def test_a_plan_shows_what_it_reads_and_leaves_nothing_of_it_on_the_screen(
-    world: World, variables: dict[str, str]
+    world: Office, variables: dict[str, str]
 ) -> None:
     with terminal(world, "plan", **variables) as shown:
         out = shown.finish()
@@ -160,14 +163,14 @@ def test_a_plan_shows_what_it_reads_and_leaves_nothing_of_it_on_the_screen(
 
 @pytest.mark.parametrize(("options", "variables"), [(("--quiet",), {}), ((), {"TERM": "dumb"})])
 def test_nothing_is_drawn_where_that_is_not_wanted_or_cannot_be(
-    world: World, options: tuple[str, ...], variables: dict[str, str]
+    world: Office, options: tuple[str, ...], variables: dict[str, str]
 ) -> None:
     with terminal(world, "plan", *options, **variables) as shown:
         shown.finish()
     assert (shown.code, shown.seen) == (0, "")
 
 
-def test_an_apply_asks_when_the_bars_are_gone_then_counts_changes_below_its_log_lines(world: World) -> None:
+def test_an_apply_asks_when_the_bars_are_gone_then_counts_changes_below_its_log_lines(world: Office) -> None:
     with terminal(world, "apply", "--log-level", "info") as shown:
         shown.wait_for("[y/N] ")
         before = screen(shown.seen)
@@ -185,10 +188,10 @@ def test_an_apply_asks_when_the_bars_are_gone_then_counts_changes_below_its_log_
 
 @pytest.mark.parametrize("discovery", ["list", "lookup"])
 def test_a_pause_that_a_service_asks_for_is_said_so_and_does_not_outlast_an_interrupt(
-    world: World, discovery: str
+    world: Office, discovery: str
 ) -> None:
     world.configure("ninjaone.dialect", discovery=discovery)
-    world.meddle_scim(lambda hit, forward: PAUSE)
+    world.proxy_scim(lambda hit, forward: PAUSE)
     with terminal(world, "plan") as shown:
         shown.wait_for("s: NinjaOne asked for a pause (HTTP 429)")
         shown.interrupt()
@@ -199,7 +202,7 @@ def test_a_pause_that_a_service_asks_for_is_said_so_and_does_not_outlast_an_inte
     assert not any("Waiting" in line or "Reading" in line for line in screen(shown.seen))
 
 
-def test_an_interrupt_at_the_question_ends_the_run_on_a_line_of_its_own(world: World) -> None:
+def test_an_interrupt_at_the_question_ends_the_run_on_a_line_of_its_own(world: Office) -> None:
     with terminal(world, "apply") as shown:
         shown.wait_for("[y/N] ")
         shown.interrupt()
@@ -210,8 +213,8 @@ def test_an_interrupt_at_the_question_ends_the_run_on_a_line_of_its_own(world: W
     assert world.writes() == []
 
 
-def test_an_error_is_told_when_the_bars_are_gone(world: World) -> None:
-    world.meddle_scim(lambda hit, forward: json_reply({}, 401))
+def test_an_error_is_told_when_the_bars_are_gone(world: Office) -> None:
+    world.proxy_scim(lambda hit, forward: json_reply({}, 401))
     with terminal(world, "plan") as shown:
         shown.finish()
     assert shown.code == 6
@@ -234,8 +237,8 @@ def test_a_rate_is_that_of_the_last_seconds_and_waits_until_it_can_be_told() -> 
 # --- elsewhere -------------------------------------------------------------------------------
 
 
-def test_without_a_terminal_nothing_is_said_unless_it_is_asked_for(world: World) -> None:
-    done = world.process("apply", "--yes")
+def test_without_a_terminal_nothing_is_said_unless_it_is_asked_for(world: Office) -> None:
+    done = world.run_process("apply", "--yes")
     assert (done.code, done.err) == (0, "")
     told = world.run("plan", "--log-level", "info")
     *operations, last = told.err.splitlines()
@@ -312,11 +315,11 @@ def test_a_long_pause_is_a_warning_once_for_each_service_and_a_short_one_none(li
 # --- what is told ----------------------------------------------------------------------------
 
 
-def loaded(world: World) -> Config:
-    return load(Path(world.write()))
+def loaded(world: Office) -> Config:
+    return load(Path(world.write_config()))
 
 
-def test_readers_tell_of_each_page_how_many_they_have_of_how_many(world: World) -> None:
+def test_readers_tell_of_each_page_how_many_they_have_of_how_many(world: Office) -> None:
     world.settle()
     world.configure("ninjaone.dialect", page_size=4)
     told: list[Event] = []
@@ -327,7 +330,7 @@ def test_readers_tell_of_each_page_how_many_they_have_of_how_many(world: World) 
     assert others == {Read("Duo", "group", 3, 3), Read("Duo", "user", 15, 15), Read("NinjaOne", "group", 2, 2)}
 
 
-def test_look_ups_tell_of_each_account(world: World) -> None:
+def test_look_ups_tell_of_each_account(world: Office) -> None:
     world.configure("ninjaone.dialect", discovery="lookup")
     told: list[Event] = []
     plan.plan_run(context_of(loaded(world), listener=told.append), Approvals(), ())

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.world import run, spawn
+from tests.support.command import run, spawn
 
 
 @pytest.fixture(autouse=True)

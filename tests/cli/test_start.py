@@ -25,6 +25,7 @@ from ninjasync.__main__ import main
 from ninjasync.cli.commands import COMMANDS as COMMAND_TABLE
 from ninjasync.errors import ConfigurationError
 from ninjasync.sandbox.faults.catalogue import FAULTS, QUIRKS
+from tests.support.company import staff
 from tests.support.office import Office
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -153,7 +154,7 @@ def test_the_version_is_told_without_loading_what_only_a_run_needs() -> None:
 
 
 def test_a_reader_that_has_seen_enough_changes_neither_the_exit_code_nor_what_is_applied(tmp_path: Path) -> None:
-    with Office(tmp_path) as office:
+    with Office(tmp_path, staff(5, 0)) as office:
         config = office.write_config()
         for command in (("plan", "--detailed-exitcode"), ("apply", "--yes")):
             reader, writer = os.pipe()
@@ -168,7 +169,7 @@ def test_a_reader_that_has_seen_enough_changes_neither_the_exit_code_nor_what_is
             )
             os.close(writer)
             assert (done.returncode, done.stderr) == (2 if command[0] == "plan" else 0, b"")
-        assert len(office.user_names()) == 5
+        assert len(office.accounts().keys()) == 5
 
 
 class Full(io.StringIO):
@@ -181,7 +182,7 @@ class Full(io.StringIO):
 def test_standard_output_that_cannot_be_written_is_a_failure_in_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with Office(tmp_path) as office:
+    with Office(tmp_path, staff(5, 0)) as office:
         monkeypatch.setattr(sys, "stdout", Full())
         assert cli.run(["plan", "--config", office.write_config()]) == 1
     assert capsys.readouterr().err == (
@@ -190,11 +191,11 @@ def test_standard_output_that_cannot_be_written_is_a_failure_in_one_sentence(
 
 
 def test_a_program_without_a_console_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with Office(tmp_path) as office:
+    with Office(tmp_path, staff(5, 0)) as office:
         monkeypatch.setattr(sys, "stdout", None)
         monkeypatch.setattr(sys, "stderr", None)
         assert cli.run(["apply", "--yes", "--config", office.write_config()]) == 0
-        assert len(office.user_names()) == 5
+        assert len(office.accounts().keys()) == 5
 
 
 def test_an_old_windows_consoles_letters_are_enough() -> None:

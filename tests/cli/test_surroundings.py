@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.world import Result, World, run_process, toml_document
+from tests.support.command import Ran, run_process
+from tests.support.office import Office
+from tests.support.toml import toml_document
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the surroundings of a POSIX system")
 BOM = "\ufeff"
@@ -31,20 +33,20 @@ COMMANDS = {
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path)
+def world(tmp_path: Path) -> Iterator[Office]:
+    made = Office(tmp_path).start()
     yield made
     made.stop()
 
 
-def config(world: World) -> str:
+def config(world: Office) -> str:
     path = world.folder / "config.toml"
     path.write_text(toml_document(world.config), "utf-8")
     path.chmod(0o600)
     return str(path)
 
 
-def shell(line: str, *, folder: Path, **env: str) -> Result:
+def shell(line: str, *, folder: Path, **env: str) -> Ran:
     """Run a line of shell in which ``ninjasync`` is the program."""
     line = line.replace("ninjasync ", f"{sys.executable} -m ninjasync ")
     root = str(Path(__file__).resolve().parents[2])
@@ -58,10 +60,10 @@ def shell(line: str, *, folder: Path, **env: str) -> Result:
         timeout=100,
         check=False,
     )
-    return Result(done.returncode, done.stdout, done.stderr)
+    return Ran(done.returncode, done.stdout, done.stderr)
 
 
-def expect_a_sentence(done: Result, *words: str) -> None:
+def expect_a_sentence(done: Ran, *words: str) -> None:
     said = " ".join(done.text.split())
     for word in words:
         assert word in said
@@ -73,7 +75,7 @@ def expect_a_sentence(done: Result, *words: str) -> None:
 
 
 @pytest.mark.parametrize(("command", "code"), COMMANDS.items())
-def test_a_closed_stream_is_no_error_of_ours(world: World, command: str, code: int) -> None:
+def test_a_closed_stream_is_no_error_of_ours(world: Office, command: str, code: int) -> None:
     done = shell(f"ninjasync {command} -c {config(world)} <&- >&- 2>&-", folder=world.folder)
     assert done.code == code
     told = shell(f"ninjasync {command} -c {config(world)} <&-", folder=world.folder)
@@ -81,14 +83,14 @@ def test_a_closed_stream_is_no_error_of_ours(world: World, command: str, code: i
     assert told.code == code
 
 
-def test_to_apply_without_an_input_is_a_mistake_on_the_command_line(world: World) -> None:
+def test_to_apply_without_an_input_is_a_mistake_on_the_command_line(world: Office) -> None:
     done = shell(f"ninjasync apply -c {config(world)} <&-", folder=world.folder)
     assert done.code == 64
     expect_a_sentence(done, "--yes")
     assert world.ninjaone.users == {} or not list(world.ninjaone.users.items())
 
 
-def test_the_ledger_does_not_get_the_number_of_a_closed_stream(world: World) -> None:
+def test_the_ledger_does_not_get_the_number_of_a_closed_stream(world: Office) -> None:
     applied = shell(f"ninjasync apply --yes --log-level debug -c {config(world)} <&- >&- 2>&-", folder=world.folder)
     assert applied.code == 0
     assert shell(f"ninjasync history -c {config(world)}", folder=world.folder).code == 0
@@ -96,13 +98,13 @@ def test_the_ledger_does_not_get_the_number_of_a_closed_stream(world: World) -> 
 
 
 @pytest.mark.parametrize(("command", "code"), [("plan", 0), ("plan", 78), ("apply --yes", 0), ("apply", 64)])
-def test_a_full_standard_error_changes_no_exit_code(world: World, command: str, code: int) -> None:
+def test_a_full_standard_error_changes_no_exit_code(world: Office, command: str, code: int) -> None:
     where = "nothing.toml" if code == 78 else config(world)
     assert shell(f"ninjasync {command} -c {where} --log-level debug 2>/dev/full", folder=world.folder).code == code
 
 
 @pytest.mark.parametrize("command", ["plan", "apply --yes", "init --example", "--help"])
-def test_a_full_standard_output_is_told(world: World, command: str) -> None:
+def test_a_full_standard_output_is_told(world: Office, command: str) -> None:
     where = "" if "--" in command and "yes" not in command else f"-c {config(world)}"
     done = shell(f"ninjasync {command} {where} >/dev/full", folder=world.folder)
     assert done.code == 1
@@ -113,7 +115,7 @@ def test_a_full_standard_output_is_told(world: World, command: str) -> None:
 
 
 @pytest.mark.parametrize("option", ["--log-level debug --log-file", "--output", "--out"])
-def test_a_full_disk_under_a_file_is_told(world: World, option: str) -> None:
+def test_a_full_disk_under_a_file_is_told(world: Office, option: str) -> None:
     done = shell(f"ninjasync plan -c {config(world)} {option} /dev/full", folder=world.folder)
     expect_a_sentence(done, "/dev/full", "No space left on device")
     assert done.code == (1 if option == "--out" else 0)
@@ -121,7 +123,7 @@ def test_a_full_disk_under_a_file_is_told(world: World, option: str) -> None:
     assert done.err.count("No space left on device") == 1
 
 
-def test_a_full_disk_under_everything_is_told_and_nothing_is_written_to_ninjaone(world: World) -> None:
+def test_a_full_disk_under_everything_is_told_and_nothing_is_written_to_ninjaone(world: Office) -> None:
     world.config["monitor"] = {"metrics_file": "metrics.prom"}
     # The kernel then refuses every byte to a file, as a full disk does.
     small = "trap '' XFSZ; ulimit -f 0;"
@@ -139,7 +141,7 @@ def test_a_full_disk_under_everything_is_told_and_nothing_is_written_to_ninjaone
 
 
 @pytest.mark.parametrize("files", [8, 12, 16])
-def test_too_few_open_files_are_told(world: World, files: int) -> None:
+def test_too_few_open_files_are_told(world: Office, files: int) -> None:
     done = shell(f"ulimit -n {files}; ninjasync apply --yes -c {config(world)}", folder=world.folder)
     expect_a_sentence(done)
 
@@ -147,7 +149,7 @@ def test_too_few_open_files_are_told(world: World, files: int) -> None:
 # --- files and folders -----------------------------------------------------------------------
 
 
-def test_a_file_that_is_made_for_a_result_is_the_users_own_and_one_that_is_there_keeps_its_mode(world: World) -> None:
+def test_a_file_that_is_made_for_a_result_is_the_users_own_and_one_that_is_there_keeps_its_mode(world: Office) -> None:
     known = world.folder / "known.txt"
     known.write_text("", "utf-8")
     known.chmod(0o644)
@@ -182,7 +184,7 @@ def test_a_file_that_is_no_configuration_is_told(tmp_path: Path, content: str | 
 
 
 @pytest.mark.parametrize("where", ["nowhere/log.txt", ".", "/dev/null/log.txt"])
-def test_a_log_file_that_cannot_be_is_a_mistake_on_the_command_line(world: World, where: str) -> None:
+def test_a_log_file_that_cannot_be_is_a_mistake_on_the_command_line(world: Office, where: str) -> None:
     done = shell(f"ninjasync plan -c {config(world)} --log-file {where}", folder=world.folder)
     assert done.code == 64
     expect_a_sentence(done, "log file")
@@ -190,13 +192,13 @@ def test_a_log_file_that_cannot_be_is_a_mistake_on_the_command_line(world: World
 
 @pytest.mark.parametrize("option", ["--out", "--output"])
 @pytest.mark.parametrize("where", ["nowhere/plan", "."])
-def test_a_result_that_cannot_go_where_it_is_to_go_is_told(world: World, option: str, where: str) -> None:
+def test_a_result_that_cannot_go_where_it_is_to_go_is_told(world: Office, option: str, where: str) -> None:
     done = shell(f"ninjasync plan -c {config(world)} {option} {where}", folder=world.folder)
     assert done.code in (1, 64)
     expect_a_sentence(done, "could not be written" if option == "--out" else "cannot be written")
 
 
-def test_a_folder_that_is_gone_is_told_only_where_it_is_needed(world: World) -> None:
+def test_a_folder_that_is_gone_is_told_only_where_it_is_needed(world: Office) -> None:
     path, lost = config(world), "mkdir lost; cd lost; rmdir ../lost;"
     whole = shell(f"{lost} ninjasync plan -c {path}", folder=world.folder)
     assert whole.code == 0
@@ -220,7 +222,7 @@ main()
 """
 
 
-def homeless(world: World, *arguments: str) -> Result:
+def homeless(world: Office, *arguments: str) -> Ran:
     done = subprocess.run(
         [sys.executable, "-c", HOMELESS, *arguments],
         cwd=world.folder,
@@ -231,10 +233,10 @@ def homeless(world: World, *arguments: str) -> Result:
         check=False,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
     )
-    return Result(done.returncode, done.stdout, done.stderr)
+    return Ran(done.returncode, done.stdout, done.stderr)
 
 
-def test_without_a_home_a_plan_is_made_and_whatever_needs_the_ledger_says_what_to_set(world: World) -> None:
+def test_without_a_home_a_plan_is_made_and_whatever_needs_the_ledger_says_what_to_set(world: Office) -> None:
     world.config["state"] = {}
     path = config(world)
     planned = homeless(world, "plan", "-c", path)
@@ -249,17 +251,17 @@ def test_without_a_home_a_plan_is_made_and_whatever_needs_the_ledger_says_what_t
     assert not list(world.ninjaone.users.items())
 
 
-def test_without_a_home_a_path_that_begins_with_it_is_a_mistake(world: World) -> None:
-    world.config["state"] = {"path": "~/ledger.sqlite"}
+def test_without_a_home_a_path_that_begins_with_it_is_a_mistake(world: Office) -> None:
+    world.config["state"] = {"path": "~/ledger.sqlite3"}
     for command in (["plan"], ["apply", "--yes"]):
         done = homeless(world, *command, "-c", config(world))
         assert done.code == 78
-        expect_a_sentence(done, "~/ledger.sqlite", "HOME")
+        expect_a_sentence(done, "~/ledger.sqlite3", "HOME")
 
 
 @pytest.mark.parametrize("home", ["/nonexistent", "/dev/null", ""])
-def test_a_home_that_is_none_is_told(world: World, home: str) -> None:
-    world.config["state"] = {"path": "~/none/ledger.sqlite"} if not home else {}
+def test_a_home_that_is_none_is_told(world: Office, home: str) -> None:
+    world.config["state"] = {"path": "~/none/ledger.sqlite3"} if not home else {}
     for command in ("plan", "history", "check"):
         expect_a_sentence(
             run_process(command, "-c", config(world), env={"HOME": home, "XDG_STATE_HOME": home and f"{home}/state"})
@@ -286,7 +288,7 @@ def test_a_home_that_is_none_is_told(world: World, home: str) -> None:
     ],
     ids=str,
 )
-def test_an_odd_environment_changes_nothing_in_a_plan(world: World, env: dict[str, str]) -> None:
+def test_an_odd_environment_changes_nothing_in_a_plan(world: Office, env: dict[str, str]) -> None:
     world.people.hire("Zoë", "Łukasz", groups=["NinjaOne Technicians"], user_type="technician")
     path = config(world)
     for command in (["plan", "--redact", "-c", path], ["plan", "--help"]):
@@ -298,7 +300,7 @@ def test_an_odd_environment_changes_nothing_in_a_plan(world: World, env: dict[st
 # --- proxies and certificates ----------------------------------------------------------------
 
 
-def far(world: World) -> str:
+def far(world: Office) -> str:
     """A configuration whose services are not on this machine; nothing is sent before it is known how."""
     world.config["duo"] |= {"api_hostname": "api-00000000.invalid", "timeout": 2}
     world.config["ninjaone"] |= {"endpoint_url": "https://ninjaone.invalid/scim", "timeout": 2}
@@ -329,7 +331,7 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_a_proxy_in_the_environment_that_cannot_be_used_is_told_with_its_variable(
-    world: World, variable: str, proxy: str
+    world: Office, variable: str, proxy: str
 ) -> None:
     done = run_process("plan", "-c", far(world), env={variable: proxy})
     assert done.code == 78
@@ -341,7 +343,7 @@ def test_a_proxy_in_the_environment_that_cannot_be_used_is_told_with_its_variabl
     ("variable", "proxy"),
     [("HTTPS_PROXY", "127.0.0.1:9"), ("all_proxy", "127.0.0.1:9"), ("HTTPS_PROXY", f"me:{PASSWORD}@127.0.0.1:9")],
 )
-def test_a_host_and_a_port_are_a_proxy_that_speaks_http(world: World, variable: str, proxy: str) -> None:
+def test_a_host_and_a_port_are_a_proxy_that_speaks_http(world: Office, variable: str, proxy: str) -> None:
     done = run_process("plan", "-c", far(world), env={variable: proxy})
     assert done.code == 1
     expect_a_sentence(done, "the proxy did not let the connection through")
@@ -349,7 +351,7 @@ def test_a_host_and_a_port_are_a_proxy_that_speaks_http(world: World, variable: 
 
 @pytest.mark.usefixtures("bare")
 @pytest.mark.parametrize("section", ["duo", "ninjaone"])
-def test_a_proxy_in_the_configuration_is_read_as_one_in_the_environment_is(world: World, section: str) -> None:
+def test_a_proxy_in_the_configuration_is_read_as_one_in_the_environment_is(world: Office, section: str) -> None:
     far(world)
     world.config[section]["proxy"] = "127.0.0.1:9"
     expect_a_sentence(run_process("plan", "-c", config(world)))
@@ -373,7 +375,7 @@ def test_a_proxy_in_the_configuration_is_read_as_one_in_the_environment_is(world
     ],
 )
 def test_a_bundle_in_the_environment_that_cannot_be_used_is_told_with_its_variable(
-    world: World, variable: str, bundle: str
+    world: Office, variable: str, bundle: str
 ) -> None:
     (world.folder / "folder").mkdir()
     (world.folder / "garbage.pem").write_text("garbage", "utf-8")
@@ -395,7 +397,7 @@ def test_a_bundle_in_the_environment_that_cannot_be_used_is_told_with_its_variab
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le with a mark", "utf-16-be with a mark"])
 @pytest.mark.parametrize("end", ["", "\n", "\r\n"])
-def test_a_secrets_file_may_be_as_an_editor_on_windows_writes_it(world: World, encoding: str, end: str) -> None:
+def test_a_secrets_file_may_be_as_an_editor_on_windows_writes_it(world: Office, encoding: str, end: str) -> None:
     codec, _, mark = encoding.partition(" with")
     content = f"{BOM if mark else ''}{world.config['ninjaone']['secret_token']}{end}".encode(codec)
     (world.folder / "token.txt").write_bytes(content)
@@ -405,7 +407,7 @@ def test_a_secrets_file_may_be_as_an_editor_on_windows_writes_it(world: World, e
     assert done.code == 0, done.err
 
 
-def test_all_secrets_that_are_missing_are_told_at_once(world: World) -> None:
+def test_all_secrets_that_are_missing_are_told_at_once(world: Office) -> None:
     world.config["duo"]["secret_key"] = {"env": "NO_SUCH_DUO_SECRET"}
     world.config["ninjaone"]["secret_token"] = {"env": "NO_SUCH_TOKEN"}
     for command in (["plan"], ["apply", "--yes"], ["explain", "somebody"], ["check"]):
@@ -415,7 +417,7 @@ def test_all_secrets_that_are_missing_are_told_at_once(world: World) -> None:
 
 
 @pytest.mark.parametrize("short", ["x", "1234567"])
-def test_a_secret_that_is_too_short_to_be_one_is_a_mistake_and_not_shown(world: World, short: str) -> None:
+def test_a_secret_that_is_too_short_to_be_one_is_a_mistake_and_not_shown(world: Office, short: str) -> None:
     world.config["ninjaone"]["secret_token"] = short
     done = run_process("plan", "-c", config(world))
     assert done.code == 78

@@ -20,27 +20,19 @@ from ninjasync.config.load import load
 from ninjasync.config.schema import Config
 from ninjasync.config.tenant import tenant_of
 from ninjasync.errors import LockedError
-from ninjasync.sandbox.exchange import HttpRequest, HttpResponse
+from ninjasync.sandbox.exchange import HttpRequest, HttpResponse, Service
 from ninjasync.sandbox.ninjaone.schema import GROUP, USER
 from ninjasync.sandbox.ninjaone.store import NinjaOne
 from ninjasync.state import lock
-from tests.support.office import (
-    CORE_GROUP,
-    END_USERS,
-    TECHNICIANS,
-    Office,
-    Ran,
-    Serve,
-    account_of,
-    only_gets,
-    staff,
-    user,
-)
+from tests.support.command import Ran
+from tests.support.company import END_USERS, TECHNICIANS, account_of, staff, user
+from tests.support.office import Office
+from tests.support.urns import CORE_GROUP
 
 
 @pytest.fixture
 def office(tmp_path: Path) -> Iterator[Office]:
-    with Office(tmp_path) as made:
+    with Office(tmp_path, staff(5, 0)) as made:
         yield made
 
 
@@ -78,13 +70,13 @@ class Terminal:
 @pytest.mark.parametrize(
     ("change", "same"),
     [
-        (lambda office: office.adjust("ninjaone", endpoint_url=office.box.scim_url + "/"), True),
-        (lambda office: office.adjust("ninjaone", endpoint_url=office.box.scim_url.replace("http:", "HTTP:")), True),
-        (lambda office: office.adjust("duo", integration_key="DIOTHER0000000000000"), True),
-        (lambda office: office.adjust("state", tenant="north"), False),
-        (lambda office: office.adjust("duo", api_hostname="https://api-2.duosecurity.com"), False),
-        (lambda office: office.adjust("ninjaone", endpoint_url=office.box.scim_url.replace("v2", "v3")), False),
-        (lambda office: office.adjust("ninjaone", endpoint_url="http://127.0.0.1:1/scim/v2"), False),
+        (lambda office: office.configure("ninjaone", endpoint_url=office.box.scim_url + "/"), True),
+        (lambda office: office.configure("ninjaone", endpoint_url=office.box.scim_url.replace("http:", "HTTP:")), True),
+        (lambda office: office.configure("duo", integration_key="DIOTHER0000000000000"), True),
+        (lambda office: office.configure("state", tenant="north"), False),
+        (lambda office: office.configure("duo", api_hostname="https://api-2.duosecurity.com"), False),
+        (lambda office: office.configure("ninjaone", endpoint_url=office.box.scim_url.replace("v2", "v3")), False),
+        (lambda office: office.configure("ninjaone", endpoint_url="http://127.0.0.1:1/scim/v2"), False),
     ],
     ids=["slash", "case", "key", "name", "duo", "path", "port"],
 )
@@ -101,7 +93,7 @@ def test_01_a_tenant_is_the_normalised_endpoint_the_duo_hostname_and_the_name(
 def test_01_entries_lock_plans_and_baselines_belong_to_one_tenant(office: Office, tmp_path: Path) -> None:
     office.settle()
     assert office.plan("--out", tmp_path / "plan").code == 0
-    office.adjust("state", tenant="north")
+    office.configure("state", tenant="north")
     office.box.forget()
 
     # Entries: to the other tenant these accounts are another's, though their ids are in this Duo read.
@@ -111,13 +103,13 @@ def test_01_entries_lock_plans_and_baselines_belong_to_one_tenant(office: Office
     # Saved plans.
     refused = office.run("apply", tmp_path / "plan")
     assert (refused.code, office.writes()) == (3, [])
-    assert "another tenant" in refused.said
+    assert "another tenant" in refused.printed
     # Lock: that of the first tenant is none for the second.
-    office.adjust("state", tenant=None)
+    office.configure("state", tenant=None)
     config = config_of(office)
     with lock.held(office.ledger, tenant_of(config), 0, office_now()):
         assert office.apply().code == 5
-        office.adjust("state", tenant="north")
+        office.configure("state", tenant="north")
         assert office.apply().code == 3, "refused, as all accounts are the first tenant's, and not locked out"
     # Baselines: that of the first tenant is none for the second, and a refused run makes none.
     assert set(dict(office.ask_ledger("select tenant, in_scope from baselines"))) == {tenant_of(config).id}
@@ -167,7 +159,7 @@ def test_02_without_a_ledger_leavers_seen_by_external_id_are_planned_and_the_res
     newcomer = office.people.hire("New", "Comer", groups=[END_USERS], user_type="endUser", organization="1")
     office.native(office.people.users[newcomer]["email"])
     office.lose_ledger()
-    office.adjust("safety", min_source_percent=0)
+    office.configure("safety", min_source_percent=0)
 
     planned = office.plan()
 
@@ -179,7 +171,7 @@ def test_02_without_a_ledger_leavers_seen_by_external_id_are_planned_and_the_res
 
 def test_02_apply_without_a_writable_ledger_exits_1_before_its_first_write(office: Office) -> None:
     (office.folder / "file").write_text("no folder")
-    office.adjust("state", path="file/ledger.sqlite3")
+    office.configure("state", path="file/ledger.sqlite3")
 
     planned, done = office.plan(), office.apply()
 
@@ -201,7 +193,7 @@ def test_03_no_terminal_and_no_yes_is_64(office: Office, monkeypatch: pytest.Mon
     done = office.run("apply")
 
     assert done.code == 64
-    assert "--yes" in done.said
+    assert "--yes" in done.printed
     assert not office.asked_anything()
 
 
@@ -219,16 +211,16 @@ def test_03_no_terminal_and_no_yes_is_64(office: Office, monkeypatch: pytest.Mon
 def test_03_of_several_exit_codes_of_an_apply_the_gravest_counts(
     office: Office, circumstances: set[str], code: int
 ) -> None:
-    office.adjust("safety", max_removals=0, max_removals_percent=0, on_refusal="withhold")
+    office.configure("safety", max_removals=0, max_removals_percent=0, on_refusal="withhold")
     office.settle()
     if "withheld" in circumstances:
         office.people.disable(office.duo(user(0)))
     for number in range(3):
         office.people.hire("New", f"N{number}", groups=[END_USERS], user_type="endUser", organization="1")
-    office.adjust("run", parallelism=1)
+    office.configure("run", parallelism=1)
     posts = 0
 
-    def meddle(request: HttpRequest, serve: Serve) -> HttpResponse:
+    def meddle(request: HttpRequest, serve: Service) -> HttpResponse:
         nonlocal posts
         if request.method != "POST":
             return serve(request)
@@ -241,7 +233,7 @@ def test_03_of_several_exit_codes_of_an_apply_the_gravest_counts(
             return HttpResponse(401)
         return serve(request)
 
-    office.meddle("scim", meddle)
+    office.box.intercept("scim", meddle)
 
     assert office.apply().code == code
 
@@ -250,17 +242,17 @@ def test_03_unreachable_goes_before_failed_in_part(office: Office) -> None:
     office.settle()
     for number in range(12):
         office.people.hire("New", f"N{number}", groups=[END_USERS], user_type="endUser", organization="1")
-    office.adjust("run", parallelism=1)
+    office.configure("run", parallelism=1)
     posts = 0
 
-    def gone_after_one(request: HttpRequest, serve: Serve) -> HttpResponse:
+    def gone_after_one(request: HttpRequest, serve: Service) -> HttpResponse:
         nonlocal posts
         posts += request.method == "POST"
         if request.method == "GET" or posts == 1:
             return serve(request)
         return HttpResponse(503) if posts > 2 else HttpResponse(400)
 
-    office.meddle("scim", gone_after_one)
+    office.box.intercept("scim", gone_after_one)
 
     done = office.apply()
 
@@ -277,7 +269,7 @@ def test_03_a_refusal_goes_before_there_are_changes(office: Office) -> None:
 
 @pytest.mark.parametrize(("leavers", "code"), [(3, 0), (4, 3)])
 def test_03_a_limit_trips_only_when_exceeded_without_rounding(tmp_path: Path, leavers: int, code: int) -> None:
-    with Office(tmp_path, staff(39)) as office:  # 10 % are 3.9
+    with Office(tmp_path, staff(39, 0)) as office:  # 10 % are 3.9
         office.settle()
         for number in range(leavers):
             office.people.disable(office.duo(user(number)))
@@ -285,7 +277,7 @@ def test_03_a_limit_trips_only_when_exceeded_without_rounding(tmp_path: Path, le
 
 
 def test_03_percentages_are_of_the_active_managed_accounts(tmp_path: Path) -> None:
-    with Office(tmp_path, staff(40)) as office:  # 10 % of 40 are 4, of 39 they are not
+    with Office(tmp_path, staff(40, 0)) as office:  # 10 % of 40 are 4, of 39 they are not
         office.settle()
         office.native("stranger@example.com")
         for number in range(4):
@@ -303,7 +295,7 @@ def test_03_the_last_line_counts_users_and_groups_together_and_reactivations_as_
     office = with_technicians
     office.settle()
     office.people.rename_group(office.people.group_named(TECHNICIANS), "Engineers")
-    office.adjust("scope", groups=office.people.scoped)
+    office.configure("scope", groups=office.people.scoped)
     office.people.users[office.duo(user(0))]["lastname"] = "Three"
     office.edit(user(1), active=False)
 
@@ -336,7 +328,7 @@ def with_an_unreadable_record(office: Office) -> None:
     """Let Duo send one record, that of a stranger to the scope, without groups."""
     made = office.people.hire("Broken", "Record")
 
-    def meddle(request: HttpRequest, serve: Serve) -> HttpResponse:
+    def meddle(request: HttpRequest, serve: Service) -> HttpResponse:
         answer = serve(request)
         if request.path != "/admin/v1/users":
             return answer
@@ -346,18 +338,18 @@ def with_an_unreadable_record(office: Office) -> None:
                 del row["groups"]
         return HttpResponse(answer.status, json.dumps(document).encode(), answer.headers)
 
-    office.meddle("duo", meddle)
+    office.box.intercept("duo", meddle)
 
 
 def a_removal_of_every_kind(office: Office) -> tuple[dict[str, Any], dict[str, Any]]:
     """Plan deactivation, deletion of a user, of a group and of a member; and a creation and an update beside them."""
-    office.adjust("groups", removed="delete")
-    office.adjust("safety", min_source_percent=0, max_member_removals_percent=100, max_removals=10)
+    office.configure("groups", removed="delete")
+    office.configure("safety", min_source_percent=0, max_member_removals_percent=100, max_removals=10)
     doomed = office.people.found_group("Doomed")
     office.people.join(office.duo(user(4)), doomed)
-    office.adjust("scope", groups=[TECHNICIANS, END_USERS, "Doomed"])
+    office.configure("scope", groups=[TECHNICIANS, END_USERS, "Doomed"])
     office.settle()
-    office.adjust("scope", groups=[TECHNICIANS, END_USERS])
+    office.configure("scope", groups=[TECHNICIANS, END_USERS])
     office.people.disable(office.duo(user(0)))
     assert office.apply().code == 0
     office.days_pass(31)
@@ -382,11 +374,11 @@ def test_04_withheld_are_deactivations_deletions_of_users_and_groups_and_removal
     office.ninjaone.create(GROUP, {"schemas": [CORE_GROUP], "displayName": "Gone", "externalId": gone})
     assert office.plan().actions("group")["Gone"] == "delete"
     if why == "limit":
-        office.adjust("safety", max_removals=0, max_removals_percent=0, on_refusal="withhold")
+        office.configure("safety", max_removals=0, max_removals_percent=0, on_refusal="withhold")
     else:
         with_an_unreadable_record(office)
-        office.adjust("safety", on_refusal="stop" if "stop" in why else "withhold")
-    accounts, members = office.user_names(), office.members(END_USERS)
+        office.configure("safety", on_refusal="stop" if "stop" in why else "withhold")
+    accounts, members = office.accounts().keys(), office.members(END_USERS)
 
     done = office.apply()
 
@@ -395,7 +387,7 @@ def test_04_withheld_are_deactivations_deletions_of_users_and_groups_and_removal
     shown = removals if why != "limit" else {user(1): "deactivate"}
     assert done.actions() == shown | others
     assert done.applied() == others
-    assert office.user_names() == accounts | {"new.comer@example.com"}
+    assert office.accounts().keys() == accounts | {"new.comer@example.com"}
     assert office.account(user(1))["active"] is True
     assert office.members(END_USERS) == members | {"new.comer@example.com"}
     assert user(2) in office.members(TECHNICIANS)
@@ -423,7 +415,7 @@ def test_05_memberships_of_held_protected_and_unmanaged_accounts_are_neither_add
     office: Office, kind: str
 ) -> None:
     if kind == "protected":
-        office.adjust("safety", protected_users=[user(0)])
+        office.configure("safety", protected_users=[user(0)])
         office.native(user(0))
         office.settle()
         ids = [office.account(user(0))["id"]]
@@ -449,7 +441,7 @@ def test_05_memberships_of_held_protected_and_unmanaged_accounts_are_neither_add
 
 
 def test_05_a_duo_user_matched_to_a_protected_account_is_reported_as_protected_not_held(office: Office) -> None:
-    office.adjust("safety", protected_users=["USER0.*@example.com"])
+    office.configure("safety", protected_users=["USER0.*@example.com"])
     office.native(user(0))
     office.people.set_attribute(office.duo(user(0)), "userType", "chef")
     before = office.account(user(0))
@@ -464,29 +456,29 @@ def test_05_a_duo_user_matched_to_a_protected_account_is_reported_as_protected_n
 
 
 def test_05_a_leavers_memberships_go_with_his_removal_and_do_not_count_for_the_member_limit(tmp_path: Path) -> None:
-    with Office(tmp_path, staff(24)) as office:
-        office.adjust("safety", max_removals=24, min_source_percent=0, max_member_removals_percent=0)
+    with Office(tmp_path, staff(24, 0)) as office:
+        office.configure("safety", max_removals=24, min_source_percent=0, max_member_removals_percent=0)
         office.settle()
         for number in range(10):
             office.people.disable(office.duo(user(number)))
 
         done = office.apply()
 
-        assert done.code == 0, done.said
+        assert done.code == 0, done.printed
         assert office.members(END_USERS) == {user(number) for number in range(10, 24)}
 
 
 def test_05_the_members_of_a_kept_group_are_frozen_and_named_in_every_plan(with_technicians: Office) -> None:
     office = with_technicians
-    office.adjust("safety", min_source_percent=0)
+    office.configure("safety", min_source_percent=0)
     office.settle()
-    office.adjust("scope", groups=[END_USERS], users=["tech*"])
+    office.configure("scope", groups=[END_USERS], users=["tech*"])
     office.people.leave(office.duo("tech0.one@example.com"), office.people.group_named(TECHNICIANS))
     before = office.group(TECHNICIANS)
 
     for _ in range(2):
         done = office.apply()
-        assert done.code == 0, done.said
+        assert done.code == 0, done.printed
         assert TECHNICIANS in warnings(done)
         assert "kept" in warnings(done)
         assert office.group(TECHNICIANS) == before
@@ -505,8 +497,8 @@ def empty_out(office: Office, *numbers: int) -> None:
 def test_06_the_last_good_run_is_the_last_complete_read_of_the_whole_scope_that_was_not_refused(
     tmp_path: Path,
 ) -> None:
-    with Office(tmp_path, staff(10)) as office:
-        office.adjust("safety", max_removals=10)
+    with Office(tmp_path, staff(10, 0)) as office:
+        office.configure("safety", max_removals=10)
         office.settle()
         empty_out(office, 0, 1, 2)
         # Neither a refused run nor one narrowed by --only makes seven the new normal.
@@ -526,8 +518,8 @@ def test_06_the_last_good_run_is_the_last_complete_read_of_the_whole_scope_that_
 
 
 def test_06_what_the_operator_said_no_to_is_not_the_new_normal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with Office(tmp_path, staff(10)) as office:
-        office.adjust("safety", max_removals=10)
+    with Office(tmp_path, staff(10, 0)) as office:
+        office.configure("safety", max_removals=10)
         office.settle()
         empty_out(office, 0, 1, 2)
         monkeypatch.setattr("sys.stdin", Terminal("n\n"))
@@ -539,9 +531,9 @@ def test_06_what_the_operator_said_no_to_is_not_the_new_normal(tmp_path: Path, m
 
 
 def test_06_without_a_last_good_run_the_number_of_active_managed_accounts_stands_in(tmp_path: Path) -> None:
-    people = staff(10)
+    people = staff(10, 0)
     with Office(tmp_path, people) as office:
-        office.adjust("safety", max_removals=10)
+        office.configure("safety", max_removals=10)
         office.settle()
         office.edit(user(9), active=False)
         office.lose_ledger()
@@ -560,8 +552,8 @@ def test_06_a_group_that_was_in_scope_and_that_no_entry_matches_now_is_a_refusal
     with_technicians: Office, gone: bool
 ) -> None:
     office = with_technicians
-    office.adjust("scope", groups=["NinjaOne *"])
-    office.adjust("safety", min_source_percent=0)
+    office.configure("scope", groups=["NinjaOne *"])
+    office.configure("safety", min_source_percent=0)
     office.settle()
     group = office.people.group_named(TECHNICIANS)
     if gone:
@@ -578,15 +570,15 @@ def test_06_a_group_that_was_in_scope_and_that_no_entry_matches_now_is_a_refusal
     if not gone:
         assert re.search(r'groups = \[.*"Engineers \[x\]".*\]', message)
         written = office.config["scope"]["groups"]
-        office.adjust("scope", groups=[*written, "Engineers [x]"])
+        office.configure("scope", groups=[*written, "Engineers [x]"])
         assert office.apply().code == 0  # the line to write is the cure
 
 
 def test_06_a_group_that_a_changed_scope_no_longer_names_is_no_refusal(with_technicians: Office) -> None:
     office = with_technicians
-    office.adjust("safety", min_source_percent=0)
+    office.configure("safety", min_source_percent=0)
     office.settle()
-    office.adjust("scope", groups=[END_USERS])
+    office.configure("scope", groups=[END_USERS])
 
     assert office.plan().code == 0
 
@@ -613,7 +605,7 @@ def test_07_the_leavers_clock_starts_when_the_ledger_recorded_our_deactivation(o
 
     office.days_pass(11)
     assert office.apply().actions() == {user(0): "delete"}
-    assert user(0) not in office.user_names()
+    assert user(0) not in office.accounts()
     assert office.apply().actions() == {}
 
 
@@ -641,7 +633,7 @@ def test_07_the_apply_of_a_saved_plan_starts_the_clock_too(office: Office, tmp_p
         assert office.run("apply", tmp_path / f"plan{number}").code == 0
         office.days_pass(31)
 
-    assert user(0) not in office.user_names()
+    assert user(0) not in office.accounts()
 
 
 def test_07_a_clock_of_an_earlier_absence_does_not_count_for_the_next(office: Office) -> None:
@@ -658,7 +650,7 @@ def test_07_a_clock_of_an_earlier_absence_does_not_count_for_the_next(office: Of
     office.edit(user(0), active=False)
 
     assert office.apply().actions() == {}
-    assert user(0) in office.user_names()
+    assert user(0) in office.accounts()
 
 
 def test_07_a_returner_is_reactivated_with_the_same_id_and_his_clock_is_stopped(office: Office) -> None:
@@ -681,8 +673,8 @@ def test_07_a_returner_is_reactivated_with_the_same_id_and_his_clock_is_stopped(
 def test_07_due_deletions_beyond_the_removal_limit_are_deferred_oldest_first_and_never_trip_the_guard(
     tmp_path: Path,
 ) -> None:
-    with Office(tmp_path, staff(8)) as office:
-        office.adjust("safety", max_removals=2, max_removals_percent=0, min_source_percent=0)
+    with Office(tmp_path, staff(8, 0)) as office:
+        office.configure("safety", max_removals=2, max_removals_percent=0, min_source_percent=0)
         office.settle()
         for number in (3, 1, 4):
             leave(office, number)
@@ -700,8 +692,8 @@ def test_07_due_deletions_beyond_the_removal_limit_are_deferred_oldest_first_and
 
 
 def test_07_deferred_deletions_are_none_of_the_removals_that_trip_the_guard(tmp_path: Path) -> None:
-    with Office(tmp_path, staff(8)) as office:
-        office.adjust("safety", max_removals=2, max_removals_percent=0, min_source_percent=0)
+    with Office(tmp_path, staff(8, 0)) as office:
+        office.configure("safety", max_removals=2, max_removals_percent=0, min_source_percent=0)
         office.settle()
         for number in (0, 1):
             leave(office, number)
@@ -719,7 +711,7 @@ def test_07_deferred_deletions_are_none_of_the_removals_that_trip_the_guard(tmp_
 
 @pytest.mark.parametrize(("days", "left"), [(-1, True), (1, False)])
 def test_07_minus_one_is_never(office: Office, days: int, left: bool) -> None:
-    office.adjust("deprovision", delete_after_days=days)
+    office.configure("deprovision", delete_after_days=days)
     office.settle()
     leave(office, 0)
     office.apply()
@@ -727,17 +719,17 @@ def test_07_minus_one_is_never(office: Office, days: int, left: bool) -> None:
 
     assert office.apply().code == 0
 
-    assert (user(0) in office.user_names()) is left
+    assert (user(0) in office.accounts()) is left
 
 
 def test_07_zero_days_with_deactivate_is_refused_in_favour_of_delete(office: Office) -> None:
-    office.adjust("deprovision", users="deactivate", delete_after_days=0)
+    office.configure("deprovision", users="deactivate", delete_after_days=0)
 
     planned = office.plan()
 
     assert planned.code == 78
-    assert 'users = "delete"' in planned.said.replace('\\"', '"')
-    office.adjust("deprovision", users="delete")
+    assert 'users = "delete"' in planned.printed.replace('\\"', '"')
+    office.configure("deprovision", users="delete")
     assert office.plan().code == 0
 
 
@@ -745,7 +737,7 @@ def test_07_zero_days_with_deactivate_is_refused_in_favour_of_delete(office: Off
 
 
 def test_08_a_name_that_only_a_deletion_frees_is_taken_in_the_next_run(office: Office) -> None:
-    office.adjust("deprovision", users="delete")
+    office.configure("deprovision", users="delete")
     office.settle()
     leave(office, 0)
     heir = office.people.hire("Heir", "Apparent", groups=[END_USERS], user_type="endUser", organization="1")
@@ -803,7 +795,7 @@ def test_08_a_cycle_of_names_goes_by_way_of_a_temporary_one_at_his_own_domain_sh
 
 
 def test_10_only_guards_on_the_whole_world(office: Office) -> None:
-    office.adjust("safety", min_source_percent=0)
+    office.configure("safety", min_source_percent=0)
     office.settle()
     leave(office, 0, 1, 2, 3)
     office.people.users[office.duo(user(4))]["lastname"] = "Changed"
@@ -824,7 +816,7 @@ def test_10_only_writes_these_users_and_their_own_memberships(office: Office, wh
         office.people.leave(id_, office.people.group_named(END_USERS))
     office.people.rename_group(office.people.group_named(END_USERS), "End Users")
     office.people.rename_group(office.people.found_group("x"), "Brand New")
-    office.adjust("scope", groups=[*office.people.scoped, "Brand New"])
+    office.configure("scope", groups=[*office.people.scoped, "Brand New"])
     leave(office, 2)
     name = {
         "address": user(0),
@@ -836,7 +828,7 @@ def test_10_only_writes_these_users_and_their_own_memberships(office: Office, wh
 
     done = office.apply("--only", name)
 
-    assert done.code == 0, done.said
+    assert done.code == 0, done.printed
     assert done.actions() == {user(0): "update"}
     assert office.account(user(1))["name"]["familyName"] == "Two"
     assert office.account(user(2))["active"] is True
@@ -848,8 +840,8 @@ def test_10_only_writes_these_users_and_their_own_memberships(office: Office, wh
 
 def test_10_only_deletes_no_group(office: Office) -> None:
     office.settle()
-    office.adjust("groups", removed="delete")
-    office.adjust("scope", groups=[END_USERS])
+    office.configure("groups", removed="delete")
+    office.configure("scope", groups=[END_USERS])
     assert office.plan().actions("group") == {TECHNICIANS: "delete"}
 
     assert office.apply("--only", user(0)).json["changes"] == []
@@ -861,7 +853,7 @@ def test_10_only_is_repeatable_and_an_unknown_who_is_64(office: Office) -> None:
     planned = office.plan("--only", user(0), "--only", "user9.two@example.com")
 
     assert planned.code == 64
-    assert "user9.two@example.com" in planned.said
+    assert "user9.two@example.com" in planned.printed
 
 
 # --- 11 --------------------------------------------------------------------------------------
@@ -871,7 +863,7 @@ def on_the_first_post(office: Office, before: Callable[[], object], lost: bool =
     """When the first POST of a user arrives, ``before`` happens; with ``lost`` its answer is not sent."""
     done = threading.Event()
 
-    def meddle(request: HttpRequest, serve: Serve) -> HttpResponse:
+    def meddle(request: HttpRequest, serve: Service) -> HttpResponse:
         if request.method != "POST" or not request.path.endswith("/Users") or done.is_set():
             return serve(request)
         done.set()
@@ -879,7 +871,7 @@ def on_the_first_post(office: Office, before: Callable[[], object], lost: bool =
         answer = serve(request)
         return HttpResponse(503) if lost else answer
 
-    office.meddle("scim", meddle)
+    office.box.intercept("scim", meddle)
 
 
 def only_newcomer(office: Office) -> tuple[str, str]:
@@ -892,14 +884,14 @@ def only_newcomer(office: Office) -> tuple[str, str]:
 @pytest.mark.parametrize("keeps_external_id", [True, False])
 def test_11_an_account_proven_to_be_our_own_lost_post_is_taken_as_done(office: Office, keeps_external_id: bool) -> None:
     name, _ = only_newcomer(office)
-    office.adjust("run", retries=1)
+    office.configure("run", retries=1)
     on_the_first_post(office, lambda: None, lost=True)
     if not keeps_external_id:
         hide_external_ids(office)
 
     done = office.apply()
 
-    assert done.code == 0, done.said
+    assert done.code == 0, done.printed
     assert done.change(name)["outcome"] == "applied"
     assert [one["userName"] for one in office.ninjaone.users.values()].count(name) == 1
     assert office.plan().json["changes"] == []
@@ -908,14 +900,14 @@ def test_11_an_account_proven_to_be_our_own_lost_post_is_taken_as_done(office: O
 def hide_external_ids(office: Office) -> None:
     """Let NinjaOne never show an externalId, nor find anybody by it."""
 
-    def meddle(request: HttpRequest, serve: Serve) -> HttpResponse:
+    def meddle(request: HttpRequest, serve: Service) -> HttpResponse:
         if "externalId" in request.params.get("filter", ""):
             return HttpResponse(400)
         answer = serve(request)
         text = re.sub(rb'"externalId": "[^"]*", ', b"", answer.body)
         return HttpResponse(answer.status, text, answer.headers)
 
-    office.meddle("scim", meddle)
+    office.box.intercept("scim", meddle)
 
 
 def test_11_any_other_holder_is_a_failed_operation_and_the_next_plan_shows_adopt(office: Office) -> None:
@@ -944,7 +936,7 @@ def test_11_a_holder_that_the_list_does_not_show_is_remembered(office: Office) -
     name, _ = only_newcomer(office)
     hidden = office.native(name)
 
-    def meddle(request: HttpRequest, serve: Serve) -> HttpResponse:
+    def meddle(request: HttpRequest, serve: Service) -> HttpResponse:
         answer = serve(request)
         if request.method != "GET" or "filter" in request.params or not request.path.endswith("/Users"):
             return answer
@@ -953,27 +945,27 @@ def test_11_a_holder_that_the_list_does_not_show_is_remembered(office: Office) -
         document |= {"Resources": kept, "totalResults": len(kept), "itemsPerPage": len(kept)}
         return HttpResponse(200, json.dumps(document).encode(), answer.headers)
 
-    office.meddle("scim", meddle)
+    office.box.intercept("scim", meddle)
     assert office.apply().code == 4
 
     planned = office.plan()
 
-    assert planned.actions().get(name) == "adopt" or planned.problems().get(name) == "name-taken", planned.said
+    assert planned.actions().get(name) == "adopt" or planned.problems().get(name) == "name-taken", planned.printed
 
 
 def test_11_a_lost_post_without_external_id_is_not_confused_with_an_older_account(office: Office) -> None:
     name, _ = only_newcomer(office)
-    office.adjust("run", retries=1)
+    office.configure("run", retries=1)
     office.ninjaone.now = lambda: "2024-11-05T08:30:00.000Z"
 
-    def meddle(request: HttpRequest, serve: Serve) -> HttpResponse:
+    def meddle(request: HttpRequest, serve: Service) -> HttpResponse:
         # Somebody's account has the name since long ago, and our POST never arrived.
-        if request.method == "POST" and name not in office.user_names():
+        if request.method == "POST" and name not in office.accounts():
             office.native(name)
             return HttpResponse(503)
         return serve(request)
 
-    office.meddle("scim", meddle)
+    office.box.intercept("scim", meddle)
 
     done = office.apply()
 
@@ -987,7 +979,7 @@ def test_11_a_lost_post_without_external_id_is_not_confused_with_an_older_accoun
 def test_12_the_lock_is_taken_before_the_first_read(office: Office) -> None:
     held: list[int] = []
 
-    def meddle(request: HttpRequest, serve: Serve) -> HttpResponse:
+    def meddle(request: HttpRequest, serve: Service) -> HttpResponse:
         if not held:
             held.append(0)
             with (
@@ -997,7 +989,7 @@ def test_12_the_lock_is_taken_before_the_first_read(office: Office) -> None:
                 pass
         return serve(request)
 
-    office.meddle("duo", meddle)
+    office.box.intercept("duo", meddle)
 
     assert office.apply().code == 0
     assert held
@@ -1087,14 +1079,14 @@ def test_13_group_names_match_in_full_or_without_their_sync_suffix(office: Offic
         wanted = "Helpdesk"  # [groups] rename speaks of names alone
     match where:
         case "scope":
-            office.adjust("scope", groups=[wanted])
+            office.configure("scope", groups=[wanted])
         case "exclude":
-            office.adjust("scope", exclude_groups=[wanted])
+            office.configure("scope", exclude_groups=[wanted])
         case "push":
-            office.adjust("groups", push=[wanted])
+            office.configure("groups", push=[wanted])
         case "rename":
-            office.adjust("scope", groups=[END_USERS, group])
-            office.adjust("groups", rename={wanted: "First Line"})
+            office.configure("scope", groups=[END_USERS, group])
+            office.configure("groups", rename={wanted: "First Line"})
 
     planned = office.plan()
 
@@ -1114,7 +1106,7 @@ def test_13_group_names_match_in_full_or_without_their_sync_suffix(office: Offic
 def test_13_two_groups_that_would_get_one_display_name_are_held(office: Office) -> None:
     for name in ("Helpdesk", 'Helpdesk (from AD sync "corp.example.com")'):
         office.people.join(office.duo(user(0)), office.people.found_group(name))
-    office.adjust("scope", groups=[END_USERS, "Helpdesk"])
+    office.configure("scope", groups=[END_USERS, "Helpdesk"])
 
     planned = office.plan()
 
@@ -1123,7 +1115,7 @@ def test_13_two_groups_that_would_get_one_display_name_are_held(office: Office) 
     assert [one["code"] for one in held] == ["duplicate-group-name"] * 2
     assert planned.code == 0
     assert office.run("plan").out.rstrip().endswith("2 held.")
-    office.adjust("groups", strip_sync_suffix=False)
+    office.configure("groups", strip_sync_suffix=False)
     assert office.plan().problems() == {}
 
 
@@ -1166,11 +1158,11 @@ def test_14_no_name_and_no_address_is_left_and_one_person_has_one_token(with_tec
     office.people.set_attribute(made[2], "userType", "chef")
     office.people.users[office.duo(user(0))] |= {"lastname": "Newname", "email": "new.name@example.com"}
     leave(office, 1)
-    office.adjust("safety", protected_users=["breakglass@example.com"])
+    office.configure("safety", protected_users=["breakglass@example.com"])
     office.native("breakglass@example.com")
     duplicate = office.duo(user(2))
     office.native("twin.o'neil@example.com", externalId=duplicate)
-    office.adjust("scope", exclude_users=["tech0.one@example.com"], where="email != 'not.him@example.com'")
+    office.configure("scope", exclude_users=["tech0.one@example.com"], where="email != 'not.him@example.com'")
 
     as_json, as_text = office.plan("--redact"), office.run("plan", "--redact")
 
@@ -1200,7 +1192,7 @@ def test_14_no_name_and_no_address_is_left_and_one_person_has_one_token(with_tec
 
 def test_14_a_plan_without_any_key_warns_that_its_tokens_will_differ(office: Office) -> None:
     (office.folder / "file").write_text("no folder")
-    office.adjust("state", path="file/ledger.sqlite3")
+    office.configure("state", path="file/ledger.sqlite3")
 
     ran = office.plan("--redact")
 
@@ -1217,6 +1209,6 @@ def test_14_redact_never_affects_out(office: Office, tmp_path: Path) -> None:
     assert set(shown.actions()) == {user(number) for number in range(5)}
     assert "@" not in again.out
     assert office.run("apply", tmp_path / "plan").code == 0
-    assert office.user_names() == {user(number) for number in range(5)}
-    assert only_gets(office) is False
+    assert office.accounts().keys() == {user(number) for number in range(5)}
+    assert office.only_read() is False
     assert isinstance(office.ninjaone, NinjaOne)

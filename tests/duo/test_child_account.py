@@ -9,7 +9,8 @@ import pytest
 
 from ninjasync.sandbox.box import Sandbox
 from ninjasync.sandbox.ninjaone.store import NinjaOne
-from tests.support.office import Office, staff
+from tests.support.company import staff
+from tests.support.office import Office
 
 CHILD = "DA00000000000000CHLD"
 
@@ -18,14 +19,14 @@ CHILD = "DA00000000000000CHLD"
 def office(tmp_path: Path) -> Iterator[Office]:
     with Office(tmp_path, staff(310, 2)) as made:  # two pages
         box = Sandbox(made.people, NinjaOne(seed=1), account_id=CHILD).start()
-        made.adjust("duo", api_hostname=box.duo_url)
+        made.configure("duo", api_hostname=box.duo_url)
         made.child = box  # type: ignore[attr-defined]  # for the tests below
         yield made
         box.stop()
 
 
 def test_each_request_names_the_child_in_what_is_signed(office: Office) -> None:
-    office.adjust("duo", account_id=CHILD)
+    office.configure("duo", account_id=CHILD)
     assert office.apply().code == 0
     gone = office.duo("user0.two@example.com")
     del office.people.users[gone]
@@ -41,7 +42,7 @@ def test_each_request_names_the_child_in_what_is_signed(office: Office) -> None:
 
 @pytest.mark.parametrize("account", ["DA00000000000000THER", ""])
 def test_another_account_is_refused_and_the_cure_speaks_of_the_keys(office: Office, account: str) -> None:
-    office.adjust("duo", account_id=account)
+    office.configure("duo", account_id=account)
     done = office.plan()
     assert done.code == 6
     assert ("Accounts API application" in done.err) is bool(account)
@@ -49,7 +50,7 @@ def test_another_account_is_refused_and_the_cure_speaks_of_the_keys(office: Offi
 
 @pytest.mark.parametrize("wrong", ["DI00000000000000CHLD", "child", "DA&limit=1", "DA"])
 def test_what_is_no_account_id_is_a_mistake(office: Office, wrong: str) -> None:
-    office.adjust("duo", account_id=wrong)
+    office.configure("duo", account_id=wrong)
     done = office.plan()
     assert done.code == 78
     assert "[duo] account_id" in done.err

@@ -26,7 +26,7 @@ from ninjasync.sandbox.ninjaone.store import NinjaOne
 from tests.support.contexts import context_of
 
 if TYPE_CHECKING:
-    from tests.conftest import Clock
+    from tests.support.clock import Clock
 
 MakeConfig = Callable[..., Config]
 Answer = tuple[int, Any]

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,63 +18,43 @@ from ninjasync.report.explain import document, render_text
 from ninjasync.runs.inspection import inspect
 from ninjasync.sandbox.company.staffing import existing_accounts, make_company
 from ninjasync.sandbox.ninjaone.schema import USER
+from tests.support.command import Json, Ran
+from tests.support.company import END_USERS, TECHNICIANS, staff, user
 from tests.support.contexts import context_of
-from tests.support.world import CORE_USER, ENDERS, EXTENSION, TECHS, Json, Result, Saved, World, staff
+from tests.support.office import Office, Saved
+from tests.support.urns import EXTENSION
 
 ACTIONS = {"create", "adopt", "update", "reactivate", "deactivate", "delete"}
 
 
-@pytest.fixture(autouse=True)
-def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in list(os.environ):
-        if name.startswith("NINJASYNC_") or name.lower().endswith("_proxy"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-
-
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, Saved, Saved]]:
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Office, Saved, Saved]]:
     """Two technicians, six end users; once with an empty NinjaOne, once with all applied."""
-    world = World(tmp_path_factory.mktemp("stage"), staff(2, 6))
+    world = Office(tmp_path_factory.mktemp("stage"), staff(6, 2)).start()
     empty = world.save()
     world.settle()
     yield world, empty, world.save()
     world.stop()
 
 
-def restored(stage: tuple[World, Saved, Saved], saved: Saved, folder: Path) -> World:
+def restored(stage: tuple[Office, Saved, Saved], saved: Saved, folder: Path) -> Office:
     stage[0].box.set_weather()
     return stage[0].restore(saved, folder)
 
 
 @pytest.fixture
-def world(stage: tuple[World, Saved, Saved], tmp_path: Path) -> World:
+def world(stage: tuple[Office, Saved, Saved], tmp_path: Path) -> Office:
     """Nothing is applied yet."""
     return restored(stage, stage[1], tmp_path)
 
 
 @pytest.fixture
-def settled(stage: tuple[World, Saved, Saved], tmp_path: Path) -> World:
+def settled(stage: tuple[Office, Saved, Saved], tmp_path: Path) -> Office:
     """All is applied."""
     return restored(stage, stage[2], tmp_path)
 
 
-def user(number: int) -> str:
-    return f"user{number}.two@example.com"
-
-
-def native(world: World, user_name: str, **more: Any) -> str:
-    """Make an account in NinjaOne by hand and return its id."""
-    body = {
-        "schemas": [CORE_USER, EXTENSION],
-        "userName": user_name,
-        "name": {"givenName": "Made", "familyName": "By Hand"},
-        EXTENSION: {"userType": "endUser", "organizationId": "1"},
-    }
-    return str(world.ninjaone.create(USER, body | more)["id"])
-
-
-def told(world: World, who: str) -> Json:
+def told(world: Office, who: str) -> Json:
     """The story as JSON; see that it could be told, and that it was read alone."""
     world.box.forget()
     ran = world.run("explain", who, "--format", "json")
@@ -85,7 +63,7 @@ def told(world: World, who: str) -> Json:
     return ran.json
 
 
-def text(world: World, who: str) -> str:
+def text(world: Office, who: str) -> str:
     """The story as text, on one line, so that wrapping does not matter."""
     ran = world.run("explain", who)
     assert ran.code == 0, ran.text
@@ -101,21 +79,21 @@ def step(story: Json, name: str) -> Json:
 # --- people in scope -------------------------------------------------------------------------
 
 
-def test_who_is_in_step_has_his_account_and_nothing_would_be_sent(settled: World) -> None:
+def test_who_is_in_step_has_his_account_and_nothing_would_be_sent(settled: Office) -> None:
     story = told(settled, user(0))
 
     assert story["outcome"] == "unchanged"
     assert story["answer"] == f"{user(0)} has a NinjaOne account, and it is as it should be."
     assert [one["step"] for one in story["steps"]] == ["read", "scope", "map", "match", "diff", "decide"]
-    assert step(story, "scope")["settings"] == [f'[scope] groups = [..., "{ENDERS}"]']
-    assert step(story, "match")["facts"]["groups"] == [ENDERS]
+    assert step(story, "scope")["settings"] == [f'[scope] groups = [..., "{END_USERS}"]']
+    assert step(story, "match")["facts"]["groups"] == [END_USERS]
     assert step(story, "match")["text"].endswith("proven by the ledger and its externalId, which is the Duo user id")
     assert (story["id"], story["external_id"]) == (settled.id_of(user(0)), settled.duo(user(0)))
     assert (story["changes"], story["requests"]) == ([], [])
     assert "Requests nothing would be sent" in text(settled, user(0))
 
 
-def test_who_is_to_be_created_is_shown_with_each_attribute_s_expression_and_the_very_requests(world: World) -> None:
+def test_who_is_to_be_created_is_shown_with_each_attribute_s_expression_and_the_very_requests(world: Office) -> None:
     story = told(world, user(1))
     shown = text(world, user(1))
     done = world.apply("--only", user(1))
@@ -138,12 +116,12 @@ def test_who_is_to_be_created_is_shown_with_each_attribute_s_expression_and_the_
     assert {name: value for name, value in account.items() if name in post["body"]} == post["body"]
 
 
-def test_who_is_promoted_is_marked_and_both_his_groups_change(settled: World) -> None:
+def test_who_is_promoted_is_marked_and_both_his_groups_change(settled: Office) -> None:
     settled.configure("safety", max_privilege_changes=0, max_privilege_changes_percent=0)
     duo_id = settled.duo(user(2))
     settled.people.set_attribute(duo_id, "userType", "technician")
-    settled.people.leave(duo_id, settled.people.group_named(ENDERS))
-    settled.people.join(duo_id, settled.people.group_named(TECHS))
+    settled.people.leave(duo_id, settled.people.group_named(END_USERS))
+    settled.people.join(duo_id, settled.people.group_named(TECHNICIANS))
 
     story = told(settled, user(2))
     shown = text(settled, user(2))
@@ -154,7 +132,7 @@ def test_who_is_promoted_is_marked_and_both_his_groups_change(settled: World) ->
         "But the plan is refused as it stands; see the guards."
     )
     assert '~ userType: "endUser" -> "technician" ! a change of rights' in shown
-    assert f'- remove from the group "{ENDERS}" + add to the group "{TECHS}"' in shown
+    assert f'- remove from the group "{END_USERS}" + add to the group "{TECHNICIANS}"' in shown
     settings = step(story, "decide")["settings"]
     assert {"[safety] max_privilege_changes = 0", "[safety] max_privilege_changes_percent = 0.0"} <= set(settings)
     assert [one["name"] for one in story["guards"] if one["stops_this"]] == ["privilege-changes"]
@@ -164,8 +142,8 @@ def test_who_is_promoted_is_marked_and_both_his_groups_change(settled: World) ->
     assert [one["method"] for one in story["requests"]] == ["PATCH"] * 3
 
 
-def test_who_has_an_account_made_by_hand_is_shown_as_taken_over(world: World) -> None:
-    id_ = native(world, user(0).upper())
+def test_who_has_an_account_made_by_hand_is_shown_as_taken_over(world: Office) -> None:
+    id_ = world.native(user(0).upper())
 
     story = told(world, user(0))
 
@@ -174,9 +152,9 @@ def test_who_has_an_account_made_by_hand_is_shown_as_taken_over(world: World) ->
     assert "the name alone is no proof" in step(story, "match")["text"]
 
 
-def test_who_has_a_bad_value_is_held_and_the_problem_comes_with_its_cure(settled: World) -> None:
+def test_who_has_a_bad_value_is_held_and_the_problem_comes_with_its_cure(settled: Office) -> None:
     settled.people.set_attribute(settled.duo(user(0)), "userType", "Technican")
-    newcomer = settled.people.hire("New", "Comer", groups=[ENDERS], user_type="endUser")
+    newcomer = settled.people.hire("New", "Comer", groups=[END_USERS], user_type="endUser")
     settled.people.set_email(newcomer, "new.comer@example.com")
 
     story, other = told(settled, user(0)), told(settled, newcomer)
@@ -191,9 +169,9 @@ def test_who_has_a_bad_value_is_held_and_the_problem_comes_with_its_cure(settled
     assert {one["path"]: one["given"] for one in story["attributes"]}["userType"] == "Technican"
 
 
-def test_who_wants_a_name_that_is_held_is_told_by_whom(settled: World) -> None:
+def test_who_wants_a_name_that_is_held_is_told_by_whom(settled: Office) -> None:
     settled.people.set_email(settled.duo(user(0)), "stranger@example.com")
-    id_ = native(settled, "stranger@example.com", externalId="DUQQQQQQQQQQQQQQQQQQ")
+    id_ = settled.native("stranger@example.com", externalId="DUQQQQQQQQQQQQQQQQQQ")
 
     story = told(settled, "stranger@example.com")
 
@@ -203,7 +181,7 @@ def test_who_wants_a_name_that_is_held_is_told_by_whom(settled: World) -> None:
     assert any(id_ in note and "not this user's" in note for note in step(story, "match")["notes"])
 
 
-def test_a_chain_of_people_who_want_one_another_s_names_is_followed_to_its_end(settled: World) -> None:
+def test_a_chain_of_people_who_want_one_another_s_names_is_followed_to_its_end(settled: Office) -> None:
     first, second, third = (settled.duo(user(number)) for number in range(3))
     for duo_id, wanted in ((first, user(1)), (second, user(2)), (third, user(0))):
         settled.people.set_email(duo_id, wanted)
@@ -224,7 +202,12 @@ def test_a_chain_of_people_who_want_one_another_s_names_is_followed_to_its_end(s
 @pytest.mark.parametrize(
     ("settings", "change", "answer", "line"),
     [
-        ({}, {"groups": ["Elsewhere"]}, "in none of the scoped groups", f'[scope] groups = ["{TECHS}", "{ENDERS}"]'),
+        (
+            {},
+            {"groups": ["Elsewhere"]},
+            "in none of the scoped groups",
+            f'[scope] groups = ["{TECHNICIANS}", "{END_USERS}"]',
+        ),
         (
             {"exclude_users": ["x*", "ann.*@example.com"]},
             {},
@@ -233,7 +216,7 @@ def test_a_chain_of_people_who_want_one_another_s_names_is_followed_to_its_end(s
         ),
         (
             {"exclude_groups": ["Else*", "x*"]},
-            {"groups": [ENDERS, "Elsewhere"]},
+            {"groups": [END_USERS, "Elsewhere"]},
             'excluded as a member of "Elsewhere"',
             '[scope] exclude_groups = [..., "Else*"]',
         ),
@@ -247,10 +230,10 @@ def test_a_chain_of_people_who_want_one_another_s_names_is_followed_to_its_end(s
     ],
 )
 def test_who_is_out_of_scope_is_told_by_which_line(
-    world: World, settings: Json, change: Json, answer: str, line: str
+    world: Office, settings: Json, change: Json, answer: str, line: str
 ) -> None:
     world.configure("scope", **settings)
-    groups = change.get("groups", [ENDERS])
+    groups = change.get("groups", [END_USERS])
     ann = world.people.hire("Ann", "Smith", groups=groups, user_type="endUser", organization="1")
     world.people.users[ann] |= {"status": change.get("status", "active"), "username": "asmith"}
     world.people.set_email(ann, "ann.smith@example.com")
@@ -263,7 +246,7 @@ def test_who_is_out_of_scope_is_told_by_which_line(
     assert step(story, "decide")["notes"][-1].startswith("To give an account, ")
 
 
-def test_who_is_locked_out_stays_as_he_is_where_that_is_no_wanted_status(settled: World) -> None:
+def test_who_is_locked_out_stays_as_he_is_where_that_is_no_wanted_status(settled: Office) -> None:
     settled.configure("scope", statuses=["active"])
     settled.people.lock_out(settled.duo(user(0)))
 
@@ -273,7 +256,7 @@ def test_who_is_locked_out_stays_as_he_is_where_that_is_no_wanted_status(settled
     assert story["answer"] == f"The NinjaOne account of {user(0)} stays as it is: locked out in Duo for now."
 
 
-def test_a_leaver_is_followed_from_deactivation_to_deletion(settled: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_leaver_is_followed_from_deactivation_to_deletion(settled: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     duo_id = settled.duo(user(0))
     settled.people.disable(duo_id)
     first = told(settled, user(0))
@@ -299,7 +282,7 @@ def test_a_leaver_is_followed_from_deactivation_to_deletion(settled: World, monk
     assert [one["method"] for one in last["requests"]] == ["DELETE"]
 
 
-def test_a_leaver_whom_the_configuration_keeps_is_told_so(settled: World) -> None:
+def test_a_leaver_whom_the_configuration_keeps_is_told_so(settled: Office) -> None:
     settled.configure("deprovision", users="keep")
     settled.people.disable(settled.duo(user(0)))
 
@@ -309,7 +292,7 @@ def test_a_leaver_whom_the_configuration_keeps_is_told_so(settled: World) -> Non
     assert step(story, "decide")["settings"] == ['[deprovision] users = "keep"']
 
 
-def test_whom_only_the_ledger_remembers_is_told_so(settled: World) -> None:
+def test_whom_only_the_ledger_remembers_is_told_so(settled: Office) -> None:
     duo_id = settled.duo(user(0))
     settled.ninjaone.delete(USER, settled.id_of(user(0)))
     settled.people.erase(duo_id)
@@ -322,9 +305,9 @@ def test_whom_only_the_ledger_remembers_is_told_so(settled: World) -> None:
 # --- accounts that are not ninjasync's -------------------------------------------------------
 
 
-def test_a_protected_account_is_never_touched_and_the_line_that_says_so_is_shown(settled: World) -> None:
+def test_a_protected_account_is_never_touched_and_the_line_that_says_so_is_shown(settled: Office) -> None:
     settled.configure("safety", protected_users=["root@example.com", "breakglass@*", user(0)])
-    native(settled, "breakglass@example.com")
+    settled.native("breakglass@example.com")
 
     stranger, owned = told(settled, "BreakGlass@example.com"), told(settled, user(0))
 
@@ -333,8 +316,8 @@ def test_a_protected_account_is_never_touched_and_the_line_that_says_so_is_shown
     assert step(owned, "decide")["settings"] == [f'[safety] protected_users = [..., "{user(0)}"]']
 
 
-def test_a_stranger_s_account_is_left_alone(settled: World) -> None:
-    id_ = native(settled, "stranger@example.com")
+def test_a_stranger_s_account_is_left_alone(settled: Office) -> None:
+    id_ = settled.native("stranger@example.com")
 
     by_name, by_id = told(settled, "stranger@example.com"), told(settled, id_)
 
@@ -344,7 +327,7 @@ def test_a_stranger_s_account_is_left_alone(settled: World) -> None:
     assert step(by_name, "read")["text"].endswith("Duo has no such user")
 
 
-def test_an_account_with_the_old_address_leads_to_its_owner(settled: World) -> None:
+def test_an_account_with_the_old_address_leads_to_its_owner(settled: Office) -> None:
     duo_id, old = settled.duo(user(0)), settled.id_of(user(0))
     settled.people.set_email(duo_id, "renamed@example.com")
 
@@ -354,9 +337,9 @@ def test_an_account_with_the_old_address_leads_to_its_owner(settled: World) -> N
     assert story["changes"][0]["diff"] == [{"path": "userName", "before": user(0), "after": "renamed@example.com"}]
 
 
-def test_who_was_deleted_and_made_anew_in_duo_gets_the_old_account(settled: World) -> None:
+def test_who_was_deleted_and_made_anew_in_duo_gets_the_old_account(settled: Office) -> None:
     settled.people.erase(settled.duo(user(0)))
-    anew = settled.people.hire("User0", "Two", groups=[ENDERS], user_type="endUser", organization="1")
+    anew = settled.people.hire("User0", "Two", groups=[END_USERS], user_type="endUser", organization="1")
     settled.people.set_email(anew, user(0))
 
     story, by_account = told(settled, user(0)), told(settled, settled.id_of(user(0)))
@@ -368,7 +351,7 @@ def test_who_was_deleted_and_made_anew_in_duo_gets_the_old_account(settled: Worl
 # --- who is meant ----------------------------------------------------------------------------
 
 
-def test_a_user_is_found_by_address_username_alias_user_id_and_ninjaone_id(settled: World) -> None:
+def test_a_user_is_found_by_address_username_alias_user_id_and_ninjaone_id(settled: Office) -> None:
     duo_id = settled.duo(user(0))
     settled.people.users[duo_id]["alias1"] = "zero"
 
@@ -377,8 +360,8 @@ def test_a_user_is_found_by_address_username_alias_user_id_and_ninjaone_id(settl
     assert [told(settled, name)["external_id"] for name in names] == [duo_id] * 5
 
 
-def test_an_unknown_who_is_a_usage_error_that_says_where_it_looked_and_names_the_nearest(world: World) -> None:
-    def asked(who: str) -> Result:
+def test_an_unknown_who_is_a_usage_error_that_says_where_it_looked_and_names_the_nearest(world: Office) -> None:
+    def asked(who: str) -> Ran:
         return world.run("explain", who, "--format", "json")
 
     dana = world.people.hire("Dana", "Scully", groups=["Elsewhere"])
@@ -395,7 +378,7 @@ def test_an_unknown_who_is_a_usage_error_that_says_where_it_looked_and_names_the
     assert near_id.json["error"]["hint"].startswith(f'Did you mean "{dana}"')
 
 
-def test_a_user_is_found_by_the_token_that_redact_shows(settled: World) -> None:
+def test_a_user_is_found_by_the_token_that_redact_shows(settled: Office) -> None:
     settled.people.set_attribute(settled.duo(user(0)), "organizationID", "77")
     (change,) = settled.plan("--redact").json["changes"]
 
@@ -406,7 +389,7 @@ def test_a_user_is_found_by_the_token_that_redact_shows(settled: World) -> None:
 
 
 def test_a_token_is_made_with_the_key_of_the_environment_where_there_is_one(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NINJASYNC_REDACT_KEY", "one")
     keys = [row["key"] for row in world.plan("--redact").json["changes"] if row["external_id"] == world.duo(user(0))]
@@ -419,14 +402,14 @@ def test_a_token_is_made_with_the_key_of_the_environment_where_there_is_one(
     assert "A token fits the key that it was made with" in lost.err
 
 
-def test_a_token_without_any_key_asks_for_the_key(world: World) -> None:
+def test_a_token_without_any_key_asks_for_the_key(world: Office) -> None:
     ran = world.run("explain", "person-0123456789ab")
 
     assert ran.code == 64
     assert "Set NINJASYNC_REDACT_KEY to the key that it was made with." in ran.err
 
 
-def test_a_name_that_several_users_have_asks_for_an_id_unless_only_one_is_in_scope(settled: World) -> None:
+def test_a_name_that_several_users_have_asks_for_an_id_unless_only_one_is_in_scope(settled: Office) -> None:
     duo_id, twin = settled.duo(user(0)), settled.duo(user(1))
     settled.people.set_email(twin, user(0))
 
@@ -441,8 +424,8 @@ def test_a_name_that_several_users_have_asks_for_an_id_unless_only_one_is_in_sco
     assert twin in step(one, "read")["text"]
 
 
-def test_a_hostile_name_obeys_nobody(world: World) -> None:
-    duo_id = world.people.hire("Eve", "\x1b[31mRed\u202e", groups=[ENDERS], user_type="endUser", organization="1")
+def test_a_hostile_name_obeys_nobody(world: Office) -> None:
+    duo_id = world.people.hire("Eve", "\x1b[31mRed\u202e", groups=[END_USERS], user_type="endUser", organization="1")
     world.people.users[duo_id]["username"] = "eve\r\nadmin [bold]"
 
     shown = world.run("explain", duo_id).out
@@ -457,7 +440,7 @@ def test_a_hostile_name_obeys_nobody(world: World) -> None:
 # --- guards ----------------------------------------------------------------------------------
 
 
-def test_guards_are_judged_now_whatever_was_planned_before(settled: World) -> None:
+def test_guards_are_judged_now_whatever_was_planned_before(settled: Office) -> None:
     def tripped() -> tuple[bool, list[str]]:
         story = told(settled, user(0))
         return story["refused"], [one["name"] for one in story["guards"] if one["tripped"] and one["stops_this"]]
@@ -473,7 +456,7 @@ def test_guards_are_judged_now_whatever_was_planned_before(settled: World) -> No
     assert now == (True, ["source", "removals"])
 
 
-def test_a_guard_that_withholds_removals_stops_a_leaver_and_nobody_else(settled: World) -> None:
+def test_a_guard_that_withholds_removals_stops_a_leaver_and_nobody_else(settled: Office) -> None:
     settled.configure("safety", on_refusal="withhold", min_source_percent=1)
     for number in range(4):
         settled.people.disable(settled.duo(user(number)))
@@ -491,8 +474,8 @@ def test_a_guard_that_withholds_removals_stops_a_leaver_and_nobody_else(settled:
     assert "Guards this is withheld: x removals:" in text(settled, user(0))
 
 
-def test_a_scoped_group_that_duo_lacks_is_told(world: World) -> None:
-    world.configure("scope", groups=[TECHS, ENDERS, "NinjaOne Technician"])
+def test_a_scoped_group_that_duo_lacks_is_told(world: Office) -> None:
+    world.configure("scope", groups=[TECHNICIANS, END_USERS, "NinjaOne Technician"])
 
     story = told(world, user(0))
 
@@ -503,7 +486,7 @@ def test_a_scoped_group_that_duo_lacks_is_told(world: World) -> None:
 # --- it reads as a plan does -----------------------------------------------------------------
 
 
-def test_it_reads_what_a_plan_reads_and_writes_nothing(settled: World) -> None:
+def test_it_reads_what_a_plan_reads_and_writes_nothing(settled: Office) -> None:
     def asked(*command: str) -> list[tuple[str, str, str]]:
         settled.box.forget()
         assert settled.run(*command).code == 0
@@ -512,10 +495,10 @@ def test_it_reads_what_a_plan_reads_and_writes_nothing(settled: World) -> None:
     assert asked("explain", user(0)) == asked("plan")
 
 
-def test_the_ledger_is_not_written_and_need_not_be_there(settled: World) -> None:
-    before = settled.save().ledger["ledger.sqlite"]
+def test_the_ledger_is_not_written_and_need_not_be_there(settled: Office) -> None:
+    before = settled.save().ledger["ledger.sqlite3"]
     told(settled, user(0))
-    assert settled.save().ledger["ledger.sqlite"] == before
+    assert settled.save().ledger["ledger.sqlite3"] == before
     for path in settled.folder.glob("ledger*"):
         path.unlink()
 
@@ -525,7 +508,7 @@ def test_the_ledger_is_not_written_and_need_not_be_there(settled: World) -> None
     assert not list(settled.folder.glob("ledger*"))
 
 
-def test_the_document_is_the_same_for_the_same_world_but_for_the_time(settled: World) -> None:
+def test_the_document_is_the_same_for_the_same_world_but_for_the_time(settled: Office) -> None:
     settled.people.set_attribute(settled.duo(user(0)), "organizationID", "77")
 
     first, second = told(settled, user(0)), told(settled, user(0))
@@ -536,12 +519,12 @@ def test_the_document_is_the_same_for_the_same_world_but_for_the_time(settled: W
 
 
 @pytest.mark.parametrize("dialect", [{"patch": "put"}, {"patch_op_case": "title", "member_removal": "list"}])
-def test_the_requests_are_those_that_apply_then_sends(settled: World, dialect: Json) -> None:
+def test_the_requests_are_those_that_apply_then_sends(settled: Office, dialect: Json) -> None:
     settled.configure("ninjaone.dialect", **dialect)
     settled.people.set_attribute(settled.duo(user(0)), "organizationID", "77")
-    settled.people.leave(settled.duo(user(0)), settled.people.group_named(ENDERS))
-    settled.people.join(settled.duo(user(0)), settled.people.group_named(TECHS))
-    meddler = settled.meddle_scim()
+    settled.people.leave(settled.duo(user(0)), settled.people.group_named(END_USERS))
+    settled.people.join(settled.duo(user(0)), settled.people.group_named(TECHNICIANS))
+    meddler = settled.proxy_scim()
     settled.configure("ninjaone", endpoint_url=meddler.url)
     requests = told(settled, user(0))["requests"]
     meddler.hits.clear()
@@ -556,10 +539,10 @@ def test_the_requests_are_those_that_apply_then_sends(settled: World, dialect: J
 # --- agreement with the plan -----------------------------------------------------------------
 
 
-def disagreements(world: World, ids: list[str]) -> list[object]:
+def disagreements(world: Office, ids: list[str]) -> list[object]:
     """Compare the story of each with what a plan of the whole world says; return where they differ."""
     planned = world.plan().json
-    config = load(Path(world.write()))
+    config = load(Path(world.write_config()))
     mine = {one["external_id"]: one for one in planned["changes"] if one["resource"] == "user"}
     held: dict[str, list[Json]] = {}
     for problem in planned["problems"]:
@@ -594,7 +577,7 @@ def memberships(body: Json, key: str) -> set[tuple[str, str]]:
 
 def test_every_story_of_a_company_is_what_its_plan_says(tmp_path: Path) -> None:
     people = make_company(26)
-    world = World(tmp_path, people, existing_accounts(people))
+    world = Office(tmp_path, people, existing_accounts(people)).start()
     try:
         world.configure("scope", groups=[people.groups[id_]["name"] for id_ in people.scoped], exclude_users=["pat*"])
         world.configure("safety", max_removals=9)
@@ -643,7 +626,7 @@ def test_every_story_of_a_company_is_what_its_plan_says(tmp_path: Path) -> None:
     ],
     ids=lambda quirks: "+".join(quirks),
 )
-def test_every_story_is_the_plan_s_also_before_servers_of_other_ways(settled: World, quirks: tuple[str, ...]) -> None:
+def test_every_story_is_the_plan_s_also_before_servers_of_other_ways(settled: Office, quirks: tuple[str, ...]) -> None:
     people = settled.people
     settled.box.set_weather(quirks=quirks)
     if "no-external-id" in quirks:
@@ -656,14 +639,14 @@ def test_every_story_is_the_plan_s_also_before_servers_of_other_ways(settled: Wo
     people.disable(people.user_with_email(user(0)))
     people.set_attribute(people.user_with_email(user(1)), "organizationID", "77")
     people.set_email(people.user_with_email(user(2)), "other@example.com")
-    people.hire("New", "Comer", groups=[ENDERS], user_type="endUser", organization="1")
+    people.hire("New", "Comer", groups=[END_USERS], user_type="endUser", organization="1")
 
     assert disagreements(settled, list(people.users)) == []
 
 
-def test_a_name_that_an_account_holds_whom_ninjaone_shows_to_nobody_is_told_as_taken(world: World) -> None:
-    native(world, "hidden@example.com")
-    newcomer = world.people.hire("New", "Comer", groups=[ENDERS], user_type="endUser", organization="1")
+def test_a_name_that_an_account_holds_whom_ninjaone_shows_to_nobody_is_told_as_taken(world: Office) -> None:
+    world.native("hidden@example.com")
+    newcomer = world.people.hire("New", "Comer", groups=[END_USERS], user_type="endUser", organization="1")
     world.people.set_email(newcomer, "hidden@example.com")
     world.box.set_weather(quirks=["hidden-holder"])
     assert world.apply().code == 4
@@ -672,7 +655,7 @@ def test_a_name_that_an_account_holds_whom_ninjaone_shows_to_nobody_is_told_as_t
     assert told(world, newcomer)["problems"][0]["code"] == "name-taken"
 
 
-def test_members_that_only_a_group_itself_shows_are_seen_without_a_ledger_too(settled: World) -> None:
+def test_members_that_only_a_group_itself_shows_are_seen_without_a_ledger_too(settled: Office) -> None:
     for path in settled.folder.glob("ledger*"):
         path.unlink()
     settled.box.set_weather(quirks=["members-absent"])
@@ -681,7 +664,7 @@ def test_members_that_only_a_group_itself_shows_are_seen_without_a_ledger_too(se
     assert told(settled, user(0))["changes"] == []
 
 
-def test_every_story_is_the_plan_s_also_where_accounts_are_looked_up(settled: World) -> None:
+def test_every_story_is_the_plan_s_also_where_accounts_are_looked_up(settled: Office) -> None:
     settled.configure("ninjaone.dialect", discovery="lookup", external_id=False)
     settled.people.disable(settled.duo(user(0)))
     settled.people.set_email(settled.duo(user(1)), "other@example.com")
@@ -689,7 +672,7 @@ def test_every_story_is_the_plan_s_also_where_accounts_are_looked_up(settled: Wo
     assert disagreements(settled, list(settled.people.users)) == []
 
 
-def test_a_value_that_somebody_took_away_is_told_from_one_that_ninjaone_never_shows(settled: World) -> None:
+def test_a_value_that_somebody_took_away_is_told_from_one_that_ninjaone_never_shows(settled: Office) -> None:
     settled.ninjaone.edit(USER, settled.id_of(user(0)), **{EXTENSION: {"userType": "endUser"}})
     taken = told(settled, user(0))
     for id_, account in settled.ninjaone.users.items():
@@ -717,8 +700,8 @@ def test_nearest_goes_by_what_stands_before_the_at_sign() -> None:
     assert nearest("zzz@example.com", names) == []
 
 
-def test_the_text_is_coloured_only_when_asked(settled: World) -> None:
-    config = load(Path(settled.write()))
+def test_the_text_is_coloured_only_when_asked(settled: Office) -> None:
+    config = load(Path(settled.write_config()))
     with inspect(context_of(config)) as inspection:
         story = explain(config, user(0), inspection)
 

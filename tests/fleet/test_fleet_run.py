@@ -17,7 +17,7 @@ import pytest
 from ninjasync.report.formats import Format
 from ninjasync.sandbox.box import Sandbox
 from ninjasync.sandbox.ninjaone.store import NinjaOne
-from tests.support.world import staff
+from tests.support.company import staff
 
 NAMES = ("alpha", "bravo", "charlie", "delta")
 
@@ -27,7 +27,7 @@ class Fleet:
 
     def __init__(self, folder: Path, names: tuple[str, ...] = NAMES) -> None:
         self.folder, self.names = folder, names
-        self.boxes = {name: Sandbox(staff(1, 4, seed=number), NinjaOne()).start() for number, name in enumerate(names)}
+        self.boxes = {name: Sandbox(staff(4, 1, seed=number), NinjaOne()).start() for number, name in enumerate(names)}
         (folder / "tenants").mkdir()
         for name in names:
             self.write(name)

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from ninjasync.sandbox.exchange import HttpRequest, HttpResponse
+from ninjasync.sandbox.exchange import HttpRequest, HttpResponse, Service
 from ninjasync.sandbox.ninjaone.schema import GROUP, USER
-from tests.support.office import END_USERS, Office, Ran, Serve, staff, user
+from tests.support.command import Ran
+from tests.support.company import END_USERS, staff, user
+from tests.support.office import Office
 
-Meddler = Callable[[HttpRequest, Serve], HttpResponse]
+Meddler = Callable[[HttpRequest, Service], HttpResponse]
 DISCOVERIES = ["auto", "list", "lookup"]
 EMPTY = json.dumps({"schemas": [], "totalResults": 0, "Resources": []}).encode()
 
@@ -26,18 +28,18 @@ def by_id(request: HttpRequest) -> bool:
     return request.method == "GET" and re.search(r"/(Users|Groups)/[^/]+$", request.path) is not None
 
 
-def switched_off(request: HttpRequest, serve: Serve) -> HttpResponse:
+def switched_off(request: HttpRequest, serve: Service) -> HttpResponse:
     return answered(404)
 
 
-def gone_for_good(request: HttpRequest, serve: Serve) -> HttpResponse:
+def gone_for_good(request: HttpRequest, serve: Service) -> HttpResponse:
     return answered(410)
 
 
 def blind(status: int, of: str = "") -> Meddler:
     """Lists of that kind are empty and each id gets that status; names are still taken."""
 
-    def meddle(request: HttpRequest, serve: Serve) -> HttpResponse:
+    def meddle(request: HttpRequest, serve: Service) -> HttpResponse:
         if of not in request.path:
             return serve(request)
         if by_id(request):
@@ -49,7 +51,7 @@ def blind(status: int, of: str = "") -> Meddler:
     return meddle
 
 
-def forbidding(request: HttpRequest, serve: Serve) -> HttpResponse:
+def forbidding(request: HttpRequest, serve: Service) -> HttpResponse:
     return answered(403) if by_id(request) else serve(request)
 
 
@@ -68,12 +70,12 @@ BAD_DAYS: dict[str, Meddler] = {
 def office(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Office]:
     """Twenty people, all applied."""
     with Office(tmp_path, staff(18, 2)) as made:
-        made.adjust("ninjaone.dialect", discovery=request.param)
+        made.configure("ninjaone.dialect", discovery=request.param)
         made.settle()
         yield made
 
 
-def healthy(request: HttpRequest, serve: Serve) -> HttpResponse:
+def healthy(request: HttpRequest, serve: Service) -> HttpResponse:
     return serve(request)
 
 
@@ -81,7 +83,7 @@ def healthy(request: HttpRequest, serve: Serve) -> HttpResponse:
 def day(office: Office) -> Callable[[Meddler], None]:
     """Let NinjaOne answer so from now on."""
     now: list[Meddler] = [healthy]
-    office.meddle("scim", lambda request, serve: now[0](request, serve))
+    office.box.intercept("scim", lambda request, serve: now[0](request, serve))
 
     def change(meddler: Meddler) -> None:
         now[0] = meddler
@@ -101,23 +103,25 @@ def came_and_went(office: Office) -> None:
 def went_well_again(office: Office) -> None:
     """The day after: who left is deactivated, who came has one account, and then nothing is left to do."""
     done = office.apply()
-    assert done.code == 0, done.said
+    assert done.code == 0, done.printed
     assert done.applied() == {user(3): "deactivate", "new.comer@example.com": "create"}
     assert len(office.ninjaone.users) == 21
     assert len(office.ninjaone.groups) == 2
     assert office.plan().json["changes"] == []
     office.people.users[office.duo(user(3))]["status"] = "active"
     again = office.apply()
-    assert (again.code, again.applied()) == (0, {user(3): "reactivate"}), again.said
+    assert (again.code, again.applied()) == (0, {user(3): "reactivate"}), again.printed
 
 
 def says_so(ran: Ran) -> None:
-    assert ran.code in (1, 3), ran.said
-    assert "Traceback" not in ran.said
-    assert "unexpected" not in ran.said
-    assert "closed the connection" not in ran.said
+    assert ran.code in (1, 3), ran.printed
+    assert "Traceback" not in ran.printed
+    assert "unexpected" not in ran.printed
+    assert "closed the connection" not in ran.printed
     if ran.code == 3:
-        assert "no longer in NinjaOne" in ran.said or "shows none of" in ran.said or "stale" in ran.said, ran.said
+        assert "no longer in NinjaOne" in ran.printed or "shows none of" in ran.printed or "stale" in ran.printed, (
+            ran.printed
+        )
 
 
 @pytest.mark.parametrize("bad", BAD_DAYS)
@@ -196,26 +200,26 @@ def test_within_the_limit_what_is_gone_is_forgotten_if_the_answer_is_yes(
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("ninjasync.cli.commands.apply.confirm", lambda question: answer == "yes")
     shown = office.run("apply")
-    assert "2 accounts that ninjasync managed" in shown.said
+    assert "2 accounts that ninjasync managed" in shown.printed
     if answer == "no":
         assert (shown.code, owned(office)) == (3, before)
     else:
-        assert shown.code == 0, shown.said
+        assert shown.code == 0, shown.printed
         assert len(owned(office)) == len(before) - 1
-        assert again in office.user_names()
+        assert again in office.accounts()
         assert office.plan().json["changes"] == []
 
 
 def test_with_withhold_the_rest_is_written_and_nobody_is_made_twice_or_forgotten(
     office: Office, day: Callable[[Meddler], None]
 ) -> None:
-    office.adjust("safety", on_refusal="withhold")
+    office.configure("safety", on_refusal="withhold")
     office.people.users[office.duo(user(9))]["lastname"] = "Changed"
     office.people.hire("New", "Comer", groups=[END_USERS], user_type="endUser", organization="4")
     hidden = {office.account(user(number))["id"] for number in range(5)}
     before = owned(office)
 
-    def lacks_five(request: HttpRequest, serve: Serve) -> HttpResponse:
+    def lacks_five(request: HttpRequest, serve: Service) -> HttpResponse:
         if by_id(request) and request.path.rpartition("/")[2] in hidden:
             return answered(404)
         answer = serve(request)
@@ -228,7 +232,7 @@ def test_with_withhold_the_rest_is_written_and_nobody_is_made_twice_or_forgotten
 
     day(lacks_five)
     done = office.apply()
-    assert (done.code, set(done.tripped())) == (3, {"vanished"}), done.said
+    assert (done.code, set(done.tripped())) == (3, {"vanished"}), done.printed
     assert done.applied() == {user(9): "update", "new.comer@example.com": "create"}
     assert set(before) <= set(owned(office))
     assert len(office.ninjaone.users) == 21
@@ -243,7 +247,7 @@ def test_an_account_whose_name_is_still_taken_is_not_forgotten(
     ids = {office.account(user(number))["id"] for number in range(hidden)}
     before = owned(office)
 
-    def lacks_some(request: HttpRequest, serve: Serve) -> HttpResponse:
+    def lacks_some(request: HttpRequest, serve: Service) -> HttpResponse:
         if by_id(request) and request.path.rpartition("/")[2] in ids:
             return answered(404)
         answer = serve(request)
@@ -271,19 +275,19 @@ def test_one_account_that_cannot_be_looked_up_is_held_by_name_and_the_others_go_
     office.ninjaone.delete(USER, lost)
     office.people.hire("New", "Comer", groups=[END_USERS], user_type="endUser", organization="4")
 
-    def one_fails(request: HttpRequest, serve: Serve) -> HttpResponse:
+    def one_fails(request: HttpRequest, serve: Service) -> HttpResponse:
         return answered(status) if request.path.endswith(f"/Users/{lost}") else serve(request)
 
     day(one_fails)
     done = office.apply()
-    assert done.code == 0, done.said
+    assert done.code == 0, done.printed
     assert done.problems()[user(2)] == "unreadable-record"
-    assert f"HTTP {status}" in done.said
+    assert f"HTTP {status}" in done.printed
     assert done.applied() == {"new.comer@example.com": "create"}
     assert ("user", office.duo(user(2)), lost) in [row[:3] for row in owned(office)]
     office.people.disable(office.duo(user(5)))
     withheld = office.apply()
-    assert (withheld.code, withheld.applied()) == (3, {}), withheld.said
+    assert (withheld.code, withheld.applied()) == (3, {}), withheld.printed
     day(healthy)
     assert office.apply().applied() == {user(2): "create", user(5): "deactivate"}
 
@@ -292,19 +296,19 @@ def test_410_of_one_id_is_gone(office: Office, day: Callable[[Meddler], None]) -
     lost = office.account(user(2))["id"]
     office.ninjaone.delete(USER, lost)
 
-    def one_is_gone(request: HttpRequest, serve: Serve) -> HttpResponse:
+    def one_is_gone(request: HttpRequest, serve: Service) -> HttpResponse:
         return answered(410) if request.path.endswith(f"/Users/{lost}") else serve(request)
 
     day(one_is_gone)
     done = office.apply()
-    assert (done.code, done.applied()) == (0, {user(2): "create"}), done.said
+    assert (done.code, done.applied()) == (0, {user(2): "create"}), done.printed
 
 
 def test_a_deletion_answered_with_410_is_done(office: Office, day: Callable[[Meddler], None]) -> None:
-    office.adjust("deprovision", users="delete")
+    office.configure("deprovision", users="delete")
     office.people.disable(office.duo(user(2)))
 
-    def deleted_before(request: HttpRequest, serve: Serve) -> HttpResponse:
+    def deleted_before(request: HttpRequest, serve: Service) -> HttpResponse:
         if request.method != "DELETE":
             return serve(request)
         serve(request)
@@ -312,7 +316,7 @@ def test_a_deletion_answered_with_410_is_done(office: Office, day: Callable[[Med
 
     day(deleted_before)
     done = office.apply()
-    assert (done.code, done.applied()) == (0, {user(2): "delete"}), done.said
+    assert (done.code, done.applied()) == (0, {user(2): "delete"}), done.printed
 
 
 @pytest.mark.parametrize("status", [400, 403, 500])
@@ -322,7 +326,7 @@ def test_one_group_that_cannot_be_read_is_held_and_the_others_go_on(
     broken = office.group(END_USERS)["id"]
     office.people.hire("New", "Comer", groups=[END_USERS], user_type="endUser", organization="4")
 
-    def one_fails(request: HttpRequest, serve: Serve) -> HttpResponse:
+    def one_fails(request: HttpRequest, serve: Service) -> HttpResponse:
         """The group's entry in the list is damaged, and its id cannot be read."""
         if request.path.endswith(f"/Groups/{broken}"):
             return answered(status)
@@ -335,7 +339,7 @@ def test_one_group_that_cannot_be_read_is_held_and_the_others_go_on(
 
     day(one_fails)
     done = office.apply()
-    assert done.code == 0, done.said
+    assert done.code == 0, done.printed
     assert done.problems()[END_USERS] == "unreadable-record"
     assert done.applied() == {"new.comer@example.com": "create"}
     assert len(office.ninjaone.groups) == 2
@@ -348,11 +352,11 @@ def test_403_to_each_id_ends_a_run_that_needs_them_and_no_other(office: Office, 
     day(forbidding)
     done = office.apply()
     if office.config["ninjaone.dialect"]["discovery"] == "lookup":
-        assert (done.code, office.writes()) == (1, []), done.said
-        assert "a single one of 20 users" in done.said
-        assert "HTTP 403" in done.said
+        assert (done.code, office.writes()) == (1, []), done.printed
+        assert "a single one of 20 users" in done.printed
+        assert "HTTP 403" in done.printed
     else:
-        assert (done.code, done.json["changes"]) == (0, []), done.said
+        assert (done.code, done.json["changes"]) == (0, []), done.printed
     assert owned(office) == before
 
 
@@ -378,7 +382,7 @@ def test_a_write_that_cannot_be_settled_holds_up_nobody_else(
     office.people.hire("New", "Comer", groups=[END_USERS], user_type="endUser", organization="4")
     day(lambda request, serve: answered(status) if request.path.endswith(f"/Users/{killed}") else serve(request))
     done = office.apply()
-    assert done.applied()["new.comer@example.com"] == "create", done.said
+    assert done.applied()["new.comer@example.com"] == "create", done.printed
     pending = office.ask_ledger("SELECT count(*) FROM operations WHERE status = 'pending'")
     assert pending == [(0 if status == 410 else 1,)]
     day(healthy)
@@ -390,8 +394,8 @@ def test_the_names_of_who_vanished_are_tokens_where_that_is_asked_for(office: Of
     for number in range(5):
         office.ninjaone.delete(USER, office.account(user(number))["id"])
         office.people.disable(office.duo(user(number)))
-    office.adjust("safety", min_source_percent=0)
+    office.configure("safety", min_source_percent=0)
     shown = office.run("plan", "--redact")
     assert shown.code == 3
-    assert "5 of 20 active managed accounts are no longer in NinjaOne" in shown.said
-    assert "user1" not in shown.said
+    assert "5 of 20 active managed accounts are no longer in NinjaOne" in shown.printed
+    assert "user1" not in shown.printed

@@ -7,7 +7,6 @@ in one clear sentence.
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -21,50 +20,27 @@ from typing import Any, TypeAlias
 import pytest
 
 from ninjasync.sandbox.ninjaone.schema import USER
-from tests.support.world import (
-    CORE_USER,
-    ENDERS,
-    EXTENSION,
-    HANG_UP,
-    TECHS,
-    Forward,
-    Hit,
-    Json,
-    Meddler,
-    Meddling,
-    Reply,
-    Result,
-    Saved,
-    World,
-    html_reply,
-    json_reply,
-    spawn,
-    staff,
-)
+from tests.support.command import Json, Ran, spawn
+from tests.support.company import END_USERS, TECHNICIANS, staff
+from tests.support.office import Office, Saved
+from tests.support.proxy import Forward, Meddling, Proxy
+from tests.support.server import HANG_UP, Hit, Reply, html_reply, json_reply
+from tests.support.urns import CORE_USER, EXTENSION
 
 Edit: TypeAlias = Callable[[Json], Any]
 LEAVER = "user0.two@example.com"
 OTHER = "user5.two@example.com"
 
 
-@pytest.fixture(autouse=True)
-def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in list(os.environ):
-        if name.startswith("NINJASYNC_") or name.lower().endswith("_proxy"):
-            monkeypatch.delenv(name)
-    for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
-        monkeypatch.setenv(name, str(tmp_path / name))
-
-
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, Saved, Saved]]:
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Office, Saved, Saved]]:
     """Fifteen people behind services that can be meddled with: nothing applied, and all applied."""
-    world = World(tmp_path_factory.mktemp("stage"))
+    world = Office(tmp_path_factory.mktemp("stage")).start()
     world.configure("run", retries=0)
     world.configure("duo", timeout=1)
     world.configure("ninjaone", timeout=1)
-    world.meddle_duo()  # from the start: another address would be another tenant
-    world.meddle_scim()
+    world.proxy_duo()  # from the start: another address would be another tenant
+    world.proxy_scim()
     empty = world.save()
     world.settle()
     yield world, empty, world.save()
@@ -72,31 +48,31 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, Sav
 
 
 @pytest.fixture
-def world(stage: tuple[World, Saved, Saved], tmp_path: Path) -> World:
+def world(stage: tuple[Office, Saved, Saved], tmp_path: Path) -> Office:
     """Nothing is applied yet."""
     return stage[0].restore(stage[1], tmp_path)
 
 
 @pytest.fixture
-def settled(stage: tuple[World, Saved, Saved], tmp_path: Path) -> World:
+def settled(stage: tuple[Office, Saved, Saved], tmp_path: Path) -> Office:
     """All is applied; since then one person has left."""
     stage[0].restore(stage[2], tmp_path)
     stage[0].people.disable(stage[0].duo(LEAVER))
     return stage[0]
 
 
-def gone(world: World) -> set[str]:
+def gone(world: Office) -> set[str]:
     """Who of the fifteen has no active account."""
     accounts = world.accounts()
     names = {f"tech{n}.one@example.com" for n in range(3)} | {f"user{n}.two@example.com" for n in range(12)}
     return {name for name in names if name not in accounts or accounts[name]["active"] is not True}
 
 
-def members(world: World) -> int:
+def members(world: Office) -> int:
     return sum(len(each) for each in world.groups().values())
 
 
-def is_clear(result: Result) -> None:
+def is_clear(result: Ran) -> None:
     """No traceback, and if it failed, one sentence that says why."""
     assert "Traceback" not in result.text
     assert "unexpected error" not in result.text
@@ -105,7 +81,7 @@ def is_clear(result: Result) -> None:
         assert "Error: " in result.err or '"failed"' in result.out
 
 
-def is_harmless(world: World, result: Result, codes: set[int]) -> None:
+def is_harmless(world: Office, result: Ran, codes: set[int]) -> None:
     is_clear(result)
     assert result.code in codes, result.text
     assert gone(world) <= {LEAVER}
@@ -173,8 +149,8 @@ INCOMPLETE: dict[str, Edit] = {
 
 
 @pytest.mark.parametrize("edit", INCOMPLETE.values(), ids=INCOMPLETE)
-def test_a_read_of_duo_that_is_not_proven_complete_decides_nothing(settled: World, edit: Edit) -> None:
-    settled.meddle_duo(in_users(edit))
+def test_a_read_of_duo_that_is_not_proven_complete_decides_nothing(settled: Office, edit: Edit) -> None:
+    settled.proxy_duo(in_users(edit))
     before = settled.snapshot()
     result = settled.apply()
     is_harmless(settled, result, {1})
@@ -191,8 +167,8 @@ SHRUNKEN: dict[str, Edit] = {
 
 
 @pytest.mark.parametrize("edit", SHRUNKEN.values(), ids=SHRUNKEN)
-def test_a_duo_that_shrank_is_refused(settled: World, edit: Edit) -> None:
-    settled.meddle_duo(in_users(edit))
+def test_a_duo_that_shrank_is_refused(settled: Office, edit: Edit) -> None:
+    settled.proxy_duo(in_users(edit))
     before = settled.snapshot()
     result = settled.apply()
     is_harmless(settled, result, {3})
@@ -201,9 +177,9 @@ def test_a_duo_that_shrank_is_refused(settled: World, edit: Edit) -> None:
 
 
 def test_a_total_that_shrinks_from_page_to_page_proves_nothing(tmp_path: Path) -> None:
-    world = World(tmp_path, staff(2, 400))
+    world = Office(tmp_path, staff(400, 2)).start()
     world.configure("ninjaone.dialect", page_size=500)
-    world.meddle_duo()
+    world.proxy_duo()
     try:
         world.settle()
 
@@ -217,7 +193,7 @@ def test_a_total_that_shrinks_from_page_to_page_proves_nothing(tmp_path: Path) -
             del document["response"][50:]
             return reply.with_document(document)
 
-        world.meddle_duo(meddle)
+        world.proxy_duo(meddle)
         before = world.snapshot()
         result = world.apply()
         assert result.code == 1
@@ -227,8 +203,8 @@ def test_a_total_that_shrinks_from_page_to_page_proves_nothing(tmp_path: Path) -
         world.stop()
 
 
-def test_a_duo_that_says_it_has_three_of_fifteen_removes_nobody(settled: World) -> None:
-    settled.meddle_duo(in_users(total(3, 3)))
+def test_a_duo_that_says_it_has_three_of_fifteen_removes_nobody(settled: Office) -> None:
+    settled.proxy_duo(in_users(total(3, 3)))
     before = settled.snapshot()
     is_harmless(settled, settled.apply(), {0, 3})
     assert settled.snapshot() == before
@@ -248,8 +224,8 @@ MALFORMED: dict[str, Edit] = {
     "text for the groups": lambda row: row.update(groups="Staff"),
     "names for the groups": lambda row: row.update(groups=["Staff"]),
     "nulls for the groups": lambda row: row.update(groups=[None]),
-    "a group without an id": lambda row: row.update(groups=[{"name": TECHS}]),
-    "a group whose id is a number": lambda row: row.update(groups=[{"group_id": 5, "name": TECHS}]),
+    "a group without an id": lambda row: row.update(groups=[{"name": TECHNICIANS}]),
+    "a group whose id is a number": lambda row: row.update(groups=[{"group_id": 5, "name": TECHNICIANS}]),
     "no status": without("status"),
     "a number for the status": lambda row: row.update(status=1),
     "a list for the status": lambda row: row.update(status=["disabled"]),
@@ -266,13 +242,13 @@ MALFORMED: dict[str, Edit] = {
 
 
 @pytest.mark.parametrize("spoil", MALFORMED.values(), ids=MALFORMED)
-def test_a_malformed_row_is_held_alone(settled: World, spoil: Edit) -> None:
+def test_a_malformed_row_is_held_alone(settled: Office, spoil: Edit) -> None:
     def edit(page: Json) -> None:
         (row,) = [each for each in page["response"] if each["email"] == OTHER]
         spoil(row)
 
     settled.people.users[settled.duo("user6.two@example.com")]["firstname"] = "Changed"
-    settled.meddle_duo(in_users(edit))
+    settled.proxy_duo(in_users(edit))
     before = settled.account(OTHER)
     result = settled.apply()
     is_harmless(settled, result, {0, 3})
@@ -284,41 +260,41 @@ def test_a_malformed_row_is_held_alone(settled: World, spoil: Edit) -> None:
 
 
 @pytest.mark.parametrize("row", [None, 5, "x", [], {}])
-def test_a_row_that_is_no_record_withholds_removals_and_no_more(settled: World, row: Any) -> None:
+def test_a_row_that_is_no_record_withholds_removals_and_no_more(settled: Office, row: Any) -> None:
     settled.people.users[settled.duo("user6.two@example.com")]["firstname"] = "Changed"
-    settled.meddle_duo(in_users(lambda page: page["response"].__setitem__(5, row)))
+    settled.proxy_duo(in_users(lambda page: page["response"].__setitem__(5, row)))
     result = settled.apply()
     is_harmless(settled, result, {3})
     assert gone(settled) == set(), "even the leaver waits"
     assert settled.account("user6.two@example.com")["name"]["givenName"] == "Changed"
 
 
-def test_an_unreadable_row_is_no_refusal_where_nothing_had_to_be_withheld(settled: World) -> None:
+def test_an_unreadable_row_is_no_refusal_where_nothing_had_to_be_withheld(settled: Office) -> None:
     settled.people.enable(settled.duo(LEAVER))
 
     def one_more(page: Json) -> None:
         page["response"].append(None)
         page["metadata"]["total_objects"] += 1
 
-    settled.meddle_duo(in_users(one_more))
+    settled.proxy_duo(in_users(one_more))
     result = settled.plan()
     assert result.code == 0
     assert result.json["warnings"] or result.json["problems"]
 
 
-def test_each_unreadable_row_counts(settled: World) -> None:
-    settled.meddle_duo(in_users(lambda page: page["response"].__setitem__(slice(4, 7), [None, 5, {}])))
+def test_each_unreadable_row_counts(settled: Office) -> None:
+    settled.proxy_duo(in_users(lambda page: page["response"].__setitem__(slice(4, 7), [None, 5, {}])))
     result = settled.plan()
     assert len(result.json["problems"]) == 3
     assert result.json["summary"]["users"]["held"] == 3
 
 
-def test_an_unknown_group_in_a_row_is_no_reason_to_hold_anybody(settled: World) -> None:
+def test_an_unknown_group_in_a_row_is_no_reason_to_hold_anybody(settled: Office) -> None:
     stranger = {"group_id": "DGUNKNOWN00000000000", "name": "Unknown"}
-    settled.meddle_duo(in_users(lambda page: [row["groups"].append(stranger) for row in page["response"]]))
+    settled.proxy_duo(in_users(lambda page: [row["groups"].append(stranger) for row in page["response"]]))
     result = settled.plan()
     assert result.code == 0
-    assert result.changes() == {LEAVER: "deactivate"}
+    assert result.actions() == {LEAVER: "deactivate"}
 
 
 def failing(status: int, code: int) -> Meddling:
@@ -352,10 +328,10 @@ DUO_FAILS: dict[str, tuple[Meddling, int]] = {
 
 @pytest.mark.parametrize("failure", DUO_FAILS.values(), ids=DUO_FAILS)
 def test_a_duo_that_answers_badly_fails_the_run_and_changes_nothing(
-    settled: World, failure: tuple[Meddling, int]
+    settled: Office, failure: tuple[Meddling, int]
 ) -> None:
     meddle, code = failure
-    settled.meddle_duo(meddle)
+    settled.proxy_duo(meddle)
     before = settled.snapshot()
     result = settled.apply()
     is_harmless(settled, result, {code})
@@ -365,17 +341,17 @@ def test_a_duo_that_answers_badly_fails_the_run_and_changes_nothing(
 
 @pytest.mark.parametrize("failure", DUO_FAILS.values(), ids=DUO_FAILS)
 def test_a_duo_that_breaks_down_after_the_first_page_changes_nothing(
-    settled: World, failure: tuple[Meddling, int]
+    settled: Office, failure: tuple[Meddling, int]
 ) -> None:
     meddle, code = failure
-    settled.meddle_duo(lambda hit, forward: meddle(hit, forward) if hit.path.endswith("/users") else forward())
+    settled.proxy_duo(lambda hit, forward: meddle(hit, forward) if hit.path.endswith("/users") else forward())
     before = settled.snapshot()
     is_harmless(settled, settled.apply(), {code})
     assert settled.snapshot() == before
 
 
 @pytest.mark.parametrize("service", ["duo", "scim"])
-def test_a_service_that_does_not_answer_in_time_fails_the_run(settled: World, service: str) -> None:
+def test_a_service_that_does_not_answer_in_time_fails_the_run(settled: Office, service: str) -> None:
     answer = threading.Event()
 
     def hold(hit: Hit, forward: Forward) -> Reply:
@@ -383,9 +359,9 @@ def test_a_service_that_does_not_answer_in_time_fails_the_run(settled: World, se
         return HANG_UP
 
     if service == "duo":
-        settled.meddle_duo(hold)
+        settled.proxy_duo(hold)
     else:
-        settled.meddle_scim(hold)
+        settled.proxy_scim(hold)
     result = settled.apply()
     answer.set()
     is_harmless(settled, result, {1})
@@ -407,10 +383,10 @@ STUMBLES = {
 
 @pytest.mark.parametrize("failure", STUMBLES.values(), ids=STUMBLES)
 @pytest.mark.parametrize("service", ["duo", "scim"])
-def test_a_service_that_stumbles_once_is_asked_again(settled: World, service: str, failure: Reply) -> None:
+def test_a_service_that_stumbles_once_is_asked_again(settled: Office, service: str, failure: Reply) -> None:
     settled.configure("run", retries=2)
     meddle = stumbling(1, failure)
-    between = settled.meddle_duo(meddle) if service == "duo" else settled.meddle_scim(meddle)
+    between = settled.proxy_duo(meddle) if service == "duo" else settled.proxy_scim(meddle)
     result = settled.apply()
     is_harmless(settled, result, {0})
     assert gone(settled) == {LEAVER}
@@ -491,8 +467,8 @@ LISTS_THAT_LOOK_UPS_FILL = {
 
 
 @pytest.mark.parametrize("name", sorted(LISTS_THAT_LOOK_UPS_FILL))
-def test_a_list_that_is_not_whole_is_filled_by_look_ups_and_that_is_said(settled: World, name: str) -> None:
-    settled.meddle_scim(LISTS_THAT_FAIL[name])
+def test_a_list_that_is_not_whole_is_filled_by_look_ups_and_that_is_said(settled: Office, name: str) -> None:
+    settled.proxy_scim(LISTS_THAT_FAIL[name])
     done = settled.apply()
     is_harmless(settled, done, {0})
     assert gone(settled) == {LEAVER}
@@ -501,9 +477,9 @@ def test_a_list_that_is_not_whole_is_filled_by_look_ups_and_that_is_said(settled
 
 
 @pytest.mark.parametrize("name", sorted(LISTS_THAT_LOOK_UPS_FILL))
-def test_a_list_that_is_asked_for_and_not_whole_changes_nothing_and_names_the_cure(settled: World, name: str) -> None:
+def test_a_list_that_is_asked_for_and_not_whole_changes_nothing_and_names_the_cure(settled: Office, name: str) -> None:
     settled.configure("ninjaone.dialect", discovery="list")
-    settled.meddle_scim(LISTS_THAT_FAIL[name])
+    settled.proxy_scim(LISTS_THAT_FAIL[name])
     before = settled.snapshot()
     done = settled.apply()
     is_harmless(settled, done, {1})
@@ -512,8 +488,8 @@ def test_a_list_that_is_asked_for_and_not_whole_changes_nothing_and_names_the_cu
 
 
 @pytest.mark.parametrize("name", sorted(LISTS_THAT_FAIL.keys() - LISTS_THAT_LOOK_UPS_FILL))
-def test_a_list_of_ninjaone_that_is_not_whole_changes_nothing(settled: World, name: str) -> None:
-    settled.meddle_scim(LISTS_THAT_FAIL[name])
+def test_a_list_of_ninjaone_that_is_not_whole_changes_nothing(settled: Office, name: str) -> None:
+    settled.proxy_scim(LISTS_THAT_FAIL[name])
     before = settled.snapshot()
     is_harmless(settled, settled.apply(), {1})
     assert settled.snapshot() == before
@@ -521,8 +497,8 @@ def test_a_list_of_ninjaone_that_is_not_whole_changes_nothing(settled: World, na
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_list_that_is_refused_exits_six(settled: World, status: int) -> None:
-    settled.meddle_scim(lambda hit, forward: json_reply({"detail": "no"}, status))
+def test_a_list_that_is_refused_exits_six(settled: Office, status: int) -> None:
+    settled.proxy_scim(lambda hit, forward: json_reply({"detail": "no"}, status))
     result = settled.apply()
     is_harmless(settled, result, {6})
     assert "secret_token" in result.err
@@ -530,11 +506,11 @@ def test_a_list_that_is_refused_exits_six(settled: World, status: int) -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_the_token_does_not_follow_a_redirect(world: World, status: int, method: str) -> None:
-    elsewhere = Meddler(world.box.scim_url)
+def test_the_token_does_not_follow_a_redirect(world: Office, status: int, method: str) -> None:
+    elsewhere = Proxy(world.box.scim_url).start()
     try:
         redirect = Reply(status, b"", {"Location": f"{elsewhere.url}/Users"})
-        world.meddle_scim(lambda hit, forward: redirect if hit.method == method else forward())
+        world.proxy_scim(lambda hit, forward: redirect if hit.method == method else forward())
         result = world.apply()
         assert result.code in (1, 4)
         is_clear(result)
@@ -561,11 +537,11 @@ LISTS_THAT_WORK: dict[str, Meddling] = {
 
 
 @pytest.mark.parametrize("meddle", LISTS_THAT_WORK.values(), ids=LISTS_THAT_WORK)
-def test_a_list_in_another_manner_is_read_in_full(settled: World, meddle: Meddling) -> None:
-    settled.meddle_scim(meddle)
+def test_a_list_in_another_manner_is_read_in_full(settled: Office, meddle: Meddling) -> None:
+    settled.proxy_scim(meddle)
     planned = settled.plan()
-    assert planned.changes() == {LEAVER: "deactivate"}
-    assert planned.changes("group") == {ENDERS: "update"}
+    assert planned.actions() == {LEAVER: "deactivate"}
+    assert planned.actions("group") == {END_USERS: "update"}
     is_harmless(settled, settled.apply(), {0})
     assert settled.plan("--detailed-exitcode").code == 0
 
@@ -609,19 +585,19 @@ MANNERS: dict[str, Meddling] = {
 
 
 @pytest.mark.parametrize("meddle", MANNERS.values(), ids=MANNERS)
-def test_resources_in_another_manner_mean_the_same(world: World, meddle: Meddling) -> None:
-    world.meddle_scim(meddle)
+def test_resources_in_another_manner_mean_the_same(world: Office, meddle: Meddling) -> None:
+    world.proxy_scim(meddle)
     world.settle()
     world.people.disable(world.duo(LEAVER))
     world.people.set_attribute(world.duo(OTHER), "organizationID", "99")
     planned = world.plan()
-    assert {key.lower(): action for key, action in planned.changes().items()} == {LEAVER: "deactivate", OTHER: "update"}
+    assert {key.lower(): action for key, action in planned.actions().items()} == {LEAVER: "deactivate", OTHER: "update"}
     assert world.apply().code == 0
     assert world.account(OTHER)[EXTENSION]["organizationId"] == "99"
     assert gone(world) == {LEAVER}
 
 
-def test_ids_that_are_numbers_are_taken_as_they_are(world: World) -> None:
+def test_ids_that_are_numbers_are_taken_as_they_are(world: Office) -> None:
     ids: dict[str, str] = {}
 
     def number(hit: Hit, forward: Forward) -> Reply:
@@ -644,7 +620,7 @@ def test_ids_that_are_numbers_are_taken_as_they_are(world: World) -> None:
         ids[str(shown)] = real
         return shown
 
-    world.meddle_scim(number)
+    world.proxy_scim(number)
     world.settle()
     world.people.disable(world.duo(LEAVER))
     world.settle()
@@ -661,12 +637,12 @@ UNREADABLE: dict[str, Edit] = {
 
 
 @pytest.mark.parametrize("spoil", UNREADABLE.values(), ids=UNREADABLE)
-def test_an_account_that_cannot_be_read_is_held_and_withholds_removals(settled: World, spoil: Edit) -> None:
+def test_an_account_that_cannot_be_read_is_held_and_withholds_removals(settled: Office, spoil: Edit) -> None:
     def edit(resource: Json) -> None:
         if resource["userName"] == OTHER:
             spoil(resource)
 
-    settled.meddle_scim(in_answers(edit))
+    settled.proxy_scim(in_answers(edit))
     before = settled.snapshot()
     result = settled.apply()
     is_harmless(settled, result, {3})
@@ -675,50 +651,50 @@ def test_an_account_that_cannot_be_read_is_held_and_withholds_removals(settled: 
 
 
 @pytest.mark.parametrize("name", ["id", "displayName"])
-def test_a_group_that_cannot_be_read_is_neither_changed_nor_made_again(settled: World, name: str) -> None:
-    settled.meddle_scim(in_answers(lambda each: each.pop(name), "Groups"))
+def test_a_group_that_cannot_be_read_is_neither_changed_nor_made_again(settled: Office, name: str) -> None:
+    settled.proxy_scim(in_answers(lambda each: each.pop(name), "Groups"))
     before = settled.groups()
     result = settled.apply()
     is_clear(result)
-    assert result.changes("group") == {}
+    assert result.actions("group") == {}
     assert settled.groups() == before
     assert result.json["summary"]["users"]["held"] == 0
 
 
-def test_a_resource_that_is_no_record_removes_nobody(settled: World) -> None:
-    settled.meddle_scim(in_list(lambda page: page["Resources"].__setitem__(0, None)))
+def test_a_resource_that_is_no_record_removes_nobody(settled: Office) -> None:
+    settled.proxy_scim(in_list(lambda page: page["Resources"].__setitem__(0, None)))
     result = settled.apply()
     is_clear(result)
     assert gone(settled) == set()
 
 
 @pytest.mark.parametrize("shown", [None, "x", [None, {}, {"value": None}]])
-def test_members_that_cannot_be_read_remove_nobody_from_a_group(settled: World, shown: Any) -> None:
+def test_members_that_cannot_be_read_remove_nobody_from_a_group(settled: Office, shown: Any) -> None:
     settled.people.enable(settled.duo(LEAVER))
-    settled.meddle_scim(in_answers(lambda each: each.update(members=shown), "Groups"))
+    settled.proxy_scim(in_answers(lambda each: each.update(members=shown), "Groups"))
     before = settled.groups()
     result = settled.apply()
     is_clear(result)
     assert settled.groups() == before
 
 
-def test_members_whom_nobody_knows_are_left(settled: World) -> None:
-    settled.meddle_scim(in_answers(lambda each: each["members"].append({"value": "ghost"}), "Groups", ("GET",)))
+def test_members_whom_nobody_knows_are_left(settled: Office) -> None:
+    settled.proxy_scim(in_answers(lambda each: each["members"].append({"value": "ghost"}), "Groups", ("GET",)))
     planned = settled.plan()
-    assert planned.changes("group") == {ENDERS: "update"}
-    assert planned.change(ENDERS)["diff"] == [{"path": "members", "added": [], "removed": [LEAVER]}]
+    assert planned.actions("group") == {END_USERS: "update"}
+    assert planned.change(END_USERS)["diff"] == [{"path": "members", "added": [], "removed": [LEAVER]}]
 
 
-def test_an_account_that_carries_another_ones_external_id_takes_nothing_from_anybody(settled: World) -> None:
+def test_an_account_that_carries_another_ones_external_id_takes_nothing_from_anybody(settled: Office) -> None:
     double = settled.id_of(OTHER)
     owner = settled.duo("user1.two@example.com")
-    settled.meddle_scim(
+    settled.proxy_scim(
         in_answers(lambda each: each.update(externalId=owner) if each["id"] == double else None, "Users", ("GET",))
     )
     result = settled.plan()
     is_clear(result)
-    assert "user1.two@example.com" not in result.changes(), "he has his own account, by id and by name"
-    assert result.changes().get(OTHER, "adopt") == "adopt"
+    assert "user1.two@example.com" not in result.actions(), "he has his own account, by id and by name"
+    assert result.actions().get(OTHER, "adopt") == "adopt"
 
 
 # NinjaOne, writing
@@ -749,8 +725,8 @@ ANSWERS_TO_WRITES: dict[str, Reply] = {
 
 
 @pytest.mark.parametrize("reply", ANSWERS_TO_WRITES.values(), ids=ANSWERS_TO_WRITES)
-def test_a_write_that_is_answered_with_next_to_nothing_counts_as_done(world: World, reply: Reply) -> None:
-    world.meddle_scim(on_write(then(reply)))
+def test_a_write_that_is_answered_with_next_to_nothing_counts_as_done(world: Office, reply: Reply) -> None:
+    world.proxy_scim(on_write(then(reply)))
     world.settle()
     assert len(world.accounts()) == 15
     assert members(world) == 15
@@ -761,9 +737,9 @@ def test_a_write_that_is_answered_with_next_to_nothing_counts_as_done(world: Wor
     assert world.account(LEAVER)["active"] is False
 
 
-def ends_well(world: World) -> None:
+def ends_well(world: Office) -> None:
     """Sound again, the next run ends where an undisturbed one would have."""
-    world.meddle_scim()
+    world.proxy_scim()
     world.settle()
     assert len(world.accounts()) == 15
     assert len(world.groups()) == 2
@@ -785,14 +761,14 @@ def lost(calls: int) -> Callable[[Hit, Forward], Reply]:
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE"])
-def test_a_write_whose_answer_is_lost_is_done_once(world: World, method: str) -> None:
+def test_a_write_whose_answer_is_lost_is_done_once(world: Office, method: str) -> None:
     world.configure("deprovision", users="delete")
     if method != "POST":
         world.settle()
         world.people.disable(world.duo(LEAVER))
         world.people.set_email(world.duo(OTHER), "new@example.com")
     world.configure("run", retries=2)
-    world.meddle_scim(on_write(lost(1), method))
+    world.proxy_scim(on_write(lost(1), method))
     result = world.apply()
     is_clear(result)
     assert result.code == 0
@@ -800,7 +776,7 @@ def test_a_write_whose_answer_is_lost_is_done_once(world: World, method: str) ->
     assert world.plan("--detailed-exitcode").code == 0
 
 
-def test_no_account_is_made_twice_where_names_are_not_unique(world: World) -> None:
+def test_no_account_is_made_twice_where_names_are_not_unique(world: Office) -> None:
     """The server takes any name any number of times, and loses the answer to each first POST."""
     made: list[Json] = []
 
@@ -813,7 +789,7 @@ def test_no_account_is_made_twice_where_names_are_not_unique(world: World) -> No
         return forward()
 
     world.configure("run", retries=2)
-    world.meddle_scim(twice)
+    world.proxy_scim(twice)
     result = world.apply()
     is_clear(result)
     names = [each["userName"] for each in made]
@@ -821,8 +797,8 @@ def test_no_account_is_made_twice_where_names_are_not_unique(world: World) -> No
     ends_well(world)
 
 
-def test_a_post_that_was_done_and_answered_with_500_makes_no_double(world: World) -> None:
-    world.meddle_scim(on_write(then(json_reply({}, 500)), "POST"))
+def test_a_post_that_was_done_and_answered_with_500_makes_no_double(world: Office) -> None:
+    world.proxy_scim(on_write(then(json_reply({}, 500)), "POST"))
     is_clear(world.apply())
     ends_well(world)
 
@@ -832,8 +808,8 @@ def only(text: bytes, reply: Reply) -> Callable[[Hit, Forward], Reply]:
 
 
 @pytest.mark.parametrize("status", [400, 403, 500])
-def test_one_account_that_is_refused_fails_alone(world: World, status: int) -> None:
-    world.meddle_scim(on_write(only(OTHER.encode(), json_reply({"detail": "not this one"}, status)), "POST"))
+def test_one_account_that_is_refused_fails_alone(world: Office, status: int) -> None:
+    world.proxy_scim(on_write(only(OTHER.encode(), json_reply({"detail": "not this one"}, status)), "POST"))
     result = world.apply()
     is_clear(result)
     assert result.code == 4
@@ -846,7 +822,7 @@ def test_one_account_that_is_refused_fails_alone(world: World, status: int) -> N
     ends_well(world)
 
 
-def between_plan_and_post(world: World) -> Meddling:
+def between_plan_and_post(world: Office) -> Meddling:
     """Somebody makes the account by hand just before ninjasync does."""
 
     def change(hit: Hit, forward: Forward) -> Reply:
@@ -858,43 +834,43 @@ def between_plan_and_post(world: World) -> Meddling:
     return change
 
 
-def test_an_account_that_somebody_made_meanwhile_fails_and_is_adopted_in_the_next_run(world: World) -> None:
-    world.meddle_scim(between_plan_and_post(world))
+def test_an_account_that_somebody_made_meanwhile_fails_and_is_adopted_in_the_next_run(world: Office) -> None:
+    world.proxy_scim(between_plan_and_post(world))
     result = world.apply()
     is_clear(result)
     assert result.code == 4
     assert result.change(OTHER)["outcome"] == "failed"
     assert "externalId" not in world.account(OTHER), "what is not proven to be ours is not touched unplanned"
-    assert world.plan().changes() == {OTHER: "adopt"}
+    assert world.plan().actions() == {OTHER: "adopt"}
     ends_well(world)
 
 
-def test_an_account_that_was_in_the_way_and_is_gone_again_holds_nobody_up(world: World) -> None:
-    world.meddle_scim(between_plan_and_post(world))
+def test_an_account_that_was_in_the_way_and_is_gone_again_holds_nobody_up(world: Office) -> None:
+    world.proxy_scim(between_plan_and_post(world))
     assert world.apply().code == 4
-    assert len(world.plan().changes()) == 1
+    assert len(world.plan().actions()) == 1
     world.ninjaone.delete(USER, world.id_of(OTHER))
-    world.meddle_scim()
-    assert world.plan().changes() == {OTHER: "create"}
+    world.proxy_scim()
+    assert world.plan().actions() == {OTHER: "create"}
     ends_well(world)
 
 
-def test_a_name_that_ninjaone_refuses_without_showing_who_has_it_is_told_in_the_next_plan(world: World) -> None:
+def test_a_name_that_ninjaone_refuses_without_showing_who_has_it_is_told_in_the_next_plan(world: Office) -> None:
     taken = json_reply({"status": "409", "scimType": "uniqueness", "detail": "taken"}, 409)
-    world.meddle_scim(on_write(only(OTHER.encode(), taken), "POST"))
+    world.proxy_scim(on_write(only(OTHER.encode(), taken), "POST"))
     result = world.apply()
     is_clear(result)
     assert result.code == 4
     assert result.change(OTHER)["outcome"] == "failed"
     planned = world.plan()
-    assert planned.changes() == {}
+    assert planned.actions() == {}
     assert planned.problems() == {OTHER: "name-taken"}
 
 
-def test_a_removal_that_is_refused_fails_alone(settled: World) -> None:
+def test_a_removal_that_is_refused_fails_alone(settled: Office) -> None:
     same = settled.id_of(LEAVER)
     settled.people.set_email(settled.duo(OTHER), "new@example.com")
-    settled.meddle_scim(on_write(only(same.encode(), json_reply({"detail": "an owner"}, 403)), "PATCH"))
+    settled.proxy_scim(on_write(only(same.encode(), json_reply({"detail": "an owner"}, 403)), "PATCH"))
     result = settled.apply()
     is_clear(result)
     assert result.code == 4
@@ -902,23 +878,23 @@ def test_a_removal_that_is_refused_fails_alone(settled: World) -> None:
     assert gone(settled) - {OTHER} == set()
 
 
-def test_an_account_that_vanished_before_it_is_deleted_counts_as_deleted(settled: World) -> None:
+def test_an_account_that_vanished_before_it_is_deleted_counts_as_deleted(settled: Office) -> None:
     settled.configure("deprovision", users="delete")
 
     def vanish(hit: Hit, forward: Forward) -> Reply:
         forward()
         return json_reply({"detail": "not found"}, 404)
 
-    settled.meddle_scim(on_write(vanish, "DELETE"))
+    settled.proxy_scim(on_write(vanish, "DELETE"))
     result = settled.apply()
     is_clear(result)
     assert result.code == 0
     assert LEAVER not in settled.accounts()
 
 
-def test_a_token_that_is_refused_in_the_middle_stops_the_run_and_says_what_was_done(world: World) -> None:
+def test_a_token_that_is_refused_in_the_middle_stops_the_run_and_says_what_was_done(world: Office) -> None:
     number = count()
-    world.meddle_scim(on_write(lambda hit, forward: json_reply({}, 401) if next(number) >= 5 else forward(), "POST"))
+    world.proxy_scim(on_write(lambda hit, forward: json_reply({}, 401) if next(number) >= 5 else forward(), "POST"))
     result = world.apply()
     assert "Traceback" not in result.text
     assert result.code == 6
@@ -930,9 +906,9 @@ def test_a_token_that_is_refused_in_the_middle_stops_the_run_and_says_what_was_d
     ends_well(world)
 
 
-def test_a_server_that_dies_in_the_middle_loses_nothing(world: World) -> None:
+def test_a_server_that_dies_in_the_middle_loses_nothing(world: Office) -> None:
     number = count()
-    world.meddle_scim(on_write(lambda hit, forward: HANG_UP if next(number) >= 5 else forward(), "POST"))
+    world.proxy_scim(on_write(lambda hit, forward: HANG_UP if next(number) >= 5 else forward(), "POST"))
     result = world.apply()
     is_clear(result)
     assert result.code in (1, 4)
@@ -940,8 +916,8 @@ def test_a_server_that_dies_in_the_middle_loses_nothing(world: World) -> None:
     ends_well(world)
 
 
-def test_a_login_page_in_answer_to_a_write_is_no_success(world: World) -> None:
-    world.meddle_scim(on_write(lambda hit, forward: html_reply(200), "POST"))
+def test_a_login_page_in_answer_to_a_write_is_no_success(world: Office) -> None:
+    world.proxy_scim(on_write(lambda hit, forward: html_reply(200), "POST"))
     result = world.apply()
     is_clear(result)
     assert result.code in (1, 4)
@@ -949,8 +925,8 @@ def test_a_login_page_in_answer_to_a_write_is_no_success(world: World) -> None:
     ends_well(world)
 
 
-def test_a_create_that_is_confirmed_but_not_done_is_a_failure(world: World) -> None:
-    world.meddle_scim(
+def test_a_create_that_is_confirmed_but_not_done_is_a_failure(world: Office) -> None:
+    world.proxy_scim(
         on_write(lambda hit, forward: json_reply({}, 201) if hit.on == "POST Users" else forward(), "POST")
     )
     result = world.apply()
@@ -969,7 +945,7 @@ DEMOTIONS: dict[str, tuple[str, str]] = {
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
 @pytest.mark.parametrize("demotion", DEMOTIONS.values(), ids=DEMOTIONS)
 def test_a_user_type_or_organization_that_comes_back_different_is_a_failure(
-    world: World, demotion: tuple[str, str], method: str
+    world: Office, demotion: tuple[str, str], method: str
 ) -> None:
     name, value = demotion
     if method == "PATCH":
@@ -978,7 +954,7 @@ def test_a_user_type_or_organization_that_comes_back_different_is_a_failure(
         world.people.set_attribute(world.duo(OTHER), "organizationID", "99")
     else:
         world.people.set_attribute(world.duo(OTHER), "userType", "technician")
-    world.meddle_scim(in_answers(lambda each: each[EXTENSION].update({name: value}), "Users", ("GET", method)))
+    world.proxy_scim(in_answers(lambda each: each[EXTENSION].update({name: value}), "Users", ("GET", method)))
     if method == "PATCH":
         world.configure("safety", max_removals=10, max_privilege_changes=10)
     result = world.apply()
@@ -1024,7 +1000,7 @@ def dangerous(text: str) -> set[str]:
 
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
 def test_hostile_names_reach_ninjaone_and_no_terminal(tmp_path: Path, name: str) -> None:
-    world = World(tmp_path, staff(1, 3))
+    world = Office(tmp_path, staff(3, 1)).start()
     try:
         world.configure("scope", groups=["*"])
         world.configure("safety", protected_users=["user2*"])
@@ -1051,30 +1027,30 @@ def test_hostile_names_reach_ninjaone_and_no_terminal(tmp_path: Path, name: str)
                 assert isinstance(shown.json, dict)
         account = world.account("user0.two@example.com")
         assert account["name"] == {"givenName": name, "familyName": name}
-        assert set(world.groups()) == {TECHS, ENDERS, name}
+        assert set(world.groups()) == {TECHNICIANS, END_USERS, name}
     finally:
         world.stop()
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_hostile_names_come_through_a_pipe_in_an_old_locale(world: World, form: str) -> None:
+def test_hostile_names_come_through_a_pipe_in_an_old_locale(world: Office, form: str) -> None:
     for number, name in enumerate(("Žofie 🎉", "lone\ud800x")):
         world.people.users[world.duo(f"user{number}.two@example.com")]["firstname"] = name
     old = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": ""}
-    shown = world.process("plan", "--format", form, env=old)
+    shown = world.run_process("plan", "--format", form, env=old)
     assert shown.code == 0
     assert shown.err == ""
 
 
-def test_what_a_server_says_in_an_error_cannot_attack_the_terminal(settled: World) -> None:
+def test_what_a_server_says_in_an_error_cannot_attack_the_terminal(settled: Office) -> None:
     evil = "\x1b[2J\u202e[red]no[/red]\nError: all is fine"
-    settled.meddle_scim(on_write(lambda hit, forward: json_reply({"detail": evil, "scimType": evil}, 400)))
+    settled.proxy_scim(on_write(lambda hit, forward: json_reply({"detail": evil, "scimType": evil}, 400)))
     for form in ("text", "json"):
         result = settled.run("apply", "--yes", "--format", form)
         assert result.code == 4
         assert dangerous(result.text) == set()
         assert "\nError: all is fine" not in result.text
-    settled.meddle_duo(lambda hit, forward: json_reply({"stat": "FAIL", "code": 40002, "message": evil}, 400))
+    settled.proxy_duo(lambda hit, forward: json_reply({"stat": "FAIL", "code": 40002, "message": evil}, 400))
     result = settled.run("apply", "--yes")
     assert result.code == 1
     assert dangerous(result.text) == set()
@@ -1085,7 +1061,7 @@ def test_what_a_server_says_in_an_error_cannot_attack_the_terminal(settled: Worl
 
 
 @pytest.mark.parametrize("wanted", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_during_an_apply_stops_it_and_the_next_run_continues(world: World, wanted: signal.Signals) -> None:
+def test_a_signal_during_an_apply_stops_it_and_the_next_run_continues(world: Office, wanted: signal.Signals) -> None:
     busy, release, number = threading.Event(), threading.Event(), count()
 
     def slow(hit: Hit, forward: Forward) -> Reply:
@@ -1095,14 +1071,14 @@ def test_a_signal_during_an_apply_stops_it_and_the_next_run_continues(world: Wor
         return forward()
 
     world.configure("ninjaone", timeout=20)
-    world.meddle_scim(slow)
-    with spawn("apply", "--yes", "--parallelism", "2", "--format", "json", "--config", world.write()) as process:
+    world.proxy_scim(slow)
+    with spawn("apply", "--yes", "--parallelism", "2", "--format", "json", "--config", world.write_config()) as process:
         assert busy.wait(20)
         process.send_signal(wanted)
         # The signal is taken while a request is under way; that request may still end.
         threading.Timer(0.2, release.set).start()
         out, err = process.communicate(timeout=60)
-    result = Result(process.returncode, out.decode(), err.decode())
+    result = Ran(process.returncode, out.decode(), err.decode())
     assert result.code == 130
     assert "Traceback" not in result.text
     assert "interrupted" in result.text
@@ -1114,7 +1090,7 @@ def test_a_signal_during_an_apply_stops_it_and_the_next_run_continues(world: Wor
 
 
 @pytest.mark.parametrize("wanted", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_during_a_plan_ends_it_in_one_sentence(world: World, wanted: signal.Signals) -> None:
+def test_a_signal_during_a_plan_ends_it_in_one_sentence(world: Office, wanted: signal.Signals) -> None:
     busy, release = threading.Event(), threading.Event()
 
     def slow(hit: Hit, forward: Forward) -> Reply:
@@ -1123,8 +1099,8 @@ def test_a_signal_during_a_plan_ends_it_in_one_sentence(world: World, wanted: si
         return forward()
 
     world.configure("duo", timeout=20)
-    world.meddle_duo(slow)
-    with spawn("plan", "--config", world.write()) as process:
+    world.proxy_duo(slow)
+    with spawn("plan", "--config", world.write_config()) as process:
         assert busy.wait(20)
         process.send_signal(wanted)
         threading.Timer(0.2, release.set).start()
@@ -1134,9 +1110,9 @@ def test_a_signal_during_a_plan_ends_it_in_one_sentence(world: World, wanted: si
     assert b"nterrupted" in err
 
 
-def test_a_reader_who_closes_the_pipe_gets_no_traceback(world: World) -> None:
+def test_a_reader_who_closes_the_pipe_gets_no_traceback(world: Office) -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "ninjasync", "plan", "--config", world.write()],
+        [sys.executable, "-m", "ninjasync", "plan", "--config", world.write_config()],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -1150,7 +1126,7 @@ def test_a_reader_who_closes_the_pipe_gets_no_traceback(world: World) -> None:
     assert b"Exception ignored" not in err
 
 
-def test_a_native_account_is_adopted_though_the_server_leaves_out_what_it_can(world: World) -> None:
+def test_a_native_account_is_adopted_though_the_server_leaves_out_what_it_can(world: Office) -> None:
     """Nothing but id, userName and active is shown of an account that nobody manages."""
     body = {"schemas": [CORE_USER], "userName": OTHER, "name": {"givenName": "N", "familyName": "N"}}
     same = world.ninjaone.create(USER, body)["id"]
@@ -1160,8 +1136,8 @@ def test_a_native_account_is_adopted_though_the_server_leaves_out_what_it_can(wo
             for name in set(resource) - {"id", "userName", "active", "schemas"}:
                 del resource[name]
 
-    world.meddle_scim(in_answers(bare))
-    assert world.plan().changes()[OTHER] == "adopt"
+    world.proxy_scim(in_answers(bare))
+    assert world.plan().actions()[OTHER] == "adopt"
     world.settle()
     assert world.account(OTHER)["id"] == same
     assert json.dumps(world.account(OTHER)[EXTENSION], sort_keys=True) == json.dumps(

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.office import END_USERS, TECHNICIANS, Office, staff, user
+from tests.support.company import END_USERS, TECHNICIANS, staff, user
+from tests.support.office import Office
 
 SETTLED = (0, 4)
 
@@ -18,12 +19,12 @@ SETTLED = (0, 4)
 def settles(office: Office, *, first: tuple[int, ...] = SETTLED) -> None:
     """Apply until all is in step: at once, or after one apply that failed in part."""
     done = office.apply()
-    assert done.code in first, done.said
+    assert done.code in first, done.printed
     again = office.apply()
-    assert again.code == 0, again.said
+    assert again.code == 0, again.printed
     office.box.forget()
     left = office.plan("--detailed-exitcode")
-    assert (left.code, left.json["changes"]) == (0, []), left.said
+    assert (left.code, left.json["changes"]) == (0, []), left.printed
     assert all(one.method == "GET" for one in office.box.requests)
 
 
@@ -84,8 +85,8 @@ def test_hires_moves_leavers_returners_and_renames_arrive_and_the_plan_is_empty_
         pytest.skip("it has no lists")
     with Office(tmp_path, staff(6, 3)) as office:
         office.box.set_weather(quirks=quirks)
-        office.adjust("ninjaone.dialect", **({"discovery": "auto" if discovery == "list" else discovery} | dialect))
-        office.adjust("safety", max_removals=5, max_member_removals_percent=100)
+        office.configure("ninjaone.dialect", **({"discovery": "auto" if discovery == "list" else discovery} | dialect))
+        office.configure("safety", max_removals=5, max_member_removals_percent=100)
         settles(office, first=first)
         in_step(office)
 
@@ -106,6 +107,6 @@ def test_hires_moves_leavers_returners_and_renames_arrive_and_the_plan_is_empty_
         in_step(office)
 
         people.rename_group(people.group_named(END_USERS), "All People")
-        office.adjust("scope", groups=[TECHNICIANS, "All People"])
+        office.configure("scope", groups=[TECHNICIANS, "All People"])
         settles(office)
         in_step(office)

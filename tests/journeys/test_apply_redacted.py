@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ninjasync.sandbox.exchange import HttpRequest, HttpResponse
-from tests.support.office import END_USERS, Office, Serve, staff
+from ninjasync.sandbox.exchange import HttpRequest, HttpResponse, Service
+from tests.support.company import END_USERS, staff
+from tests.support.office import Office
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def office(tmp_path: Path) -> Iterator[Office]:
         yield made
 
 
-def refuse_one(request: HttpRequest, serve: Serve) -> HttpResponse:
+def refuse_one(request: HttpRequest, serve: Service) -> HttpResponse:
     """Refuse one account, and repeat in the error who it is."""
     if request.method == "POST" and b"quillfeather.marker" in request.body:
         said = {"detail": "no account for quillfeather.marker@example.com", "status": "400"}
@@ -31,15 +32,15 @@ def refuse_one(request: HttpRequest, serve: Serve) -> HttpResponse:
 def test_a_redacted_run_names_nobody_and_does_the_same(office: Office, format: str, saved: bool) -> None:
     hired = office.people.hire("Quillfeather", "Marker", groups=[END_USERS], user_type="endUser", organization="4")
     office.people.users[hired]["email"] = "quillfeather.marker@example.com"
-    office.meddle("scim", refuse_one)
+    office.box.intercept("scim", refuse_one)
     more: tuple[str | Path, ...] = ()
     if saved:
         assert office.run("plan", "--out", office.folder / "saved.plan").code == 0
         more = (office.folder / "saved.plan",)
     done = office.run("apply", *more, "--yes", "--redact", "--format", format, "--log-level", "info")
     assert done.code == 4
-    assert len(office.user_names()) == 6
-    said = done.said.casefold()
+    assert len(office.accounts().keys()) == 6
+    said = done.printed.casefold()
     for row in office.people.users.values():
         for name in (row["email"], row["firstname"], row["realname"]):
             assert not name or name.casefold() not in said, name

@@ -11,8 +11,10 @@ import pytest
 from ninjasync.config.schema import Groups
 from ninjasync.planning.scope import display_name, entry_for
 from ninjasync.planning.sync_suffix import is_let_go, origin, without_suffix
-from ninjasync.sandbox.exchange import HttpRequest, HttpResponse
-from tests.support.office import END_USERS, TECHNICIANS, Json, Office, Serve, staff, user
+from ninjasync.sandbox.exchange import HttpRequest, HttpResponse, Service
+from tests.support.command import Json
+from tests.support.company import END_USERS, TECHNICIANS, staff, user
+from tests.support.office import Office
 
 
 @pytest.fixture
@@ -92,9 +94,9 @@ def test_a_name_never_changes_in_ninjaone_because_duo_let_go_of_a_sync(
 ) -> None:
     helpdesk = office.people.found_group(SYNCED)
     hired = office.people.hire("Hana", "Help", groups=[SYNCED], user_type="technician")
-    office.adjust("scope", groups=[TECHNICIANS, END_USERS, helpdesk if written == "id" else written])
-    office.adjust("groups", strip_sync_suffix=strip)
-    office.adjust("ninjaone.dialect", discovery=discovery)
+    office.configure("scope", groups=[TECHNICIANS, END_USERS, helpdesk if written == "id" else written])
+    office.configure("groups", strip_sync_suffix=strip)
+    office.configure("ninjaone.dialect", discovery=discovery)
     assert office.apply().code == 0
     before = office.snapshot()
 
@@ -113,8 +115,8 @@ def test_a_name_never_changes_in_ninjaone_because_duo_let_go_of_a_sync(
 def test_without_a_ledger_a_group_that_a_sync_let_go_of_keeps_its_name(office: Office) -> None:
     helpdesk = office.people.found_group(SYNCED)
     office.people.hire("Hana", "Help", groups=[SYNCED], user_type="technician")
-    office.adjust("scope", groups=[TECHNICIANS, END_USERS, SYNCED])
-    office.adjust("groups", strip_sync_suffix=False)
+    office.configure("scope", groups=[TECHNICIANS, END_USERS, SYNCED])
+    office.configure("groups", strip_sync_suffix=False)
     assert office.apply().code == 0
     for file in office.folder.glob("ledger*"):
         file.unlink()
@@ -125,7 +127,7 @@ def test_without_a_ledger_a_group_that_a_sync_let_go_of_keeps_its_name(office: O
 # --- the trash -------------------------------------------------------------------------------
 
 
-def without_trash(request: HttpRequest, serve: Serve) -> HttpResponse:
+def without_trash(request: HttpRequest, serve: Service) -> HttpResponse:
     """Duo counts its trash and does not list it."""
     answer = serve(request)
     if request.path != "/admin/v1/users" or answer.status != 200:
@@ -144,9 +146,9 @@ def row_of(office: Office, number: int) -> Json:
 def test_a_total_with_a_trash_that_is_not_listed_is_taken_and_withholds_removals(
     office: Office, on_refusal: str
 ) -> None:
-    office.adjust("safety", on_refusal=on_refusal)
+    office.configure("safety", on_refusal=on_refusal)
     assert office.apply().code == 0
-    office.meddle("duo", without_trash)
+    office.box.intercept("duo", without_trash)
     row_of(office, 0)["status"] = "pending deletion"
     row_of(office, 1)["status"] = "disabled"
     office.people.hire("New", "Comer", groups=[END_USERS], user_type="endUser", organization="1")
@@ -170,7 +172,7 @@ def test_a_total_with_a_trash_that_is_not_listed_is_taken_and_withholds_removals
 def test_a_trash_that_is_not_listed_hinders_nothing_where_nobody_is_to_be_removed(office: Office) -> None:
     stranger = office.people.hire("Never", "InScope", groups=[], user_type="endUser")
     office.people.users[stranger]["status"] = "pending deletion"
-    office.meddle("duo", without_trash)
+    office.box.intercept("duo", without_trash)
     done = office.apply()
     assert done.code == 0
     assert "Duo counts 1 more" in " ".join(done.json["warnings"])
@@ -180,7 +182,7 @@ def test_a_trash_that_is_not_listed_hinders_nothing_where_nobody_is_to_be_remove
 
 def test_an_account_is_not_given_to_another_while_its_user_may_be_among_those_not_listed(office: Office) -> None:
     assert office.apply().code == 0
-    office.meddle("duo", without_trash)
+    office.box.intercept("duo", without_trash)
     old = row_of(office, 0)
     old["status"] = "pending deletion"
     anew = office.people.hire("User0", "Two", groups=[END_USERS], user_type="endUser", organization="4")

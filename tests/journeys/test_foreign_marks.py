@@ -10,30 +10,35 @@ import pytest
 
 from ninjasync.sandbox.ninjaone.schema import GROUP, USER
 from ninjasync.sandbox.ninjaone.store import NinjaOne
-from tests.support.world import CORE_GROUP, CORE_USER, ENDERS, EXTENSION, TECHS, Forward, Hit, Json, Reply, World, staff
+from tests.support.command import Json
+from tests.support.company import END_USERS, TECHNICIANS, staff
+from tests.support.office import Office
+from tests.support.proxy import Forward
+from tests.support.server import Hit, Reply
+from tests.support.urns import CORE_GROUP, CORE_USER, EXTENSION
 
 FOREIGN = "DU0OTHERDUO000000001"
 
 
 @pytest.fixture(params=["a ledger each", "one ledger"])
-def customers(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[World, World]]:
+def customers(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Office, Office]]:
     """Two Duos with groups of the same names and two or three people of the same addresses, on one endpoint."""
     store = NinjaOne(seed=3)
     (tmp_path / "b").mkdir()
-    first = World(tmp_path, staff(2, 6, seed=7), store)
-    second = World(tmp_path / "b", staff(1, 2, seed=8), store)
+    first = Office(tmp_path, staff(6, 2, seed=7), store).start()
+    second = Office(tmp_path / "b", staff(2, 1, seed=8), store).start()
     for number in range(12):
-        second.people.hire(f"Only{number}", "There", groups=[ENDERS], user_type="endUser", organization="8")
+        second.people.hire(f"Only{number}", "There", groups=[END_USERS], user_type="endUser", organization="8")
     second.configure("ninjaone", endpoint_url=first.box.scim_url, secret_token=first.box.token)
     if request.param == "one ledger":
-        second.configure("state", path=str(tmp_path / "ledger.sqlite"))
+        second.configure("state", path=str(tmp_path / "ledger.sqlite3"))
     yield first, second
     first.stop()
     second.stop()
 
 
 @pytest.mark.parametrize("discovery", ["list", "lookup"])
-def test_neither_of_two_customers_adopts_what_is_the_others(customers: tuple[World, World], discovery: str) -> None:
+def test_neither_of_two_customers_adopts_what_is_the_others(customers: tuple[Office, Office], discovery: str) -> None:
     first, second = customers
     for world in customers:
         world.configure("ninjaone.dialect", discovery=discovery)
@@ -42,12 +47,12 @@ def test_neither_of_two_customers_adopts_what_is_the_others(customers: tuple[Wor
         one["id"]: one.get("externalId") for one in (*first.ninjaone.users.values(), *first.ninjaone.groups.values())
     }
     planned = second.plan()
-    assert set(planned.changes().values()) == {"create"}
-    assert planned.changes("group") == {}
+    assert set(planned.actions().values()) == {"create"}
+    assert planned.actions("group") == {}
     same = ["tech0.one@example.com", *(f"user{number}.two@example.com" for number in range(2))]
     assert planned.problems() == {
         **dict.fromkeys(same, "name-taken"),
-        **dict.fromkeys([TECHS, ENDERS], "duplicate-group-name"),
+        **dict.fromkeys([TECHNICIANS, END_USERS], "duplicate-group-name"),
     }
     for problem in planned.json["problems"]:
         assert "Duo id" in problem["message"] or "of the tenant" in problem["message"], problem
@@ -62,7 +67,7 @@ def test_neither_of_two_customers_adopts_what_is_the_others(customers: tuple[Wor
     assert {id_: now[id_] for id_ in marks} == marks
 
 
-def test_a_leaver_of_one_customer_does_not_touch_the_others_account(customers: tuple[World, World]) -> None:
+def test_a_leaver_of_one_customer_does_not_touch_the_others_account(customers: tuple[Office, Office]) -> None:
     first, second = customers
     first.settle()
     assert second.apply().code == 0
@@ -80,13 +85,13 @@ def test_a_leaver_of_one_customer_does_not_touch_the_others_account(customers: t
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path)
+def world(tmp_path: Path) -> Iterator[Office]:
+    made = Office(tmp_path).start()
     yield made
     made.stop()
 
 
-def stamped(world: World, name: str, mark: str) -> str:
+def stamped(world: Office, name: str, mark: str) -> str:
     row: Json = {
         "schemas": [CORE_USER, EXTENSION],
         "userName": name,
@@ -99,67 +104,67 @@ def stamped(world: World, name: str, mark: str) -> str:
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_an_account_and_a_group_with_an_unknown_duo_id_are_left_to_whom_they_are(world: World, known: bool) -> None:
+def test_an_account_and_a_group_with_an_unknown_duo_id_are_left_to_whom_they_are(world: Office, known: bool) -> None:
     if known:
-        world.configure("scope", groups=[TECHS])
+        world.configure("scope", groups=[TECHNICIANS])
         world.settle()
-        world.configure("scope", groups=[TECHS, ENDERS])
+        world.configure("scope", groups=[TECHNICIANS, END_USERS])
     stamped(world, "user0.two@example.com", FOREIGN)
-    row = {"schemas": [CORE_GROUP], "displayName": ENDERS, "externalId": "DG0OTHERDUO000000001", "members": []}
+    row = {"schemas": [CORE_GROUP], "displayName": END_USERS, "externalId": "DG0OTHERDUO000000001", "members": []}
     world.ninjaone.create(GROUP, row)
     before = world.account("user0.two@example.com")
     planned = world.plan()
-    assert planned.problems() == {"user0.two@example.com": "name-taken", ENDERS: "duplicate-group-name"}
+    assert planned.problems() == {"user0.two@example.com": "name-taken", END_USERS: "duplicate-group-name"}
     told = {one["key"]: one["message"] for one in planned.json["problems"]}
     assert FOREIGN in told["user0.two@example.com"]
-    assert "DG0OTHERDUO000000001" in told[ENDERS]
+    assert "DG0OTHERDUO000000001" in told[END_USERS]
     assert all("adopt_foreign" in message for message in told.values())
     assert world.apply().code == 0
     assert world.account("user0.two@example.com") == before
     assert world.plan().json["changes"] == []
 
 
-def test_adopt_foreign_takes_over_what_another_duo_had(world: World) -> None:
+def test_adopt_foreign_takes_over_what_another_duo_had(world: Office) -> None:
     world.configure("deprovision", adopt_foreign=True)
     id_ = stamped(world, "user0.two@example.com", FOREIGN)
-    row = {"schemas": [CORE_GROUP], "displayName": ENDERS, "externalId": "DG0OTHERDUO000000001", "members": []}
+    row = {"schemas": [CORE_GROUP], "displayName": END_USERS, "externalId": "DG0OTHERDUO000000001", "members": []}
     group = world.ninjaone.create(GROUP, row)["id"]
     planned = world.plan()
-    assert (planned.changes()["user0.two@example.com"], planned.changes("group")[ENDERS]) == ("adopt", "adopt")
+    assert (planned.actions()["user0.two@example.com"], planned.actions("group")[END_USERS]) == ("adopt", "adopt")
     world.settle()
     assert world.ninjaone.users[id_]["externalId"] == world.duo("user0.two@example.com")
-    assert world.ninjaone.groups[group]["externalId"] == world.people.group_named(ENDERS)
+    assert world.ninjaone.groups[group]["externalId"] == world.people.group_named(END_USERS)
 
 
-def test_adopt_foreign_takes_nothing_from_another_user_of_this_duo(world: World) -> None:
+def test_adopt_foreign_takes_nothing_from_another_user_of_this_duo(world: Office) -> None:
     world.settle()
     world.configure("deprovision", adopt_foreign=True)
     other = world.duo("user1.two@example.com")
     world.people.set_email(
-        world.people.hire("New", "One", groups=[ENDERS], user_type="endUser", organization="1"), "taken@example.com"
+        world.people.hire("New", "One", groups=[END_USERS], user_type="endUser", organization="1"), "taken@example.com"
     )
     stamped(world, "taken@example.com", other)
     assert world.plan().problems() == {"taken@example.com": "name-taken"}
 
 
 @pytest.mark.parametrize("discovery", ["list", "lookup"])
-def test_a_person_made_anew_keeps_the_account_that_the_ledger_knows(world: World, discovery: str) -> None:
+def test_a_person_made_anew_keeps_the_account_that_the_ledger_knows(world: Office, discovery: str) -> None:
     world.settle()
     world.configure("ninjaone.dialect", discovery=discovery)
     old = world.duo("user0.two@example.com")
     id_ = world.id_of("user0.two@example.com")
     world.people.erase(old)
-    new = world.people.hire("User0", "Two", groups=[ENDERS], user_type="endUser", organization="1")
+    new = world.people.hire("User0", "Two", groups=[END_USERS], user_type="endUser", organization="1")
     world.people.set_email(new, "user0.two@example.com")
-    assert world.plan().changes() == {"user0.two@example.com": "adopt"}
+    assert world.plan().actions() == {"user0.two@example.com": "adopt"}
     world.settle()
     assert world.ninjaone.users[id_]["externalId"] == new
 
 
 @pytest.mark.parametrize("mark", ["jdoe", "4f2c", "D", "DUx", "hr-0042"])
-def test_a_mark_that_is_no_duo_id_keeps_none_from_being_taken_over(world: World, mark: str) -> None:
+def test_a_mark_that_is_no_duo_id_keeps_none_from_being_taken_over(world: Office, mark: str) -> None:
     stamped(world, "user0.two@example.com", mark)
-    assert world.plan().changes()["user0.two@example.com"] == "adopt"
+    assert world.plan().actions()["user0.two@example.com"] == "adopt"
 
 
 def lower_case_marks(hit: Hit, forward: Forward) -> Reply:
@@ -169,16 +174,16 @@ def lower_case_marks(hit: Hit, forward: Forward) -> Reply:
     return Reply(reply.status, text, reply.headers)
 
 
-def test_a_mark_in_lower_case_is_a_mark_ours_and_anothers(world: World) -> None:
-    world.meddle_scim(lower_case_marks)
+def test_a_mark_in_lower_case_is_a_mark_ours_and_anothers(world: Office) -> None:
+    world.proxy_scim(lower_case_marks)
     world.settle()
-    hired = world.people.hire("New", "One", groups=[ENDERS], user_type="endUser", organization="1")
+    hired = world.people.hire("New", "One", groups=[END_USERS], user_type="endUser", organization="1")
     world.people.set_email(hired, "taken@example.com")
     stamped(world, "taken@example.com", FOREIGN)
     for file in world.folder.glob("ledger*"):
         file.unlink()
     planned = world.plan()
-    assert (planned.changes(), planned.changes("group")) == ({}, {})
+    assert (planned.actions(), planned.actions("group")) == ({}, {})
     assert planned.problems() == {"taken@example.com": "name-taken"}
     world.people.trash(world.duo("user0.two@example.com"))
-    assert world.plan().changes() == {"user0.two@example.com": "deactivate"}
+    assert world.plan().actions() == {"user0.two@example.com": "deactivate"}

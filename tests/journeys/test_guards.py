@@ -12,22 +12,13 @@ from typing import Any
 import pytest
 
 from ninjasync.sandbox.company.people import Company
-from ninjasync.sandbox.exchange import HttpRequest, HttpResponse
+from ninjasync.sandbox.exchange import HttpRequest, HttpResponse, Service
 from ninjasync.sandbox.ninjaone.schema import GROUP, USER
 from ninjasync.sandbox.ninjaone.store import NinjaOne
-from tests.support.office import (
-    END_USERS,
-    EXTENSION,
-    TECHNICIANS,
-    Json,
-    Office,
-    Ran,
-    Serve,
-    only_gets,
-    populate,
-    staff,
-    user,
-)
+from tests.support.command import Json, Ran
+from tests.support.company import END_USERS, TECHNICIANS, populate, staff, user
+from tests.support.office import Office
+from tests.support.urns import EXTENSION
 
 SIZES = [5, 5000]
 # Duo's pages hold 300 users: these are one page and three.
@@ -39,7 +30,7 @@ def frozen() -> dict[int, bytes]:
     """Companies in step with their NinjaOne, ready to be thawed."""
     made = {}
     for size in {*SIZES, *FEW_AND_MANY}:
-        people, ninjaone = staff(size), NinjaOne(seed=3)
+        people, ninjaone = staff(size, 0), NinjaOne(seed=3)
         populate(ninjaone, people)
         state = (people.users, people.groups, people.scoped, dict(ninjaone.users), dict(ninjaone.groups))
         made[size] = pickle.dumps(state)
@@ -148,14 +139,14 @@ def prepare(office: Office, case: Case, size: int, beyond: int) -> int:
     """Bring the case about, ``beyond`` its limit; return the number that its flag approves."""
     name, bring_about, limits, settings, _, _ = case
     number = limits[size] + beyond
-    office.adjust("safety", **settings)
+    office.configure("safety", **settings)
     if name == "member-removals" and size == 5:
         # Five people: four groups each make twenty memberships, of which six are too many.
         for group_name in ("A", "B", "C"):
             group = office.people.found_group(group_name)
             for id_ in everybody(office):
                 office.people.join(id_, group)
-        office.adjust("scope", groups=[TECHNICIANS, END_USERS, "A", "B", "C"])
+        office.configure("scope", groups=[TECHNICIANS, END_USERS, "A", "B", "C"])
         office.settle()
         pairs = [(id_, group) for group in ("A", "B") for id_ in everybody(office)]
         for id_, group_name in pairs[:number]:
@@ -192,7 +183,7 @@ def test_just_above_the_limit_nothing_at_all_is_written(office: Office, size: in
     done = office.apply()
 
     assert (done.code, list(done.tripped())) == (3, [name])
-    assert only_gets(office)
+    assert office.only_read()
     assert {change["outcome"] for change in done.json["changes"]} == (set() if case is HELD else {"skipped"})
     # The refusal says how many, by which key, and the flag that would approve it.
     guard = done.tripped()[name]
@@ -221,7 +212,7 @@ def test_each_approval_lifts_its_own_guard_up_to_its_number_and_no_other(office:
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("case", CASES, ids=NAMES)
 def test_with_withhold_everything_but_the_removals_is_written(office: Office, size: int, case: Case) -> None:
-    office.adjust("safety", on_refusal="withhold")
+    office.configure("safety", on_refusal="withhold")
     prepare(office, case, size, 2 if case is SOURCE else 1)  # the newcomer makes up for one
     add_harmless_changes(office)
     memberships = {one["id"]: {m["value"] for m in one["members"]} for one in office.ninjaone.groups.values()}
@@ -232,7 +223,7 @@ def test_with_withhold_everything_but_the_removals_is_written(office: Office, si
 
     assert done.code == 3
     assert next(iter(done.tripped())) == case[0]
-    assert "new.comer@example.com" in office.user_names()
+    assert "new.comer@example.com" in office.accounts()
     if case is MEMBERS:  # elsewhere the user is among those concerned
         assert office.account(user(4))["name"]["familyName"] == "Changed"
     assert {one["id"] for one in office.ninjaone.users.values() if one["active"]} >= active
@@ -249,7 +240,7 @@ def test_nineteen_memberships_are_too_few_for_a_percentage(office: Office) -> No
         group = office.people.found_group(group_name)
         for id_ in everybody(office)[: 4 if group_name == "C" else 5]:
             office.people.join(id_, group)
-    office.adjust("scope", groups=[TECHNICIANS, END_USERS, "A", "B", "C"])
+    office.configure("scope", groups=[TECHNICIANS, END_USERS, "A", "B", "C"])
     office.settle()
     for id_ in everybody(office):
         for group_name in ("A", "B", "C"):
@@ -267,29 +258,29 @@ def test_a_held_record_is_a_refusal_under_strict_alone(office: Office, number: i
 
     assert strict.code == (3 if number else 0)
     assert list(strict.tripped()) == (["held"] if number else [])
-    assert only_gets(office)
+    assert office.only_read()
 
 
 def test_a_scoped_group_given_by_name_that_duo_does_not_have_is_a_refusal_that_names_it(office: Office) -> None:
-    office.adjust("scope", groups=[END_USERS, TECHNICIANS, "NinjaOne Tecnicians", "Nowhere*"])
+    office.configure("scope", groups=[END_USERS, TECHNICIANS, "NinjaOne Tecnicians", "Nowhere*"])
 
     done = office.apply()
 
     assert (done.code, list(done.tripped())) == (3, ["scoped-groups"])
     assert "NinjaOne Tecnicians" in done.tripped()["scoped-groups"]["message"]
     assert not done.tripped()["scoped-groups"]["approve"]
-    assert only_gets(office)
+    assert office.only_read()
     assert "Nowhere*" in " ".join(done.json["warnings"])  # a glob is a warning only
 
 
 def test_an_empty_source_is_refused_however_low_the_limit(office: Office, size: int) -> None:
-    office.adjust("safety", min_source_percent=0, max_removals=size)
+    office.configure("safety", min_source_percent=0, max_removals=size)
     disable(office, size)
 
     done = office.apply()
 
     assert (done.code, list(done.tripped())) == (3, ["source"])
-    assert only_gets(office)
+    assert office.only_read()
     assert office.apply("--approve-source", "0").code == 0
     assert not any(one["active"] for one in office.ninjaone.users.values())
 
@@ -318,7 +309,7 @@ def test_the_refusal_stands_after_the_whole_plan_with_limit_key_and_flag(office:
 
 
 def test_protected_accounts_are_never_touched_nor_counted(office: Office, size: int) -> None:
-    office.adjust("safety", protected_users=["user*@EXAMPLE.com"], min_source_percent=0)
+    office.configure("safety", protected_users=["user*@EXAMPLE.com"], min_source_percent=0)
     disable(office, size - 1)
     promote(office, size)
     office.people.hire("New", "Comer", groups=[END_USERS], user_type="endUser", organization="1")
@@ -335,7 +326,7 @@ def test_protected_accounts_are_never_touched_nor_counted(office: Office, size: 
 def edit_users(change: Callable[[Json, int], None], path: str = "/admin/v1/users") -> Callable[..., HttpResponse]:
     """Change every page of Duo's users; ``change`` gets the document and the page's offset."""
 
-    def meddle(request: HttpRequest, serve: Serve) -> HttpResponse:
+    def meddle(request: HttpRequest, serve: Service) -> HttpResponse:
         answer = serve(request)
         if request.path != path or answer.status != 200:
             return answer
@@ -381,7 +372,7 @@ INCOMPLETE = {
 
 
 def assert_nobody_was_removed(office: Office, before: str) -> None:
-    assert only_gets(office)
+    assert office.only_read()
     assert office.snapshot() == before
 
 
@@ -392,23 +383,23 @@ def test_a_read_of_duo_that_is_not_complete_is_exit_1_and_writes_nothing(
     office: Office, size: int, what: str, on_refusal: str
 ) -> None:
     change, sentence = INCOMPLETE[what]
-    office.adjust("safety", on_refusal=on_refusal, min_source_percent=0, max_removals=5000)
+    office.configure("safety", on_refusal=on_refusal, min_source_percent=0, max_removals=5000)
     office.people.hire("New", "Comer", groups=[END_USERS], user_type="endUser", organization="1")
-    office.meddle("duo", edit_users(change))
+    office.box.intercept("duo", edit_users(change))
     before = office.snapshot()
 
     done = office.run("apply", "--yes")
 
     assert done.code == 1
-    assert re.search(sentence, done.said)
+    assert re.search(sentence, done.printed)
     assert "Traceback" not in done.err
     assert_nobody_was_removed(office, before)
 
 
 @pytest.mark.parametrize("size", FEW_AND_MANY)
 def test_an_empty_answer_of_duo_is_refused_as_an_empty_source(office: Office, size: int) -> None:
-    office.adjust("safety", min_source_percent=0, max_removals=5000)
-    office.meddle("duo", edit_users(empty))
+    office.configure("safety", min_source_percent=0, max_removals=5000)
+    office.box.intercept("duo", edit_users(empty))
     before = office.snapshot()
 
     done = office.apply()
@@ -433,7 +424,7 @@ def test_a_malformed_row_is_held_and_withholds_every_removal(office: Office, col
 
     office.people.disable(office.duo(user(1)))
     office.people.hire("New", "Comer", groups=[END_USERS], user_type="endUser", organization="1")
-    office.meddle("duo", edit_users(break_one))
+    office.box.intercept("duo", edit_users(break_one))
     members, account = office.members(END_USERS), office.account(user(0))
 
     done = office.apply()
@@ -449,14 +440,14 @@ def test_a_malformed_row_is_held_and_withholds_every_removal(office: Office, col
 
 @pytest.mark.parametrize("size", FEW_AND_MANY)
 def test_a_duo_without_a_scoped_group_is_refused(office: Office, size: int) -> None:
-    office.adjust("safety", min_source_percent=0, max_removals=5000)
+    office.configure("safety", min_source_percent=0, max_removals=5000)
     gone = office.people.group_named(END_USERS)
 
     def without(document: Json, offset: int) -> None:
         document["response"] = [row for row in document["response"] if row["group_id"] != gone]
         document["metadata"]["total_objects"] -= 1
 
-    office.meddle("duo", edit_users(without, "/admin/v1/groups"))
+    office.box.intercept("duo", edit_users(without, "/admin/v1/groups"))
     before = office.snapshot()
 
     done = office.apply()
@@ -471,7 +462,7 @@ def test_a_duo_without_a_scoped_group_is_refused(office: Office, size: int) -> N
 def test_a_duo_that_refuses_or_fails_removes_nobody(office: Office, answer: tuple[int, int, int]) -> None:
     status, code, exit_code = answer
     body = json.dumps({"stat": "FAIL", "code": code, "message": "No"}).encode()
-    office.meddle("duo", lambda request, serve: HttpResponse(status, body))
+    office.box.intercept("duo", lambda request, serve: HttpResponse(status, body))
     before = office.snapshot()
 
     done: Ran = office.run("apply", "--yes")

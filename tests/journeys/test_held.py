@@ -9,20 +9,23 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.world import EXTENSION, Hit, Reply, World, staff
+from tests.support.company import staff
+from tests.support.office import Office
+from tests.support.server import Hit, Reply
+from tests.support.urns import EXTENSION
 
 EXT = "urn:ietf:params:scim:schemas:extension:ninjaone:2.0:User"
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path, staff(technicians=8, end_users=45))
+def world(tmp_path: Path) -> Iterator[Office]:
+    made = Office(tmp_path, staff(technicians=8, end_users=45)).start()
     made.configure("state", tenant="acme")
     yield made
     made.stop()
 
 
-def refusal(world: World) -> str:
+def refusal(world: Office) -> str:
     """The one line on standard error of a refused run under --quiet."""
     done = world.run("plan", "--quiet")
     assert done.code == 3, done.text
@@ -43,19 +46,19 @@ def refusal(world: World) -> str:
     ],
 )
 def test_a_misspelt_attribute_holds_everybody_and_the_refusal_says_which_one_duo_has_instead(
-    world: World, discovery: str, ledger: bool, attribute: str, wrong: str, meant: str, held: int
+    world: Office, discovery: str, ledger: bool, attribute: str, wrong: str, meant: str, held: int
 ) -> None:
     world.configure("ninjaone.dialect", discovery=discovery)
     world.settle()
     if not ledger:
-        (world.folder / "ledger.sqlite").unlink()
+        (world.folder / "ledger.sqlite3").unlink()
     before = world.snapshot()
     world.configure("attributes", **{attribute: wrong})
 
     line = refusal(world)
     done = world.apply()
 
-    assert (done.code, done.tripped(), world.writes(), world.snapshot()) == (3, {"held"}, [], before)
+    assert (done.code, set(done.tripped()), world.writes(), world.snapshot()) == (3, {"held"}, [], before)
     assert line.startswith(f"Refused: held: {held} records are held; the limit is the larger of 5 ([safety] max_held)")
     assert "20 % of 53 users in scope ([safety] max_held_percent)" in line
     assert f'{attribute} = "{meant}"' in line.replace(f'"{attribute}"', attribute)
@@ -68,13 +71,13 @@ def test_a_misspelt_attribute_holds_everybody_and_the_refusal_says_which_one_duo
 
 @pytest.mark.parametrize("patch", ["patch", "put"])
 @pytest.mark.parametrize("hidden", [True, False])
-def test_a_misspelt_organization_takes_none_from_the_technicians(world: World, patch: str, hidden: bool) -> None:
+def test_a_misspelt_organization_takes_none_from_the_technicians(world: Office, patch: str, hidden: bool) -> None:
     technicians = [id_ for id_, one in world.people.users.items() if one["email"].startswith("tech")]
     for id_ in technicians:
         world.people.set_attribute(id_, "organizationID", "7")
     world.configure("ninjaone.dialect", patch=patch)
     if hidden:  # what NinjaOne does not show is in the ledger
-        world.meddle_scim(without_organization)
+        world.proxy_scim(without_organization)
     world.settle()
     world.configure("attributes", **{f"{EXT}:organizationId": "custom_attributes.organisationID"})
     world.people.users[technicians[0]]["lastname"] = "Renamed"
@@ -98,13 +101,13 @@ def without_organization(hit: Hit, forward: Callable[[], Reply]) -> Reply:
     return replace(reply, body=bare)
 
 
-def test_technicians_alone_who_need_no_organization_are_not_warned_of_every_day(world: World) -> None:
+def test_technicians_alone_who_need_no_organization_are_not_warned_of_every_day(world: Office) -> None:
     world.configure("scope", groups=["NinjaOne Technicians"])
     planned = world.plan()
     assert not [one for one in planned.json["warnings"] if "nobody in scope" in one]
 
 
-def test_empty_names_beside_a_full_realname_get_the_lines_to_write(world: World) -> None:
+def test_empty_names_beside_a_full_realname_get_the_lines_to_write(world: Office) -> None:
     world.configure("attributes", **{"name.givenName": "firstname", "name.familyName": "lastname"})
     for one in world.people.users.values():
         one["realname"], one["firstname"], one["lastname"] = f"{one['firstname']} {one['lastname']}", "", ""
@@ -114,7 +117,7 @@ def test_empty_names_beside_a_full_realname_get_the_lines_to_write(world: World)
     assert '"name.familyName" = "lastname || family_name(realname)"' in line
 
 
-def test_values_that_are_missing_are_said_to_be_so(world: World) -> None:
+def test_values_that_are_missing_are_said_to_be_so(world: Office) -> None:
     for id_, one in list(world.people.users.items())[8:]:
         del one
         world.people.set_attribute(id_, "organizationID", "")
@@ -124,17 +127,17 @@ def test_values_that_are_missing_are_said_to_be_so(world: World) -> None:
     assert "custom_attributes.organizationID: give them one in Duo" in line
 
 
-def test_a_name_that_nothing_is_near_to_gets_the_names_that_duo_has_and_nothing_uses(world: World) -> None:
+def test_a_name_that_nothing_is_near_to_gets_the_names_that_duo_has_and_nothing_uses(world: Office) -> None:
     for id_ in world.people.users:
         world.people.set_attribute(id_, "kind", "endUser")
     world.configure("attributes", **{f"{EXT}:userType": "custom_attributes.zzz"})
     assert 'Duo has no custom attribute "zzz"; what it has and nothing uses: kind, userType' in refusal(world)
 
 
-def test_strict_is_a_refusal_that_no_number_lifts(world: World) -> None:
+def test_strict_is_a_refusal_that_no_number_lifts(world: Office) -> None:
     world.people.set_attribute(next(iter(world.people.users)), "userType", "chef")
     assert world.plan().code == 0
     done = world.plan("--strict", "--approve-held", "9")
-    assert (done.code, done.tripped()) == (3, {"held"})
+    assert (done.code, set(done.tripped())) == (3, {"held"})
     assert "Refused: held: 1 records are held; with --strict none may be." in done.err
     assert "--approve-held" not in done.err

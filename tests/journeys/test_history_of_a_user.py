@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.office import END_USERS, TECHNICIANS, Office, Ran, staff, user
+from tests.support.command import Ran
+from tests.support.company import END_USERS, TECHNICIANS, staff, user
+from tests.support.office import Office
 
 
 @pytest.fixture

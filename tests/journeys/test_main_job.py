@@ -22,43 +22,24 @@ from ninjasync.sandbox.company.people import Company
 from ninjasync.sandbox.company.staffing import existing_accounts, make_company
 from ninjasync.sandbox.ninjaone.schema import GROUP, USER
 from ninjasync.sandbox.ninjaone.store import NinjaOne
-from tests.support.world import (
-    CORE_USER,
-    ENDERS,
-    EXTENSION,
-    TECHS,
-    Json,
-    Meddler,
-    Result,
-    Saved,
-    World,
-    run,
-    run_process,
-    spawn,
-    staff,
-)
+from tests.support.command import Json, Ran, run, run_process, spawn
+from tests.support.company import END_USERS, TECHNICIANS, staff, tech, user
+from tests.support.office import Office, Saved
+from tests.support.proxy import Proxy
+from tests.support.urns import EXTENSION
 
 EMPTY_PLAN = "Plan: nothing to do."
 HELPDESK = 'Helpdesk (from AD sync "Head Office")'
 
 
-@pytest.fixture(autouse=True)
-def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in list(os.environ):
-        if name.startswith("NINJASYNC_") or name.lower().endswith("_proxy"):
-            monkeypatch.delenv(name)
-    for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
-        monkeypatch.setenv(name, str(tmp_path / name))
-
-
 @pytest.fixture
-def make(tmp_path: Path) -> Iterator[Callable[..., World]]:
-    made: list[World] = []
+def make(tmp_path: Path) -> Iterator[Callable[..., Office]]:
+    made: list[Office] = []
 
-    def build(*arguments: Any) -> World:
+    def build(*arguments: Any) -> Office:
         folder = tmp_path / f"world{len(made)}"
         folder.mkdir()
-        made.append(World(folder, *arguments))
+        made.append(Office(folder, *arguments).start())
         return made[-1]
 
     yield build
@@ -67,9 +48,10 @@ def make(tmp_path: Path) -> Iterator[Callable[..., World]]:
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, Saved, Saved]]:
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Office, Saved, Saved]]:
     """Three technicians, twelve end users; once with an empty NinjaOne, once with all applied."""
-    world = World(tmp_path_factory.mktemp("stage"))
+    world = Office(tmp_path_factory.mktemp("stage")).start()
+    world.configure("run", retries=2)
     empty = world.save()
     world.settle()
     yield world, empty, world.save()
@@ -77,31 +59,15 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, Sav
 
 
 @pytest.fixture
-def world(stage: tuple[World, Saved, Saved], tmp_path: Path) -> World:
+def world(stage: tuple[Office, Saved, Saved], tmp_path: Path) -> Office:
     """Nothing is applied yet."""
     return stage[0].restore(stage[1], tmp_path)
 
 
 @pytest.fixture
-def settled(stage: tuple[World, Saved, Saved], tmp_path: Path) -> World:
+def settled(stage: tuple[Office, Saved, Saved], tmp_path: Path) -> Office:
     """All is applied."""
     return stage[0].restore(stage[2], tmp_path)
-
-
-def user(number: int) -> str:
-    return f"user{number}.two@example.com"
-
-
-def tech(number: int) -> str:
-    return f"tech{number}.one@example.com"
-
-
-def native(world: World, user_name: str, **more: Any) -> str:
-    """An account that somebody made by hand in NinjaOne."""
-    extension = {"userType": "endUser", "organizationId": "All"}
-    name = {"givenName": "Nat", "familyName": "Ive"}
-    body = {"schemas": [CORE_USER], "userName": user_name, "name": name, EXTENSION: extension, **more}
-    return str(world.ninjaone.create(USER, body)["id"])
 
 
 # The oracle
@@ -168,11 +134,11 @@ def found(ninjaone: NinjaOne) -> tuple[dict[str, Json], dict[str, set[str]]]:
     return accounts, groups
 
 
-def lifelike(make: Callable[..., World], users: int = 60, seed: int = 1) -> World:
+def lifelike(make: Callable[..., Office], users: int = 60, seed: int = 1) -> Office:
     """The sandbox's own company and the NinjaOne that was there before."""
     people = make_company(users, seed)
     world = make(people, existing_accounts(people, seed))
-    world.configure("scope", groups=[TECHS, ENDERS, "Helpdesk"])
+    world.configure("scope", groups=[TECHNICIANS, END_USERS, "Helpdesk"])
     world.configure("safety", protected_users=["breakglass@example.com"])
     return world
 
@@ -181,7 +147,7 @@ def lifelike(make: Callable[..., World], users: int = 60, seed: int = 1) -> Worl
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_apply_brings_ninjaone_to_exactly_what_duo_implies(make: Callable[..., World], seed: int) -> None:
+def test_apply_brings_ninjaone_to_exactly_what_duo_implies(make: Callable[..., Office], seed: int) -> None:
     world = lifelike(make, seed=seed)
     accounts, groups = implied(world.people)
     before = {key: copy.deepcopy(each) for key, each in world.ninjaone.users.items()}
@@ -202,7 +168,7 @@ def test_the_world_of_the_main_journey_has_what_the_issue_asks_for() -> None:
     assert all(odd in names for odd in ('"', "'", "🎉", "[/x]", "<script>", "|", "ليلى"))
 
 
-def test_a_plan_exits_two_before_and_zero_after_the_apply(make: Callable[..., World]) -> None:
+def test_a_plan_exits_two_before_and_zero_after_the_apply(make: Callable[..., Office]) -> None:
     world = lifelike(make)
     before = world.run("plan", "--detailed-exitcode")
     assert before.code == 2
@@ -214,13 +180,13 @@ def test_a_plan_exits_two_before_and_zero_after_the_apply(make: Callable[..., Wo
     assert after.last_line == "Plan: nothing to do; 2 held."
 
 
-def test_a_second_apply_sends_nothing_but_gets(make: Callable[..., World]) -> None:
+def test_a_second_apply_sends_nothing_but_gets(make: Callable[..., Office]) -> None:
     world = lifelike(make)
     world.settle()
-    assert world.writes_of() == []
+    assert world.apply_and_list_writes() == []
 
 
-def test_plan_sends_nothing_but_gets(make: Callable[..., World]) -> None:
+def test_plan_sends_nothing_but_gets(make: Callable[..., Office]) -> None:
     world = lifelike(make)
     before = world.snapshot()
     assert world.plan().code == 0
@@ -230,7 +196,7 @@ def test_plan_sends_nothing_but_gets(make: Callable[..., World]) -> None:
 
 @pytest.mark.parametrize(("users", "duo_pages", "page_size"), [(60, 1, 50), (601, 3, 100)])
 def test_a_plan_costs_the_least_possible_number_of_requests(
-    make: Callable[..., World], users: int, duo_pages: int, page_size: int
+    make: Callable[..., Office], users: int, duo_pages: int, page_size: int
 ) -> None:
     world = lifelike(make, users)
     world.configure("ninjaone.dialect", page_size=page_size)
@@ -244,11 +210,11 @@ def test_a_plan_costs_the_least_possible_number_of_requests(
     assert len(paths) <= duo_pages + 1 + scim_pages + 3
 
 
-def test_what_is_left_for_a_person_is_said_after_the_apply(world: World) -> None:
+def test_what_is_left_for_a_person_is_said_after_the_apply(world: Office) -> None:
     done = world.run("apply", "--yes")
     assert done.code == 0
     told = " ".join(done.out.split())
-    assert TECHS in told
+    assert TECHNICIANS in told
     assert "Group mapping" in told
     assert tech(0) in told
     assert user(0) not in told.partition("Left for a person")[2]
@@ -257,12 +223,12 @@ def test_what_is_left_for_a_person_is_said_after_the_apply(world: World) -> None
 # Leavers and those who come back
 
 
-def leave(world: World, email: str) -> None:
+def leave(world: Office, email: str) -> None:
     for group in world.people.scoped:
         world.people.leave(world.duo(email), group)
 
 
-GOING: dict[str, Callable[[World, str], None]] = {
+GOING: dict[str, Callable[[Office, str], None]] = {
     "leaves the group": leave,
     "is disabled": lambda world, email: world.people.disable(world.duo(email)),
     "is trashed": lambda world, email: world.people.trash(world.duo(email)),
@@ -270,86 +236,86 @@ GOING: dict[str, Callable[[World, str], None]] = {
 
 
 @pytest.mark.parametrize("how", GOING)
-def test_a_leaver_is_deactivated_by_default(settled: World, how: str) -> None:
+def test_a_leaver_is_deactivated_by_default(settled: Office, how: str) -> None:
     before = settled.account(user(0))
     GOING[how](settled, user(0))
     planned = settled.plan("--detailed-exitcode")
     assert planned.code == 2
-    assert planned.changes() == {user(0): "deactivate"}
-    settled.writes_of()
+    assert planned.actions() == {user(0): "deactivate"}
+    settled.apply_and_list_writes()
     after = settled.account(user(0))
     assert (after["id"], after["active"]) == (before["id"], False)
     assert after[EXTENSION] == before[EXTENSION]
-    assert user(0) not in settled.groups()[ENDERS]
-    assert len(settled.groups()[ENDERS]) == 11
+    assert user(0) not in settled.groups()[END_USERS]
+    assert len(settled.groups()[END_USERS]) == 11
     assert settled.plan("--detailed-exitcode").code == 0
 
 
 @pytest.mark.parametrize("how", GOING)
-def test_a_leaver_is_deleted_where_the_configuration_says_so(settled: World, how: str) -> None:
+def test_a_leaver_is_deleted_where_the_configuration_says_so(settled: Office, how: str) -> None:
     settled.configure("deprovision", users="delete")
     gone = settled.id_of(user(0))
     GOING[how](settled, user(0))
-    assert settled.plan().changes() == {user(0): "delete"}
-    assert ("DELETE", f"/Users/{gone}") in settled.writes_of()
+    assert settled.plan().actions() == {user(0): "delete"}
+    assert ("DELETE", f"/Users/{gone}") in settled.apply_and_list_writes()
     assert user(0) not in settled.accounts()
     assert len(settled.accounts()) == 14
     assert settled.plan("--detailed-exitcode").code == 0
 
 
 @pytest.mark.parametrize("how", GOING)
-def test_a_leaver_is_kept_where_the_configuration_says_so(settled: World, how: str) -> None:
+def test_a_leaver_is_kept_where_the_configuration_says_so(settled: Office, how: str) -> None:
     settled.configure("deprovision", users="keep")
     GOING[how](settled, user(0))
-    assert settled.plan().changes() == {}
-    settled.writes_of()
+    assert settled.plan().actions() == {}
+    settled.apply_and_list_writes()
     assert settled.account(user(0))["active"] is True
 
 
-def test_a_user_who_is_locked_out_is_left_untouched(settled: World) -> None:
+def test_a_user_who_is_locked_out_is_left_untouched(settled: Office) -> None:
     settled.people.lock_out(settled.duo(user(0)))
     before = settled.snapshot()
     assert settled.plan("--detailed-exitcode").code == 0
-    assert settled.writes_of() == []
+    assert settled.apply_and_list_writes() == []
     assert settled.snapshot() == before
 
 
 @pytest.mark.parametrize("how", GOING)
-def test_who_comes_back_is_reactivated_under_the_same_id(settled: World, how: str) -> None:
+def test_who_comes_back_is_reactivated_under_the_same_id(settled: Office, how: str) -> None:
     before, members = settled.account(user(0)), settled.groups()
     GOING[how](settled, user(0))
     settled.settle()
     settled.people.enable(settled.duo(user(0)))
     settled.people.join(settled.duo(user(0)), settled.people.scoped[1])
-    assert settled.plan().changes() == {user(0): "reactivate"}
+    assert settled.plan().actions() == {user(0): "reactivate"}
     settled.settle()
     after = settled.account(user(0))
     assert {**after, "meta": None} == {**before, "meta": None}
     assert settled.groups() == members
 
 
-def test_the_last_line_counts_a_reactivation_as_an_update(settled: World) -> None:
+def test_the_last_line_counts_a_reactivation_as_an_update(settled: Office) -> None:
     settled.people.disable(settled.duo(user(0)))
     settled.settle()
     settled.people.enable(settled.duo(user(0)))
     assert settled.run("plan").last_line == "Plan: users: 1 to update; groups: 1 to update."
 
 
-def test_a_promotion_is_one_patch_that_is_marked_as_a_privilege_change(settled: World) -> None:
+def test_a_promotion_is_one_patch_that_is_marked_as_a_privilege_change(settled: Office) -> None:
     settled.people.set_attribute(settled.duo(user(0)), "userType", "technician")
     change = settled.plan().change(user(0))
     assert (change["action"], change["privilege"]) == ("update", True)
     assert change["diff"] == [{"path": "userType", "before": "endUser", "after": "technician"}]
-    assert settled.writes_of() == [("PATCH", f"/Users/{settled.id_of(user(0))}")]
+    assert settled.apply_and_list_writes() == [("PATCH", f"/Users/{settled.id_of(user(0))}")]
     assert settled.account(user(0))[EXTENSION]["userType"] == "technician"
 
 
 # Names
 
 
-def test_a_renamed_email_is_exactly_one_patch_on_the_same_id(make: Callable[..., World]) -> None:
+def test_a_renamed_email_is_exactly_one_patch_on_the_same_id(make: Callable[..., Office]) -> None:
     world = make()
-    between = world.meddle_scim()
+    between = world.proxy_scim()
     world.settle()
     between.hits.clear()
     same = world.id_of(user(0))
@@ -362,7 +328,7 @@ def test_a_renamed_email_is_exactly_one_patch_on_the_same_id(make: Callable[...,
     assert world.id_of("new@example.com") == same
 
 
-def test_an_email_that_differs_in_letter_case_alone_is_no_change(settled: World) -> None:
+def test_an_email_that_differs_in_letter_case_alone_is_no_change(settled: Office) -> None:
     settled.people.set_email(settled.duo(user(0)), user(0).upper())
     assert settled.plan("--detailed-exitcode").code == 0
 
@@ -377,15 +343,15 @@ RENAMES = {
 
 
 @pytest.mark.parametrize("renames", RENAMES.values(), ids=RENAMES)
-def test_people_who_exchange_their_emails_end_up_right(settled: World, renames: dict[int, str]) -> None:
+def test_people_who_exchange_their_emails_end_up_right(settled: Office, renames: dict[int, str]) -> None:
     people = {number: settled.duo(user(number)) for number in renames}
     before = found(settled.ninjaone)[0]
     ids = {each["externalId"]: each["id"] for each in settled.ninjaone.users.values()}
     for number, email in renames.items():
         settled.people.set_email(people[number], email)
     planned = settled.plan()
-    assert len(planned.changes()) == len(renames)
-    assert set(planned.changes().values()) == {"update"}
+    assert len(planned.actions()) == len(renames)
+    assert set(planned.actions().values()) == {"update"}
     settled.settle()
     assert {each["externalId"]: each["id"] for each in settled.ninjaone.users.values()} == ids
     after = found(settled.ninjaone)[0]
@@ -395,7 +361,7 @@ def test_people_who_exchange_their_emails_end_up_right(settled: World, renames: 
     }
 
 
-def test_a_cycle_goes_by_way_of_a_temporary_name_that_the_plan_shows(settled: World) -> None:
+def test_a_cycle_goes_by_way_of_a_temporary_name_that_the_plan_shows(settled: Office) -> None:
     people = [settled.duo(user(0)), settled.duo(user(1))]
     settled.people.set_email(people[0], user(1))
     settled.people.set_email(people[1], user(0))
@@ -408,42 +374,42 @@ def test_a_cycle_goes_by_way_of_a_temporary_name_that_the_plan_shows(settled: Wo
     ((person, via),) = shown
     assert person in people
     assert via == f"ninjasync-{person}@example.com"
-    assert len(settled.writes_of()) == 3
+    assert len(settled.apply_and_list_writes()) == 3
 
 
-def test_a_chain_needs_no_temporary_name(settled: World) -> None:
+def test_a_chain_needs_no_temporary_name(settled: Office) -> None:
     for number in (2, 1, 0):
         settled.people.set_email(settled.duo(user(number)), user(number + 1) if number < 2 else "free@example.com")
     assert "via" not in settled.plan().out
-    assert len(settled.writes_of()) == 3
+    assert len(settled.apply_and_list_writes()) == 3
 
 
-def test_a_renamed_group_keeps_its_id_and_members(settled: World) -> None:
+def test_a_renamed_group_keeps_its_id_and_members(settled: Office) -> None:
     ids = {each["displayName"]: key for key, each in settled.ninjaone.groups.items()}
     members = settled.groups()
     settled.people.rename_group(settled.people.scoped[0], "Engineers")
-    settled.configure("scope", groups=["Engineers", ENDERS])
-    assert settled.plan().changes("group") == {"Engineers": "update"}
-    assert settled.writes_of() == [("PATCH", f"/Groups/{ids[TECHS]}")]
-    assert settled.groups() == {"Engineers": members[TECHS], ENDERS: members[ENDERS]}
+    settled.configure("scope", groups=["Engineers", END_USERS])
+    assert settled.plan().actions("group") == {"Engineers": "update"}
+    assert settled.apply_and_list_writes() == [("PATCH", f"/Groups/{ids[TECHNICIANS]}")]
+    assert settled.groups() == {"Engineers": members[TECHNICIANS], END_USERS: members[END_USERS]}
     assert settled.plan("--detailed-exitcode").code == 0
 
 
-def test_two_groups_that_swap_names_keep_their_ids_and_members(settled: World) -> None:
+def test_two_groups_that_swap_names_keep_their_ids_and_members(settled: Office) -> None:
     members = settled.groups()
     ids = {each["externalId"]: key for key, each in settled.ninjaone.groups.items()}
     first, second = settled.people.scoped
-    settled.people.rename_group(first, ENDERS)
-    settled.people.rename_group(second, TECHS)
+    settled.people.rename_group(first, END_USERS)
+    settled.people.rename_group(second, TECHNICIANS)
     settled.settle()
-    assert settled.groups() == {TECHS: members[ENDERS], ENDERS: members[TECHS]}
+    assert settled.groups() == {TECHNICIANS: members[END_USERS], END_USERS: members[TECHNICIANS]}
     assert {each["externalId"]: key for key, each in settled.ninjaone.groups.items()} == ids
 
 
 # What goes wrong before anything is read
 
 
-def one_sentence(result: Result) -> str:
+def one_sentence(result: Ran) -> str:
     """The one error there is, in words for people."""
     assert "Traceback" not in result.text
     assert "unexpected error" not in result.text
@@ -452,7 +418,7 @@ def one_sentence(result: Result) -> str:
     return result.err
 
 
-def test_a_wrong_duo_secret_exits_six_and_says_where_to_mend_it(world: World) -> None:
+def test_a_wrong_duo_secret_exits_six_and_says_where_to_mend_it(world: Office) -> None:
     world.configure("duo", secret_key="0" * 40)
     result = world.run("apply", "--yes")
     assert result.code == 6
@@ -460,14 +426,14 @@ def test_a_wrong_duo_secret_exits_six_and_says_where_to_mend_it(world: World) ->
     assert world.writes() == []
 
 
-def test_a_wrong_duo_integration_key_exits_six_and_names_it(world: World) -> None:
+def test_a_wrong_duo_integration_key_exits_six_and_names_it(world: Office) -> None:
     world.configure("duo", integration_key="DIWRONG0000000000000")
     result = world.run("plan")
     assert result.code == 6
     assert "[duo] integration_key" in one_sentence(result)
 
 
-def test_a_duo_application_without_the_permission_exits_six_and_names_it(world: World) -> None:
+def test_a_duo_application_without_the_permission_exits_six_and_names_it(world: Office) -> None:
     box = Sandbox(world.people, world.ninjaone, permissions=())
     with box:
         world.configure("duo", api_hostname=box.duo_url)
@@ -476,7 +442,7 @@ def test_a_duo_application_without_the_permission_exits_six_and_names_it(world: 
     assert "Grant resource - Read" in one_sentence(result)
 
 
-def test_a_wrong_scim_token_exits_six_and_says_where_to_renew_it(world: World) -> None:
+def test_a_wrong_scim_token_exits_six_and_says_where_to_renew_it(world: Office) -> None:
     world.configure("ninjaone", secret_token="wrong-token")
     result = world.run("apply", "--yes")
     assert result.code == 6
@@ -487,8 +453,8 @@ def test_a_wrong_scim_token_exits_six_and_says_where_to_renew_it(world: World) -
 
 
 @pytest.mark.parametrize(("section", "key"), [("duo", "api_hostname"), ("ninjaone", "endpoint_url")])
-def test_a_service_that_cannot_be_reached_exits_one_and_names_the_key(world: World, section: str, key: str) -> None:
-    gone = Meddler(world.box.duo_url)
+def test_a_service_that_cannot_be_reached_exits_one_and_names_the_key(world: Office, section: str, key: str) -> None:
+    gone = Proxy(world.box.duo_url).start()
     world.configure(section, **{key: gone.url})
     world.configure("run", retries=0)
     gone.stop()
@@ -498,14 +464,14 @@ def test_a_service_that_cannot_be_reached_exits_one_and_names_the_key(world: Wor
     assert world.writes() == []
 
 
-def test_broken_toml_exits_78_and_says_where(world: World) -> None:
-    world.path.write_text("[duo]\napi_hostname = \n")
-    result = run("plan", "--config", str(world.path))
+def test_broken_toml_exits_78_and_says_where(world: Office) -> None:
+    world.config_file.write_text("[duo]\napi_hostname = \n")
+    result = run("plan", "--config", str(world.config_file))
     assert result.code == 78
     assert "line 2" in one_sentence(result)
 
 
-def test_every_mistake_in_the_configuration_is_listed_at_once(world: World) -> None:
+def test_every_mistake_in_the_configuration_is_listed_at_once(world: Office) -> None:
     world.configure("duo", secretkey="x", timeout="soon")
     world.configure("ninjaone", endpoint_url="http://scim.example.com/v2")
     world.configure("scope", statuses=["active", "retired"], where="starts_with(")
@@ -536,7 +502,7 @@ def test_every_mistake_in_the_configuration_is_listed_at_once(world: World) -> N
     one_sentence(result)
 
 
-def test_an_unknown_key_is_an_error_that_names_the_nearest_known_one(world: World) -> None:
+def test_an_unknown_key_is_an_error_that_names_the_nearest_known_one(world: Office) -> None:
     world.configure("duo", secrt_key="x")
     result = world.run("plan")
     assert result.code == 78
@@ -544,7 +510,7 @@ def test_an_unknown_key_is_an_error_that_names_the_nearest_known_one(world: Worl
 
 
 def test_an_unknown_key_in_the_environment_names_the_nearest_known_one(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NINJASYNC_DOU__SECRET_KEY", "x")
     result = world.run("plan")
@@ -591,7 +557,9 @@ MISTAKES: dict[str, tuple[str, str, Any, str]] = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES)
-def test_a_mistake_in_the_configuration_exits_78_and_is_named(world: World, mistake: tuple[str, str, Any, str]) -> None:
+def test_a_mistake_in_the_configuration_exits_78_and_is_named(
+    world: Office, mistake: tuple[str, str, Any, str]
+) -> None:
     section, key, value, told = mistake
     world.configure(section, **{key: value})
     world.configure("run", retries=0)
@@ -611,21 +579,21 @@ def test_no_configuration_at_all_exits_78_and_says_where_it_was_looked_for(tmp_p
     )
 
 
-def test_the_configuration_is_found_through_the_environment(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NINJASYNC_CONFIG", world.write())
+def test_the_configuration_is_found_through_the_environment(world: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NINJASYNC_CONFIG", world.write_config())
     assert run("plan").code == 0
 
 
-def test_the_configuration_is_found_in_the_working_folder(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    world.write()
+def test_the_configuration_is_found_in_the_working_folder(world: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.write_config()
     monkeypatch.chdir(world.folder)
     assert run("plan").code == 0
 
 
-def test_a_configuration_with_a_byte_order_mark_and_windows_line_ends_is_read(world: World) -> None:
-    text = Path(world.write()).read_bytes()
-    world.path.write_bytes(b"\xef\xbb\xbf" + text.replace(b"\n", b"\r\n"))
-    assert run("plan", "--config", str(world.path)).code == 0
+def test_a_configuration_with_a_byte_order_mark_and_windows_line_ends_is_read(world: Office) -> None:
+    text = Path(world.write_config()).read_bytes()
+    world.config_file.write_bytes(b"\xef\xbb\xbf" + text.replace(b"\n", b"\r\n"))
+    assert run("plan", "--config", str(world.config_file)).code == 0
 
 
 USAGE = {
@@ -649,25 +617,25 @@ def test_a_wrong_command_line_exits_64(arguments: list[str]) -> None:
     assert "Traceback" not in result.text
 
 
-def test_apply_without_a_terminal_needs_yes(world: World) -> None:
-    result = world.process("apply")
+def test_apply_without_a_terminal_needs_yes(world: Office) -> None:
+    result = world.run_process("apply")
     assert result.code == 64
     assert "--yes" in one_sentence(result)
     assert world.writes() == []
 
 
-def on_a_terminal(world: World, answer: bytes, *arguments: str) -> Result:
+def on_a_terminal(world: Office, answer: bytes, *arguments: str) -> Ran:
     ours, theirs = pty.openpty()
-    with spawn("apply", "--config", world.write(), *arguments, stdin=theirs) as process:
+    with spawn("apply", "--config", world.write_config(), *arguments, stdin=theirs) as process:
         os.close(theirs)
         os.write(ours, answer)
         out, err = process.communicate(timeout=60)
     os.close(ours)
-    return Result(process.returncode, out.decode(), err.decode())
+    return Ran(process.returncode, out.decode(), err.decode())
 
 
 @pytest.mark.parametrize("answer", [b"n\n", b"\n"])
-def test_an_operator_who_says_no_is_a_refusal_and_nothing_is_written(world: World, answer: bytes) -> None:
+def test_an_operator_who_says_no_is_a_refusal_and_nothing_is_written(world: Office, answer: bytes) -> None:
     result = on_a_terminal(world, answer, "--format", "json")
     assert result.code == 3
     assert result.json["result"] == {"applied": 0, "failed": 0, "skipped": 17, "exit_code": 3}
@@ -675,13 +643,13 @@ def test_an_operator_who_says_no_is_a_refusal_and_nothing_is_written(world: Worl
     assert world.writes() == []
 
 
-def test_an_operator_who_says_yes_gets_what_was_shown(world: World) -> None:
+def test_an_operator_who_says_yes_gets_what_was_shown(world: Office) -> None:
     result = on_a_terminal(world, b"y\n")
     assert result.code == 0, result.text
     assert len(world.accounts()) == 15
 
 
-def test_nothing_is_asked_when_there_is_nothing_to_do(settled: World) -> None:
+def test_nothing_is_asked_when_there_is_nothing_to_do(settled: Office) -> None:
     result = on_a_terminal(settled, b"")
     assert result.code == 0
     assert "?" not in result.err
@@ -690,7 +658,7 @@ def test_nothing_is_asked_when_there_is_nothing_to_do(settled: World) -> None:
 # The output
 
 
-def test_equal_inputs_give_the_same_bytes(make: Callable[..., World]) -> None:
+def test_equal_inputs_give_the_same_bytes(make: Callable[..., Office]) -> None:
     world = lifelike(make)
     first, second = world.run("plan"), world.run("plan")
     assert first.out == second.out
@@ -701,7 +669,7 @@ def test_equal_inputs_give_the_same_bytes(make: Callable[..., World]) -> None:
     assert json.dumps(one) == json.dumps(other)
 
 
-def test_the_order_in_which_the_services_list_people_makes_no_difference(make: Callable[..., World]) -> None:
+def test_the_order_in_which_the_services_list_people_makes_no_difference(make: Callable[..., Office]) -> None:
     world = lifelike(make)
     world.people.disable(world.duo("joy.partridge@example.com"))
     text, digest = world.run("plan").out, world.plan().json["digest"]
@@ -719,7 +687,7 @@ def test_the_order_in_which_the_services_list_people_makes_no_difference(make: C
     assert world.plan().json["digest"] == digest
 
 
-def test_the_digest_tells_two_plans_apart(settled: World) -> None:
+def test_the_digest_tells_two_plans_apart(settled: Office) -> None:
     before = settled.plan().json["digest"]
     assert before.startswith("sha256:")
     assert len(before) == len("sha256:") + 64
@@ -796,7 +764,7 @@ def check_change(change: Json) -> None:
             assert {"path", "before", "after"} <= set(step) <= {"path", "before", "after", "via"}
 
 
-def test_the_plan_as_json_has_exactly_the_shape_of_the_contract(make: Callable[..., World]) -> None:
+def test_the_plan_as_json_has_exactly_the_shape_of_the_contract(make: Callable[..., Office]) -> None:
     world = lifelike(make)
     document = world.plan().json
     assert set(document) == PLAN_KEYS
@@ -809,7 +777,7 @@ def test_the_plan_as_json_has_exactly_the_shape_of_the_contract(make: Callable[.
     assert document["summary"]["users"]["unmanaged"] == 2
 
 
-def test_the_applied_plan_as_json_has_outcomes_and_a_result_besides(make: Callable[..., World]) -> None:
+def test_the_applied_plan_as_json_has_outcomes_and_a_result_besides(make: Callable[..., Office]) -> None:
     world = lifelike(make)
     document = world.apply().json
     assert set(document) == PLAN_KEYS | {"result"}
@@ -823,7 +791,7 @@ def test_the_applied_plan_as_json_has_outcomes_and_a_result_besides(make: Callab
     }
 
 
-def test_the_change_of_a_user_and_of_a_group_read_as_the_contract_shows_them(settled: World) -> None:
+def test_the_change_of_a_user_and_of_a_group_read_as_the_contract_shows_them(settled: Office) -> None:
     settled.people.set_attribute(settled.duo(user(0)), "userType", "technician")
     settled.people.join(settled.duo(user(0)), settled.people.scoped[0])
     settled.people.leave(settled.duo(user(0)), settled.people.scoped[1])
@@ -832,12 +800,12 @@ def test_the_change_of_a_user_and_of_a_group_read_as_the_contract_shows_them(set
     assert change["id"] == settled.id_of(user(0))
     assert change["external_id"] == settled.duo(user(0))
     assert change["diff"] == [{"path": "userType", "before": "endUser", "after": "technician"}]
-    assert planned.change(TECHS)["diff"] == [{"path": "members", "added": [user(0)], "removed": []}]
-    assert planned.change(ENDERS)["diff"] == [{"path": "members", "added": [], "removed": [user(0)]}]
-    assert planned.change(TECHS)["external_id"] == settled.people.scoped[0]
+    assert planned.change(TECHNICIANS)["diff"] == [{"path": "members", "added": [user(0)], "removed": []}]
+    assert planned.change(END_USERS)["diff"] == [{"path": "members", "added": [], "removed": [user(0)]}]
+    assert planned.change(TECHNICIANS)["external_id"] == settled.people.scoped[0]
 
 
-def test_standard_output_of_a_failure_as_json_is_one_document_too(world: World) -> None:
+def test_standard_output_of_a_failure_as_json_is_one_document_too(world: Office) -> None:
     world.configure("ninjaone", secret_token="wrong-token")
     result = world.plan()
     assert result.code == 6
@@ -845,7 +813,7 @@ def test_standard_output_of_a_failure_as_json_is_one_document_too(world: World) 
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_the_output_file_is_written_on_success_refusal_and_failure(settled: World, form: str) -> None:
+def test_the_output_file_is_written_on_success_refusal_and_failure(settled: Office, form: str) -> None:
     into = settled.folder / "result"
 
     def written(code: int) -> str:
@@ -863,39 +831,39 @@ def test_the_output_file_is_written_on_success_refusal_and_failure(settled: Worl
     assert user(3) in written(3)
     settled.configure("ninjaone", secret_token="wrong-token")
     assert "token" in written(6)
-    settled.path.write_text("[[[")
-    result = run("plan", "--config", str(settled.path), "--format", form, "--output", str(into))
+    settled.config_file.write_text("[[[")
+    result = run("plan", "--config", str(settled.config_file), "--format", form, "--output", str(into))
     assert result.code == 78
     assert "TOML" in into.read_text()
 
 
-def test_the_output_file_holds_what_standard_output_would(world: World) -> None:
+def test_the_output_file_holds_what_standard_output_would(world: Office) -> None:
     into = world.folder / "result"
     printed = world.run("plan").out
     assert world.run("plan", "--output", str(into)).code == 0
     assert into.read_text() == printed
 
 
-def test_an_output_file_that_cannot_be_written_is_found_out_before_the_first_write(world: World) -> None:
+def test_an_output_file_that_cannot_be_written_is_found_out_before_the_first_write(world: Office) -> None:
     result = world.run("apply", "--yes", "--output", str(world.folder / "missing" / "result"))
     assert result.code != 0
     one_sentence(result)
     assert world.writes() == []
 
 
-def test_a_log_file_that_cannot_be_written_is_found_out_before_the_first_write(world: World) -> None:
+def test_a_log_file_that_cannot_be_written_is_found_out_before_the_first_write(world: Office) -> None:
     result = world.run("apply", "--yes", "--log-file", str(world.folder / "missing" / "log"))
     assert result.code != 0
     one_sentence(result)
     assert world.writes() == []
 
 
-def test_global_options_may_stand_before_or_after_the_command(world: World) -> None:
-    config = world.write()
+def test_global_options_may_stand_before_or_after_the_command(world: Office) -> None:
+    config = world.write_config()
     assert run("--config", config, "--quiet", "plan").out == run("plan", "--config", config, "--quiet").out != ""
 
 
-def test_logs_as_json_are_json_line_by_line(world: World) -> None:
+def test_logs_as_json_are_json_line_by_line(world: Office) -> None:
     into = world.folder / "log"
     result = world.run("apply", "--yes", "--log-level", "debug", "--log-format", "json", "--log-file", str(into))
     assert result.code == 0
@@ -921,10 +889,10 @@ def test_every_command_has_help(command: str) -> None:
 
 @pytest.mark.parametrize("name", [user(0), "USER0.Two@Example.COM"])
 @pytest.mark.parametrize("active", [True, False])
-def test_a_native_account_with_that_user_name_is_adopted(world: World, name: str, active: bool) -> None:
-    same = native(world, name, active=active)
+def test_a_native_account_with_that_user_name_is_adopted(world: Office, name: str, active: bool) -> None:
+    same = world.native(name, active=active)
     planned = world.plan()
-    assert planned.changes()[user(0)] == "adopt"
+    assert planned.actions()[user(0)] == "adopt"
     assert planned.change(user(0))["id"] == same
     assert planned.json["summary"]["users"]["adopt"] == 1
     world.settle()
@@ -937,37 +905,37 @@ def test_a_native_account_with_that_user_name_is_adopted(world: World, name: str
     assert world.ninjaone.users[same]["userName"].casefold() == user(0)
 
 
-def test_without_adoption_a_native_account_is_left_and_the_user_held(world: World) -> None:
-    same = native(world, user(0))
+def test_without_adoption_a_native_account_is_left_and_the_user_held(world: Office) -> None:
+    same = world.native(user(0))
     before = copy.deepcopy(world.ninjaone.users[same])
     world.configure("deprovision", adopt=False)
     planned = world.plan()
-    assert user(0) not in planned.changes()
+    assert user(0) not in planned.actions()
     assert planned.problems() == {user(0): "name-taken"}
     assert world.apply().code == 0
     assert world.ninjaone.users[same] == before
 
 
-def test_a_native_group_of_that_name_is_adopted_and_brought_in_step(world: World) -> None:
-    stranger = native(world, "stranger@example.com")
-    body = {"displayName": TECHS, "members": [{"value": stranger}]}
+def test_a_native_group_of_that_name_is_adopted_and_brought_in_step(world: Office) -> None:
+    stranger = world.native("stranger@example.com")
+    body = {"displayName": TECHNICIANS, "members": [{"value": stranger}]}
     same = str(world.ninjaone.create(GROUP, body)["id"])
-    assert world.plan().changes("group")[TECHS] == "adopt"
+    assert world.plan().actions("group")[TECHNICIANS] == "adopt"
     world.settle()
     assert world.ninjaone.groups[same]["externalId"] == world.people.scoped[0]
-    members = world.groups()[TECHS]
+    members = world.groups()[TECHNICIANS]
     assert members - {"stranger@example.com"} == {tech(0), tech(1), tech(2)}
     assert "stranger@example.com" in members, "a membership of an unmanaged account is not removed"
 
 
-def test_accounts_that_nobody_manages_are_left_alone(settled: World) -> None:
-    same = native(settled, "stranger@example.com", externalId="okta-4711")
-    other = native(settled, "former@example.com", externalId="DUOFANOTHERACCOUNT00")
+def test_accounts_that_nobody_manages_are_left_alone(settled: Office) -> None:
+    same = settled.native("stranger@example.com", externalId="okta-4711")
+    other = settled.native("former@example.com", externalId="DUOFANOTHERACCOUNT00")
     before = settled.snapshot()
     planned = settled.plan("--detailed-exitcode")
     assert planned.code == 0
     assert planned.json["summary"]["users"]["unmanaged"] == 2
-    assert settled.writes_of() == []
+    assert settled.apply_and_list_writes() == []
     assert settled.snapshot() == before
     assert {same, other} <= set(settled.ninjaone.users)
 
@@ -976,7 +944,7 @@ def test_accounts_that_nobody_manages_are_left_alone(settled: World) -> None:
 
 
 @pytest.mark.parametrize("pattern", [user(0), "USER0*@Example.com", "*0.two@*"])
-def test_a_protected_account_is_never_touched(settled: World, pattern: str) -> None:
+def test_a_protected_account_is_never_touched(settled: Office, pattern: str) -> None:
     settled.configure("safety", protected_users=[pattern])
     settled.configure("deprovision", users="delete")
     person = settled.duo(user(0))
@@ -991,29 +959,29 @@ def test_a_protected_account_is_never_touched(settled: World, pattern: str) -> N
     for change in changes:
         record.update(change)
         planned = settled.plan()
-        assert (planned.changes(), planned.problems()) == ({}, {})
-        assert settled.writes_of() == []
+        assert (planned.actions(), planned.problems()) == ({}, {})
+        assert settled.apply_and_list_writes() == []
         assert settled.snapshot() == before
 
 
-def test_no_account_is_made_for_a_protected_address(settled: World) -> None:
+def test_no_account_is_made_for_a_protected_address(settled: Office) -> None:
     settled.configure("safety", protected_users=["breakglass@*"])
-    newcomer = settled.people.hire("Break", "Glass", groups=[ENDERS], user_type="endUser", organization="1")
+    newcomer = settled.people.hire("Break", "Glass", groups=[END_USERS], user_type="endUser", organization="1")
     settled.people.set_email(newcomer, "breakglass@example.com")
     planned = settled.plan()
-    assert (planned.changes(), planned.problems()) == ({}, {})
+    assert (planned.actions(), planned.problems()) == ({}, {})
     assert any("breakglass@example.com" in warning for warning in planned.json["warnings"])
 
 
-def test_a_user_who_wants_a_protected_accounts_address_is_held_or_reported(settled: World) -> None:
-    native(settled, "breakglass@example.com")
+def test_a_user_who_wants_a_protected_accounts_address_is_held_or_reported(settled: Office) -> None:
+    settled.native("breakglass@example.com")
     settled.configure("safety", protected_users=["breakglass@*"])
     settled.people.set_email(settled.duo(user(0)), "breakglass@example.com")
     before = settled.snapshot()
     planned = settled.plan()
-    assert planned.changes() == {}
+    assert planned.actions() == {}
     assert "breakglass@example.com" in planned.out
-    assert settled.writes_of() == []
+    assert settled.apply_and_list_writes() == []
     assert settled.snapshot() == before
 
 
@@ -1044,7 +1012,7 @@ INVALID: dict[str, tuple[str, Callable[[Company, str], None]]] = {
 
 @pytest.mark.parametrize("invalid", INVALID.values(), ids=INVALID)
 def test_a_held_user_is_left_exactly_as_is_and_holds_up_nobody_else(
-    settled: World, invalid: tuple[str, Callable[[Company, str], None]]
+    settled: Office, invalid: tuple[str, Callable[[Company, str], None]]
 ) -> None:
     code, spoil = invalid
     person = settled.duo(user(0))
@@ -1056,18 +1024,18 @@ def test_a_held_user_is_left_exactly_as_is_and_holds_up_nobody_else(
     planned = settled.plan()
     assert [each["code"] for each in planned.json["problems"]] == [code]
     assert planned.json["problems"][0]["external_id"] == person
-    assert planned.changes() == {user(1): "update", user(2): "deactivate"}
+    assert planned.actions() == {user(1): "update", user(2): "deactivate"}
     assert planned.json["summary"]["users"]["held"] == 1
     assert settled.apply().code == 0
     assert settled.account(user(0)) == account
-    assert user(0) in settled.groups()[ENDERS]
-    assert settled.groups()[TECHS] == ours[TECHS]
+    assert user(0) in settled.groups()[END_USERS]
+    assert settled.groups()[TECHNICIANS] == ours[TECHNICIANS]
     assert settled.account(user(1))["name"]["givenName"] == "Other"
     assert settled.account(user(2))["active"] is False
 
 
 @pytest.mark.parametrize("invalid", [each for each in INVALID.values() if each[0] != "unknown-status"])
-def test_scope_is_decided_before_validity(settled: World, invalid: tuple[str, Callable[[Company, str], None]]) -> None:
+def test_scope_is_decided_before_validity(settled: Office, invalid: tuple[str, Callable[[Company, str], None]]) -> None:
     _, spoil = invalid
     person = settled.duo(user(0))
     spoil(settled.people, person)
@@ -1079,46 +1047,46 @@ def test_scope_is_decided_before_validity(settled: World, invalid: tuple[str, Ca
     ] == [(person, "deactivate")]
 
 
-def test_a_technician_needs_no_organization_but_a_valid_one_if_any(world: World) -> None:
+def test_a_technician_needs_no_organization_but_a_valid_one_if_any(world: Office) -> None:
     world.people.set_attribute(world.duo(tech(0)), "organizationID", "nowhere")
     planned = world.plan()
     assert planned.problems() == {tech(0): "unknown-organization"}
-    assert planned.changes()[tech(1)] == "create"
+    assert planned.actions()[tech(1)] == "create"
 
 
 @pytest.mark.parametrize("spelling", ["all", "ALL", "All"])
-def test_all_organizations_may_be_spelt_in_any_case(world: World, spelling: str) -> None:
+def test_all_organizations_may_be_spelt_in_any_case(world: Office, spelling: str) -> None:
     world.people.set_attribute(world.duo(user(0)), "organizationID", spelling)
     world.settle()
     assert world.account(user(0))[EXTENSION]["organizationId"] == "All"
 
 
-def test_missing_attributes_may_be_allowed(world: World) -> None:
+def test_missing_attributes_may_be_allowed(world: Office) -> None:
     world.people.set_attribute(world.duo(user(0)), "organizationID", None)
     world.people.set_attribute(world.duo(user(1)), "userType", None)
     world.configure("safety", allow_missing_organization=True, allow_missing_user_type=True)
     planned = world.plan()
     assert planned.problems() == {}
-    assert {user(0), user(1)} <= set(planned.changes())
+    assert {user(0), user(1)} <= set(planned.actions())
 
 
-def test_two_users_with_one_address_are_both_held(settled: World) -> None:
+def test_two_users_with_one_address_are_both_held(settled: Office) -> None:
     account = settled.account(user(0))
-    double = settled.people.hire("Double", "Two", groups=[ENDERS], user_type="endUser", organization="1")
+    double = settled.people.hire("Double", "Two", groups=[END_USERS], user_type="endUser", organization="1")
     settled.people.set_email(double, user(0).upper())
     planned = settled.plan()
     assert planned.problems() == {user(0): "duplicate-user-name", user(0).upper(): "duplicate-user-name"}
-    assert planned.changes() == {}
-    assert settled.writes_of() == []
+    assert planned.actions() == {}
+    assert settled.apply_and_list_writes() == []
     assert settled.account(user(0)) == account
     settled.people.disable(double)
     assert settled.plan("--detailed-exitcode").code == 0, "a disabled double takes nothing from anybody"
 
 
-def test_the_address_of_a_leaver_who_is_still_in_duo_is_not_given_away(settled: World) -> None:
+def test_the_address_of_a_leaver_who_is_still_in_duo_is_not_given_away(settled: Office) -> None:
     leaver, same = settled.duo(user(0)), settled.id_of(user(0))
     settled.people.disable(leaver)
-    newcomer = settled.people.hire("User0", "Again", groups=[ENDERS], user_type="endUser", organization="1")
+    newcomer = settled.people.hire("User0", "Again", groups=[END_USERS], user_type="endUser", organization="1")
     settled.people.set_email(newcomer, user(0))
     planned = settled.plan()
     (problem,) = planned.json["problems"]
@@ -1130,34 +1098,34 @@ def test_the_address_of_a_leaver_who_is_still_in_duo_is_not_given_away(settled: 
     assert settled.account(user(0))["active"] is False
 
 
-def test_a_person_deleted_and_made_anew_in_duo_keeps_the_account(settled: World) -> None:
+def test_a_person_deleted_and_made_anew_in_duo_keeps_the_account(settled: Office) -> None:
     leaver, same = settled.duo(user(0)), settled.id_of(user(0))
     settled.people.erase(leaver)
-    newcomer = settled.people.hire("User0", "Again", groups=[ENDERS], user_type="endUser", organization="1")
+    newcomer = settled.people.hire("User0", "Again", groups=[END_USERS], user_type="endUser", organization="1")
     settled.people.set_email(newcomer, user(0))
-    assert settled.plan().changes() == {user(0): "adopt"}
+    assert settled.plan().actions() == {user(0): "adopt"}
     settled.settle()
     account = settled.account(user(0))
     assert (account["id"], account["externalId"], account["active"]) == (same, newcomer, True)
     assert account["name"]["familyName"] == "Again"
-    assert user(0) in settled.groups()[ENDERS]
+    assert user(0) in settled.groups()[END_USERS]
     assert len(settled.accounts()) == 15
 
 
-def test_an_address_that_a_stranger_holds_is_not_taken_from_him(settled: World) -> None:
-    same = native(settled, "stranger@example.com")
+def test_an_address_that_a_stranger_holds_is_not_taken_from_him(settled: Office) -> None:
+    same = settled.native("stranger@example.com")
     settled.people.set_email(settled.duo(user(0)), "stranger@example.com")
     before = settled.snapshot()
     planned = settled.plan()
-    assert planned.changes() == {}
+    assert planned.actions() == {}
     (problem,) = planned.json["problems"]
     assert problem["code"] == "name-taken"
     assert same in problem["message"]
-    assert settled.writes_of() == []
+    assert settled.apply_and_list_writes() == []
     assert settled.snapshot() == before
 
 
-def test_a_swap_with_a_held_user_waits_for_him(settled: World) -> None:
+def test_a_swap_with_a_held_user_waits_for_him(settled: Office) -> None:
     people = [settled.duo(user(0)), settled.duo(user(1))]
     settled.people.set_email(people[0], user(1))
     settled.people.set_email(people[1], user(0))
@@ -1167,27 +1135,27 @@ def test_a_swap_with_a_held_user_waits_for_him(settled: World) -> None:
         people[0]: "name-taken",
         people[1]: "invalid-user-type",
     }
-    assert settled.writes_of() == []
+    assert settled.apply_and_list_writes() == []
     assert settled.snapshot() == before
 
 
-def test_two_groups_that_would_get_one_name_are_held(world: World) -> None:
+def test_two_groups_that_would_get_one_name_are_held(world: Office) -> None:
     for source in ("a", "b"):
         group = world.people.found_group(f'Helpdesk (from AD sync "{source}")')
         world.people.join(world.duo(user(0)), group)
-    world.configure("scope", groups=[TECHS, ENDERS, "Helpdesk"])
+    world.configure("scope", groups=[TECHNICIANS, END_USERS, "Helpdesk"])
     planned = world.plan()
     assert [each["code"] for each in planned.json["problems"]] == ["duplicate-group-name"] * 2
     assert {each["resource"] for each in planned.json["problems"]} == {"group"}
-    assert planned.changes("group") == {TECHS: "create", ENDERS: "create"}
+    assert planned.actions("group") == {TECHNICIANS: "create", END_USERS: "create"}
     world.configure("groups", rename={'Helpdesk (from AD sync "b")': "Other Helpdesk"})
-    assert set(world.plan().changes("group")) == {TECHS, ENDERS, "Helpdesk", "Other Helpdesk"}
+    assert set(world.plan().actions("group")) == {TECHNICIANS, END_USERS, "Helpdesk", "Other Helpdesk"}
 
 
 # Scope
 
 
-def lone_wolf(world: World) -> None:
+def lone_wolf(world: Office) -> None:
     """Somebody valid who is in no group."""
     wolf = world.people.hire("Lone", "Wolf", user_type="endUser", organization="1")
     world.people.set_email(wolf, "lone.wolf@example.com")
@@ -1199,13 +1167,13 @@ def everybody() -> set[str]:
 
 SCOPES: dict[str, tuple[Json, set[str]]] = {
     "a glob": ({"groups": ["NinjaOne T*"]}, {tech(0), tech(1), tech(2)}),
-    "an exact name": ({"groups": [TECHS]}, {tech(0), tech(1), tech(2)}),
+    "an exact name": ({"groups": [TECHNICIANS]}, {tech(0), tech(1), tech(2)}),
     "one user by e-mail": ({"groups": [], "users": [user(0)]}, {user(0)}),
     "one user by username": ({"groups": [], "users": ["tech1.one"]}, {tech(1)}),
-    "a group and a user": ({"groups": [TECHS], "users": [user(3)]}, {tech(0), tech(1), tech(2), user(3)}),
+    "a group and a user": ({"groups": [TECHNICIANS], "users": [user(3)]}, {tech(0), tech(1), tech(2), user(3)}),
     "but for an excluded glob": ({"exclude_users": ["USER*@example.com"]}, {tech(0), tech(1), tech(2)}),
     "but for one both named and excluded": ({"users": [user(0)], "exclude_users": [user(0)]}, everybody() - {user(0)}),
-    "but for an excluded group": ({"exclude_groups": [TECHS]}, {user(number) for number in range(12)}),
+    "but for an excluded group": ({"exclude_groups": [TECHNICIANS]}, {user(number) for number in range(12)}),
     "those for whom where is true": ({"where": "starts_with(username, 'user1')"}, {user(1), user(10), user(11)}),
     "everybody": ({"groups": [], "all_users": True}, everybody() | {"lone.wolf@example.com"}),
     "everybody but some": ({"groups": [], "all_users": True, "exclude_users": ["*.two@*"]}, {
@@ -1215,31 +1183,31 @@ SCOPES: dict[str, tuple[Json, set[str]]] = {
 
 
 @pytest.mark.parametrize("scope", SCOPES.values(), ids=SCOPES)
-def test_the_scope_is(world: World, scope: tuple[Json, set[str]]) -> None:
+def test_the_scope_is(world: Office, scope: tuple[Json, set[str]]) -> None:
     keys, wanted = scope
     lone_wolf(world)
     world.configure("scope", **keys)
     planned = world.plan()
     assert planned.code == 0
-    assert set(planned.changes()) == wanted
+    assert set(planned.actions()) == wanted
     assert planned.json["source"]["in_scope"] == len(wanted)
 
 
-def test_groups_and_users_may_be_named_by_id(world: World) -> None:
+def test_groups_and_users_may_be_named_by_id(world: Office) -> None:
     world.configure("scope", groups=[world.people.scoped[0]], users=[world.duo(user(0))])
-    assert set(world.plan().changes()) == {tech(0), tech(1), tech(2), user(0)}
+    assert set(world.plan().actions()) == {tech(0), tech(1), tech(2), user(0)}
 
 
-def test_statuses_decide_who_is_in_scope(world: World) -> None:
+def test_statuses_decide_who_is_in_scope(world: Office) -> None:
     world.people.disable(world.duo(user(0)))
     world.people.lock_out(world.duo(user(1)))
     world.configure("scope", statuses=["active", "disabled"])
     planned = world.plan()
-    assert user(0) in planned.changes()
-    assert user(1) not in planned.changes()
+    assert user(0) in planned.actions()
+    assert user(1) not in planned.actions()
 
 
-def test_a_where_that_fails_on_a_record_holds_that_user(settled: World) -> None:
+def test_a_where_that_fails_on_a_record_holds_that_user(settled: Office) -> None:
     for record in settled.people.users.values():
         record["notes"] = "a person"
     settled.people.users[settled.duo(user(0))]["notes"] = None
@@ -1247,24 +1215,24 @@ def test_a_where_that_fails_on_a_record_holds_that_user(settled: World) -> None:
     before = settled.snapshot()
     planned = settled.plan()
     assert planned.problems() == {user(0): "expression-failed"}
-    assert settled.writes_of() == []
+    assert settled.apply_and_list_writes() == []
     assert settled.snapshot() == before
 
 
-def test_a_scoped_group_that_duo_does_not_have_is_a_refusal_that_names_it(settled: World) -> None:
-    settled.configure("scope", groups=[TECHS, ENDERS, "No Such Group"])
+def test_a_scoped_group_that_duo_does_not_have_is_a_refusal_that_names_it(settled: Office) -> None:
+    settled.configure("scope", groups=[TECHNICIANS, END_USERS, "No Such Group"])
     settled.people.users[settled.duo(user(1))]["firstname"] = "Other"
     before = settled.snapshot()
     result = settled.apply()
     assert result.code == 3
-    assert result.tripped() == {"scoped-groups"}
+    assert result.tripped().keys() == {"scoped-groups"}
     assert any("No Such Group" in guard["message"] for guard in result.json["guards"] if guard["tripped"])
     assert settled.writes() == []
     assert settled.snapshot() == before
     assert settled.plan("--detailed-exitcode").code == 3, "3 goes before 2"
 
 
-def test_a_glob_that_matches_nothing_is_a_warning(world: World) -> None:
+def test_a_glob_that_matches_nothing_is_a_warning(world: Office) -> None:
     world.configure("scope", groups=["NinjaOne*", "No Such*"])
     result = world.plan()
     assert result.code == 0
@@ -1274,7 +1242,7 @@ def test_a_glob_that_matches_nothing_is_a_warning(world: World) -> None:
 # Groups
 
 
-def test_synchronised_groups_lose_their_suffix_and_match_with_or_without_it(make: Callable[..., World]) -> None:
+def test_synchronised_groups_lose_their_suffix_and_match_with_or_without_it(make: Callable[..., Office]) -> None:
     for name, stripped, shown in (
         ("Helpdesk", True, "Helpdesk"),
         (HELPDESK, True, "Helpdesk"),
@@ -1290,52 +1258,52 @@ def test_synchronised_groups_lose_their_suffix_and_match_with_or_without_it(make
         assert world.groups() == {shown: {user(0)}}
 
 
-def test_groups_are_pushed_by_glob_and_others_by_exact_name(world: World) -> None:
+def test_groups_are_pushed_by_glob_and_others_by_exact_name(world: Office) -> None:
     world.people.join(world.duo(user(0)), world.people.group_named("Elsewhere"))
     world.configure("groups", push=["*Tech*", "Elsewhere"])
     world.settle()
-    assert world.groups() == {TECHS: {tech(0), tech(1), tech(2)}, "Elsewhere": {user(0)}}
+    assert world.groups() == {TECHNICIANS: {tech(0), tech(1), tech(2)}, "Elsewhere": {user(0)}}
 
 
-def test_a_glob_pushes_no_group_that_is_out_of_scope(world: World) -> None:
-    assert set(world.plan().changes("group")) == {TECHS, ENDERS}
+def test_a_glob_pushes_no_group_that_is_out_of_scope(world: Office) -> None:
+    assert set(world.plan().actions("group")) == {TECHNICIANS, END_USERS}
 
 
-def test_no_group_is_pushed_where_none_is_wanted(world: World) -> None:
+def test_no_group_is_pushed_where_none_is_wanted(world: Office) -> None:
     world.configure("groups", push=[])
-    assert world.plan().changes("group") == {}
+    assert world.plan().actions("group") == {}
 
 
-def test_a_group_is_renamed_by_configuration_in_place(settled: World) -> None:
+def test_a_group_is_renamed_by_configuration_in_place(settled: Office) -> None:
     ids = {each["externalId"]: key for key, each in settled.ninjaone.groups.items()}
-    settled.configure("groups", rename={TECHS: "Engineers"})
+    settled.configure("groups", rename={TECHNICIANS: "Engineers"})
     settled.settle()
-    assert set(settled.groups()) == {"Engineers", ENDERS}
+    assert set(settled.groups()) == {"Engineers", END_USERS}
     assert {each["externalId"]: key for key, each in settled.ninjaone.groups.items()} == ids
 
 
-def test_a_group_that_left_the_scope_is_kept_with_its_members_by_default(settled: World) -> None:
+def test_a_group_that_left_the_scope_is_kept_with_its_members_by_default(settled: Office) -> None:
     members = settled.groups()
-    settled.configure("scope", groups=[ENDERS], users=[tech(0), tech(1), tech(2)])
+    settled.configure("scope", groups=[END_USERS], users=[tech(0), tech(1), tech(2)])
     planned = settled.plan("--detailed-exitcode")
     assert planned.code == 0
-    assert any(TECHS in warning for warning in planned.json["warnings"])
-    assert settled.writes_of() == []
+    assert any(TECHNICIANS in warning for warning in planned.json["warnings"])
+    assert settled.apply_and_list_writes() == []
     assert settled.groups() == members
 
 
-def test_a_group_that_left_the_scope_is_deleted_where_the_configuration_says_so(settled: World) -> None:
-    settled.configure("scope", groups=[ENDERS], users=[tech(0), tech(1), tech(2)])
+def test_a_group_that_left_the_scope_is_deleted_where_the_configuration_says_so(settled: Office) -> None:
+    settled.configure("scope", groups=[END_USERS], users=[tech(0), tech(1), tech(2)])
     settled.configure("groups", removed="delete")
     planned = settled.plan()
-    assert planned.changes("group") == {TECHS: "delete"}
-    assert planned.changes() == {}
+    assert planned.actions("group") == {TECHNICIANS: "delete"}
+    assert planned.actions() == {}
     settled.settle()
-    assert set(settled.groups()) == {ENDERS}
+    assert set(settled.groups()) == {END_USERS}
     assert len(settled.accounts()) == 15
 
 
-def test_a_group_that_nobody_manages_is_left_alone(settled: World) -> None:
+def test_a_group_that_nobody_manages_is_left_alone(settled: Office) -> None:
     member = settled.id_of(user(0))
     settled.ninjaone.create(GROUP, {"displayName": "By hand", "members": [{"value": member}]})
     settled.configure("groups", removed="delete")
@@ -1348,21 +1316,21 @@ def test_a_group_that_nobody_manages_is_left_alone(settled: World) -> None:
 # Guards
 
 
-def disable(world: World, count: int) -> None:
+def disable(world: Office, count: int) -> None:
     for number in range(count):
         world.people.disable(world.duo(user(number)))
 
 
-def test_three_removals_pass_and_four_are_refused(settled: World) -> None:
+def test_three_removals_pass_and_four_are_refused(settled: Office) -> None:
     disable(settled, 3)
     assert settled.plan("--detailed-exitcode").code == 2
     disable(settled, 4)
     before = settled.snapshot()
     result = settled.apply("--approve-source", "11")
     assert result.code == 3
-    assert result.tripped() == {"removals"}
-    assert set(result.changes().values()) == {"deactivate"}
-    assert len(result.changes()) == 4
+    assert result.tripped().keys() == {"removals"}
+    assert set(result.actions().values()) == {"deactivate"}
+    assert len(result.actions()) == 4
     (guard,) = [each for each in result.json["guards"] if each["tripped"]]
     assert guard["approve"] == "--approve-removals 4"
     assert settled.writes() == []
@@ -1370,7 +1338,7 @@ def test_three_removals_pass_and_four_are_refused(settled: World) -> None:
     assert settled.plan("--detailed-exitcode").code == 3, "3 goes before 2"
 
 
-def test_an_approval_lifts_the_removal_guard_for_at_most_that_many(settled: World) -> None:
+def test_an_approval_lifts_the_removal_guard_for_at_most_that_many(settled: Office) -> None:
     disable(settled, 4)
     assert settled.apply("--approve-source", "11", "--approve-removals", "3").code == 3
     assert settled.writes() == []
@@ -1378,27 +1346,27 @@ def test_an_approval_lifts_the_removal_guard_for_at_most_that_many(settled: Worl
     assert sum(not each["active"] for each in settled.accounts().values()) == 4
 
 
-def test_a_source_that_shrank_is_refused_until_it_is_approved(settled: World) -> None:
+def test_a_source_that_shrank_is_refused_until_it_is_approved(settled: Office) -> None:
     disable(settled, 4)
     settled.configure("safety", max_removals=10)
     result = settled.apply()
     assert result.code == 3
-    assert result.tripped() == {"source"}
+    assert result.tripped().keys() == {"source"}
     assert settled.writes() == []
     assert settled.plan("--approve-source", "12").code == 3
     assert settled.plan("--approve-source", "11").code == 0
 
 
-def test_a_share_of_the_managed_accounts_is_the_limit_where_it_is_larger(make: Callable[..., World]) -> None:
-    world = make(staff(0, 40))
+def test_a_share_of_the_managed_accounts_is_the_limit_where_it_is_larger(make: Callable[..., Office]) -> None:
+    world = make(staff(40, 0))
     world.settle()
     disable(world, 4)
     assert world.plan().code == 0, "4 of 40 is exactly 10 %"
     disable(world, 5)
-    assert world.plan().tripped() == {"removals"}
+    assert world.plan().tripped().keys() == {"removals"}
 
 
-def test_membership_removals_have_a_limit_of_their_own(settled: World) -> None:
+def test_membership_removals_have_a_limit_of_their_own(settled: Office) -> None:
     first, second = settled.people.scoped
     for number in range(8):
         settled.people.join(settled.duo(user(number)), first)
@@ -1407,34 +1375,34 @@ def test_membership_removals_have_a_limit_of_their_own(settled: World) -> None:
         settled.people.leave(settled.duo(user(number)), second)
     result = settled.apply()
     assert result.code == 3, "6 of 23 memberships are more than 25 %"
-    assert result.tripped() == {"member-removals"}
+    assert result.tripped().keys() == {"member-removals"}
     assert settled.writes() == []
     assert settled.apply("--approve-member-removals", "5").code == 3
     assert settled.apply("--approve-member-removals", "6").code == 0
-    assert len(settled.groups()[ENDERS]) == 6
+    assert len(settled.groups()[END_USERS]) == 6
 
 
-def test_privilege_changes_can_need_a_confirmation(settled: World) -> None:
+def test_privilege_changes_can_need_a_confirmation(settled: Office) -> None:
     settled.people.set_attribute(settled.duo(user(0)), "userType", "technician")
     settled.configure("safety", max_privilege_changes=0, max_privilege_changes_percent=0)
     result = settled.apply()
     assert result.code == 3
-    assert result.tripped() == {"privilege-changes"}
+    assert result.tripped().keys() == {"privilege-changes"}
     assert settled.writes() == []
     assert settled.apply("--approve-privilege-changes", "1").code == 0
 
 
-def test_a_held_record_is_a_refusal_with_strict(settled: World) -> None:
+def test_a_held_record_is_a_refusal_with_strict(settled: Office) -> None:
     settled.people.set_attribute(settled.duo(user(0)), "userType", "wrong")
     settled.people.users[settled.duo(user(1))]["firstname"] = "Other"
     assert settled.plan().code == 0
     result = settled.apply("--strict")
     assert result.code == 3
-    assert result.tripped() == {"held"}
+    assert result.tripped().keys() == {"held"}
     assert settled.writes() == []
 
 
-def test_where_removals_are_withheld_all_else_is_written(settled: World) -> None:
+def test_where_removals_are_withheld_all_else_is_written(settled: Office) -> None:
     disable(settled, 5)
     settled.people.set_email(settled.duo(user(6)), "new@example.com")
     settled.configure("safety", on_refusal="withhold")
@@ -1444,7 +1412,7 @@ def test_where_removals_are_withheld_all_else_is_written(settled: World) -> None
     assert all(each["active"] for each in settled.accounts().values())
 
 
-def test_a_plan_shows_the_removals_that_it_withholds(settled: World) -> None:
+def test_a_plan_shows_the_removals_that_it_withholds(settled: Office) -> None:
     disable(settled, 5)
     settled.configure("safety", on_refusal="withhold")
     text = settled.run("plan", "--approve-source", "10")
@@ -1457,13 +1425,13 @@ def test_a_plan_shows_the_removals_that_it_withholds(settled: World) -> None:
 # Configuration from the environment, secrets
 
 
-OVERRIDES: dict[str, tuple[str, str, Callable[[Result], bool]]] = {
-    "a list": ("SCOPE__GROUPS", f'["{TECHS}"]', lambda result: len(result.changes()) == 3),
-    "an empty list": ("GROUPS__PUSH", "[]", lambda result: result.changes("group") == {}),
-    "a table": ("GROUPS__RENAME", f'{{"{TECHS}": "Engineers"}}', lambda result: "Engineers" in result.out),
-    "a truth": ("SCOPE__ALL_USERS", "true", lambda result: len(result.changes()) == 16),
+OVERRIDES: dict[str, tuple[str, str, Callable[[Ran], bool]]] = {
+    "a list": ("SCOPE__GROUPS", f'["{TECHNICIANS}"]', lambda result: len(result.actions()) == 3),
+    "an empty list": ("GROUPS__PUSH", "[]", lambda result: result.actions("group") == {}),
+    "a table": ("GROUPS__RENAME", f'{{"{TECHNICIANS}": "Engineers"}}', lambda result: "Engineers" in result.out),
+    "a truth": ("SCOPE__ALL_USERS", "true", lambda result: len(result.actions()) == 16),
     "a number": ("SAFETY__MAX_REMOVALS", "77", lambda result: "77" in result.out),
-    "a string": ("SCOPE__WHERE", "username == 'tech0.one'", lambda result: list(result.changes()) == [tech(0)]),
+    "a string": ("SCOPE__WHERE", "username == 'tech0.one'", lambda result: list(result.actions()) == [tech(0)]),
     "a choice": ("DEPROVISION__USERS", "delete", lambda result: result.code == 0),
     "a date": ("NINJAONE__TOKEN_EXPIRES", "2020-01-01", lambda result: "2020-01-01" in result.out),
     "a key two levels down": ("NINJAONE__DIALECT__PAGE_SIZE", "7", lambda result: result.code == 0),
@@ -1472,14 +1440,14 @@ OVERRIDES: dict[str, tuple[str, str, Callable[[Result], bool]]] = {
         "'Same'",
         lambda result: {step["after"] for step in result.change(user(0))["diff"]} >= {"Same"},
     ),
-    "in lower case": ("scope__where", "username == 'tech0.one'", lambda result: list(result.changes()) == [tech(0)]),
-    "an empty string, which is as good as none": ("SCOPE__WHERE", "", lambda result: len(result.changes()) == 15),
+    "in lower case": ("scope__where", "username == 'tech0.one'", lambda result: list(result.actions()) == [tech(0)]),
+    "an empty string, which is as good as none": ("SCOPE__WHERE", "", lambda result: len(result.actions()) == 15),
 }
 
 
 @pytest.mark.parametrize("override", OVERRIDES.values(), ids=OVERRIDES)
 def test_every_key_can_be_set_in_the_environment(
-    world: World, monkeypatch: pytest.MonkeyPatch, override: tuple[str, str, Callable[[Result], bool]]
+    world: Office, monkeypatch: pytest.MonkeyPatch, override: tuple[str, str, Callable[[Ran], bool]]
 ) -> None:
     name, value, took_effect = override
     lone_wolf(world)
@@ -1501,7 +1469,7 @@ BAD_OVERRIDES = {
 
 @pytest.mark.parametrize("override", BAD_OVERRIDES.values(), ids=BAD_OVERRIDES)
 def test_a_mistake_in_the_environment_exits_78(
-    world: World, monkeypatch: pytest.MonkeyPatch, override: tuple[str, str, str]
+    world: Office, monkeypatch: pytest.MonkeyPatch, override: tuple[str, str, str]
 ) -> None:
     name, value, told = override
     monkeypatch.setenv(f"NINJASYNC_{name}", value)
@@ -1510,7 +1478,7 @@ def test_a_mistake_in_the_environment_exits_78(
     assert told in result.err
 
 
-def test_the_environment_alone_is_configuration_enough(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_alone_is_configuration_enough(world: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     box = world.box
     for name, value in {
         "DUO__API_HOSTNAME": box.duo_url,
@@ -1521,14 +1489,14 @@ def test_the_environment_alone_is_configuration_enough(world: World, monkeypatch
         "SCOPE__GROUPS": '["NinjaOne*"]',
     }.items():
         monkeypatch.setenv(f"NINJASYNC_{name}", value)
-    world.path.write_text("")
-    result = run("plan", "--config", str(world.path), "--format", "json")
+    world.config_file.write_text("")
+    result = run("plan", "--config", str(world.config_file), "--format", "json")
     assert result.code == 0, result.text
-    assert len(result.changes()) == 15
+    assert len(result.actions()) == 15
 
 
 @pytest.mark.parametrize("place", ["env", "file", "relative file", "command"])
-def test_secrets_may_be_kept_elsewhere(world: World, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+def test_secrets_may_be_kept_elsewhere(world: Office, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     kept = world.folder / "kept"
     for section, key, secret in (
         ("duo", "secret_key", world.box.secret_key),
@@ -1548,7 +1516,7 @@ def test_secrets_may_be_kept_elsewhere(world: World, monkeypatch: pytest.MonkeyP
     assert world.plan().code == 0
 
 
-def test_secrets_are_shown_nowhere(world: World) -> None:
+def test_secrets_are_shown_nowhere(world: Office) -> None:
     into = world.folder / "log"
     loud = ("--log-level", "debug", "--log-file", str(into))
     texts = []
@@ -1580,7 +1548,7 @@ SECRETS_IN_MISTAKES: dict[str, tuple[str, str, Any]] = {
 
 
 @pytest.mark.parametrize("mistake", SECRETS_IN_MISTAKES.values(), ids=SECRETS_IN_MISTAKES)
-def test_a_mistake_that_holds_a_secret_is_told_without_it(world: World, mistake: tuple[str, str, Any]) -> None:
+def test_a_mistake_that_holds_a_secret_is_told_without_it(world: Office, mistake: tuple[str, str, Any]) -> None:
     section, key, value = mistake
     world.configure(section, **{key: value})
     for form in ("text", "json"):
@@ -1589,14 +1557,14 @@ def test_a_mistake_that_holds_a_secret_is_told_without_it(world: World, mistake:
         assert "HUSH" not in result.text
 
 
-def test_a_token_about_to_expire_is_a_warning_and_a_fresh_one_is_none(world: World) -> None:
+def test_a_token_about_to_expire_is_a_warning_and_a_fresh_one_is_none(world: Office) -> None:
     today = datetime.datetime.now(datetime.UTC).date()
     for days, warned in ((-1, True), (29, True), (40, False)):
         world.configure("ninjaone", token_expires=today + datetime.timedelta(days=days))
         assert any("token" in warning for warning in world.plan().json["warnings"]) is warned
 
 
-def test_attributes_are_expressions_over_the_duo_user(world: World) -> None:
+def test_attributes_are_expressions_over_the_duo_user(world: Office) -> None:
     person = world.duo(user(0))
     world.people.set_attribute(person, "Employee ID", "4711")
     world.people.set_attribute(person, "organizationID", None)
@@ -1605,7 +1573,7 @@ def test_attributes_are_expressions_over_the_duo_user(world: World) -> None:
         **{
             "title": "custom_attributes.\"Employee ID\" || 'none'",
             f"{EXTENSION}:organizationId": "custom_attributes.organizationID || 'All'",
-            f"{EXTENSION}:userType": f"groups[?name=='{TECHS}'] && 'technician' || 'endUser'",
+            f"{EXTENSION}:userType": f"groups[?name=='{TECHNICIANS}'] && 'technician' || 'endUser'",
         },
     )
     world.settle()
@@ -1629,7 +1597,7 @@ DIALECTS: dict[str, Json] = {
 
 
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
-def test_every_dialect_gets_the_job_done(world: World, dialect: Json) -> None:
+def test_every_dialect_gets_the_job_done(world: Office, dialect: Json) -> None:
     world.configure("ninjaone.dialect", **dialect)
     world.settle()
     world.people.set_email(world.duo(user(0)), "new@example.com")
@@ -1645,9 +1613,9 @@ def test_every_dialect_gets_the_job_done(world: World, dialect: Json) -> None:
     assert (accounts, groups) == implied(world.people)
 
 
-def test_the_dialect_decides_what_is_sent(make: Callable[..., World]) -> None:
+def test_the_dialect_decides_what_is_sent(make: Callable[..., Office]) -> None:
     world = make()
-    between = world.meddle_scim()
+    between = world.proxy_scim()
     world.configure(
         "ninjaone.dialect",
         technician_value="Technician",
@@ -1666,14 +1634,14 @@ def test_the_dialect_decides_what_is_sent(make: Callable[..., World]) -> None:
     assert {hit.method for hit in between.hits} == {"GET", "PUT"}
 
 
-def test_a_year_of_company_life_ends_as_duo_implies(make: Callable[..., World]) -> None:
+def test_a_year_of_company_life_ends_as_duo_implies(make: Callable[..., Office]) -> None:
     from ninjasync.sandbox.company.year import year_of_life
 
     world = lifelike(make, 40, 5)
     world.settle()
     ids = {each.get("externalId"): key for key, each in world.ninjaone.users.items()}
     year_of_life(world.people, 5)
-    world.configure("scope", groups=[TECHS, ENDERS, "Service Desk"])
+    world.configure("scope", groups=[TECHNICIANS, END_USERS, "Service Desk"])
     world.settle()
     accounts, groups = found(world.ninjaone)
     active = {key: each for key, each in accounts.items() if each["active"]}
@@ -1683,5 +1651,5 @@ def test_a_year_of_company_life_ends_as_duo_implies(make: Callable[..., World]) 
     assert len(leavers) == 3
 
 
-def _ids(world: World) -> dict[str, str]:
+def _ids(world: Office) -> dict[str, str]:
     return {each.get("externalId", "?"): key for key, each in world.ninjaone.users.items()}

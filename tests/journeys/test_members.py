@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ninjasync.sandbox.exchange import HttpRequest, HttpResponse
+from ninjasync.sandbox.exchange import HttpRequest, HttpResponse, Service
 from ninjasync.sandbox.ninjaone.schema import USER
-from tests.support.office import END_USERS, TECHNICIANS, Office, Serve, staff, user
+from tests.support.company import END_USERS, TECHNICIANS, staff, user
+from tests.support.office import Office
 
 HIDDEN = ("members-hidden", "no-user-groups", "no-member-filter")
 EMPTY = ("members-always-empty", "no-user-groups", "no-member-filter")
@@ -19,7 +20,7 @@ NO_WITNESS = ("no-user-groups", "no-member-filter")
 def office_with(folder: Path, *quirks: str, users: int = 5) -> Office:
     office = Office(folder, staff(users, 1))
     office.box.set_weather(quirks=quirks)
-    office.adjust("safety", max_removals=9, max_member_removals_percent=100)
+    office.configure("safety", max_removals=9, max_member_removals_percent=100)
     return office
 
 
@@ -58,7 +59,7 @@ def test_all_groups_emptied_by_hand_are_filled_again_as_the_ledger_remembers_tha
 
 def test_where_groups_are_replaced_one_that_shows_no_members_gets_its_first_again(tmp_path: Path) -> None:
     with office_with(tmp_path, "patch-501") as office:
-        office.adjust("ninjaone.dialect", patch="put")
+        office.configure("ninjaone.dialect", patch="put")
         office.settle()
         before = office.members(END_USERS)
         empty_by_hand(office, END_USERS)
@@ -100,7 +101,7 @@ def test_a_rename_by_put_keeps_members_that_are_hidden(tmp_path: Path) -> None:
         office.settle()
         before = office.members(END_USERS)
         office.people.rename_group(office.people.group_named(END_USERS), "Everyone")
-        office.adjust("scope", groups=[TECHNICIANS, "Everyone"])
+        office.configure("scope", groups=[TECHNICIANS, "Everyone"])
         office.settle()
         assert office.members("Everyone") == before
 
@@ -108,7 +109,7 @@ def test_a_rename_by_put_keeps_members_that_are_hidden(tmp_path: Path) -> None:
 def dropping(name: str, office: Office) -> None:
     """From now on, this account is taken out of every change of members, and nothing is said of it."""
 
-    def meddle(request: HttpRequest, serve: Serve) -> HttpResponse:
+    def meddle(request: HttpRequest, serve: Service) -> HttpResponse:
         if request.method != "PATCH" or "/Groups/" not in request.path:
             return serve(request)
         body = json.loads(request.body)
@@ -120,7 +121,7 @@ def dropping(name: str, office: Office) -> None:
         altered = HttpRequest(request.method, request.path, request.query, request.headers, json.dumps(body).encode())
         return serve(altered)
 
-    office.meddle("scim", meddle)
+    office.box.intercept("scim", meddle)
 
 
 @pytest.mark.parametrize("quirks", [(), NO_WITNESS, ("aws",), ("members-always-empty",)])
@@ -131,7 +132,7 @@ def test_a_member_that_is_dropped_in_silence_is_a_failed_operation_that_names_hi
         dropping(user(2), office)
         for _ in range(2):
             done = office.apply()
-            assert done.code == 4, done.said
+            assert done.code == 4, done.printed
             error = done.change(END_USERS)["error"]
             assert user(2) in error
             assert user(1) not in error
@@ -145,9 +146,9 @@ def test_one_member_who_is_refused_is_named_and_all_others_arrive(
     tmp_path: Path, users: int, quirks: tuple[str, ...]
 ) -> None:
     with office_with(tmp_path, "refused-member", *quirks, users=users) as office:
-        office.adjust("ninjaone.dialect", patch="put" if "patch-501" in quirks else "patch")
+        office.configure("ninjaone.dialect", patch="put" if "patch-501" in quirks else "patch")
         done = office.apply()
-        assert done.code == 4, done.said
+        assert done.code == 4, done.printed
         oldest = next(iter(office.ninjaone.users.values()))["userName"]
         group = TECHNICIANS if oldest.startswith("tech") else END_USERS
         error = done.change(group)["error"]
@@ -164,8 +165,8 @@ def test_one_member_who_is_refused_is_named_and_all_others_arrive(
 def test_a_group_that_shows_its_first_members_alone_is_told_and_fails_no_run(tmp_path: Path, shown: int) -> None:
     with office_with(tmp_path, f"members-shown={shown}", users=14) as office:
         done = office.apply()
-        assert done.code == 0, done.said
-        assert f"shows only {shown} " in office.apply().said
+        assert done.code == 0, done.printed
+        assert f"shows only {shown} " in office.apply().printed
         office.settle()
         office.people.disable(office.duo(user(13)))
         office.people.leave(office.duo(user(12)), office.people.group_named(END_USERS))
@@ -194,7 +195,7 @@ def test_a_kill_between_a_new_group_and_its_members_is_completed_by_the_next_run
     with office_with(tmp_path, *quirks) as office:
         killed = False
 
-        def kill(request: HttpRequest, serve: Serve) -> HttpResponse:
+        def kill(request: HttpRequest, serve: Service) -> HttpResponse:
             nonlocal killed
             if request.method == "PATCH" and "/Groups/" in request.path and not killed:
                 killed = True
@@ -202,8 +203,8 @@ def test_a_kill_between_a_new_group_and_its_members_is_completed_by_the_next_run
                 process.wait()
             return serve(request)
 
-        office.meddle("scim", kill)
-        process = office.process("apply", "--yes")
+        office.box.intercept("scim", kill)
+        process = office.spawn("apply", "--yes")
         process.communicate(timeout=60)
         assert killed
         office.settle()
@@ -223,7 +224,7 @@ def test_who_comes_back_to_a_new_account_gets_into_a_group_that_hides_its_member
 def test_members_that_only_a_group_itself_shows_are_read_there(tmp_path: Path, shown: object) -> None:
     with office_with(tmp_path) as office:
 
-        def without_members(request: HttpRequest, serve: Serve) -> HttpResponse:
+        def without_members(request: HttpRequest, serve: Service) -> HttpResponse:
             answer = serve(request)
             if request.method != "GET" or not request.path.endswith("/Groups"):
                 return answer
@@ -231,7 +232,7 @@ def test_members_that_only_a_group_itself_shows_are_read_there(tmp_path: Path, s
             page["Resources"] = [{**one, "members": shown} for one in page["Resources"]]
             return HttpResponse(answer.status, json.dumps(page).encode(), answer.headers)
 
-        office.meddle("scim", without_members)
+        office.box.intercept("scim", without_members)
         office.settle()
         before = office.members(END_USERS)
         empty_by_hand(office, END_USERS)
@@ -250,7 +251,7 @@ def test_where_members_are_hidden_no_plan_asks_each_group_for_them_from_the_seco
     tmp_path: Path, quirks: tuple[str, ...], discovery: str, learned: str
 ) -> None:
     with office_with(tmp_path, *quirks) as office:
-        office.adjust("ninjaone.dialect", discovery=discovery, patch="put", group_patch="patch")
+        office.configure("ninjaone.dialect", discovery=discovery, patch="put", group_patch="patch")
         assert office.apply().code == 0
         if learned == "by a plan":  # as after an apply that was killed at its end
             office.ask_ledger("DELETE FROM meta WHERE key LIKE 'members_hidden%'")
@@ -286,7 +287,7 @@ def test_a_server_that_comes_to_show_members_is_believed_although_it_once_hid_th
 
 def test_in_look_ups_an_empty_group_that_was_read_by_its_id_is_not_read_again(tmp_path: Path) -> None:
     with office_with(tmp_path) as office:
-        office.adjust("ninjaone.dialect", discovery="lookup")
+        office.configure("ninjaone.dialect", discovery="lookup")
         office.people.leave(office.duo("tech0.one@example.com"), office.people.group_named(TECHNICIANS))
         office.people.join(office.duo("tech0.one@example.com"), office.people.group_named(END_USERS))
         office.settle()

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.office import END_USERS, TECHNICIANS, Office, staff, user
+from tests.support.company import END_USERS, TECHNICIANS, staff, user
+from tests.support.office import Office
 
 
 @pytest.mark.parametrize("name", [None, "", "  "])
@@ -16,7 +17,7 @@ def test_a_group_without_a_name_is_told_and_the_others_go_on(tmp_path: Path, nam
         office.people.join(office.duo(user(1)), stray)
         office.people.groups[stray]["name"] = name
         done = office.apply()
-        assert done.code == 0, done.said
+        assert done.code == 0, done.printed
         assert any(stray in warning for warning in done.json["warnings"])
         office.settle()
         office.people.disable(office.duo(user(0)))
@@ -30,11 +31,11 @@ def test_a_group_of_ours_that_lost_its_name_is_left_with_its_members_and_nobody_
     tmp_path: Path, removed: str
 ) -> None:
     with Office(tmp_path, staff(4, 1)) as office:
-        office.adjust("groups", removed=removed)
+        office.configure("groups", removed=removed)
         office.settle()
         before = office.members(END_USERS)
         office.people.groups[office.people.group_named(END_USERS)]["name"] = None
-        office.adjust("scope", groups=[TECHNICIANS])
+        office.configure("scope", groups=[TECHNICIANS])
         office.apply()
         assert office.members(END_USERS) == before
         assert all(one.get("active", True) for one in office.ninjaone.users.values())

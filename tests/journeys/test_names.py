@@ -9,19 +9,24 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from ninjasync.sandbox.ninjaone.schema import GROUP, USER
-from tests.support.world import CORE_GROUP, CORE_USER, ENDERS, EXTENSION, Forward, Hit, Json, Reply, World
+from tests.support.command import Json
+from tests.support.company import END_USERS
+from tests.support.office import Office
+from tests.support.proxy import Forward
+from tests.support.server import Hit, Reply
+from tests.support.urns import CORE_GROUP, CORE_USER, EXTENSION
 
 BOTH_WAYS = pytest.mark.parametrize("discovery", ["list", "lookup"])
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path)
+def world(tmp_path: Path) -> Iterator[Office]:
+    made = Office(tmp_path).start()
     yield made
     made.stop()
 
 
-def account(world: World, name: str, external_id: str | None = None, **more: object) -> str:
+def account(world: Office, name: str, external_id: str | None = None, **more: object) -> str:
     row: Json = {
         "schemas": [CORE_USER, EXTENSION],
         "userName": name,
@@ -34,13 +39,13 @@ def account(world: World, name: str, external_id: str | None = None, **more: obj
     return str(world.ninjaone.create(USER, row)["id"])
 
 
-def hire(world: World, email: str) -> str:
-    id_ = world.people.hire("Eva", "Someone", groups=[ENDERS], user_type="endUser", organization="1")
+def hire(world: Office, email: str) -> str:
+    id_ = world.people.hire("Eva", "Someone", groups=[END_USERS], user_type="endUser", organization="1")
     world.people.set_email(id_, email)
     return id_
 
 
-def empty(world: World) -> bool:
+def empty(world: Office) -> bool:
     left = world.plan("--detailed-exitcode")
     return left.code == 0 and left.json["changes"] == []
 
@@ -55,13 +60,13 @@ def empty(world: World) -> bool:
     ],
 )
 def test_an_address_that_is_equal_after_full_case_folding_alone_is_another_account(
-    world: World, discovery: str, wanted: str, there: str
+    world: Office, discovery: str, wanted: str, there: str
 ) -> None:
     world.configure("ninjaone.dialect", discovery=discovery)
     technicians = account(world, there)
     before = dict(world.ninjaone.users[technicians])
     eva = hire(world, wanted)
-    assert world.plan().changes()[wanted] == "create"
+    assert world.plan().actions()[wanted] == "create"
     world.settle()
     assert world.ninjaone.users[technicians] == before
     assert world.account(wanted)["externalId"] == eva
@@ -74,11 +79,11 @@ def test_an_address_that_is_equal_after_full_case_folding_alone_is_another_accou
     assert world.ninjaone.users[technicians] == before
 
 
-def test_two_groups_that_full_case_folding_makes_equal_stay_two(world: World) -> None:
+def test_two_groups_that_full_case_folding_makes_equal_stay_two(world: Office) -> None:
     there = world.ninjaone.create(GROUP, {"schemas": [CORE_GROUP], "displayName": "Gross", "members": []})["id"]
     world.people.found_group("Groß")
     world.configure("scope", groups=["NinjaOne*", "Groß"])
-    assert world.plan().changes("group")["Groß"] == "create"
+    assert world.plan().actions("group")["Groß"] == "create"
     world.settle()
     assert world.ninjaone.groups[there]["displayName"] == "Gross"
     assert "externalId" not in world.ninjaone.groups[there]
@@ -90,7 +95,7 @@ def test_two_groups_that_full_case_folding_makes_equal_stay_two(world: World) ->
     [("jose\u0301@exämple.com", "josé@exämple.com"), ("ANNÄ@example.com", "annä@example.com")],
 )
 def test_another_form_of_the_same_name_is_the_same_account_and_nothing_is_written_for_it_again(
-    world: World, discovery: str, in_duo: str, in_ninjaone: str
+    world: Office, discovery: str, in_duo: str, in_ninjaone: str
 ) -> None:
     id_ = account(world, in_ninjaone)
     hire(world, in_duo)
@@ -105,7 +110,7 @@ def test_another_form_of_the_same_name_is_the_same_account_and_nothing_is_writte
 
 
 @pytest.mark.parametrize("in_duo", ["Cafe\u0301", "Café ", "\u200bCafé"])
-def test_a_groups_name_in_another_form_is_no_change_for_ever(world: World, in_duo: str) -> None:
+def test_a_groups_name_in_another_form_is_no_change_for_ever(world: Office, in_duo: str) -> None:
     world.people.found_group(in_duo)
     world.configure("scope", groups=["NinjaOne*", "CAFÉ\u00a0"])
     world.settle()
@@ -118,7 +123,7 @@ def test_a_groups_name_in_another_form_is_no_change_for_ever(world: World, in_du
 @pytest.mark.parametrize(
     "entry", ["ninjaone end users", "NINJAONE END USERS\t", "ninjaone e*", "NinjaOne\u0020End Users "]
 )
-def test_an_entry_of_the_scope_names_a_group_whatever_its_case_and_blanks(world: World, entry: str) -> None:
+def test_an_entry_of_the_scope_names_a_group_whatever_its_case_and_blanks(world: Office, entry: str) -> None:
     world.configure("scope", groups=[entry])
     assert world.plan().json["source"]["in_scope"] == 12
 
@@ -132,29 +137,29 @@ ENDS = [" ", "\t", "\u00a0", "\u200b", "\u3000"]
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("ledger", [True, False])
 def test_a_protected_account_is_never_touched_for_a_blank_in_the_entry(
-    world: World, discovery: str, end: str, ledger: bool
+    world: Office, discovery: str, end: str, ledger: bool
 ) -> None:
     world.configure("ninjaone.dialect", discovery=discovery)
     breakglass = hire(world, "breakglass@example.com")
     world.settle()
     world.configure("safety", protected_users=[f"BreakGlass@example.com{end}"])
-    world.people.leave(breakglass, world.people.group_named(ENDERS))
+    world.people.leave(breakglass, world.people.group_named(END_USERS))
     if not ledger:
         for file in world.folder.glob("ledger*"):
             file.unlink()
     before = world.account("breakglass@example.com")
     planned = world.plan()
-    assert "breakglass@example.com" not in planned.changes()
+    assert "breakglass@example.com" not in planned.actions()
     assert "fits neither" not in planned.out
     assert world.apply().code == 0
     assert world.account("breakglass@example.com") == before
-    world.people.join(breakglass, world.people.group_named(ENDERS))
+    world.people.join(breakglass, world.people.group_named(END_USERS))
     assert world.apply().code == 0
     assert world.account("breakglass@example.com") == before
 
 
 @BOTH_WAYS
-def test_entries_that_fit_none_are_warnings_and_name_what_may_be_meant(world: World, discovery: str) -> None:
+def test_entries_that_fit_none_are_warnings_and_name_what_may_be_meant(world: Office, discovery: str) -> None:
     account(world, "admin@console.example.com")
     world.settle()
     world.configure("ninjaone.dialect", discovery=discovery)
@@ -175,12 +180,12 @@ def test_entries_that_fit_none_are_warnings_and_name_what_may_be_meant(world: Wo
     assert 'exclude_groups: "Old*" matches no group' in warnings
 
 
-def test_entries_that_fit_warn_of_nothing(world: World) -> None:
+def test_entries_that_fit_warn_of_nothing(world: Office) -> None:
     world.configure("safety", protected_users=["USER1.two@example.com ", "tech*"])
     world.configure("scope", exclude_users=["User2.Two@example.com\u00a0"], exclude_groups=["elsewhere"])
     planned = world.plan()
     assert not [text for text in planned.json["warnings"] if "fits" in text or "matches" in text or "no group" in text]
-    assert "user2.two@example.com" not in planned.changes()
+    assert "user2.two@example.com" not in planned.actions()
 
 
 # --- servers that compare exactly --------------------------------------------------------------
@@ -199,12 +204,12 @@ def compares_exactly(hit: Hit, forward: Forward) -> Reply:
     return reply.with_document(document)
 
 
-def test_a_look_up_that_finds_none_looks_once_more_in_lower_case(world: World) -> None:
+def test_a_look_up_that_finds_none_looks_once_more_in_lower_case(world: Office) -> None:
     there = account(world, "eva.someone@example.com")
     hire(world, "Eva.Someone@Example.com")
     world.configure("ninjaone.dialect", discovery="lookup")
-    meddler = world.meddle_scim(compares_exactly)
-    assert world.plan().changes()["Eva.Someone@Example.com"] == "adopt"
+    meddler = world.proxy_scim(compares_exactly)
+    assert world.plan().actions()["Eva.Someone@Example.com"] == "adopt"
     asked = [parse_qs(urlsplit(hit.target).query).get("filter", [""])[0] for hit in meddler.hits]
     assert asked.count('userName eq "eva.someone@example.com"') == 1
     assert sum("user1.two@example.com" in one for one in asked) == 1, "lower case already: it is asked for once"
@@ -212,9 +217,9 @@ def test_a_look_up_that_finds_none_looks_once_more_in_lower_case(world: World) -
     assert world.ninjaone.users[there]["externalId"]
 
 
-def test_explain_finds_an_account_that_only_lower_case_finds(world: World) -> None:
+def test_explain_finds_an_account_that_only_lower_case_finds(world: Office) -> None:
     account(world, "eva.someone@example.com")
     hire(world, "Eva.Someone@Example.com")
-    world.meddle_scim(compares_exactly)
+    world.proxy_scim(compares_exactly)
     told = world.run("explain", "Eva.Someone@example.com ", "--format", "json")
     assert told.json["outcome"] == "adopt", told.text

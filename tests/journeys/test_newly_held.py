@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.runs.test_monitor import Ear
-from tests.support.office import Office, user
+from tests.support.company import staff, user
+from tests.support.office import Office
 
 # One of Apprise's many services uses a module that Python 3.13 has no more.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
@@ -23,13 +24,13 @@ def ear() -> Iterator[Ear]:
 
 @pytest.fixture
 def office(tmp_path: Path) -> Iterator[Office]:
-    with Office(tmp_path) as made:
+    with Office(tmp_path, staff(5, 0)) as made:
         yield made
 
 
 def test_who_is_newly_held_is_told_once_and_again_on_returning(office: Office, ear: Ear) -> None:
     office.settle()
-    office.adjust("monitor", notify=[f"json://{ear.place}/"], notify_on=["held"])
+    office.configure("monitor", notify=[f"json://{ear.place}/"], notify_on=["held"])
     assert office.apply().code == 0
     assert ear.messages == []
 

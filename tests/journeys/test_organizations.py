@@ -8,29 +8,30 @@ from typing import Any
 
 import pytest
 
-from tests.support.world import ENDERS, World
+from tests.support.company import END_USERS
+from tests.support.office import Office
 
 CONTOSO = "Contoso Ltd"
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path)
+def world(tmp_path: Path) -> Iterator[Office]:
+    made = Office(tmp_path).start()
     yield made
     made.stop()
 
 
-def named(world: World, name: Any, who: str = "user1.two@example.com") -> None:
+def named(world: Office, name: Any, who: str = "user1.two@example.com") -> None:
     world.people.users[world.duo(who)]["custom_attributes"]["organizationID"] = name
 
 
-def organization(world: World, who: str = "user1.two@example.com") -> Any:
+def organization(world: Office, who: str = "user1.two@example.com") -> Any:
     extension = "urn:ietf:params:scim:schemas:extension:ninjaone:2.0:User"
     return world.account(who)[extension]["organizationId"]
 
 
 @pytest.mark.parametrize("written", [CONTOSO, "contoso ltd", "  CONTOSO LTD\u00a0", "42", "0042"])
-def test_a_name_is_as_good_as_the_number(world: World, written: str) -> None:
+def test_a_name_is_as_good_as_the_number(world: Office, written: str) -> None:
     world.configure("organizations", **{CONTOSO: 42, "Every one": "all"})
     named(world, written)
     named(world, "EVERY ONE", "user2.two@example.com")
@@ -41,7 +42,7 @@ def test_a_name_is_as_good_as_the_number(world: World, written: str) -> None:
     assert world.plan("--detailed-exitcode").code == 0
 
 
-def test_a_name_goes_on_when_it_gets_another_number_and_a_leaver_and_returner_keep_it(world: World) -> None:
+def test_a_name_goes_on_when_it_gets_another_number_and_a_leaver_and_returner_keep_it(world: Office) -> None:
     world.configure("organizations", **{CONTOSO: 42})
     named(world, CONTOSO)
     world.settle()
@@ -58,7 +59,7 @@ def test_a_name_goes_on_when_it_gets_another_number_and_a_leaver_and_returner_ke
     assert (organization(world), world.account("user1.two@example.com")["active"]) == ("43", True)
 
 
-def test_an_unknown_name_is_held_with_the_nearest_and_holds_up_nobody(world: World) -> None:
+def test_an_unknown_name_is_held_with_the_nearest_and_holds_up_nobody(world: Office) -> None:
     world.configure("organizations", **{CONTOSO: 42})
     named(world, "Contso Ltd")
     done = world.apply()
@@ -71,7 +72,7 @@ def test_an_unknown_name_is_held_with_the_nearest_and_holds_up_nobody(world: Wor
     assert "unknown-organization" in explained.out
 
 
-def test_an_exact_name_goes_before_one_that_is_alike_and_two_alike_hold_the_record(world: World) -> None:
+def test_an_exact_name_goes_before_one_that_is_alike_and_two_alike_hold_the_record(world: Office) -> None:
     world.configure("organizations", **{"ACME": 1, "acme": 2})
     named(world, "acme")
     named(world, "Acme", "user2.two@example.com")
@@ -83,7 +84,7 @@ def test_an_exact_name_goes_before_one_that_is_alike_and_two_alike_hold_the_reco
     assert {"path": "organizationId", "before": None, "after": "2"} in created["diff"]
 
 
-def test_a_number_needs_no_table_and_no_name_is_looked_up_for_it(world: World) -> None:
+def test_a_number_needs_no_table_and_no_name_is_looked_up_for_it(world: Office) -> None:
     world.configure("organizations", **{CONTOSO: 42})
     named(world, "7")
     world.settle()
@@ -104,10 +105,10 @@ def test_a_number_needs_no_table_and_no_name_is_looked_up_for_it(world: World) -
     ],
 )
 def test_a_mistake_in_the_table_is_told_by_its_line_and_ends_with_78(
-    world: World, lines: dict[str, Any], told: str
+    world: Office, lines: dict[str, Any], told: str
 ) -> None:
     world.configure("organizations", **lines)
     done = world.run("plan")
     assert done.code == 78
     assert told in done.err
-    assert ENDERS not in done.err
+    assert END_USERS not in done.err

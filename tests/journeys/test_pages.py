@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from ninjasync.sandbox.exchange import HttpRequest, HttpResponse
-from tests.support.office import END_USERS, Json, Office, Serve, staff, user
+from ninjasync.sandbox.exchange import HttpRequest, HttpResponse, Service
+from tests.support.command import Json
+from tests.support.company import END_USERS, staff, user
+from tests.support.office import Office
 
 SIZE = 6
 DISCOVERIES = ["auto", "list"]
@@ -34,7 +36,7 @@ class Pages:
         self.office, self.behind, self.totals = office, behind, totals
         self.asked_behind = 0
 
-    def __call__(self, request: HttpRequest, serve: Serve) -> HttpResponse:
+    def __call__(self, request: HttpRequest, serve: Service) -> HttpResponse:
         if not is_page(request):
             return serve(request)
         table = self.office.ninjaone.users if request.path.endswith("/Users") else self.office.ninjaone.groups
@@ -59,12 +61,12 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[i
     made: list[Office] = []
 
     def office(people: int, groups: int = 2) -> Office:
-        company = staff(people)
+        company = staff(people, 0)
         company.scoped += [company.found_group(f"Team {number}") for number in range(groups - 2)]
         one = Office(tmp_path, company).__enter__()
         made.append(one)
-        one.adjust("ninjaone.dialect", page_size=SIZE, discovery=request.param)
-        one.adjust("scope", groups=[company.groups[id_]["name"] for id_ in company.scoped])
+        one.configure("ninjaone.dialect", page_size=SIZE, discovery=request.param)
+        one.configure("scope", groups=[company.groups[id_]["name"] for id_ in company.scoped])
         return one
 
     yield office
@@ -79,16 +81,16 @@ def test_a_whole_life_at_the_size_of_a_page_whatever_is_behind_the_last(
     make: Callable[[int, int], Office], number: int, behind: int | str, totals: bool
 ) -> None:
     office = make(number, 2)
-    office.meddle("scim", Pages(office, behind, totals=totals))
+    office.box.intercept("scim", Pages(office, behind, totals=totals))
     office.settle()
     assert len(office.ninjaone.users) == number
     office.people.disable(office.duo(user(1)))
     office.people.hire("New", "Comer", groups=[END_USERS], user_type="endUser", organization="4")
     done = office.apply()
-    assert (done.code, done.applied()) == (0, {user(1): "deactivate", "new.comer@example.com": "create"}), done.said
+    assert (done.code, done.applied()) == (0, {user(1): "deactivate", "new.comer@example.com": "create"}), done.printed
     office.people.users[office.duo(user(1))]["status"] = "active"
     again = office.apply()
-    assert (again.code, again.applied()) == (0, {user(1): "reactivate"}), again.said
+    assert (again.code, again.applied()) == (0, {user(1): "reactivate"}), again.printed
     office.lose_ledger()
     office.settle()
     assert len(office.ninjaone.users) == number + 1
@@ -101,7 +103,7 @@ def test_groups_at_the_size_of_a_page_whatever_is_behind_the_last(
     make: Callable[[int, int], Office], groups: int, behind: int | str, totals: bool
 ) -> None:
     office = make(3, groups)
-    office.meddle("scim", Pages(office, behind, totals=totals))
+    office.box.intercept("scim", Pages(office, behind, totals=totals))
     office.settle()
     assert len(office.ninjaone.groups) == groups
 
@@ -112,15 +114,15 @@ def test_with_a_total_nothing_behind_the_last_page_is_asked_for(
 ) -> None:
     office = make(number, 2)
     pages = Pages(office, 500, totals=True)
-    office.meddle("scim", pages)
+    office.box.intercept("scim", pages)
     office.settle()
     assert pages.asked_behind == 0
 
 
-def lacking(office: Office, *hidden: str, total: int) -> Callable[[HttpRequest, Serve], HttpResponse]:
+def lacking(office: Office, *hidden: str, total: int) -> Callable[[HttpRequest, Service], HttpResponse]:
     """Lists lack those accounts, which ids and filters show; the total is ``total``."""
 
-    def meddle(request: HttpRequest, serve: Serve) -> HttpResponse:
+    def meddle(request: HttpRequest, serve: Service) -> HttpResponse:
         answer = serve(request)
         if not is_page(request) or not request.path.endswith("/Users"):
             return answer
@@ -139,24 +141,24 @@ def test_a_total_that_counts_what_the_token_may_not_see_is_followed_by_look_ups(
     make: Callable[[int, int], Office], ledger: bool
 ) -> None:
     office = make(8, 2)
-    office.adjust("ninjaone.dialect", page_size=100)
+    office.configure("ninjaone.dialect", page_size=100)
     office.settle()
     if not ledger:
         office.lose_ledger()
     office.people.hire("New", "Comer", groups=[END_USERS], user_type="endUser", organization="4")
-    office.meddle("scim", lacking(office, user(0), user(1), total=8))
+    office.box.intercept("scim", lacking(office, user(0), user(1), total=8))
     done = office.apply()
     if office.config["ninjaone.dialect"]["discovery"] == "list":
         assert done.code == 1
-        assert 'discovery = "lookup"' in done.said
+        assert 'discovery = "lookup"' in done.printed
         assert office.writes() == []
         return
-    assert (done.code, done.applied()) == (0, {"new.comer@example.com": "create"}), done.said
+    assert (done.code, done.applied()) == (0, {"new.comer@example.com": "create"}), done.printed
     assert any("looked up instead" in warning for warning in done.json["warnings"])
     office.people.disable(office.duo(user(0)))
     left = office.apply()
     if ledger:
-        assert (left.code, left.applied()) == (0, {user(0): "deactivate"}), left.said
+        assert (left.code, left.applied()) == (0, {user(0): "deactivate"}), left.printed
     assert len(office.ninjaone.users) == 9
 
 
@@ -166,9 +168,9 @@ def test_a_total_that_is_capped_below_the_truth_makes_nobody_twice(
 ) -> None:
     """Polis says 50 and sends 50 at most, however many there are; here without a ledger."""
     office = make(130, 2)
-    office.adjust("ninjaone.dialect", page_size=page_size)
+    office.configure("ninjaone.dialect", page_size=page_size)
 
-    def meddle(request: HttpRequest, serve: Serve) -> HttpResponse:
+    def meddle(request: HttpRequest, serve: Service) -> HttpResponse:
         answer = serve(request)
         if not is_page(request) or not request.path.endswith("/Users"):
             return answer
@@ -182,9 +184,9 @@ def test_a_total_that_is_capped_below_the_truth_makes_nobody_twice(
     office.settle()
     office.lose_ledger()
     office.box.forget()
-    office.meddle("scim", meddle)
+    office.box.intercept("scim", meddle)
     done = office.apply()
-    assert (done.code, done.json["changes"]) == (0, []), done.said
+    assert (done.code, done.json["changes"]) == (0, []), done.printed
     assert office.plan().json["changes"] == []
 
 
@@ -196,26 +198,26 @@ def test_a_list_that_breaks_off_before_its_total_is_filled_or_an_error(
     office.settle()
     office.people.disable(office.duo(user(1)))
 
-    def breaks_off(request: HttpRequest, serve: Serve) -> HttpResponse:
+    def breaks_off(request: HttpRequest, serve: Service) -> HttpResponse:
         if is_page(request) and request.path.endswith("/Users") and int(request.params["startIndex"]) > SIZE:
             return HttpResponse(status, b"{}")
         return serve(request)
 
-    office.meddle("scim", breaks_off)
+    office.box.intercept("scim", breaks_off)
     done = office.apply()
     if office.config["ninjaone.dialect"]["discovery"] == "list":
         assert (done.code, office.writes()) == (1, [])
-        assert 'discovery = "lookup"' in done.said
+        assert 'discovery = "lookup"' in done.printed
     else:
-        assert (done.code, done.applied()) == (0, {user(1): "deactivate"}), done.said
+        assert (done.code, done.applied()) == (0, {user(1): "deactivate"}), done.printed
     assert len(office.ninjaone.users) == 3 * SIZE
 
 
 @pytest.mark.parametrize("discovery", ["auto", "list", "lookup"])
 def test_without_a_ledger_a_wrong_address_is_no_empty_ninjaone(tmp_path: Path, discovery: str) -> None:
-    with Office(tmp_path, staff(8)) as office:
-        office.adjust("ninjaone.dialect", discovery=discovery)
-        office.meddle("scim", lambda request, serve: HttpResponse(404, b"{}"))
+    with Office(tmp_path, staff(8, 0)) as office:
+        office.configure("ninjaone.dialect", discovery=discovery)
+        office.box.intercept("scim", lambda request, serve: HttpResponse(404, b"{}"))
         done = office.apply()
-        assert (done.code, office.writes()) == (1, []), done.said
-        assert "HTTP 404" in done.said
+        assert (done.code, office.writes()) == (1, []), done.printed
+        assert "HTTP 404" in done.printed

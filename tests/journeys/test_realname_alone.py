@@ -12,7 +12,9 @@ import pytest
 
 from ninjasync.runs.interview import interview
 from tests.cli.test_init import person
-from tests.support.world import ENDERS, World, run
+from tests.support.command import run
+from tests.support.company import END_USERS
+from tests.support.office import Office
 
 SINGLE = ("user3.two@example.com", "user4.two@example.com")
 
@@ -23,9 +25,9 @@ def state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(tmp_path: Path) -> Iterator[Office]:
     """Fifteen people, nobody with a name but realname; of two it is one word."""
-    made = World(tmp_path)
+    made = Office(tmp_path).start()
     for number, record in enumerate(made.people.users.values()):
         nothing: Any = ("", None, " ")[number % 3]
         record["realname"] = f"{record['firstname']} van der {record['lastname']}"
@@ -36,12 +38,12 @@ def world(tmp_path: Path) -> Iterator[World]:
     made.stop()
 
 
-def checks(world: World) -> dict[str, Any]:
+def checks(world: Office) -> dict[str, Any]:
     found = world.run("check", "--format", "json").json["checks"]
     return {line["name"]: line for line in found}
 
 
-def test_plan_creates_all_but_single_word_names_which_are_held_with_the_line_to_write(world: World) -> None:
+def test_plan_creates_all_but_single_word_names_which_are_held_with_the_line_to_write(world: Office) -> None:
     planned = world.plan().json
     created = [one for one in planned["changes"] if one["resource"] == "user"]
     assert (len(created), {one["action"] for one in created}) == (13, {"create"})
@@ -52,7 +54,7 @@ def test_plan_creates_all_but_single_word_names_which_are_held_with_the_line_to_
         assert f'write "{path}" = "{part}(realname) || realname" in [attributes]' in told
 
 
-def test_the_line_to_write_lets_them_in(world: World) -> None:
+def test_the_line_to_write_lets_them_in(world: Office) -> None:
     world.configure(
         "attributes",
         **{
@@ -65,7 +67,7 @@ def test_the_line_to_write_lets_them_in(world: World) -> None:
     assert world.account("user1.two@example.com")["name"] == {"givenName": "User1", "familyName": "van der Two"}
 
 
-def test_a_leaver_and_a_returner_keep_their_names_and_the_plan_after_is_empty(world: World) -> None:
+def test_a_leaver_and_a_returner_keep_their_names_and_the_plan_after_is_empty(world: Office) -> None:
     world.apply()
     who = world.duo("user1.two@example.com")
     world.people.disable(who)
@@ -81,7 +83,7 @@ def test_a_leaver_and_a_returner_keep_their_names_and_the_plan_after_is_empty(wo
     assert [(row["path"], row["after"]) for row in change["diff"]] == [("name.givenName", "Una")]
 
 
-def test_check_says_the_same_numbers_as_the_plan(world: World) -> None:
+def test_check_says_the_same_numbers_as_the_plan(world: Office) -> None:
     found = checks(world)
     text = found["names"]["text"]
     assert found["names"]["color"] == "yellow"
@@ -97,7 +99,7 @@ def test_check_says_the_same_numbers_as_the_plan(world: World) -> None:
     assert '"name.givenName" = "firstname || given_name(realname)"' in found["names"]["details"]
 
 
-def test_check_counts_addresses_that_stand_in_the_username(world: World) -> None:
+def test_check_counts_addresses_that_stand_in_the_username(world: Office) -> None:
     for email in ("user1.two@example.com", "user2.two@example.com"):
         record = world.people.users[world.duo(email)]
         record["username"], record["email"] = email, ""
@@ -109,7 +111,7 @@ def test_check_counts_addresses_that_stand_in_the_username(world: World) -> None
     assert len([one for one in world.plan().json["changes"] if one["resource"] == "user"]) == 13
 
 
-def test_check_names_the_custom_attributes_of_duo_and_the_line_that_would_read_one(world: World) -> None:
+def test_check_names_the_custom_attributes_of_duo_and_the_line_that_would_read_one(world: Office) -> None:
     for record in world.people.users.values():
         custom = record["custom_attributes"]
         custom["Kind of User"] = custom.pop("userType")
@@ -119,7 +121,7 @@ def test_check_names_the_custom_attributes_of_duo_and_the_line_that_would_read_o
     assert any(line.endswith('= "custom_attributes.\\"Kind of User\\""') for line in found["details"])
 
 
-def test_explain_says_which_part_of_an_expression_gave_the_value(world: World) -> None:
+def test_explain_says_which_part_of_an_expression_gave_the_value(world: Office) -> None:
     told = " ".join(world.run("explain", "user1.two@example.com").out.split())
     assert "name.givenName: from given_name(realname), as firstname is empty" in told
     assert "name.familyName: from family_name(realname), as lastname is empty" in told
@@ -131,7 +133,7 @@ def test_explain_says_which_part_of_an_expression_gave_the_value(world: World) -
     assert "name.givenName: firstname and given_name(realname) are empty" in held
 
 
-def test_init_writes_a_configuration_that_works_at_once(world: World, tmp_path: Path) -> None:
+def test_init_writes_a_configuration_that_works_at_once(world: Office, tmp_path: Path) -> None:
     record = world.people.users[world.duo("user1.two@example.com")]
     record["username"], record["email"] = "user1.two@example.com", ""
     for number, one in enumerate(world.people.users.values()):
@@ -163,7 +165,7 @@ def test_init_writes_a_configuration_that_works_at_once(world: World, tmp_path: 
     assert done.code == 0, done.text
     assert {problem["key"] for problem in done.json["problems"]} == set(SINGLE)
     assert len(world.accounts()) == 13
-    assert len(world.groups()[ENDERS]) == 10
+    assert len(world.groups()[END_USERS]) == 10
     assert run("plan", "--detailed-exitcode", "--config", str(path)).code == 0
 
 
@@ -178,7 +180,7 @@ def test_init_writes_a_configuration_that_works_at_once(world: World, tmp_path: 
     ],
 )
 def test_a_value_left_from_the_example_is_told_before_anybody_is_asked(
-    world: World, section: str, key: str, value: str
+    world: Office, section: str, key: str, value: str
 ) -> None:
     world.configure(section, **{key: value})
     for command in ("plan", "check"):

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.office import EXTENSION, Office, staff, user
+from tests.support.company import staff, user
+from tests.support.office import Office
+from tests.support.urns import EXTENSION
 
 
 def office_with(folder: Path, *quirks: str) -> Office:
@@ -18,10 +20,10 @@ def office_with(folder: Path, *quirks: str) -> Office:
 
 def settled_after(office: Office, *first: int) -> str:
     done = office.apply()
-    assert done.code in first, done.said
-    said = done.said
+    assert done.code in first, done.printed
+    said = done.printed
     again = office.apply()
-    assert again.code == 0, again.said
+    assert again.code == 0, again.printed
     office.settle()
     return said
 
@@ -32,13 +34,13 @@ def test_an_account_that_another_identity_provider_made_is_taken_over_with_all_b
     tmp_path: Path, quirk: str, discovery: str
 ) -> None:
     with office_with(tmp_path, quirk) as office:
-        office.adjust("ninjaone.dialect", discovery=discovery)
+        office.configure("ninjaone.dialect", discovery=discovery)
         old = {"givenName": "User0", "familyName": "Old"}
         office.native(user(0), externalId="00u-of-before", name=old)
         said = settled_after(office, 0)
         account = office.account(user(0))
         assert account["name"]["familyName"] == "Two"
-        assert account[EXTENSION]["organizationId"] == "4"
+        assert account[EXTENSION]["organizationId"] == "1"
         if quirk != "external-id-lower-case":
             assert account["externalId"] == "00u-of-before"
             assert "externalId" in said
@@ -53,14 +55,14 @@ def test_an_attribute_that_the_server_does_not_know_is_named_and_the_rest_arrive
     tmp_path: Path, discovery: str
 ) -> None:
     with office_with(tmp_path, "title-unknown") as office:
-        office.adjust("ninjaone.dialect", discovery=discovery)
-        office.adjust("attributes", title="'Staff'")
+        office.configure("ninjaone.dialect", discovery=discovery)
+        office.configure("attributes", title="'Staff'")
         said = settled_after(office, 0)
         assert "title" in said
         assert len(office.ninjaone.users) == 5
         person = office.duo(user(1))
         office.people.set_attribute(person, "organizationID", "7")
-        office.adjust("attributes", title="'Boss'")
+        office.configure("attributes", title="'Boss'")
         settled_after(office, 0)
         assert office.account(user(1))[EXTENSION]["organizationId"] == "7"
 
@@ -70,14 +72,14 @@ def test_nobody_is_created_without_type_and_organization_where_these_are_refused
         done = office.apply()
         assert done.code == 4
         assert not office.ninjaone.users
-        assert "userType" in done.said or "extension" in done.said or "attribute" in done.said
+        assert "userType" in done.printed or "extension" in done.printed or "attribute" in done.printed
 
 
 @pytest.mark.parametrize("quirk", ["active-left-out", "active-number", "string-booleans"])
 @pytest.mark.parametrize("discovery", ["auto", "lookup"])
 def test_a_leaver_is_deactivated_once_and_reactivated_on_return(tmp_path: Path, quirk: str, discovery: str) -> None:
     with office_with(tmp_path, quirk) as office:
-        office.adjust("ninjaone.dialect", discovery=discovery)
+        office.configure("ninjaone.dialect", discovery=discovery)
         office.settle()
         office.people.disable(office.duo(user(1)))
         office.settle()
@@ -104,7 +106,7 @@ def test_a_group_keeps_its_members_up_to_date_though_its_rename_is_refused(tmp_p
         people = office.people
         group = people.group_named("NinjaOne End Users")
         people.rename_group(group, "Everyone")
-        office.adjust("scope", groups=["NinjaOne Technicians", "Everyone"])
+        office.configure("scope", groups=["NinjaOne Technicians", "Everyone"])
         people.hire("New", "Comer", groups=["Everyone"], user_type="endUser", organization="4")
         office.apply()
         assert "new.comer@example.com" in office.members("NinjaOne End Users")
@@ -113,7 +115,7 @@ def test_a_group_keeps_its_members_up_to_date_though_its_rename_is_refused(tmp_p
 @pytest.mark.parametrize("change", [{"patch": "patch"}, {"patch": "put"}])
 def test_a_put_sends_back_what_the_server_refuses_only_if_it_must(tmp_path: Path, change: dict[str, Any]) -> None:
     with office_with(tmp_path, "put-refuses-echo", "oldest-patch-405") as office:
-        office.adjust("ninjaone.dialect", **change)
+        office.configure("ninjaone.dialect", **change)
         office.settle()
         oldest = next(iter(office.ninjaone.users.values()))["userName"]
         with office.ninjaone.lock:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.world import World, staff
+from tests.support.company import staff
+from tests.support.office import Office
 
 NAME = "Acme & <Söhne>\x1b[2J"
 SHOWN = {
@@ -19,15 +20,15 @@ SHOWN = {
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path, staff())
+def world(tmp_path: Path) -> Iterator[Office]:
+    made = Office(tmp_path, staff()).start()
     made.configure("state", tenant="acme")
     yield made
     made.stop()
 
 
 @pytest.mark.parametrize("format", ["text", "markdown", "html"])
-def test_plan_show_and_apply_name_it_in_every_format_however_odd(world: World, tmp_path: Path, format: str) -> None:
+def test_plan_show_and_apply_name_it_in_every_format_however_odd(world: Office, tmp_path: Path, format: str) -> None:
     world.config["state"]["tenant"] = "Acme & <Söhne>"
     name = SHOWN[format].removesuffix("\\x1b[2J")
     planned = world.run("plan", "--format", format, "--out", str(tmp_path / "saved"))
@@ -40,7 +41,7 @@ def test_plan_show_and_apply_name_it_in_every_format_however_odd(world: World, t
         assert f"<title>ninjasync: {name}: Plan: " in planned.out
 
 
-def test_json_has_it_below_the_digest_and_a_saved_plan_that_of_its_making(world: World, tmp_path: Path) -> None:
+def test_json_has_it_below_the_digest_and_a_saved_plan_that_of_its_making(world: Office, tmp_path: Path) -> None:
     planned = world.plan("--out", str(tmp_path / "saved"))
     assert list(planned.json)[3:5] == ["digest", "tenant"]
     assert planned.json["tenant"] == "acme"
@@ -50,17 +51,17 @@ def test_json_has_it_below_the_digest_and_a_saved_plan_that_of_its_making(world:
 
 
 @pytest.mark.parametrize("command", [["history"], ["check"], ["explain", "user1.two@example.com"]])
-def test_the_other_commands_name_it_too(world: World, command: list[str]) -> None:
+def test_the_other_commands_name_it_too(world: Office, command: list[str]) -> None:
     assert "acme" in world.run(*command).out
     assert world.run(*command, "--format", "json").json["tenant"] == "acme"
 
 
-def test_without_a_name_it_is_duos_host(world: World) -> None:
+def test_without_a_name_it_is_duos_host(world: Office) -> None:
     del world.config["state"]["tenant"]
     assert world.plan().json["tenant"] == "127.0.0.1"
 
 
-def test_an_error_names_it_in_every_form(world: World, tmp_path: Path) -> None:
+def test_an_error_names_it_in_every_form(world: Office, tmp_path: Path) -> None:
     world.configure("duo", secret_key="wrong-secret-key")
     done = world.run("plan", "--quiet")
     assert done.code == 6
@@ -77,7 +78,7 @@ def test_an_error_names_it_in_every_form(world: World, tmp_path: Path) -> None:
 @pytest.mark.parametrize("on_refusal", ["stop", "withhold"])
 @pytest.mark.parametrize("quiet", [[], ["--quiet"]])
 def test_a_refusal_is_a_line_a_guard_on_standard_error(
-    world: World, tmp_path: Path, on_refusal: str, quiet: list[str]
+    world: Office, tmp_path: Path, on_refusal: str, quiet: list[str]
 ) -> None:
     world.settle()
     world.configure("safety", on_refusal=on_refusal, max_removals=0, max_removals_percent=0)
@@ -92,7 +93,7 @@ def test_a_refusal_is_a_line_a_guard_on_standard_error(
         assert line.endswith("If that is meant: --approve-removals 1 [tenant acme]")
 
 
-def test_a_redacted_refusal_names_nobody(world: World) -> None:
+def test_a_redacted_refusal_names_nobody(world: Office) -> None:
     world.settle()
     world.configure("safety", max_held=0, max_held_percent=0)
     world.people.users[world.duo("user1.two@example.com")]["email"] = "user2.two@example.com"

@@ -16,7 +16,7 @@ from ninjasync.errors import CredentialsError, InterruptedRunError
 from ninjasync.net.pacing import Pacer, TransientError, retry_after
 
 if TYPE_CHECKING:
-    from tests.conftest import Clock
+    from tests.support.clock import Clock
 
 NOW = datetime(2027, 1, 1, 12, 0, 0, tzinfo=UTC)
 

@@ -10,26 +10,29 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ninjasync.net.pacing import Pacer, TransientError, may_pass
-from tests.support.world import Forward, Hit, Meddling, Reply, Saved, World, html_reply, json_reply
+from tests.support.office import Office, Saved
+from tests.support.proxy import Forward, Meddling
+from tests.support.server import Hit, Reply, html_reply, json_reply
 
 if TYPE_CHECKING:
-    from tests.conftest import Clock
+    from tests.support.clock import Clock
 
 LEAVER = "user1.two@example.com"
 
 
 @pytest.fixture(scope="module")
-def at_rest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, Saved]]:
-    world = World(tmp_path_factory.mktemp("world"))
-    world.meddle_scim()
-    world.meddle_duo()
+def at_rest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Office, Saved]]:
+    world = Office(tmp_path_factory.mktemp("world")).start()
+    world.configure("run", retries=2)
+    world.proxy_scim()
+    world.proxy_duo()
     world.settle()
     yield world, world.save()
     world.stop()
 
 
 @pytest.fixture
-def world(at_rest: tuple[World, Saved], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(at_rest: tuple[Office, Saved], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
     monkeypatch.setattr("ninjasync.net.pacing.FIRST_WAIT", 0.001)
     monkeypatch.setattr("ninjasync.net.pacing.FIRST_WAIT_OF_429", 0.001)
     return at_rest[0].restore(at_rest[1], tmp_path)
@@ -118,13 +121,13 @@ def stumbling(reply: Reply, methods: tuple[str, ...]) -> Meddling:
 @pytest.mark.parametrize("discovery", ["auto", "lookup"])
 @pytest.mark.parametrize("reply", EDGES.values(), ids=EDGES)
 def test_a_passing_fault_of_an_edge_costs_nothing_in_reads_and_writes_of_both_services(
-    world: World, reply: Reply, discovery: str
+    world: Office, reply: Reply, discovery: str
 ) -> None:
     world.configure("ninjaone.dialect", discovery=discovery)
     hired = world.people.hire("New", "Comer", groups=["NinjaOne End Users"], user_type="endUser", organization="1")
     world.people.users[world.duo(LEAVER)]["status"] = "disabled"
-    world.meddle_scim(stumbling(reply, ("GET", "POST", "PATCH", "PUT", "DELETE")))
-    world.meddle_duo(stumbling(reply, ("GET",)))
+    world.proxy_scim(stumbling(reply, ("GET", "POST", "PATCH", "PUT", "DELETE")))
+    world.proxy_duo(stumbling(reply, ("GET",)))
     done = world.apply()
     assert done.code == 0, done.text
     assert world.account(world.people.users[hired]["email"])["active"]
@@ -133,10 +136,10 @@ def test_a_passing_fault_of_an_edge_costs_nothing_in_reads_and_writes_of_both_se
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH"])
-def test_a_403_for_now_that_stays_is_no_bad_token(world: World, method: str) -> None:
+def test_a_403_for_now_that_stays_is_no_bad_token(world: Office, method: str) -> None:
     world.people.users[world.duo(LEAVER)]["status"] = "disabled"
     refusal = json_reply({"detail": "slow down"}, 403, **{"Retry-After": "0"})
-    world.meddle_scim(lambda hit, forward: refusal if hit.method == method else forward())
+    world.proxy_scim(lambda hit, forward: refusal if hit.method == method else forward())
     done = world.apply()
     assert done.code == (1 if method == "GET" else 4), done.text
     assert "HTTP 403, again and again" in done.text
@@ -145,14 +148,14 @@ def test_a_403_for_now_that_stays_is_no_bad_token(world: World, method: str) -> 
 
 @pytest.mark.parametrize("resource", ["user", "group"])
 @pytest.mark.parametrize("rests", [False, True], ids=["run after run", "with a run between that does something else"])
-def test_a_500_to_the_same_item_is_told_as_lasting_in_the_third_run(world: World, resource: str, rests: bool) -> None:
+def test_a_500_to_the_same_item_is_told_as_lasting_in_the_third_run(world: Office, resource: str, rests: bool) -> None:
     if resource == "user":
         world.people.users[world.duo(LEAVER)]["lastname"] = "Renamed"
     else:
         (group,) = [each for each in world.people.groups.values() if each["name"] == "NinjaOne End Users"]
         group["name"] = "Renamed"
         world.configure("scope", groups=["NinjaOne Technicians", "Renamed"])
-    world.meddle_scim(lambda hit, forward: json_reply({"detail": "oh"}, 500) if hit.method == "PATCH" else forward())
+    world.proxy_scim(lambda hit, forward: json_reply({"detail": "oh"}, 500) if hit.method == "PATCH" else forward())
     said = []
     for number in range(3):
         if rests and number == 2:
@@ -165,13 +168,13 @@ def test_a_500_to_the_same_item_is_told_as_lasting_in_the_third_run(world: World
     assert all("Wait and run again" in one for one in said[:2])
     assert "it is not going to pass" in said[2]
     assert "Wait and run again" not in said[2]
-    world.meddle_scim()
+    world.proxy_scim()
     assert world.apply().code == 0
 
 
-def test_a_500_that_passed_between_is_told_as_passing(world: World) -> None:
+def test_a_500_that_passed_between_is_told_as_passing(world: Office) -> None:
     refusing = [True]
-    world.meddle_scim(lambda hit, forward: json_reply({}, 500) if hit.method == "PATCH" and refusing[0] else forward())
+    world.proxy_scim(lambda hit, forward: json_reply({}, 500) if hit.method == "PATCH" and refusing[0] else forward())
     for number in range(3):
         world.people.users[world.duo(LEAVER)]["lastname"] = f"Renamed{number}"
         refusing[0] = number != 1

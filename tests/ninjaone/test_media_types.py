@@ -11,28 +11,31 @@ import pytest
 
 from ninjasync.errors import UnreachableError
 from ninjasync.net.connection import as_utf8
-from tests.support.world import Forward, Hit, Reply, Saved, World, json_reply
+from tests.support.office import Office, Saved
+from tests.support.proxy import Forward
+from tests.support.server import Hit, Reply, json_reply
 
 NEW = "zoë.müller@example.com"
 SCIM, JSON = "application/scim+json", "application/json"
 
 
 @pytest.fixture(scope="module")
-def at_rest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, Saved]]:
-    world = World(tmp_path_factory.mktemp("world"))
+def at_rest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Office, Saved]]:
+    world = Office(tmp_path_factory.mktemp("world")).start()
+    world.configure("run", retries=2)
     world.people.hire("Zoë", "Müller", groups=["NinjaOne End Users"], user_type="endUser", organization="1")
-    world.meddle_scim()
-    world.meddle_duo()
+    world.proxy_scim()
+    world.proxy_duo()
     yield world, world.save()
     world.stop()
 
 
 @pytest.fixture
-def world(at_rest: tuple[World, Saved], tmp_path: Path) -> World:
+def world(at_rest: tuple[Office, Saved], tmp_path: Path) -> Office:
     return at_rest[0].restore(at_rest[1], tmp_path)
 
 
-def journey(world: World) -> list[int]:
+def journey(world: Office) -> list[int]:
     """Apply, plan, a change, a leaver, a returner, a lost ledger; return the exit codes."""
     codes = [world.apply().code, world.plan("--detailed-exitcode").code]
     leaver = world.duo("user1.two@example.com")
@@ -68,10 +71,10 @@ def only(kind: str, status: int = 415, *, reads: bool = False) -> Any:
 @pytest.mark.parametrize("discovery", ["auto", "lookup"])
 @pytest.mark.parametrize("reads", [False, True], ids=["writes", "reads and writes"])
 def test_a_server_that_takes_plain_json_alone_is_served_and_the_key_is_named(
-    world: World, reads: bool, discovery: str
+    world: Office, reads: bool, discovery: str
 ) -> None:
     world.configure("ninjaone.dialect", discovery=discovery)
-    between = world.meddle_scim(only(JSON, reads=reads))
+    between = world.proxy_scim(only(JSON, reads=reads))
     first = world.apply()
     assert first.code == 0, first.text
     assert first.err.count('Set [ninjaone.dialect] media_type = "json"') == 1
@@ -86,17 +89,17 @@ def test_a_server_that_takes_plain_json_alone_is_served_and_the_key_is_named(
     assert {hit.headers["content-type"] for hit in between.hits} == {JSON}
 
 
-def test_a_wrong_setting_is_put_right_for_the_run_and_named(world: World) -> None:
+def test_a_wrong_setting_is_put_right_for_the_run_and_named(world: Office) -> None:
     world.configure("ninjaone.dialect", media_type="json")
-    world.meddle_scim(only(SCIM))
+    world.proxy_scim(only(SCIM))
     done = world.apply()
     assert done.code == 0, done.text
     assert 'media_type = "scim"' in done.err
 
 
-def test_where_neither_type_is_taken_the_writes_fail_and_are_not_sent_twice_each(world: World) -> None:
+def test_where_neither_type_is_taken_the_writes_fail_and_are_not_sent_twice_each(world: Office) -> None:
     world.configure("run", parallelism=1)
-    between = world.meddle_scim(
+    between = world.proxy_scim(
         lambda hit, forward: json_reply({"detail": "no such type"}, 415) if hit.body else forward()
     )
     done = world.apply()
@@ -135,8 +138,8 @@ CHARSETS = {
 
 @pytest.mark.parametrize("service", ["lists", "look-ups", "duo"])
 @pytest.mark.parametrize("meddle", CHARSETS.values(), ids=CHARSETS)
-def test_an_answer_is_read_by_its_charset(world: World, meddle: Any, service: str) -> None:
-    world.meddle_duo(meddle) if service == "duo" else world.meddle_scim(meddle)
+def test_an_answer_is_read_by_its_charset(world: Office, meddle: Any, service: str) -> None:
+    world.proxy_duo(meddle) if service == "duo" else world.proxy_scim(meddle)
     if service == "look-ups":
         world.configure("ninjaone.dialect", discovery="lookup")
     assert journey(world) == [0] * 8
@@ -144,10 +147,10 @@ def test_an_answer_is_read_by_its_charset(world: World, meddle: Any, service: st
     assert zoe["name"]["familyName"] == "Müller"
 
 
-def test_a_refusal_is_read_by_its_charset_too(world: World) -> None:
+def test_a_refusal_is_read_by_its_charset_too(world: Office) -> None:
     body = json.dumps({"detail": "Müller ist vergeben"}, ensure_ascii=False).encode("latin-1")
     refusal = Reply(400, body, {"Content-Type": "application/json; charset=latin1"})
-    world.meddle_scim(lambda hit, forward: refusal if hit.method == "POST" else forward())
+    world.proxy_scim(lambda hit, forward: refusal if hit.method == "POST" else forward())
     assert "Müller ist vergeben" in world.run("apply", "--yes").out
 
 
@@ -161,9 +164,11 @@ def test_a_refusal_is_read_by_its_charset_too(world: World) -> None:
         (in_charset("latin-1", ""), "UTF-8"),
     ],
 )
-def test_a_charset_that_is_not_known_or_not_kept_is_named(world: World, service: str, charset: Any, named: str) -> None:
+def test_a_charset_that_is_not_known_or_not_kept_is_named(
+    world: Office, service: str, charset: Any, named: str
+) -> None:
     world.settle()
-    world.meddle_scim(charset) if service == "scim" else world.meddle_duo(charset)
+    world.proxy_scim(charset) if service == "scim" else world.proxy_duo(charset)
     before = world.snapshot()
     done = world.apply()
     assert done.code == 1
@@ -172,10 +177,10 @@ def test_a_charset_that_is_not_known_or_not_kept_is_named(world: World, service:
     assert world.snapshot() == before
 
 
-def test_a_token_in_a_refusal_is_masked_in_any_charset(world: World) -> None:
+def test_a_token_in_a_refusal_is_masked_in_any_charset(world: Office) -> None:
     body = json.dumps({"detail": f"no {world.box.token}"}).encode("utf-16")
     refusal = Reply(400, body, {"Content-Type": "application/json"})
-    world.meddle_scim(lambda hit, forward: refusal if hit.method == "POST" else forward())
+    world.proxy_scim(lambda hit, forward: refusal if hit.method == "POST" else forward())
     done = world.apply()
     assert done.code == 4
     assert world.box.token not in done.text

@@ -24,7 +24,7 @@ from ninjasync.ninjaone.reader import Reader
 from tests.support.contexts import context_of
 
 if TYPE_CHECKING:
-    from tests.conftest import Clock
+    from tests.support.clock import Clock
 
 MakeConfig = Callable[..., Config]
 URL = "https://ninjaone.test/scim/v2"

@@ -23,7 +23,7 @@ from ninjasync.ninjaone.writer import Writer
 from tests.support.contexts import context_of
 
 if TYPE_CHECKING:
-    from tests.conftest import Clock
+    from tests.support.clock import Clock
 
 MakeConfig = Callable[..., Config]
 URL = "https://ninjaone.test/scim/v2"

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ninjasync.planning.email_address import address_fault, is_usual
-from tests.support.world import World
+from tests.support.office import Office
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path)
+def world(tmp_path: Path) -> Iterator[Office]:
+    made = Office(tmp_path).start()
     yield made
     made.stop()
 
@@ -109,7 +109,7 @@ def test_what_the_short_rule_lets_pass_the_whole_one_does_too(text: str) -> None
         assert address_fault(text) == ""
 
 
-def test_a_copied_address_is_held_by_plan_and_apply_and_the_message_says_what_sticks(world: World) -> None:
+def test_a_copied_address_is_held_by_plan_and_apply_and_the_message_says_what_sticks(world: Office) -> None:
     person = world.duo("user1.two@example.com")
     world.settle()
     for wrong in ("user1.two@example.com;", "User One <user1.two@example.com>", "mailto:user1.two@example.com"):

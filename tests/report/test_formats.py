@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.company import staff
 from tests.support.office import Office
 
 _BEGINNINGS = {"text": "Tenant ", "json": "{\n", "markdown": "## Plan: ", "html": "<!doctype html>\n"}
@@ -21,7 +22,7 @@ _ERRORS = {
 
 @pytest.fixture
 def office(tmp_path: Path) -> Iterator[Office]:
-    with Office(tmp_path) as office:
+    with Office(tmp_path, staff(5, 0)) as office:
         yield office
 
 
@@ -53,12 +54,12 @@ def test_output_is_written_on_success_refusal_and_failure_alike(office: Office, 
     if format != "json":  # there it would be no part of the document
         assert "Give a role to" in applied
 
-    office.adjust("scope", groups=["Nobody has this"])
+    office.configure("scope", groups=["Nobody has this"])
     refused = office.run("apply", "--yes", "--format", format, "--output", report)
     assert (refused.code, refused.out) == (3, "")
     assert "Nobody has this" in report.read_text("utf-8").replace("`", "")
 
-    office.adjust("ninjaone", endpoint_url="http://127.0.0.1:9/scim")
+    office.configure("ninjaone", endpoint_url="http://127.0.0.1:9/scim")
     failed = office.run("plan", "--format", format, "--output", report)
     assert (failed.code, failed.out) == (1, "")
     assert _ERRORS[format] in report.read_text("utf-8")
@@ -66,7 +67,7 @@ def test_output_is_written_on_success_refusal_and_failure_alike(office: Office, 
 
 @pytest.mark.parametrize("format", ["markdown", "html"])
 def test_without_output_a_failure_goes_to_standard_output_in_the_format(office: Office, format: str) -> None:
-    office.adjust("nonsense", key=1)
+    office.configure("nonsense", key=1)
 
     ran = office.run("plan", "--format", format)
 
@@ -77,7 +78,7 @@ def test_without_output_a_failure_goes_to_standard_output_in_the_format(office: 
 
 @pytest.mark.parametrize("format", _BEGINNINGS)
 def test_redact_leaves_no_name_in_any_format(office: Office, format: str) -> None:
-    office.adjust("safety", protected_users=["user1.*"])
+    office.configure("safety", protected_users=["user1.*"])
 
     clear, ran = office.run("plan", "--format", format), office.run("plan", "--redact", "--format", format)
 
@@ -91,7 +92,7 @@ def test_a_redacted_failure_does_not_say_whom_a_typo_was_near_to(office: Office,
     ran = office.run("plan", "--redact", "--only", "user0.two@exampel.com", "--format", format)
 
     assert ran.code == 64
-    assert not re.search(r"user\d", ran.said)
+    assert not re.search(r"user\d", ran.printed)
 
 
 def test_an_unexpected_error_in_a_redacted_run_tells_its_kind_alone(
@@ -105,8 +106,8 @@ def test_an_unexpected_error_in_a_redacted_run_tells_its_kind_alone(
     ran = office.run("plan", "--redact", "--format", "markdown")
 
     assert ran.code == 1
-    assert "KeyError" in ran.said
-    assert "jane" not in ran.said
+    assert "KeyError" in ran.printed
+    assert "jane" not in ran.printed
 
 
 def test_history_has_text_and_json_only(office: Office) -> None:

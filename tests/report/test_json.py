@@ -19,7 +19,7 @@ from ninjasync.model.plan import Counts, Evidence, Plan
 from ninjasync.report.json import render, render_error
 
 if TYPE_CHECKING:
-    from tests.conftest import World
+    from tests.support.sides import Sides
 
 NOW = datetime(2027, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
 JANE = Change("user", "create", "jane@example.com", None, "DU1", (Delta("userName", None, "jane@example.com"),))
@@ -123,11 +123,11 @@ def test_a_run_that_ended_before_there_was_a_plan_has_an_error(error: NinjasyncE
     }
 
 
-def test_a_real_difference_can_be_rendered(world: World) -> None:
-    world.settled("A")
-    world.leaver("L")
-    world.duo("N")
-    changes = world.diff().changes
+def test_a_real_difference_can_be_rendered(sides: Sides) -> None:
+    sides.settled("A")
+    sides.leaver("L")
+    sides.duo("N")
+    changes = sides.diff().changes
     body = json.loads(render(plan_of(*changes), NOW))
     assert [(change["action"], change["key"]) for change in body["changes"]] == [
         ("create", "n@example.com"),

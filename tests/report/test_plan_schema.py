@@ -13,7 +13,9 @@ import pytest
 
 import ninjasync
 from ninjasync.report.plan_schema import fields, schema
-from tests.support.office import END_USERS, TECHNICIANS, Json, Office, staff, user
+from tests.support.command import Json
+from tests.support.company import END_USERS, TECHNICIANS, staff, user
+from tests.support.office import Office
 
 fastjsonschema = pytest.importorskip("fastjsonschema", reason="it is among the test extra's packages")
 PAGE = Path(ninjasync.__file__).parent / "manual" / "json-documents.md"
@@ -60,7 +62,7 @@ def test_real_documents_hold_nothing_that_the_schema_does_not_describe(office: O
     renamed["email"], swapped["email"] = swapped["email"], renamed["email"]  # by way of a temporary name
     office.people.users[office.duo(user(4))]["custom_attributes"] = {"userType": "technician"}
     office.people.groups[office.people.scoped[0]]["name"] = "Renamed"
-    office.adjust("scope", groups=[END_USERS, "Renamed"])
+    office.configure("scope", groups=[END_USERS, "Renamed"])
     document = office.plan().json
     valid(document)
     assert {one["action"] for one in document["changes"]} >= {"update", "deactivate"}
@@ -69,11 +71,11 @@ def test_real_documents_hold_nothing_that_the_schema_does_not_describe(office: O
 
 
 def test_a_run_that_ended_before_there_was_a_plan_is_described_too(office: Office) -> None:
-    office.adjust("duo", secret_key="another-secret")
+    office.configure("duo", secret_key="another-secret")
     document = office.plan().json
     valid(document)
     assert document["error"]["exit_code"] == 6
-    office.adjust("run", retries=-1)
+    office.configure("run", retries=-1)
     valid(office.plan().json)
 
 

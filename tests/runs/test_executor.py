@@ -30,7 +30,7 @@ from ninjasync.report.outline import left_to_do
 from ninjasync.runs.executor import Step, apply_plan
 
 if TYPE_CHECKING:
-    from tests.conftest import World
+    from tests.support.sides import Sides
 
 PATHS = ("name.familyName", "name.givenName", "organizationId", "userType")
 
@@ -492,13 +492,13 @@ def test_no_more_calls_are_under_way_than_allowed(parallelism: int) -> None:
 
 
 class Store(Memory):
-    """A writer that starts from a world's NinjaOne and can be read back."""
+    """A writer that starts from a sides's NinjaOne and can be read back."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, sides: Sides) -> None:
         super().__init__()
-        self.users = {account.id or "": account for account in world.accounts}
-        self.groups = {group.id or "": group for group in world.groups}
-        self.paths = world.actual.paths
+        self.users = {account.id or "": account for account in sides.accounts}
+        self.groups = {group.id or "": group for group in sides.groups}
+        self.paths = sides.actual.paths
         self.names = {account.user_name.casefold(): id_ for id_, account in self.users.items()}
         self.names |= {f"group {group.display_name}".casefold(): id_ for id_, group in self.groups.items()}
 
@@ -550,38 +550,38 @@ class Store(Memory):
                 self.change_members(group.id or "", [], [id_])
 
 
-def shuffled(world: World) -> None:
+def shuffled(sides: Sides) -> None:
     """A busy day: swaps, chains, newcomers, leavers, adoptions, renamed and swapped groups."""
-    world.settled("A", "B", "C", "D", "E")
-    world.leaver("L", "M")
-    world.duo("A", "b@example.com", groups=("G", "H"))
-    world.duo("B", "a@example.com", groups=("G",))
-    world.duo("C", "d@example.com", groups=("H",), values=("Doe", "Jane", "7", "technician"))
-    world.duo("D", "fresh@example.com")
-    world.duo("E", "e@example.com", groups=("I",))
-    world.duo("N", "c@example.com", groups=("G", "I"))
-    world.duo("ADOPT", "hand@example.com", groups=("H",))
-    world.account("hand", "Hand@Example.com", active=False)
-    world.account("stranger", "stranger@example.com")
+    sides.settled("A", "B", "C", "D", "E")
+    sides.leaver("L", "M")
+    sides.duo("A", "b@example.com", groups=("G", "H"))
+    sides.duo("B", "a@example.com", groups=("G",))
+    sides.duo("C", "d@example.com", groups=("H",), values=("Doe", "Jane", "7", "technician"))
+    sides.duo("D", "fresh@example.com")
+    sides.duo("E", "e@example.com", groups=("I",))
+    sides.duo("N", "c@example.com", groups=("G", "I"))
+    sides.duo("ADOPT", "hand@example.com", groups=("H",))
+    sides.account("hand", "Hand@Example.com", active=False)
+    sides.account("stranger", "stranger@example.com")
     for id_, name in (("G", "Two"), ("H", "One"), ("I", "New"), ("J", "Native"), ("K", "Gone")):
-        world.duo_group(id_, name, pushed=None if id_ == "K" else "")
-    world.group("g", "One", "G", ("n-A", "n-D", "n-L"))
-    world.group("h", "Two", "H", ("n-B", "stranger"))
-    world.group("j", "Native")
-    world.group("k", "Gone", "K", ("n-E",))
+        sides.duo_group(id_, name, pushed=None if id_ == "K" else "")
+    sides.group("g", "One", "G", ("n-A", "n-D", "n-L"))
+    sides.group("h", "Two", "H", ("n-B", "stranger"))
+    sides.group("j", "Native")
+    sides.group("k", "Gone", "K", ("n-E",))
 
 
 @pytest.mark.parametrize("parallelism", [1, 8])
 @pytest.mark.parametrize("leavers", ["deactivate", "delete"])
 @pytest.mark.parametrize("removed", ["keep", "delete"])
-def test_after_an_apply_nothing_is_left_to_do(world: World, parallelism: int, leavers: Any, removed: Any) -> None:
-    world.deprovision, world.pushing = Deprovision(users=leavers), Groups(removed=removed)
-    shuffled(world)
-    store = Store(world)
-    result = applied(plan_of(*world.diff().changes), store, parallelism=parallelism)
+def test_after_an_apply_nothing_is_left_to_do(sides: Sides, parallelism: int, leavers: Any, removed: Any) -> None:
+    sides.deprovision, sides.pushing = Deprovision(users=leavers), Groups(removed=removed)
+    shuffled(sides)
+    store = Store(sides)
+    result = applied(plan_of(*sides.diff().changes), store, parallelism=parallelism)
     assert {outcome.status for outcome in result.outcomes} == {"applied"}
-    world.accounts, world.groups = list(store.users.values()), list(store.groups.values())
-    again = world.diff()
+    sides.accounts, sides.groups = list(store.users.values()), list(store.groups.values())
+    again = sides.diff()
     assert again.changes == ()
     assert again.problems == ()
     assert store.users["stranger"].user_name == "stranger@example.com"
@@ -593,8 +593,8 @@ def test_after_an_apply_nothing_is_left_to_do(world: World, parallelism: int, le
 
 
 @pytest.mark.parametrize("kills", range(1, 12))
-def test_a_run_that_was_stopped_anywhere_is_completed_by_the_next(world: World, kills: int) -> None:
-    shuffled(world)
+def test_a_run_that_was_stopped_anywhere_is_completed_by_the_next(sides: Sides, kills: int) -> None:
+    shuffled(sides)
     stop, written = threading.Event(), 0
 
     def noting(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -607,18 +607,18 @@ def test_a_run_that_was_stopped_anywhere_is_completed_by_the_next(world: World, 
 
         return call
 
-    store = Store(world)
+    store = Store(sides)
     for name in ("create_user", "create_group", "patch", "change_members", "delete"):
         setattr(store, name, noting(getattr(store, name)))
-    first = applied(plan_of(*world.diff().changes), store, stop=stop)
+    first = applied(plan_of(*sides.diff().changes), store, stop=stop)
     assert first.interrupted
     stop.clear()
     for _ in range(2):
         kills = 10**6
-        world.accounts, world.groups = list(store.users.values()), list(store.groups.values())
-        applied(plan_of(*world.diff().changes), store, stop=stop)
-    world.accounts, world.groups = list(store.users.values()), list(store.groups.values())
-    assert world.diff().changes == ()
+        sides.accounts, sides.groups = list(store.users.values()), list(store.groups.values())
+        applied(plan_of(*sides.diff().changes), store, stop=stop)
+    sides.accounts, sides.groups = list(store.users.values()), list(store.groups.values())
+    assert sides.diff().changes == ()
 
 
 # --- what is left to a person ----------------------------------------------------------------

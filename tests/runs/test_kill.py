@@ -37,13 +37,7 @@ class _Gate:
         self.victim: subprocess.Popen[bytes] | None = None
 
     def watch(self, box: Sandbox) -> None:
-        listener = next(one for one in box._listeners if one._name == "scim")
-        serve = listener._service
-
-        def guarded(request: HttpRequest) -> HttpResponse:
-            return self._serve(request, serve)
-
-        listener._service = guarded
+        box.intercept("scim", self._serve)
 
     def _serve(self, request: HttpRequest, serve: Callable[[HttpRequest], HttpResponse]) -> HttpResponse:
         if request.method == "GET":

@@ -28,7 +28,9 @@ from ninjasync.report.notice import TOKEN_DAYS, notice, token_stage
 from ninjasync.runs import monitor, plan
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse
 from ninjasync.state import lock
-from tests.support.office import Office, Ran, staff, user
+from tests.support.command import Ran
+from tests.support.company import staff, user
+from tests.support.office import Office
 
 AT = datetime(2027, 3, 1, 4, 5, 6, tzinfo=UTC)
 # One of Apprise's many services uses a module that Python 3.13 has no more.
@@ -103,11 +105,11 @@ def office(tmp_path: Path) -> Iterator[Office]:
 
 def nowhere(office: Office) -> None:
     """From now on Duo is out of order."""
-    office.meddle("duo", lambda request, serve: HttpResponse(503, b"", ()))
+    office.box.intercept("duo", lambda request, serve: HttpResponse(503, b"", ()))
 
 
 def wrong_token(office: Office) -> None:
-    office.adjust("ninjaone", secret_token="wrong-token")
+    office.configure("ninjaone", secret_token="wrong-token")
 
 
 def all_gone(office: Office) -> None:
@@ -151,8 +153,8 @@ def warnings(ran: Ran) -> list[str]:
 
 
 def test_the_metrics_of_an_apply_tell_what_it_did(office: Office) -> None:
-    office.adjust("monitor", metrics_file="n.prom")
-    office.adjust("ninjaone", token_expires="2040-05-06")
+    office.configure("monitor", metrics_file="n.prom")
+    office.configure("ninjaone", token_expires="2040-05-06")
     office.people.set_attribute(office.duo(user(4)), "userType", "nonsense")
     assert office.apply().code == 0
     told = figures(office, "apply")
@@ -170,7 +172,7 @@ def test_the_metrics_of_an_apply_tell_what_it_did(office: Office) -> None:
 
 
 def test_a_plan_tells_what_is_to_be_done_and_leaves_the_lines_of_the_last_apply(office: Office) -> None:
-    office.adjust("monitor", metrics_file="n.prom")
+    office.configure("monitor", metrics_file="n.prom")
     office.settle()
     applied = figures(office, "apply")
     one_gone(office)
@@ -194,7 +196,7 @@ BAD_ENDS: dict[str, tuple[Callable[[Office], None], int]] = {
 def test_a_failed_run_keeps_the_time_of_the_last_success(
     office: Office, spoil: Callable[[Office], None], code: int
 ) -> None:
-    office.adjust("monitor", metrics_file="n.prom")
+    office.configure("monitor", metrics_file="n.prom")
     office.settle()
     before = figures(office, "apply")
     spoil(office)
@@ -212,15 +214,15 @@ def test_a_failed_run_keeps_the_time_of_the_last_success(
 
 
 def test_a_first_run_that_fails_tells_no_success(office: Office) -> None:
-    office.adjust("monitor", metrics_file="n.prom")
+    office.configure("monitor", metrics_file="n.prom")
     nowhere(office)
     assert office.apply().code == 1
     assert "last_success_timestamp_seconds" not in figures(office, "apply")
 
 
 def test_removals_that_are_withheld_are_pending(office: Office) -> None:
-    office.adjust("monitor", metrics_file="n.prom")
-    office.adjust("safety", on_refusal="withhold")
+    office.configure("monitor", metrics_file="n.prom")
+    office.configure("safety", on_refusal="withhold")
     office.settle()
     all_gone(office)
     assert office.apply().code == 3
@@ -230,8 +232,8 @@ def test_removals_that_are_withheld_are_pending(office: Office) -> None:
 
 
 def test_deletions_that_are_due_and_deferred_are_pending(office: Office) -> None:
-    office.adjust("monitor", metrics_file="n.prom")
-    office.adjust("safety", max_removals=1, max_removals_percent=0)
+    office.configure("monitor", metrics_file="n.prom")
+    office.configure("safety", max_removals=1, max_removals_percent=0)
     office.settle()
     for number in range(2):
         office.people.disable(office.duo(user(number)))
@@ -244,7 +246,7 @@ def test_deletions_that_are_due_and_deferred_are_pending(office: Office) -> None
 
 
 def test_the_metrics_file_is_readable_by_all_and_leaves_no_draft(office: Office) -> None:
-    office.adjust("monitor", metrics_file="metrics/n.prom")
+    office.configure("monitor", metrics_file="metrics/n.prom")
     folder = office.folder / "metrics"
     folder.mkdir()
     assert office.apply().code == 0
@@ -262,7 +264,7 @@ UNWRITABLE = {
 @pytest.mark.parametrize("path", UNWRITABLE.values(), ids=UNWRITABLE)
 def test_a_metrics_file_that_cannot_be_written_is_one_warning(office: Office, path: str) -> None:
     (office.folder / "taken").mkdir()
-    office.adjust("monitor", metrics_file=path)
+    office.configure("monitor", metrics_file=path)
     for done, code in ((office.apply(), 0), (office.plan("--detailed-exitcode"), 0)):
         assert done.code == code
         assert len(warnings(done)) == 1
@@ -327,7 +329,7 @@ def test_a_clock_that_was_set_back_makes_no_negative_duration() -> None:
 
 
 def test_a_good_run_is_pinged_at_the_address_itself_and_a_bad_one_below_it(office: Office, ear: Ear) -> None:
-    office.adjust("monitor", ping_url=f"http://{ear.place}/ping/{HUSH}?rid=1&x=/")
+    office.configure("monitor", ping_url=f"http://{ear.place}/ping/{HUSH}?rid=1&x=/")
     office.settle()
     assert ear.requests == [f"GET /ping/{HUSH}?rid=1&x=/"] * 2
     ear.heard.clear()
@@ -380,7 +382,7 @@ def test_a_ping_that_fails_is_one_warning_without_its_address(
     if spoil is deaf:
         monkeypatch.setattr(monitor, "_PING_SECONDS", 0.05)
     why = spoil(ear)
-    office.adjust("monitor", ping_url=f"http://{ear.place}/{HUSH}")
+    office.configure("monitor", ping_url=f"http://{ear.place}/{HUSH}")
     good = office.apply("--log-level", "debug")
     nowhere(office)
     bad = office.apply("--log-level", "debug", "--log-format", "json")
@@ -394,7 +396,7 @@ def test_a_ping_that_fails_is_one_warning_without_its_address(
 def test_nobody_waits_long_for_a_server_that_dawdles(office: Office, ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(monitor, "_MOST_SECONDS", 0.05)
     ear.status = 0
-    office.adjust("monitor", ping_url=f"http://{ear.place}/{HUSH}", notify=[f"json://{ear.place}/{HUSH}?rto=60"])
+    office.configure("monitor", ping_url=f"http://{ear.place}/{HUSH}", notify=[f"json://{ear.place}/{HUSH}?rto=60"])
     nowhere(office)
     done = office.apply()
     assert done.code == 1
@@ -412,7 +414,7 @@ def test_an_interrupt_ends_the_waiting_and_not_otherwise_the_run(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(monitor, "_result", interrupted)
-    office.adjust("monitor", ping_url=f"http://{ear.place}/")
+    office.configure("monitor", ping_url=f"http://{ear.place}/")
     done = office.apply()
     assert done.code == 0
     assert len(warnings(done)) == 1
@@ -424,14 +426,14 @@ def test_a_ping_sends_no_password_that_netrc_has(
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login me password mine\n", "utf-8")
     monkeypatch.setenv("NETRC", str(netrc))
-    office.adjust("monitor", ping_url=f"http://{ear.place}/")
+    office.configure("monitor", ping_url=f"http://{ear.place}/")
     assert office.apply().code == 0
     (headers,) = ear.headers
     assert "Authorization" not in headers
 
 
 def test_a_run_that_finds_the_lock_taken_pings_nothing(office: Office, ear: Ear) -> None:
-    office.adjust("monitor", ping_url=f"http://{ear.place}/", metrics_file="n.prom")
+    office.configure("monitor", ping_url=f"http://{ear.place}/", metrics_file="n.prom")
     tenant = tenant_of(load(Path(office.write_config())))
     with lock.held(office.ledger, tenant, 0, AT):
         assert office.apply().code == 5
@@ -444,14 +446,14 @@ def test_an_interrupted_run_is_a_failure(office: Office, ear: Ear, monkeypatch: 
         raise KeyboardInterrupt
 
     monkeypatch.setattr(plan, "make_plan", interrupted)
-    office.adjust("monitor", ping_url=f"http://{ear.place}/")
+    office.configure("monitor", ping_url=f"http://{ear.place}/")
     assert office.apply().code == 130
     assert ear.requests == ["GET /fail"]
 
 
 def test_a_run_for_single_people_says_nothing_of_the_job_that_keeps_everybody_in_step(office: Office, ear: Ear) -> None:
-    office.adjust("monitor", ping_url=f"http://{ear.place}/ping", metrics_file="n.prom")
-    office.adjust("monitor", notify=[f"json://{ear.place}/message"])
+    office.configure("monitor", ping_url=f"http://{ear.place}/ping", metrics_file="n.prom")
+    office.configure("monitor", notify=[f"json://{ear.place}/message"])
     assert office.apply("--only", user(0)).code == 0
     assert office.apply("--only", "nobody").code == 64
     assert ear.requests == ["POST /message"], "but of what went wrong there are messages"
@@ -459,7 +461,7 @@ def test_a_run_for_single_people_says_nothing_of_the_job_that_keeps_everybody_in
 
 
 def test_a_plan_on_a_terminal_tells_nobody(office: Office, ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
-    office.adjust("monitor", ping_url=f"http://{ear.place}/", metrics_file="n.prom")
+    office.configure("monitor", ping_url=f"http://{ear.place}/", metrics_file="n.prom")
     monkeypatch.setattr(session, "sys", SimpleNamespace(stderr=SimpleNamespace(isatty=lambda: True)))
     assert office.plan("--quiet").code == 0
     assert ear.requests == []
@@ -474,7 +476,7 @@ def test_nobody_is_told_that_the_operator_said_no(office: Office, ear: Ear, monk
             return True
 
     monkeypatch.setattr(sys, "stdin", Terminal("no\n"))
-    office.adjust("monitor", ping_url=f"http://{ear.place}/")
+    office.configure("monitor", ping_url=f"http://{ear.place}/")
     assert office.run("apply").code == 3
     assert ear.requests == []
 
@@ -483,14 +485,14 @@ def test_nobody_is_told_that_the_operator_said_no(office: Office, ear: Ear, monk
 
 
 def test_a_run_without_anything_to_tell_sends_no_message(office: Office, ear: Ear) -> None:
-    office.adjust("monitor", notify=[f"json://{ear.place}/"])
+    office.configure("monitor", notify=[f"json://{ear.place}/"])
     office.settle()
     assert ear.heard == []
 
 
 def test_removals_are_told_as_planned_and_as_carried_out(office: Office, ear: Ear) -> None:
-    office.adjust("monitor", notify=[f"json://{ear.place}/{HUSH}"])
-    office.adjust("state", tenant="acme")
+    office.configure("monitor", notify=[f"json://{ear.place}/{HUSH}"])
+    office.configure("state", tenant="acme")
     office.settle()
     one_gone(office)
     assert office.plan().code == 0
@@ -505,7 +507,7 @@ def test_removals_are_told_as_planned_and_as_carried_out(office: Office, ear: Ea
 def test_a_refusal_is_told_with_its_guards(office: Office, ear: Ear) -> None:
     office.settle()
     all_gone(office)
-    office.adjust("monitor", notify=[f"json://{ear.place}/"], notify_on=["refusal"])
+    office.configure("monitor", notify=[f"json://{ear.place}/"], notify_on=["refusal"])
     assert office.apply().code == 3
     (message,) = ear.messages
     assert message["title"].endswith(": refused for safety")
@@ -517,7 +519,7 @@ def test_a_refusal_is_told_with_its_guards(office: Office, ear: Ear) -> None:
 
 
 def test_a_failure_is_told_with_its_reason_and_cure(office: Office, ear: Ear) -> None:
-    office.adjust("monitor", notify=[f"json://{ear.place}/"])
+    office.configure("monitor", notify=[f"json://{ear.place}/"])
     wrong_token(office)
     assert office.apply().code == 6
     (message,) = ear.messages
@@ -533,8 +535,8 @@ def test_a_run_that_was_applied_in_part_is_told_in_numbers(office: Office, ear: 
             return HttpResponse(400, b"{}", ())
         return serve(request)
 
-    office.meddle("scim", refuse_one)
-    office.adjust("monitor", notify=[f"json://{ear.place}/"], metrics_file="n.prom")
+    office.box.intercept("scim", refuse_one)
+    office.configure("monitor", notify=[f"json://{ear.place}/"], metrics_file="n.prom")
     assert office.apply().code == 4
     (message,) = ear.messages
     assert "6 changes applied, 2 failed, 0 skipped" in message["message"]
@@ -543,7 +545,7 @@ def test_a_run_that_was_applied_in_part_is_told_in_numbers(office: Office, ear: 
 
 
 def test_a_message_names_nobody(office: Office, ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
-    office.adjust("monitor", notify=[f"json://{ear.place}/"])
+    office.configure("monitor", notify=[f"json://{ear.place}/"])
     assert office.run("plan", "--out", office.folder / "saved").code == 0
     office.native(user(0))
     stale = office.run("apply", office.folder / "saved")
@@ -577,7 +579,7 @@ def test_a_message_that_fails_is_one_warning_without_its_address(
 ) -> None:
     office.settle()
     one_gone(office)
-    office.adjust("monitor", notify=[address, f"json://{ear.place}/{HUSH}"])
+    office.configure("monitor", notify=[address, f"json://{ear.place}/{HUSH}"])
     good = office.apply("--log-level", "debug")
     nowhere(office)
     bad = office.apply("--log-level", "debug", "--log-format", "json")
@@ -591,14 +593,14 @@ def test_a_message_that_fails_is_one_warning_without_its_address(
 
 def test_without_apprise_one_warning_says_how_to_install_it(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "apprise", None)
-    office.adjust("monitor", notify=["json://127.0.0.1:1", "json://127.0.0.1:2"])
+    office.configure("monitor", notify=["json://127.0.0.1:1", "json://127.0.0.1:2"])
     (line,) = warnings(office.apply())
     wrong_token(office)
     done = office.apply()
     assert done.code == 6
     assert warnings(done) == [line], "also before there is anything to tell"
     assert "pip install '.[notify]'" in line
-    assert "pip install '.[notify]'" in office.run("check").said
+    assert "pip install '.[notify]'" in office.run("check").printed
 
 
 def test_a_bug_in_here_is_one_warning_too(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -606,7 +608,7 @@ def test_a_bug_in_here_is_one_warning_too(office: Office, monkeypatch: pytest.Mo
         raise KeyError(HUSH)
 
     monkeypatch.setattr(monitor, "_ended", failing)
-    office.adjust("monitor", metrics_file="n.prom")
+    office.configure("monitor", metrics_file="n.prom")
     done = office.apply()
     assert done.code == 0
     assert warnings(done) == ["warning: [monitor]: nobody could be told of this run (KeyError)."]
@@ -621,7 +623,7 @@ def test_a_run_without_apprise_wanted_never_loads_it(office: Office, monkeypatch
         return real(name, *more)
 
     monkeypatch.setattr(builtins, "__import__", watching)
-    office.adjust("monitor", notify=["json://127.0.0.1:1"])
+    office.configure("monitor", notify=["json://127.0.0.1:1"])
     assert office.apply().code == 0
     assert "ninjasync.runs.monitor" in asked
     assert "apprise" not in asked
@@ -632,8 +634,8 @@ def test_a_run_without_apprise_wanted_never_loads_it(office: Office, monkeypatch
 
 def test_the_token_is_told_of_once_at_each_stage_however_often_there_is_a_run(office: Office, ear: Ear) -> None:
     left = 32
-    office.adjust("ninjaone", token_expires=str((datetime.now(UTC) + timedelta(days=left)).date()))
-    office.adjust("monitor", notify=[f"json://{ear.place}/"])
+    office.configure("ninjaone", token_expires=str((datetime.now(UTC) + timedelta(days=left)).date()))
+    office.configure("monitor", notify=[f"json://{ear.place}/"])
     told = []
     while left > -3:
         for _ in range(2 if left < 8 else 1):
@@ -648,9 +650,9 @@ def test_the_token_is_told_of_once_at_each_stage_however_often_there_is_a_run(of
 
 
 def test_a_message_on_the_token_says_when_and_what_to_do(office: Office, ear: Ear) -> None:
-    office.adjust("monitor", notify=[f"json://{ear.place}/"])
+    office.configure("monitor", notify=[f"json://{ear.place}/"])
     for days in (3, -1):
-        office.adjust("ninjaone", token_expires=str((datetime.now(UTC) + timedelta(days=days)).date()))
+        office.configure("ninjaone", token_expires=str((datetime.now(UTC) + timedelta(days=days)).date()))
         assert office.plan().code == 0
     soon, late = ear.messages
     assert "The SCIM token expires in 3 days. Make a new one" in soon["message"]
@@ -658,10 +660,10 @@ def test_a_message_on_the_token_says_when_and_what_to_do(office: Office, ear: Ea
 
 
 def test_without_a_ledger_the_token_is_told_of_on_the_days_of_the_stages(office: Office, ear: Ear) -> None:
-    office.adjust("state", path="config.toml/ledger")
-    office.adjust("monitor", notify=[f"json://{ear.place}/"])
+    office.configure("state", path="config.toml/ledger")
+    office.configure("monitor", notify=[f"json://{ear.place}/"])
     for days in (30, 29, 14):
-        office.adjust("ninjaone", token_expires=str((datetime.now(UTC) + timedelta(days=days)).date()))
+        office.configure("ninjaone", token_expires=str((datetime.now(UTC) + timedelta(days=days)).date()))
         assert office.plan().code == 0
     assert len(ear.messages) == 2
 
@@ -703,7 +705,7 @@ def test_a_ping_url_may_have_a_query(make_config: Callable[..., Config], url: st
 def test_check_has_a_line_on_monitoring_and_tells_nobody(
     office: Office, keys: dict[str, Any], color: str, told: str
 ) -> None:
-    office.adjust("monitor", **keys)
+    office.configure("monitor", **keys)
     done = office.run("check", "--format", "json")
     (line,) = (one for one in done.json["checks"] if one["name"] == "monitoring")
     assert line["color"] == color

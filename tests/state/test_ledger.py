@@ -28,18 +28,19 @@ from ninjasync.planning.planner import Moment
 from ninjasync.runs import plan
 from ninjasync.runs.journal import LedgerJournal
 from ninjasync.sandbox.company.people import Company
-from ninjasync.sandbox.exchange import HttpRequest, HttpResponse
+from ninjasync.sandbox.exchange import HttpRequest, HttpResponse, Service
 from ninjasync.sandbox.ninjaone.schema import USER
 from ninjasync.sandbox.ninjaone.store import NinjaOne
 from ninjasync.state import sqlite
 from ninjasync.state.ledger import Ledger
+from tests.support.company import END_USERS, TECHNICIANS, populate, staff, user
 from tests.support.contexts import now
-from tests.support.office import END_USERS, TECHNICIANS, Office, Serve, populate, staff, user
+from tests.support.office import Office
 
 
 @pytest.fixture
 def office(tmp_path: Path) -> Iterator[Office]:
-    with Office(tmp_path) as made:
+    with Office(tmp_path, staff(5, 0)) as made:
         yield made
 
 
@@ -47,7 +48,7 @@ def office(tmp_path: Path) -> Iterator[Office]:
 
 
 def test_the_ledger_is_an_sqlite_file_of_mode_0600_in_wal_that_says_its_version(office: Office) -> None:
-    office.adjust("state", path="a new folder/ledger.sqlite3")
+    office.configure("state", path="a new folder/ledger.sqlite3")
     before = os.umask(0)
     try:
         office.settle()
@@ -66,7 +67,7 @@ def test_the_ledger_is_an_sqlite_file_of_mode_0600_in_wal_that_says_its_version(
 def test_by_default_it_lies_in_the_platforms_state_folder(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(office.folder / "state"))
     monkeypatch.setenv("HOME", str(office.folder))
-    office.adjust("state", path=None)
+    office.configure("state", path=None)
 
     assert office.plan().code == 0
 
@@ -166,10 +167,10 @@ def test_a_damaged_newer_or_foreign_ledger_is_exit_1_and_never_a_fresh_start(off
     for command in commands:
         ran = office.run(command[0], *command[1:])
 
-        assert ran.code == 1, (command, ran.said)
+        assert ran.code == 1, (command, ran.printed)
         assert re.search(sentence, ran.err), ran.err
         assert str(office.ledger) in ran.err
-        assert "Traceback" not in ran.said
+        assert "Traceback" not in ran.printed
         assert len(ran.err.strip().splitlines()) == 2  # what failed, and what to do next
     assert office.writes() == []
     assert unseen or office.ledger.read_bytes() == left  # it is not ours to mend, or it is evidence
@@ -185,7 +186,7 @@ def test_a_folder_in_the_ledgers_place_is_no_ledger(office: Office) -> None:
 
 def test_where_no_ledger_can_be_made_plan_works_with_a_warning_and_apply_exits_1(office: Office) -> None:
     (office.folder / "file").touch()
-    office.adjust("state", path="file/ledger.sqlite3")
+    office.configure("state", path="file/ledger.sqlite3")
     expected = {user(number): "create" for number in range(5)}
 
     planned, done, told = office.plan(), office.apply(), office.run("history")
@@ -193,7 +194,7 @@ def test_where_no_ledger_can_be_made_plan_works_with_a_warning_and_apply_exits_1
     assert (planned.code, planned.actions()) == (0, expected)
     assert any("ledger" in warning for warning in planned.json["warnings"])
     assert done.code == 1
-    assert "[state] path" in done.said
+    assert "[state] path" in done.printed
     assert office.writes() == []
     assert told.code in (0, 1)
 
@@ -217,7 +218,7 @@ def as_nobody() -> Iterator[Path]:
 
 
 def test_a_ledger_that_may_only_be_read_is_read_by_plan_which_warns_and_ends_apply(as_nobody: Path) -> None:
-    with Office(as_nobody) as office:
+    with Office(as_nobody, staff(5, 0)) as office:
         office.settle()
         erased = office.duo(user(0))
         office.people.erase(erased)
@@ -232,7 +233,7 @@ def test_a_ledger_that_may_only_be_read_is_read_by_plan_which_warns_and_ends_app
             as_nobody.chmod(0o777)
 
         # What only the ledger knows is known: whose account it is that Duo has no user for.
-        assert planned.code == 0, planned.said
+        assert planned.code == 0, planned.printed
         assert planned.actions() == {user(0): "deactivate"}
         assert any("cannot be written" in warning for warning in planned.json["warnings"])
         assert done.code == 1
@@ -254,7 +255,7 @@ def test_a_ledger_deleted_between_two_runs_removes_nobody_who_has_not_left_and_d
         office.people.set_attribute(office.duo(user(3)), "userType", "chef")
         office.people.set_email(office.duo(user(4)), "four.new@example.com")
         office.people.rename_group(office.people.group_named(END_USERS), "Staff")
-        office.adjust("scope", groups=[TECHNICIANS, "Staff"])
+        office.configure("scope", groups=[TECHNICIANS, "Staff"])
         office.lose_ledger()
 
         done = office.apply()
@@ -295,9 +296,9 @@ def two(tmp_path: Path) -> Iterator[tuple[Office, Office]]:
     for number in range(3):
         other_people.hire(f"Other{number}", "Two", groups=["Other Users"], user_type="endUser", organization="9")
     (tmp_path / "other").mkdir()
-    with Office(tmp_path) as one, Office(tmp_path / "other", other_people, NinjaOne()) as other:
-        other.adjust("ninjaone", endpoint_url=one.box.scim_url + "/", secret_token=one.box.token)
-        other.adjust("scope", groups=["Other Users"])
+    with Office(tmp_path, staff(5, 0)) as one, Office(tmp_path / "other", other_people, NinjaOne()) as other:
+        other.configure("ninjaone", endpoint_url=one.box.scim_url + "/", secret_token=one.box.token)
+        other.configure("scope", groups=["Other Users"])
         other.ninjaone = one.ninjaone
         yield one, other
 
@@ -308,7 +309,7 @@ def test_two_tenants_with_one_endpoint_never_touch_each_others_accounts(
 ) -> None:
     one, other = two
     if shared:
-        other.adjust("state", path=str(one.ledger))
+        other.configure("state", path=str(one.ledger))
     one.settle()
     assert other.apply().code == 0
     theirs = {row["id"]: dict(row) for row in one.ninjaone.users.values() if "@other" in row["userName"]}
@@ -322,7 +323,7 @@ def test_two_tenants_with_one_endpoint_never_touch_each_others_accounts(
     # All but one leave the other company; ours are as they were.
     for id_ in list(other.people.users)[:2]:
         other.people.disable(id_)
-    other.adjust("safety", min_source_percent=0)
+    other.configure("safety", min_source_percent=0)
     assert other.apply().code == 0
     assert {id_: dict(one.ninjaone.users[id_]) for id_ in ours} == ours
     assert sum(one.ninjaone.users[id_]["active"] for id_ in theirs) == 1
@@ -339,14 +340,14 @@ def test_two_tenants_with_one_endpoint_never_touch_each_others_accounts(
 
 def test_one_duo_with_two_tenant_names_keeps_to_the_accounts_of_each(office: Office) -> None:
     office.people.hire("Tech", "One", groups=[TECHNICIANS], user_type="technician")
-    office.adjust("state", tenant="south")
-    office.adjust("scope", groups=[END_USERS])
+    office.configure("state", tenant="south")
+    office.configure("scope", groups=[END_USERS])
     office.settle()
     south = office.snapshot()
 
     # To the north all of these are out of scope, and their ids are in this very Duo read.
-    office.adjust("state", tenant="north")
-    office.adjust("scope", groups=[TECHNICIANS])
+    office.configure("state", tenant="north")
+    office.configure("scope", groups=[TECHNICIANS])
     done = office.apply()
     assert (done.code, done.actions()) == (0, {"tech.one@example.com": "create"})
     assert json.loads(south)[0].items() <= json.loads(office.snapshot())[0].items()
@@ -361,8 +362,8 @@ def test_one_duo_with_two_tenant_names_keeps_to_the_accounts_of_each(office: Off
     before = office.account(user(0))
 
     # And the other way round.
-    office.adjust("state", tenant="south")
-    office.adjust("scope", groups=[END_USERS])
+    office.configure("state", tenant="south")
+    office.configure("scope", groups=[END_USERS])
     assert office.plan().json["changes"] == []
     assert office.account(user(0)) == before
 
@@ -375,7 +376,7 @@ def test_history_tells_of_every_run_the_latest_first(office: Office) -> None:
     assert json.loads(office.run("history", "--format", "json").out)["runs"] == []
     office.apply()
     office.people.disable(office.duo(user(0)))
-    office.adjust("safety", max_removals=0, max_removals_percent=0)
+    office.configure("safety", max_removals=0, max_removals_percent=0)
     assert office.apply().code == 3
 
     runs = json.loads(office.run("history", "--format", "json").out)["runs"]
@@ -427,7 +428,7 @@ def test_history_shows_what_failed_and_why(office: Office) -> None:
     office.settle()
     office.people.set_email(office.duo(user(0)), "nowhere@example.com")
     office.plan("--out", office.folder / "plan")
-    office.meddle("scim", lambda request, serve: _refuse(request.method) or serve(request))
+    office.box.intercept("scim", lambda request, serve: _refuse(request.method) or serve(request))
 
     assert office.run("apply", office.folder / "plan").code == 4
 
@@ -445,24 +446,24 @@ def _refuse(method: str) -> HttpResponse | None:
 
 def test_history_belongs_to_the_tenant(office: Office) -> None:
     office.apply()
-    office.adjust("state", tenant="north")
+    office.configure("state", tenant="north")
 
     assert office.run("history").out == "Tenant north\nNo runs yet.\n"
 
 
 def test_a_run_that_ended_by_an_error_is_in_the_history_and_not_taken_for_a_killed_one(office: Office) -> None:
-    office.adjust("duo", secret_key="wrong-secret")
+    office.configure("duo", secret_key="wrong-secret")
     assert office.apply().code == 6
 
     runs = json.loads(office.run("history", "--format", "json").out)["runs"]
 
     assert [(run["exit_code"], run["counts"]) for run in runs] == [(6, {})]
-    office.adjust("duo", secret_key=office.box.secret_key)
+    office.configure("duo", secret_key=office.box.secret_key)
     assert office.plan().json["warnings"] == [] or "cut short" not in " ".join(office.plan().json["warnings"])
 
 
 def test_runs_and_values_are_pruned_after_keep_history_days_but_ownership_never(office: Office) -> None:
-    office.adjust("state", keep_history_days=10)
+    office.configure("state", keep_history_days=10)
     office.settle()
     office.days_pass(9)
     office.people.users[office.duo(user(0))]["lastname"] = "Changed"
@@ -483,7 +484,7 @@ def test_runs_and_values_are_pruned_after_keep_history_days_but_ownership_never(
 
 
 def test_a_used_plan_stays_used_after_its_run_was_pruned(office: Office, tmp_path: Path) -> None:
-    office.adjust("state", keep_history_days=1)
+    office.configure("state", keep_history_days=1)
     office.plan("--out", tmp_path / "plan")
     assert office.run("apply", tmp_path / "plan").code == 0
     office.days_pass(5)
@@ -539,7 +540,7 @@ def test_accounts_that_a_person_deleted_in_ninjaone_are_made_anew_and_the_ledger
 
 
 def test_everything_that_a_populated_tenant_has_is_recorded_by_the_first_apply(tmp_path: Path) -> None:
-    people = staff(6)
+    people = staff(6, 0)
     ninjaone = NinjaOne(seed=9)
     populate(ninjaone, people)
     with Office(tmp_path, people, ninjaone) as office:
@@ -697,11 +698,11 @@ def test_a_plan_takes_what_another_run_makes_meanwhile_for_no_gap_in_the_list(
     office.people.hire("New", "Comer", groups=[END_USERS], user_type="endUser", organization="1")
     applied, begun = threading.Event(), list[HttpRequest]()
 
-    def apply_in_between(request: HttpRequest, serve: Serve) -> HttpResponse:
+    def apply_in_between(request: HttpRequest, serve: Service) -> HttpResponse:
         answer = serve(request)
         if request.path.endswith("/Users") and request.method == "GET" and not begun:
             begun.append(request)
-            with office.process("apply", "--yes") as other:  # this plan's list is made, and on its way
+            with office.spawn("apply", "--yes") as other:  # this plan's list is made, and on its way
                 other.communicate(timeout=60)
             applied.set()
         return answer
@@ -712,7 +713,7 @@ def test_a_plan_takes_what_another_run_makes_meanwhile_for_no_gap_in_the_list(
 
     moment_of = plan.moment_of
     monkeypatch.setattr(plan, "moment_of", look_later)
-    office.meddle("scim", apply_in_between)
+    office.box.intercept("scim", apply_in_between)
     planned = office.plan()
 
     assert not any("not trusted" in warning for warning in planned.json["warnings"])
@@ -775,11 +776,11 @@ def test_who_could_not_be_added_to_a_group_that_hides_its_members_is_added_later
     office.people.hire("Nora", "New", groups=[END_USERS], user_type="endUser", organization="4")
     refused = [("POST", "/Users"), ("PATCH", "/Groups/"), ("nothing", "")]
 
-    def refuse(request: HttpRequest, serve: Serve) -> HttpResponse:
+    def refuse(request: HttpRequest, serve: Service) -> HttpResponse:
         method, path = refused[0]
         return HttpResponse(400) if request.method == method and path in request.path else serve(request)
 
-    office.meddle("scim", refuse)
+    office.box.intercept("scim", refuse)
     assert office.apply().code == 4  # no account, so no membership
     del refused[0]
     assert office.apply().code == 4  # an account, and still no membership

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from ninjasync.sandbox.exchange import HttpRequest, HttpResponse
-from tests.support.office import Office, Serve, user
+from ninjasync.sandbox.exchange import HttpRequest, HttpResponse, Service
+from tests.support.command import wait_for
+from tests.support.company import staff, user
+from tests.support.office import Office
 
 WAIT = 30  # seconds, before a test that hangs is given up
 
@@ -25,9 +27,9 @@ class Gate:
     def __init__(self, office: Office) -> None:
         self.arrived, self.open = threading.Event(), threading.Event()
         self.writes = 0
-        office.meddle("scim", self._pass)
+        office.box.intercept("scim", self._pass)
 
-    def _pass(self, request: HttpRequest, serve: Serve) -> HttpResponse:
+    def _pass(self, request: HttpRequest, serve: Service) -> HttpResponse:
         if request.method != "GET":
             self.writes += 1
             self.arrived.set()
@@ -37,8 +39,8 @@ class Gate:
 
 @pytest.fixture
 def office(tmp_path: Path) -> Iterator[Office]:
-    with Office(tmp_path) as made:
-        made.adjust("run", parallelism=1)
+    with Office(tmp_path, staff(5, 0)) as made:
+        made.configure("run", parallelism=1)
         yield made
 
 
@@ -48,9 +50,9 @@ def gate(office: Office) -> Gate:
 
 
 @pytest.fixture
-def holder(office: Office, gate: Gate) -> Iterator[subprocess.Popen[str]]:
+def holder(office: Office, gate: Gate) -> Iterator[subprocess.Popen[bytes]]:
     """A run in the middle of its first write."""
-    with office.process("apply", "--yes") as process:
+    with office.spawn("apply", "--yes") as process:
         try:
             assert gate.arrived.wait(WAIT)
             yield process
@@ -60,18 +62,17 @@ def holder(office: Office, gate: Gate) -> Iterator[subprocess.Popen[str]]:
                 process.kill()
 
 
-def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
-    with process:
-        out, err = process.communicate(timeout=WAIT)
-    return process.returncode, " ".join((out + err).split())
+def ended(process: subprocess.Popen[bytes]) -> tuple[int, str]:
+    ran = wait_for(process, WAIT)
+    return ran.code, ran.printed
 
 
 def test_of_two_applies_at_once_the_second_exits_5_naming_the_holder_and_touches_nothing(
-    office: Office, gate: Gate, holder: subprocess.Popen[str]
+    office: Office, gate: Gate, holder: subprocess.Popen[bytes]
 ) -> None:
     before = len(office.box.requests)
 
-    code, said = ended(office.process("apply", "--yes"))
+    code, said = ended(office.spawn("apply", "--yes"))
 
     assert code == 5  # while the first one still holds it
     assert holder.poll() is None
@@ -83,11 +84,11 @@ def test_of_two_applies_at_once_the_second_exits_5_naming_the_holder_and_touches
     assert len(office.box.requests) == before  # nor did it read
     gate.open.set()
     assert ended(holder)[0] == 0
-    assert office.user_names() == {user(number) for number in range(5)}
+    assert office.accounts().keys() == {user(number) for number in range(5)}
 
 
 def test_a_saved_plan_needs_the_lock_like_any_other_apply(
-    office: Office, tmp_path: Path, gate: Gate, holder: subprocess.Popen[str]
+    office: Office, tmp_path: Path, gate: Gate, holder: subprocess.Popen[bytes]
 ) -> None:
     assert office.plan("--out", tmp_path / "plan").code == 0
 
@@ -96,12 +97,12 @@ def test_a_saved_plan_needs_the_lock_like_any_other_apply(
 
 
 def test_with_a_lock_timeout_it_waits_until_the_other_has_ended(
-    office: Office, tmp_path: Path, gate: Gate, holder: subprocess.Popen[str]
+    office: Office, tmp_path: Path, gate: Gate, holder: subprocess.Popen[bytes]
 ) -> None:
-    office.adjust(
+    office.configure(
         "ninjaone", secret_token={"command": ["sh", "-c", f"touch {tmp_path}/started; echo {office.box.token}"]}
     )
-    second = office.process("apply", "--yes", "--lock-timeout", str(WAIT))
+    second = office.spawn("apply", "--yes", "--lock-timeout", str(WAIT))
     with pytest.raises(subprocess.TimeoutExpired):
         second.wait(1)  # it neither gives up nor goes on
     assert gate.writes == 1
@@ -116,7 +117,7 @@ def test_with_a_lock_timeout_it_waits_until_the_other_has_ended(
 
 
 def test_a_lock_timeout_that_is_too_short_is_exit_5_as_one_json_document(
-    office: Office, holder: subprocess.Popen[str]
+    office: Office, holder: subprocess.Popen[bytes]
 ) -> None:
     done = office.apply("--lock-timeout", "0.2")
 
@@ -126,20 +127,20 @@ def test_a_lock_timeout_that_is_too_short_is_exit_5_as_one_json_document(
     assert [one.stat().st_mode & 0o077 for one in files] == [0]
 
 
-def test_a_killed_holder_frees_the_lock(office: Office, gate: Gate, holder: subprocess.Popen[str]) -> None:
+def test_a_killed_holder_frees_the_lock(office: Office, gate: Gate, holder: subprocess.Popen[bytes]) -> None:
     holder.send_signal(signal.SIGKILL)
     holder.wait(WAIT)
     gate.open.set()
 
     done = office.apply()
 
-    assert done.code == 0, done.said
+    assert done.code == 0, done.printed
     assert f"process {holder.pid}" in " ".join(done.json["warnings"])
-    assert office.user_names() == {user(number) for number in range(5)}
+    assert office.accounts().keys() == {user(number) for number in range(5)}
     assert office.plan().json["changes"] == []
 
 
-def test_a_plan_needs_no_lock_and_says_that_a_run_is_under_way(office: Office, holder: subprocess.Popen[str]) -> None:
+def test_a_plan_needs_no_lock_and_says_that_a_run_is_under_way(office: Office, holder: subprocess.Popen[bytes]) -> None:
     planned = office.plan()
 
     assert planned.code == 0
@@ -151,7 +152,7 @@ def test_a_plan_needs_no_lock_and_says_that_a_run_is_under_way(office: Office, h
 
 
 def test_a_plan_after_a_killed_run_says_that_it_is_unfinished(
-    office: Office, gate: Gate, holder: subprocess.Popen[str]
+    office: Office, gate: Gate, holder: subprocess.Popen[bytes]
 ) -> None:
     holder.send_signal(signal.SIGKILL)
     holder.wait(WAIT)
@@ -165,28 +166,28 @@ def test_a_plan_after_a_killed_run_says_that_it_is_unfinished(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_finishes_its_call_records_it_and_frees_the_lock(
-    office: Office, gate: Gate, holder: subprocess.Popen[str], number: signal.Signals
+    office: Office, gate: Gate, holder: subprocess.Popen[bytes], number: signal.Signals
 ) -> None:
     os.kill(holder.pid, number)
     assert holder.stderr is not None
-    assert "Stopping" in holder.stderr.readline()
+    assert b"Stopping" in holder.stderr.readline()
     gate.open.set()
 
     code, said = ended(holder)
 
     assert code == 130, said
     assert gate.writes == 1
-    assert len(office.user_names()) == 1
+    assert len(office.accounts().keys()) == 1
     done = office.apply()
     assert done.code == 0
     assert "cut short" not in " ".join(done.json["warnings"])  # it had been recorded
-    assert office.user_names() == {user(each) for each in range(5)}
+    assert office.accounts().keys() == {user(each) for each in range(5)}
 
 
-def test_the_locks_of_two_tenants_are_two(office: Office, holder: subprocess.Popen[str]) -> None:
-    office.adjust("state", tenant="north")
-    office.adjust("scope", groups=["NinjaOne Technicians"])
-    office.adjust("safety", min_source_percent=0)
+def test_the_locks_of_two_tenants_are_two(office: Office, holder: subprocess.Popen[bytes]) -> None:
+    office.configure("state", tenant="north")
+    office.configure("scope", groups=["NinjaOne Technicians"])
+    office.configure("safety", min_source_percent=0)
 
     # It does not stand in line behind the first tenant's run; nobody is in scope here, which is refused.
     assert office.apply().code == 3

@@ -9,15 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.world import World, staff
+from tests.support.company import staff
+from tests.support.office import Office
 
 # The schema of version 1, as it was made; version 2 differs by rows alone.
 VERSION_1 = (Path(__file__).parent / "ledger_version_1.sql").read_text("utf-8")
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path, staff(1, 3))
+def world(tmp_path: Path) -> Iterator[Office]:
+    made = Office(tmp_path, staff(3, 1)).start()
     yield made
     made.stop()
 
@@ -48,15 +49,15 @@ def meta(path: Path) -> dict[str, str]:
         return dict(ledger.execute("SELECT key, value FROM meta").fetchall())
 
 
-def close_ledger(world: World) -> Path:
+def close_ledger(world: Office) -> Path:
     """Return the ledger's path, with all of it in that one file."""
-    path = world.folder / "ledger.sqlite"
+    path = world.folder / "ledger.sqlite3"
     with closing(sqlite3.connect(path)) as ledger:
         ledger.execute("PRAGMA journal_mode=DELETE")
     return path
 
 
-def test_a_ledger_of_version_1_opens_and_the_next_plan_is_empty(world: World) -> None:
+def test_a_ledger_of_version_1_opens_and_the_next_plan_is_empty(world: Office) -> None:
     world.settle()
     path = close_ledger(world)
     make_older(path)
@@ -71,7 +72,7 @@ def test_a_ledger_of_version_1_opens_and_the_next_plan_is_empty(world: World) ->
     assert len(world.run("history", "--format", "json").json["runs"]) == 1
 
 
-def test_a_ledger_of_version_1_is_read_as_it_stands_by_commands_that_do_not_write(world: World) -> None:
+def test_a_ledger_of_version_1_is_read_as_it_stands_by_commands_that_do_not_write(world: Office) -> None:
     world.settle()
     path = close_ledger(world)
     make_older(path)

@@ -12,23 +12,25 @@ import pytest
 
 from ninjasync.errors import RefusedForSafetyError
 from ninjasync.state import saved_plan
-from tests.support.office import END_USERS, TECHNICIANS, Office, Ran, only_gets, staff, user
+from tests.support.command import Ran
+from tests.support.company import END_USERS, TECHNICIANS, staff, user
+from tests.support.office import Office
 
 
 @pytest.fixture
 def office(tmp_path: Path) -> Iterator[Office]:
     """Nine people in step, then a change of every kind."""
     with Office(tmp_path, staff(8, 1)) as made:
-        made.adjust("safety", min_source_percent=0)
-        made.adjust("groups", removed="delete")
-        made.adjust("scope", groups=[TECHNICIANS, END_USERS, "Doomed", "Renamed"])
+        made.configure("safety", min_source_percent=0)
+        made.configure("groups", removed="delete")
+        made.configure("scope", groups=[TECHNICIANS, END_USERS, "Doomed", "Renamed"])
         doomed, renamed = made.people.found_group("Doomed"), made.people.found_group("Renamed")
         made.people.join(made.duo(user(7)), doomed)
         made.people.join(made.duo(user(7)), renamed)
         made.settle()
         made.people.disable(made.duo(user(5)))
         made.apply()
-        made.adjust("scope", groups=[TECHNICIANS, END_USERS, renamed])
+        made.configure("scope", groups=[TECHNICIANS, END_USERS, renamed])
         made.people.rename_group(renamed, "New Name")
         made.people.users[made.duo(user(0))]["lastname"] = "Changed"
         made.people.set_email(made.duo(user(1)), "one.new@example.com")
@@ -73,12 +75,12 @@ def test_a_saved_plan_is_applied_exactly_as_it_was_shown(office: Office, file: P
 
     done = office.run("apply", file, "--format", "json")
 
-    assert done.code == 0, done.said
+    assert done.code == 0, done.printed
     strip = [{k: v for k, v in one.items() if k not in ("outcome", "error")} for one in done.json["changes"]]
     assert strip == planned.json["changes"]
     assert done.json["result"] == {"applied": 10, "failed": 0, "skipped": 0, "exit_code": 0}
-    assert user(4) in office.user_names()
-    assert "even.newer@example.com" not in office.user_names()
+    assert user(4) in office.accounts()
+    assert "even.newer@example.com" not in office.accounts()
     assert office.account(user(0))["name"]["familyName"] == "Changed"
     assert office.account(user(2))["active"] is False
     assert office.account(user(5))["active"] is True
@@ -143,7 +145,7 @@ def _native(office: Office, name: str) -> None:
 def test_a_saved_plan_is_stale_once_anything_that_it_touches_has_moved_and_names_it(
     office: Office, file: Path, what: str, page_size: int
 ) -> None:
-    office.adjust("ninjaone.dialect", page_size=page_size)
+    office.configure("ninjaone.dialect", page_size=page_size)
     move, name = MOVES[what]
     save(office, file)
     move(office)
@@ -170,7 +172,7 @@ def test_each_object_that_moved_is_named(office: Office, file: Path) -> None:
     done = office.run("apply", file)
 
     for what in ("an updated account's name", "a group's members", "a leaver's activity"):
-        assert MOVES[what][1] in done.said
+        assert MOVES[what][1] in done.printed
 
 
 def test_what_a_plan_does_not_touch_may_move(office: Office, file: Path) -> None:
@@ -190,7 +192,7 @@ def test_a_plan_is_applied_once(office: Office, file: Path) -> None:
     again = office.run("apply", file)
 
     assert again.code == 3
-    assert "already" in again.said
+    assert "already" in again.printed
     assert (office.writes(), office.snapshot()) == ([], before)
 
 
@@ -260,7 +262,7 @@ def test_apply_and_show_exit_with_3_on_a_changed_plan(office: Office, file: Path
             done = office.run(command, file)
 
             assert (done.code, done.out) == (3, "")
-            assert "changed" in done.said or "no saved plan" in done.said
+            assert "changed" in done.printed or "no saved plan" in done.printed
     assert not office.asked_anything()
 
 
@@ -273,15 +275,15 @@ def test_what_is_no_plan_or_not_there_is_refused_or_fails(office: Office, file: 
 
 
 OTHERS: dict[str, Callable[[Office], None]] = {
-    "tenant": lambda office: office.adjust("state", tenant="north"),
-    "Duo account": lambda office: office.adjust("duo", api_hostname="https://api-2.duosecurity.com"),
-    "endpoint": lambda office: office.adjust("ninjaone", endpoint_url=office.box.scim_url + "/other"),
-    "[scope]": lambda office: office.adjust("scope", exclude_users=["nobody@example.com"]),
-    "[attributes]": lambda office: office.adjust("attributes", title="notes"),
-    "[groups]": lambda office: office.adjust("groups", removed="keep"),
-    "[deprovision]": lambda office: office.adjust("deprovision", delete_after_days=31),
-    "[safety]": lambda office: office.adjust("safety", max_removals=4),
-    "[ninjaone.dialect]": lambda office: office.adjust("ninjaone.dialect", patch_op_case="title"),
+    "tenant": lambda office: office.configure("state", tenant="north"),
+    "Duo account": lambda office: office.configure("duo", api_hostname="https://api-2.duosecurity.com"),
+    "endpoint": lambda office: office.configure("ninjaone", endpoint_url=office.box.scim_url + "/other"),
+    "[scope]": lambda office: office.configure("scope", exclude_users=["nobody@example.com"]),
+    "[attributes]": lambda office: office.configure("attributes", title="notes"),
+    "[groups]": lambda office: office.configure("groups", removed="keep"),
+    "[deprovision]": lambda office: office.configure("deprovision", delete_after_days=31),
+    "[safety]": lambda office: office.configure("safety", max_removals=4),
+    "[ninjaone.dialect]": lambda office: office.configure("ninjaone.dialect", patch_op_case="title"),
 }
 
 
@@ -295,7 +297,7 @@ def test_a_plan_of_another_tenant_endpoint_or_configuration_is_refused(office: O
 
         assert done.code == 3, what
         tenant = what in ("tenant", "Duo account", "endpoint")
-        assert ("another tenant" if tenant else "another configuration") in done.said
+        assert ("another tenant" if tenant else "another configuration") in done.printed
         office.config = copy.deepcopy(as_it_was)
     assert not office.asked_anything()
     assert office.run("apply", file).code == 0  # none of these used it up
@@ -303,10 +305,10 @@ def test_a_plan_of_another_tenant_endpoint_or_configuration_is_refused(office: O
 
 def test_settings_that_no_plan_depends_on_may_change(office: Office, file: Path) -> None:
     save(office, file)
-    office.adjust("run", parallelism=2, retries=3)
-    office.adjust("ninjaone", timeout=11, rate_limit=1000)
-    office.adjust("state", keep_history_days=9)
-    office.adjust("duo", timeout=11)
+    office.configure("run", parallelism=2, retries=3)
+    office.configure("ninjaone", timeout=11, rate_limit=1000)
+    office.configure("state", keep_history_days=9)
+    office.configure("duo", timeout=11)
 
     assert office.run("apply", file).code == 0
 
@@ -315,7 +317,7 @@ def test_settings_that_no_plan_depends_on_may_change(office: Office, file: Path)
 
 
 def too_many_leavers(office: Office) -> None:
-    office.adjust("safety", max_removals=0, max_removals_percent=0)
+    office.configure("safety", max_removals=0, max_removals_percent=0)
 
 
 def test_a_refused_plan_is_saved_too_and_can_be_shown_but_not_applied(office: Office, file: Path) -> None:
@@ -338,7 +340,7 @@ def test_an_approval_on_the_command_line_lifts_the_guard_of_a_saved_plan(office:
 
     assert office.run("apply", file, "--approve-member-removals", "9").code == 3
     assert office.run("apply", file, "--approve-removals", "0").code == 3
-    assert only_gets(office) or not office.asked_anything()
+    assert office.only_read() or not office.asked_anything()
     # A refusal does not use it up.
     assert office.run("apply", file, "--approve-removals", "1").code == 0
     assert office.account(user(2))["active"] is False
@@ -363,7 +365,7 @@ def test_strict_in_the_file_and_on_the_command_line(office: Office, file: Path) 
 
 
 def test_a_plan_that_withholds_says_so_again_when_it_is_applied(office: Office, file: Path) -> None:
-    office.adjust("safety", max_removals=0, max_removals_percent=0, on_refusal="withhold")
+    office.configure("safety", max_removals=0, max_removals_percent=0, on_refusal="withhold")
     assert save(office, file).code == 3
 
     done = office.run("apply", file, "--format", "json")
@@ -372,7 +374,7 @@ def test_a_plan_that_withholds_says_so_again_when_it_is_applied(office: Office, 
     assert user(2) not in done.applied()
     assert user(0) in done.applied()
     assert office.account(user(2))["active"] is True
-    assert "new.comer@example.com" in office.user_names()
+    assert "new.comer@example.com" in office.accounts()
 
 
 def test_only_with_a_plan_file_is_64(office: Office, file: Path) -> None:
@@ -400,7 +402,7 @@ def test_a_plan_narrowed_by_only_is_applied_as_narrow(office: Office, file: Path
 def test_show_renders_the_very_plan_in_both_formats_also_a_stale_one(office: Office, file: Path, form: str) -> None:
     planned = office.run("plan", "--out", file, "--format", form)
     assert office.run("apply", file).code == 0
-    office.adjust("scope", groups=[END_USERS])
+    office.configure("scope", groups=[END_USERS])
     office.box.forget()
 
     shown = office.run("show", file, "--format", form)
