@@ -68,9 +68,12 @@ class Invocation:
 
     def color(self, *, error: bool = False) -> bool:
         """Whether to colour what goes to standard output, or to standard error."""
-        stream = sys.stderr if error else sys.stdout
         plain = self.no_color or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-        return not plain and stream.isatty() and (error or self.output is None)
+        return not plain and (sys.stderr.isatty() if error else self.writes_to_terminal())
+
+    def writes_to_terminal(self) -> bool:
+        """Whether the result goes to a terminal."""
+        return self.output is None and sys.stdout.isatty()
 
     def take_result_options(self, format: Format, output: Path | None = None, *, redact: bool = False) -> None:
         """Note how the result is rendered and where it goes; raises CommandLineError where it cannot go there."""

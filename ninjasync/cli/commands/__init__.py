@@ -58,6 +58,9 @@ COMMANDS = {
         "sandbox",
         _TRY_IT,
     ),
+    "manual": Entry(
+        "Show a page of the manual of this version, or list its pages.", "manual", "manual", "To learn more"
+    ),
     "demo": Entry(
         "Show the main job end to end on this machine alone: plan, apply, plan again (empty).", "demo", "demo", _TRY_IT
     ),
