@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from ninjasync.check.context import Sight
-from ninjasync.config.load import PREFIX
+from ninjasync.config.environment import PREFIX
 from ninjasync.config.schema import SecretReference
 from ninjasync.config.tenant import tenant_of
 from ninjasync.model.finding import Finding, green, red, yellow

@@ -1,10 +1,9 @@
 """From a TOML file and the environment to one ``Config``, with every mistake told at once.
 
-Knows where a configuration is looked for and how an environment variable names a
-key; what a key may be is ``config``'s affair.
+Knows where a configuration is looked for, which of its sources goes first, and how a mistake
+is told. What a key may be is in ``schema``.
 """
 
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -12,18 +11,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import platformdirs
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from ninjasync.config.fleet import FLEET_VARIABLE, defaults_for, read_toml
+from ninjasync.config.environment import find_unknown, names_keys, read_variables
+from ninjasync.config.fleet import defaults_for, read_toml
 from ninjasync.config.schema import Config, SecretReference, is_left_from_example
 from ninjasync.errors import ConfigurationError
 from ninjasync.model.attributes import nearest
 
-PREFIX = "NINJASYNC_"
-# Variables with our prefix that are not keys of the configuration.
-NOT_KEYS = {"NINJASYNC_CONFIG", "NINJASYNC_REDACT_KEY", FLEET_VARIABLE}
 # What of a URL may be a secret: what stands before the host, and what follows a question mark.
 _PASSWORD = re.compile(r"//[^/]*@|[?#][^']*")
 # Whoever knows a ping's or a notification's address can use it.
@@ -35,7 +33,6 @@ _REPLACED = {
     "[safety] privilege_changes": "max_privilege_changes and max_privilege_changes_percent; with both 0 each change "
     'needs --approve-privilege-changes, as with "confirm"',
 }
-_SECTIONS = tuple(name for name in Config.model_fields if name != "base")
 _REQUIRED_SECTIONS = ("duo", "ninjaone", "scope")
 
 
@@ -50,8 +47,8 @@ def load(path: Path | None = None, defaults: Mapping[str, Any] | None = None) ->
     if defaults is None:
         defaults = defaults_for(found) if found else {}
     in_file = _merge(defaults, in_file)
-    mistakes = [f"{name} in the environment: no such key{_nearest_variable(name)}" for name in _unknown_variables()]
-    merged = _merge(in_file, _from_environment())
+    mistakes = find_unknown(os.environ)
+    merged = _merge(in_file, read_variables(os.environ))
     for section in _REQUIRED_SECTIONS:
         merged.setdefault(section, {})
     try:
@@ -62,7 +59,7 @@ def load(path: Path | None = None, defaults: Mapping[str, Any] | None = None) ->
         where = str(found) if found else "the environment"
         raise ConfigurationError(
             f"The configuration in {where} has {len(mistakes)} mistake{'s' * (len(mistakes) > 1)}.",
-            "Mend the keys named above; ninjasync init --example shows every key.",
+            "Fix the keys named above; ninjasync init --example shows every key.",
             mistakes=tuple(mistakes),
         )
     base = found.resolve().parent if found else Path.cwd()
@@ -99,68 +96,19 @@ def find() -> Path | None:
     """Return the first configuration file that exists; None if the environment alone is to do."""
     if named := os.environ.get("NINJASYNC_CONFIG"):
         return Path(named)
-    import platformdirs
-
     places = [Path("config.toml")]
     with suppress(RuntimeError):  # there is no home folder
         places.append(Path(platformdirs.user_config_dir("ninjasync", appauthor=False)) / "config.toml")
     for place in places:
         if place.is_file():
             return place
-    if any(name.upper().startswith(PREFIX) and name.upper() not in NOT_KEYS for name in os.environ):
+    if names_keys(os.environ):
         return None
     looked = ", ".join(str(place.absolute()) for place in places)
     raise ConfigurationError(
         f"No configuration found; looked at $NINJASYNC_CONFIG, {looked}.",
         "Name one with --config FILE, or write one with: ninjasync init.",
     )
-
-
-def _from_environment() -> dict[str, Any]:
-    """Return what variables with our prefix say, as far as they may be keys; lists and tables are JSON."""
-    if not any(map(_may_be_key, os.environ)):
-        return {}
-    # A file alone is the common case, and to import this takes 10 ms.
-    from pydantic_settings import BaseSettings, SettingsConfigDict
-    from pydantic_settings.sources import EnvSettingsSource
-
-    class Environment(EnvSettingsSource):
-        """What does not parse as JSON is left for validation to refuse by its key."""
-
-        def decode_complex_value(self, field_name: str, field: FieldInfo | None, value: Any) -> Any:
-            # A secret may look like a number: only what starts as a list or a table is JSON.
-            if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
-                try:
-                    return json.loads(value)
-                except (ValueError, RecursionError):
-                    return value
-            return value
-
-    class Keys(BaseSettings):
-        """The configuration's fields, as pydantic-settings wants them declared."""
-
-        model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", env_ignore_empty=True)
-        __annotations__ = {name: Config.model_fields[name].annotation for name in _SECTIONS}
-
-    return Environment(Keys)()
-
-
-def expect_no_keys_in_environment() -> None:
-    """Raise ConfigurationError where a variable would override a key of every tenant of a fleet."""
-    found = sorted(
-        name
-        for name in os.environ
-        if _may_be_key(name) and name.upper().removeprefix(PREFIX).split("__")[0].lower() in _SECTIONS and "__" in name
-    )
-    if found:
-        raise ConfigurationError(
-            f"{', '.join(found)} in the environment would change every tenant of the fleet.",
-            "Unset it; what all tenants share belongs into the file that [fleet] defaults names.",
-        )
-
-
-def _may_be_key(variable: str) -> bool:
-    return variable.upper().startswith(PREFIX) and variable.upper() not in NOT_KEYS
 
 
 def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -171,21 +119,6 @@ def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         mergeable = isinstance(value, dict) and key not in _SECRET_KEYS
         merged[key] = _merge(below, value) if mergeable and isinstance(below, dict) else value
     return merged
-
-
-def _unknown_variables() -> list[str]:
-    """List variables with our prefix whose first part is no section (the rest pydantic refuses)."""
-    return sorted(
-        name
-        for name in os.environ
-        if _may_be_key(name) and name.upper().removeprefix(PREFIX).split("__")[0].lower() not in _SECTIONS
-    )
-
-
-def _nearest_variable(name: str) -> str:
-    section, _, rest = name.upper().removeprefix(PREFIX).partition("__")
-    tail = f"__{rest}" if rest else ""
-    return nearest(section, {known.casefold(): f"{PREFIX}{known.upper()}{tail}" for known in _SECTIONS})
 
 
 def _sentences(detail: ErrorDetails) -> Iterator[str]:

@@ -1,12 +1,14 @@
 """Which tenants a fleet has, what is wrong with them, and in which order they are run."""
 
 import hashlib
+import os
 from collections.abc import Sequence
 from contextlib import closing
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ninjasync.config import load
+from ninjasync.config.environment import expect_no_keys
 from ninjasync.config.fleet import Fleet, TenantFile, find_conflicts, read_defaults, read_fleet, unknown_canaries
 from ninjasync.config.tenant import tenant_of
 from ninjasync.errors import CommandLineError, ConfigurationError, NinjasyncError
@@ -21,7 +23,7 @@ def load_fleet(path: Path) -> Fleet:
     Raises ConfigurationError where ``fleet.toml`` itself is wrong, or a variable of the
     environment would override every tenant.
     """
-    load.expect_no_keys_in_environment()
+    expect_no_keys(os.environ)
     section, files = read_fleet(path)
     defaults = read_defaults(path, section)
     tenants = tuple(_loaded(file, defaults) for file in files)

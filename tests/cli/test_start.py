@@ -29,7 +29,20 @@ from tests.support.company import staff
 from tests.support.office import Office
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ("plan", "apply", "show", "explain", "check", "history", "ledger", "fleet", "init", "sandbox", "manual", "demo")
+COMMANDS = (
+    "plan",
+    "apply",
+    "show",
+    "explain",
+    "check",
+    "history",
+    "ledger",
+    "fleet",
+    "init",
+    "sandbox",
+    "manual",
+    "demo",
+)
 HEAVY = {"requests", "pydantic", "duo_client", "jmespath", "rich", "tenacity"}
 # What a developer's shell or a CI service may hold that changes how help is drawn.
 _TELLTALE = {"COLUMNS", "FORCE_COLOR", "GITHUB_ACTIONS", "NO_COLOR", "PY_COLORS", "TERMINAL_WIDTH"}

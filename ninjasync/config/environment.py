@@ -1,0 +1,80 @@
+"""The configuration as environment variables hold it: ``NINJASYNC_DUO__TIMEOUT=60`` is ``timeout`` in [duo].
+
+Pure: it is given the variables. Knows their names and how a value is written; whether a value
+is allowed is decided in ``schema``.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ninjasync.config.fleet import FLEET_VARIABLE
+from ninjasync.config.schema import Config
+from ninjasync.errors import ConfigurationError
+from ninjasync.model.attributes import nearest
+
+PREFIX = "NINJASYNC_"
+SECTIONS = tuple(name for name in Config.model_fields if name != "base")
+# Variables with our prefix that are not keys of the configuration.
+_OTHERS = {"NINJASYNC_CONFIG", "NINJASYNC_REDACT_KEY", FLEET_VARIABLE}
+
+
+def names_keys(variables: Mapping[str, str]) -> bool:
+    """Whether any variable is meant as a key of the configuration, be it misspelt."""
+    return any(True for _ in _paths(variables))
+
+
+def read_variables(variables: Mapping[str, str]) -> dict[str, Any]:
+    """Return the tables that the variables make. An empty one counts as absent; a key goes before its whole table."""
+    tables: dict[str, Any] = {}
+    for path, name in sorted(_paths(variables), key=lambda found: len(found[0])):
+        if path[0] not in SECTIONS or not variables[name]:
+            continue
+        table = tables
+        for key in path[:-1]:
+            if not isinstance(table.get(key), dict):
+                table[key] = {}
+            table = table[key]
+        table[path[-1]] = _value(variables[name])
+    return tables
+
+
+def find_unknown(variables: Mapping[str, str]) -> list[str]:
+    """Return a sentence for each variable that belongs to no table; ``schema`` refuses unknown keys within a table."""
+    known = {section.casefold(): section for section in SECTIONS}
+    return [
+        f"{name} in the environment: no such key{nearest(path[0], _as_variables(known, path[1:]))}"
+        for path, name in sorted(_paths(variables), key=lambda found: found[1])
+        if path[0] not in SECTIONS
+    ]
+
+
+def expect_no_keys(variables: Mapping[str, str]) -> None:
+    """Raise ConfigurationError where a variable would override a key of every tenant of a fleet."""
+    if keys := sorted(name for path, name in _paths(variables) if path[0] in SECTIONS and len(path) > 1):
+        raise ConfigurationError(
+            f"{', '.join(keys)} in the environment would change every tenant of the fleet.",
+            "Unset it; what all tenants share belongs into the file that [fleet] defaults names.",
+        )
+
+
+def _as_variables(sections: Mapping[str, str], rest: tuple[str, ...]) -> dict[str, str]:
+    return {form: PREFIX + "__".join((section, *rest)).upper() for form, section in sections.items()}
+
+
+def _paths(variables: Mapping[str, str]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield table and keys with the variable's name; the case of letters says nothing, as on Windows."""
+    for name in variables:
+        upper = name.upper()
+        if upper.startswith(PREFIX) and upper not in _OTHERS:
+            yield tuple(upper.removeprefix(PREFIX).lower().split("__")), name
+
+
+def _value(text: str) -> Any:
+    """Return a list or a table from JSON, else the text: a secret may look like a number, an expression like a list."""
+    if text.lstrip()[:1] not in ("{", "["):
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
