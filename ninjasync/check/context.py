@@ -241,7 +241,7 @@ class Sight:
     @cached_property
     def ledger_path(self) -> Path:
         """Where the ledger is, or would be."""
-        return sqlite.path_of(self.config)
+        return sqlite.ledger_path(self.config)
 
     @cached_property
     def remembered(self) -> Remembered | None:
@@ -250,7 +250,9 @@ class Sight:
         if found is None:
             return None
         with closing(found) as ledger:
-            return Remembered(ledger.owned("user"), ledger.baseline(), ledger.unfinished()[0], tenancy.former(ledger))
+            return Remembered(
+                ledger.owned("user"), ledger.memory.baseline(), ledger.run_log.unfinished()[0], tenancy.former(ledger)
+            )
 
     @property
     def memory(self) -> Remembered:

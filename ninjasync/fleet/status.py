@@ -9,7 +9,7 @@ from ninjasync.config.tenant import tenant_of
 from ninjasync.errors import NinjasyncError
 from ninjasync.model.fleet import FleetResult, FleetRow, outcome_of, total
 from ninjasync.state.ledger import Ledger
-from ninjasync.state.sqlite import path_of
+from ninjasync.state.sqlite import ledger_path
 
 
 def read_status(tenants: Sequence[TenantFile], now: datetime) -> FleetResult:
@@ -25,11 +25,11 @@ def _row(tenant: TenantFile, now: datetime) -> FleetRow:
     expires = tenant.config.ninjaone.token_expires
     days = (expires - now.date()).days if expires else None
     try:
-        ledger = Ledger.open_to_read(path_of(tenant.config), tenant_of(tenant.config))
+        ledger = Ledger.open_to_read(ledger_path(tenant.config), tenant_of(tenant.config))
         if ledger is None:
             return FleetRow(tenant.name, str(tenant.path), "not begun", token_days=days, error="no ledger yet")
         with closing(ledger):
-            runs, unfinished = ledger.runs(limit=1), ledger.unfinished()[1]
+            runs, unfinished = ledger.run_log.runs(limit=1), ledger.run_log.unfinished()[1]
     except NinjasyncError as error:
         return FleetRow(tenant.name, str(tenant.path), "failed", 1, token_days=days, error=f"{error} {error.hint}")
     if not runs:

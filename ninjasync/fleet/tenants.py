@@ -14,7 +14,7 @@ from ninjasync.config.tenant import tenant_of
 from ninjasync.errors import CommandLineError, ConfigurationError, NinjasyncError
 from ninjasync.model.attributes import nearest
 from ninjasync.state.ledger import Ledger
-from ninjasync.state.sqlite import path_of
+from ninjasync.state.sqlite import ledger_path
 
 
 def load_fleet(path: Path) -> Fleet:
@@ -93,11 +93,11 @@ def _last_seconds(tenant: TenantFile) -> float:
     if tenant.config is None:
         return 0.0
     try:
-        found = Ledger.open_to_read(path_of(tenant.config), tenant_of(tenant.config))
+        found = Ledger.open_to_read(ledger_path(tenant.config), tenant_of(tenant.config))
         if found is None:
             return 0.0
         with closing(found) as ledger:
-            runs = ledger.runs(limit=1)
+            runs = ledger.run_log.runs(limit=1)
     except NinjasyncError:  # for the tenant's own run to say
         return 0.0
     return (runs[0].ended_at - runs[0].started_at).total_seconds() if runs and runs[0].ended_at else 0.0

@@ -24,7 +24,7 @@ from ninjasync.planning.mapping import compile_mapping
 from ninjasync.runs import ledger_update
 from ninjasync.runs.executor import apply_plan
 from ninjasync.runs.freshness import expect_fresh
-from ninjasync.runs.journal import LedgerJournal, tell_lasting
+from ninjasync.runs.journal import LedgerJournal, explain_lasting_failures
 from ninjasync.runs.ledger_update import _saved_baseline
 from ninjasync.runs.plan import moment_of, read_and_plan
 from ninjasync.runs.recovery import settle
@@ -51,7 +51,7 @@ class Applying:
 
     def redaction_key(self) -> bytes:
         """Return the ledger's key of the redaction tokens."""
-        return self._ledger.redaction_key()
+        return self._ledger.memory.redaction_key()
 
     def apply(self, *, parallelism: int | None, tell: Callable[[Outcome], None]) -> Result:
         """Write the plan and return what became of it.
@@ -60,7 +60,7 @@ class Applying:
         forgets what is gone.
         """
         self._accept()
-        journal = LedgerJournal(self._ledger, self._run, self._context.now)
+        journal = LedgerJournal(self._ledger.run_log, self._run, self._context.now)
         if any(change.resource == "group" for change in self.plan.writes):
             self._writer.know(self._ledger.ownership(self._context.now()))
         result = apply_plan(
@@ -72,21 +72,21 @@ class Applying:
             tell=tell,
         )
         if self._writer.members_shown:
-            self._ledger.learn_that_members_are_shown()
+            self._ledger.memory.learn_that_members_are_shown()
         elif self._writer.members_hidden:
-            self._ledger.learn_that_members_are_hidden()
+            self._ledger.memory.learn_that_members_are_hidden()
         if ledger_update.may_forget(self.plan, result):
             gone = [one.id for one in ledger_update.to_forget(self.plan, result) if self._is_gone(one)]
             with suppress(LedgerError):  # the next run does it; what was written is to be reported
                 self._ledger.forget([*self._found.deleted, *gone])
-        return tell_lasting(result, self._ledger, self._run)
+        return explain_lasting_failures(result, self._ledger.run_log, self._run)
 
     def _accept(self) -> None:
         """Record what was found to be ours, and set the leavers' clocks right (CONTRACT §6.1, §6.7)."""
         ledger, found = self._ledger, self._found
         if self._baseline is not None:
-            ledger.set_baseline(self._baseline)
-        ledger.uncontest(found.seen_names)
+            ledger.memory.set_baseline(self._baseline)
+        ledger.memory.uncontest(found.seen_names)
         ledger.record("user", found.ours, self._at)
         ledger.record("group", found.our_groups, self._at)
         ledger.stop_clocks(found.clocks_to_stop)
@@ -103,7 +103,7 @@ class Applying:
         """Put the end of the run into the history; return what kept it from being written there."""
         counts = {status: result.count(status) for status in ("applied", "failed", "skipped")}
         try:
-            self._ledger.finish(self._run, exit_code, counts, self._context.now())
+            self._ledger.run_log.finish(self._run, exit_code, counts, self._context.now())
         except LedgerError as error:  # the report tells more of the run, so it must not be lost
             return error
         return None
@@ -123,8 +123,8 @@ def applying(
         warnings = tuple(settle(ledger, run, writer, context.now()))
         writer.begin(
             compile_mapping(config.attributes, config.safety).paths,
-            first=ledger.baseline() is None,
-            members_hidden=ledger.members_hidden,
+            first=ledger.memory.baseline() is None,
+            members_hidden=ledger.memory.members_hidden,
         )
         moment = moment_of(ledger, at, approvals, only, warnings)
         planning = read_and_plan(context, secret, writer, moment)
@@ -163,7 +163,7 @@ def applying_saved(
         _begun(context, command, lock_timeout) as (ledger, run, at),
         Writer(context, token) as writer,
     ):
-        if used := ledger.plan_used_by(plan_file.file_digest):
+        if used := ledger.memory.plan_used_by(plan_file.file_digest):
             raise RefusedForSafetyError(
                 f"The saved plan {path} was applied already, by the run {used}.",
                 "Make a new one with plan --out FILE.",
@@ -174,7 +174,7 @@ def applying_saved(
             gone = {one.id for one in plan.evidence.vanished}
             ours = sorted(one.id for one in ledger.owned("user").values() if not one.deleted and one.id not in gone)
             expect_fresh(plan_file, writer, config.ninjaone.dialect.page_size, ours)
-            ledger.use_plan(plan_file.file_digest, run, at)
+            ledger.memory.use_plan(plan_file.file_digest, run, at)
         found = ledger_update.found_before(plan_file.exact)
         yield Applying(context, ledger, writer, run, plan, _saved_baseline(plan_file, plan, at), found, at)
 
@@ -183,20 +183,20 @@ def applying_saved(
 def _begun(context: RunContext, command: str, timeout: float) -> Iterator[tuple[Ledger, str, datetime]]:
     """Hold the lock and begin a run; one that ends by an error is not taken for one that was killed."""
     config = context.config
-    tenant, path = tenant_of(config), sqlite.path_of(config)
+    tenant, path = tenant_of(config), sqlite.ledger_path(config)
     with (
         lock.held(path, tenant, timeout, context.now(), context.listener),
         closing(Ledger.open(path, tenant, context.now())) as ledger,
     ):
         at = context.now()
-        ledger.prune(config.state.keep_history_days, at)
-        run = ledger.begin(lock.actor(), command, at, context.run_id)
+        ledger.run_log.prune(config.state.keep_history_days, at)
+        run = ledger.run_log.begin(lock.actor(), command, at, context.run_id)
         try:
             yield ledger, run, at
         except BaseException as error:
             code = error.exit_code if isinstance(error, NinjasyncError) else 1 if isinstance(error, Exception) else 130
-            if any(one.id == run for one in ledger.unfinished()[0]):
-                ledger.finish(run, code, {}, context.now())
+            if any(one.id == run for one in ledger.run_log.unfinished()[0]):
+                ledger.run_log.finish(run, code, {}, context.now())
             raise
 
 

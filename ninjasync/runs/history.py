@@ -11,21 +11,21 @@ from ninjasync.model.attributes import MEMBERS, USER_NAME
 from ninjasync.model.history import Operation, Run
 from ninjasync.names_alike import alike, folded
 from ninjasync.state.ledger import Ledger
-from ninjasync.state.sqlite import path_of
+from ninjasync.state.sqlite import ledger_path
 
 
 def past_runs(config: Config) -> list[Run]:
     """Return this tenant's runs, the latest first."""
     with _ledger(config) as ledger:
-        return ledger.runs() if ledger else []
+        return ledger.run_log.runs() if ledger else []
 
 
 def past_run(config: Config, id_: str) -> tuple[Run, list[Operation]]:
     """Return the one run whose id begins with ``id_``, and its writes. Raises CommandLineError."""
     with _ledger(config) as ledger:
-        found = [run for run in ledger.runs(limit=10_000) if run.id.startswith(id_)] if ledger else []
+        found = [run for run in ledger.run_log.runs(limit=10_000) if run.id.startswith(id_)] if ledger else []
         if ledger and len(found) == 1:
-            return found[0], ledger.operations(found[0].id)
+            return found[0], ledger.run_log.operations(found[0].id)
     what = f"{len(found)} runs have an id that begins" if found else "No run has an id that begins"
     raise CommandLineError(f'{what} with "{id_}".', "See ninjasync history for the runs.")
 
@@ -38,8 +38,8 @@ def past_of_user(config: Config, who: str) -> list[Operation]:
     """
     who = who.strip()
     with _ledger(config) as ledger:
-        of_users = ledger.operations_on("user") if ledger else []
-        of_groups = ledger.operations_on("group") if ledger else []
+        of_users = ledger.run_log.operations_on("user") if ledger else []
+        of_groups = ledger.run_log.operations_on("group") if ledger else []
         owned = ledger.owned("user") if ledger else {}
     named: list[tuple[str | None, str | None]] = [
         (duo_id, entry.id) for duo_id, entry in owned.items() if who in (duo_id, entry.id) or alike(entry.name, who)
@@ -63,7 +63,7 @@ def past_of_user(config: Config, who: str) -> list[Operation]:
 
 @contextmanager
 def _ledger(config: Config) -> Iterator[Ledger | None]:
-    ledger = Ledger.open_to_read(path_of(config), tenant_of(config))
+    ledger = Ledger.open_to_read(ledger_path(config), tenant_of(config))
     if ledger is None:
         yield None
         return

@@ -26,7 +26,7 @@ from ninjasync.planning.planner import Moment, Planning, make_plan
 from ninjasync.report.redact import tokens
 from ninjasync.runs.plan import begin_reading
 from ninjasync.state.ledger import Ledger
-from ninjasync.state.sqlite import path_of
+from ninjasync.state.sqlite import ledger_path
 
 T = TypeVar("T")
 
@@ -124,7 +124,7 @@ def inspect(context: RunContext, redaction_key: bytes | None = None) -> Iterator
         moment = begin_reading(context, reader, ledger, Moment(context.started_at))
         records = DuoRecords(stack.enter_context(closing(DuoReader(context, secret))))
         planning = make_plan(config, records, reader, moment)
-        key = redaction_key or (ledger.known_redaction_key() if ledger is not None else None)
+        key = redaction_key or (ledger.memory.known_redaction_key() if ledger is not None else None)
 
         def requests(changes: tuple[Change, ...]) -> tuple[Request, ...]:
             return change_requests.requests(changes, config, _replaced(config, changes, reader))
@@ -134,7 +134,7 @@ def inspect(context: RunContext, redaction_key: bytes | None = None) -> Iterator
 
 def _open_ledger(config: Config) -> Ledger | None:
     with suppress(LedgerNotWritableError):  # no home folder, or a full disk; a plan goes on without it, too
-        return Ledger.open_to_read(path_of(config), tenant_of(config))
+        return Ledger.open_to_read(ledger_path(config), tenant_of(config))
     return None
 
 

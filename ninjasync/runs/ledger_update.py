@@ -143,18 +143,18 @@ def accepted_baseline(config: Config, planning: Planning, moment: Moment) -> Bas
 def keep(ledger: Ledger, config: Config, planning: Planning, moment: Moment, *, baseline: bool) -> None:
     """Put down what a plan found; with ``baseline`` also how large the source was, if no guard objected."""
     if planning.plan.safe:
-        ledger.uncontest(seen_names(planning, moment))
+        ledger.memory.uncontest(seen_names(planning, moment))
     remember(ledger, planning, moment)
     if baseline and (accepted := accepted_baseline(config, planning, moment)) is not None:
-        ledger.set_baseline(accepted)
+        ledger.memory.set_baseline(accepted)
 
 
 def remember(ledger: Ledger, planning: Planning, moment: Moment) -> None:
     """Keep what a plan learnt of NinjaOne's ways."""
     if any(group.members for group in planning.actual.groups):
-        ledger.learn_that_members_are_shown()
+        ledger.memory.learn_that_members_are_shown()
     elif planning.actual.hides_members and _put_members_in(planning, moment):
-        ledger.learn_that_members_are_hidden()
+        ledger.memory.learn_that_members_are_hidden()
 
 
 def _put_members_in(planning: Planning, moment: Moment) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 
 from pydantic import SecretStr
 
@@ -25,7 +26,7 @@ from ninjasync.planning.planner import Moment, Planning, fields_read, make_plan
 from ninjasync.runs import ledger_update, tenancy
 from ninjasync.state import lock, saved_plan
 from ninjasync.state.ledger import Ledger
-from ninjasync.state.sqlite import path_of
+from ninjasync.state.sqlite import ledger_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def plan_run(context: RunContext, approvals: Approvals, only: tuple[str, ...]) -
         plan, key = planning.plan, None
         if ledger is not None and ledger.writable:
             try:
-                key = ledger.redaction_key()
+                key = ledger.memory.redaction_key()
                 # An approval is for what is applied with it; a mere plan must not make it the new normal.
                 ledger_update.keep(ledger, config, planning, moment, baseline=approvals.source is None)
             except LedgerNotWritableError as error:
@@ -73,7 +74,7 @@ def redaction_key(config: Config, now: datetime) -> bytes | None:
     if ledger is None or not ledger.writable:
         return None
     with closing(ledger):
-        return ledger.redaction_key()
+        return ledger.memory.redaction_key()
 
 
 # --- the steps of a plan, which an apply takes too --------------------------------------------
@@ -83,10 +84,10 @@ def begin_reading(context: RunContext, reader: Reader, ledger: Ledger | None, mo
     """Let ``reader`` begin; return ``moment`` with all that the ledger adds to it."""
     config = context.config
     # Were the ledger newer than NinjaOne's list, that would seem to lack what another run just made.
-    with ledger.as_it_is() if ledger is not None else nullcontext():
-        before = ledger.baseline() if ledger is not None else None
+    with ledger.snapshot() if ledger is not None else nullcontext():
+        before = ledger.memory.baseline() if ledger is not None else None
         paths = compile_mapping(config.attributes, config.safety).paths
-        hidden = ledger is not None and ledger.members_hidden
+        hidden = ledger is not None and ledger.memory.members_hidden
         reader.begin(paths, before.in_scope if before else 0, first=before is None, members_hidden=hidden)
         under_way = _under_way(ledger, tenant_of(config)) if ledger is not None else []
         return moment_of(ledger, moment.now, moment.approvals, moment.only, (*moment.warnings, *under_way))
@@ -102,7 +103,7 @@ def moment_of(
         owned = ledger.ownership(at)
     if not (owned.users or owned.groups) and (hint := tenancy.former(ledger)):
         warnings = (*warnings, " ".join(hint))
-    return Moment(at, owned, ledger.baseline(), approvals, only, warnings, ledger.repeated())
+    return Moment(at, owned, ledger.memory.baseline(), approvals, only, warnings, ledger.run_log.repeated())
 
 
 def read_and_plan(context: RunContext, secret: SecretStr, reader: Reader, moment: Moment) -> Planning:
@@ -132,7 +133,7 @@ def _without_garbage_collection() -> Iterator[None]:
 def _ledger_for_a_plan(config: Config, tenant: Tenant, at: datetime) -> tuple[Ledger | None, list[str]]:
     """Open the ledger as far as it can be, and say how far that is."""
     try:
-        path = path_of(config)
+        path = ledger_path(config)
     except LedgerNotWritableError as error:
         return None, [f"{error.message} The plan goes on without one."]
     try:
@@ -148,10 +149,10 @@ def _ledger_for_a_plan(config: Config, tenant: Tenant, at: datetime) -> tuple[Le
 
 def _under_way(ledger: Ledger, tenant: Tenant) -> list[str]:
     """Say whether another run goes on or was cut short."""
-    runs, _ = ledger.unfinished()
+    runs, _ = ledger.run_log.unfinished()
     if not runs:
         return []
     who = f"The run {runs[-1].id} of {runs[-1].actor}"
-    if lock.is_held(ledger.path, tenant):
+    if lock.is_held(Path(ledger.database.place), tenant):
         return [f"{who} is under way; this plan may be out of date when it has ended."]
     return [f"{who} was cut short; the next apply settles what it left."]

@@ -2,16 +2,16 @@
 
 import logging
 from datetime import datetime
-from typing import Any
 
 from ninjasync.errors import UnreachableError
-from ninjasync.model.attributes import ACTIVE, USER_NAME
+from ninjasync.model.attributes import ACTIVE, MEMBERS, USER_NAME
 from ninjasync.model.directory import Group, User
 from ninjasync.model.history import Operation
 from ninjasync.names_alike import alike
 from ninjasync.ninjaone.reader import Reader, is_down
-from ninjasync.runs.journal import _LASTS
+from ninjasync.runs.journal import LASTING
 from ninjasync.state.ledger import Ledger
+from ninjasync.state.run_log import Conclusion, OwnershipChange
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ def settle(ledger: Ledger, run: str, reader: Reader, at: datetime) -> list[str]:
 
     ``run`` is the present one. Returns that line, or nothing where there is nothing to settle.
     """
-    runs, operations = ledger.unfinished()
+    runs, operations = ledger.run_log.unfinished()
     runs = [one for one in runs if one.id != run]
     made = unseen = 0
     for operation in operations:
@@ -32,7 +32,7 @@ def settle(ledger: Ledger, run: str, reader: Reader, at: datetime) -> list[str]:
                 raise
             unseen += 1  # it stays open, and holds up nothing else
     for one in runs:
-        ledger.finish(one.id, None, _counts(ledger.operations(one.id)), at)
+        ledger.run_log.finish(one.id, None, _counts(ledger.run_log.operations(one.id)), at)
     if not runs and not operations:
         return []
     who = f"The run {runs[-1].id} of {runs[-1].actor} was cut short" if runs else "An earlier run lost some answers"
@@ -44,13 +44,13 @@ def settle(ledger: Ledger, run: str, reader: Reader, at: datetime) -> list[str]:
 
 def _settle_one(ledger: Ledger, reader: Reader, operation: Operation) -> bool:
     """Find out whether a write was made, and record what is ours by it."""
-    owned: dict[str, Any] | None = None
-    refused = _LASTS in operation.error and operation.action != "delete"  # an answer, though no good one
+    owned: OwnershipChange | None = None
+    refused = LASTING in operation.error and operation.action != "delete"  # an answer, though no good one
     if operation.action == "create":
         found = _created(reader, operation)
         made = found is not None
         if found is not None:
-            owned = _settled_owner(operation, found.id or "", deactivated=False)
+            owned = _recovered_owner(operation, found.id or "")
     elif operation.resource == "group":
         group = reader.group(operation.id or "")
         made = (group is None) == (operation.action == "delete") and not refused
@@ -59,13 +59,13 @@ def _settle_one(ledger: Ledger, reader: Reader, operation: Operation) -> bool:
         match operation.action:
             case "delete":
                 made = user is None
-                owned = {"resource": "user", "external_id": operation.external_id, "gone": True} if made else None
+                owned = OwnershipChange("user", operation.external_id or "", gone=True) if made else None
             case "deactivate":
                 made = user is not None and not user.active
-                owned = _settled_owner(operation, operation.id or "", deactivated=True) if made else None
+                owned = _recovered_owner(operation, operation.id or "", deactivated=True) if made else None
             case "adopt":
                 made = user is not None and user.external_id == operation.external_id
-                owned = _settled_owner(operation, operation.id or "", deactivated=False) if made else None
+                owned = _recovered_owner(operation, operation.id or "") if made else None
             case _:
                 made = (
                     not refused
@@ -78,7 +78,7 @@ def _settle_one(ledger: Ledger, reader: Reader, operation: Operation) -> bool:
                 )
     status = "applied" if made else "failed"
     error = "" if made else operation.error or "the run was cut short before NinjaOne had it"
-    ledger.conclude(operation.number, status, error, operation.intended_at, owned=owned)
+    ledger.run_log.conclude(Conclusion(operation.number, status, error, operation.intended_at, owned))
     return made
 
 
@@ -95,19 +95,12 @@ def _created(reader: Reader, operation: Operation) -> User | Group | None:
     return found if reader.made_since(operation.resource, found.id or "", operation.intended_at) else None
 
 
-def _settled_owner(operation: Operation, id_: str, *, deactivated: bool) -> dict[str, Any]:
-    applied = {path: after for path, (_, after) in operation.diff.items() if path not in (ACTIVE, "members")}
-    return {
-        "resource": operation.resource,
-        "external_id": operation.external_id,
-        "id": id_,
-        "name": operation.key,
-        "applied": applied,
-        "shown": {},
-        "added": [],
-        "removed": [],
-        "deactivated": deactivated,
-    }
+def _recovered_owner(operation: Operation, id_: str, *, deactivated: bool = False) -> OwnershipChange | None:
+    if operation.external_id is None:
+        return None
+    applied = {path: after for path, (_, after) in operation.diff.items() if path not in (ACTIVE, MEMBERS)}
+    of = (operation.resource, operation.external_id, id_, operation.key)
+    return OwnershipChange(*of, applied=applied, deactivated=deactivated)
 
 
 def _counts(operations: list[Operation]) -> dict[str, int]:

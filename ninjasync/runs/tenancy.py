@@ -14,12 +14,13 @@ from ninjasync.model.history import Inventory, TenantEntries
 from ninjasync.model.tenant import Tenant
 from ninjasync.state import lock
 from ninjasync.state.ledger import Ledger
-from ninjasync.state.sqlite import SCHEMA_VERSION, path_of
+from ninjasync.state.schema import SCHEMA_VERSION
+from ninjasync.state.sqlite import ledger_path
 
 
 def show(config: Config) -> Inventory:
     """Return where the ledger is and what it holds. Raises LedgerError where it is damaged."""
-    path, tenant = path_of(config), tenant_of(config)
+    path, tenant = ledger_path(config), tenant_of(config)
     ledger = Ledger.open_to_read(path, tenant)
     if ledger is None:
         return Inventory(str(path), tenant, None, ())
@@ -35,7 +36,7 @@ def rename_tenant(config: Config, old: str, now: datetime) -> TenantEntries:
     there is none, RefusedForSafetyError where this tenant has entries of its own,
     LockedError where a run of either is under way.
     """
-    path, tenant = path_of(config), tenant_of(config)
+    path, tenant = ledger_path(config), tenant_of(config)
     if not path.exists():
         raise CommandLineError(f"There is no ledger at {path}.", "Set [state] path to where it is.")
     with ExitStack() as stack:
@@ -52,8 +53,8 @@ def rename_tenant(config: Config, old: str, now: datetime) -> TenantEntries:
             )
         stack.enter_context(lock.held(path, former.tenant, 0, now))
         ledger.take_over(former.id)
-        run = ledger.begin(lock.actor(), f"ledger rename-tenant {in_a_command(old)}", now)
-        ledger.finish(run, 0, {}, now)
+        run = ledger.run_log.begin(lock.actor(), f"ledger rename-tenant {in_a_command(old)}", now)
+        ledger.run_log.finish(run, 0, {}, now)
     return former
 
 

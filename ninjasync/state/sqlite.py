@@ -1,109 +1,32 @@
-"""The ledger's file: its tables, its versions, how it is opened, and how its failures are told.
+"""The ledger as an SQLite file: where it is, how it is made, opened and proven sound, and how its failures are told.
 
-Knows SQLite and the schema; what the rows mean is ``ledger``'s affair.
+Knows SQLite; does not know what the rows mean.
 """
 
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from ninjasync.config.schema import Config
 from ninjasync.errors import LedgerError, LedgerNotWritableError
+from ninjasync.state.database import Statement, storable_values
+from ninjasync.state.schema import MIGRATIONS, READABLE_SINCE, SCHEMA_VERSION, TABLES
 
-SCHEMA_VERSION = 2
-
-_TABLES = """
-CREATE TABLE meta (
-    key TEXT NOT NULL PRIMARY KEY,
-    value TEXT
-);
-CREATE TABLE tenants (
-    id TEXT NOT NULL PRIMARY KEY,
-    endpoint_url TEXT NOT NULL,
-    api_hostname TEXT NOT NULL,
-    name TEXT NOT NULL,
-    since TEXT NOT NULL,
-    recorded_at TEXT
-);
-CREATE TABLE resources (
-    tenant TEXT NOT NULL REFERENCES tenants (id),
-    resource TEXT NOT NULL,
-    external_id TEXT NOT NULL,
-    id TEXT NOT NULL,
-    name TEXT NOT NULL,
-    since TEXT NOT NULL,
-    deactivated_at TEXT,
-    applied TEXT NOT NULL DEFAULT '{}',
-    shown TEXT NOT NULL DEFAULT '{}',
-    members TEXT NOT NULL DEFAULT '[]',
-    deleted_at TEXT,
-    PRIMARY KEY (tenant, resource, external_id)
-);
-CREATE INDEX ix_resources_id ON resources (id);
-CREATE TABLE runs (
-    id TEXT NOT NULL PRIMARY KEY,
-    tenant TEXT NOT NULL REFERENCES tenants (id),
-    actor TEXT NOT NULL,
-    command TEXT NOT NULL,
-    started_at TEXT NOT NULL,
-    ended_at TEXT,
-    exit_code INTEGER,
-    counts TEXT NOT NULL DEFAULT '{}'
-);
-CREATE INDEX ix_runs_tenant ON runs (tenant);
-CREATE TABLE operations (
-    number INTEGER NOT NULL PRIMARY KEY,
-    run TEXT NOT NULL REFERENCES runs (id),
-    resource TEXT NOT NULL,
-    action TEXT NOT NULL,
-    key TEXT NOT NULL,
-    external_id TEXT,
-    id TEXT,
-    diff TEXT NOT NULL,
-    intended_at TEXT NOT NULL,
-    ended_at TEXT,
-    status TEXT NOT NULL,
-    error TEXT NOT NULL DEFAULT ''
-);
-CREATE INDEX ix_operations_run ON operations (run);
-CREATE INDEX ix_operations_status ON operations (status);
-CREATE TABLE baselines (
-    tenant TEXT NOT NULL PRIMARY KEY REFERENCES tenants (id),
-    at TEXT NOT NULL,
-    in_scope INTEGER NOT NULL,
-    scope_digest TEXT NOT NULL,
-    groups TEXT NOT NULL
-);
-CREATE TABLE contested (
-    tenant TEXT NOT NULL REFERENCES tenants (id),
-    resource TEXT NOT NULL,
-    name TEXT NOT NULL,
-    at TEXT NOT NULL,
-    PRIMARY KEY (tenant, resource, name)
-);
-CREATE TABLE used_plans (
-    file_digest TEXT NOT NULL PRIMARY KEY,
-    run TEXT NOT NULL,
-    at TEXT NOT NULL
-);
-"""
-
-# Version n's entry takes a ledger from version n to n + 1; a new one is a row here.
-_MIGRATIONS: Mapping[int, tuple[str, ...]] = {
-    # What explain told of the last plan before it made its own.
-    1: ("DELETE FROM meta WHERE key GLOB 'last_plan *' OR key GLOB 'last_names *'",),
-}
-# The oldest version that can be read as it stands, by who may not write.
-_READABLE_SINCE = 1
+# RETURNING came with it.
+_OLDEST = (3, 35, 0)
+_CHECK_EVERY = timedelta(days=1)
 
 # Marks an SQLite file as a ledger (PRAGMA application_id), so that no other program's is taken for one.
 _APPLICATION_ID = 0x4E4A5359
 
 
-def path_of(config: Config) -> Path:
+def ledger_path(config: Config) -> Path:
     """Return where the ledger is. Raises LedgerNotWritableError where there is no home folder for it."""
     if config.state.path:
         return config.file(config.state.path)
@@ -120,10 +43,10 @@ def path_of(config: Config) -> Path:
     return folder / "ledger.sqlite3"
 
 
-def make(path: Path) -> None:
-    """Put a new ledger (mode 0600) at ``path``, unless somebody else has just done so. Raises OSError.
+def create(path: Path) -> None:
+    """Put a new ledger (mode 0600) at ``path``, unless another process has just done so. Raises OSError.
 
-    It is made beside and appears whole: one that is found empty or half made is damaged,
+    It is made beside and appears whole: an empty or half-made file counts as damaged,
     and must not be what a kill leaves.
     """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}-new-")
@@ -131,7 +54,7 @@ def make(path: Path) -> None:
     try:
         with closing(sqlite3.connect(name)) as connection:
             connection.execute(f"PRAGMA application_id={_APPLICATION_ID}")
-            connection.executescript(f"BEGIN; {_TABLES}")
+            connection.executescript(f"BEGIN; {TABLES}")
             connection.execute("INSERT INTO meta VALUES ('schema_version', ?)", (str(SCHEMA_VERSION),))
             connection.commit()
         _place(Path(name), path)
@@ -142,7 +65,7 @@ def make(path: Path) -> None:
 
 
 def _place(made: Path, path: Path) -> None:
-    """Give a file its name if nobody has it yet: by a link, which never takes another's place."""
+    """Give a file its name if no other file has it yet: by a link, which never takes another's place."""
     try:
         os.link(made, path)
     except FileExistsError:
@@ -153,9 +76,14 @@ def _place(made: Path, path: Path) -> None:
 
 
 def connect(path: Path, *, write: bool) -> sqlite3.Connection:
-    """Return a connection to the ledger at ``path``, which must be there; transactions are begun by whoever uses it."""
+    """Return a connection to the ledger at ``path``, which must be there; it begins no transaction by itself."""
+    if sqlite3.sqlite_version_info < _OLDEST:
+        raise LedgerError(
+            f"SQLite {sqlite3.sqlite_version} is too old for the ledger, which needs 3.35.",
+            "Use a Python that comes with a newer SQLite.",
+        )
     uri = f"{path.absolute().as_uri()}?mode={'rw' if write else 'ro'}"
-    if not write and not _may_write(path.parent):
+    if not write and not _may(path.parent, os.W_OK):
         uri += "&immutable=1"  # SQLite could not make the files beside it that reading in WAL mode takes
     connection = sqlite3.connect(uri, uri=True, timeout=30, check_same_thread=False, isolation_level=None)
     try:
@@ -172,8 +100,28 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
     return connection
 
 
-def _may_write(folder: Path) -> bool:
-    return os.access(folder, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+def open_database(path: Path, now: datetime | None, *, write: bool) -> "SqliteDatabase":
+    """Open the ledger at ``path``, which must be there, and verify it; see ``SqliteDatabase.verify`` for ``now``."""
+    with translate_errors(path):
+        database = SqliteDatabase(path, connect(path, write=write), writable=write)
+    try:
+        database.verify(now)
+    except BaseException:  # raised again
+        database.close()
+        raise
+    return database
+
+
+def may_read(path: Path) -> bool:
+    """Whether this process may read a file.
+
+    Looks without opening it: closing it again would take away the locks that SQLite has on it in this process.
+    """
+    return path.is_file() and _may(path, os.R_OK)
+
+
+def _may(path: Path, mode: int) -> bool:
+    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _mark(connection: sqlite3.Connection) -> int:
@@ -181,34 +129,125 @@ def _mark(connection: sqlite3.Connection) -> int:
     return mark
 
 
-def check(connection: sqlite3.Connection, path: Path, *, write: bool) -> None:
-    """Refuse what is no ledger or too new; with ``write``, bring an older one up to date."""
-    if _mark(connection) != _APPLICATION_ID:
-        raise LedgerError(
-            f"{path} is not a ledger of ninjasync.", "Give [state] path another file; this one is left untouched."
-        )
-    (found,) = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone() or (None,)
-    if not (isinstance(found, str) and found.isdecimal()):
-        raise damaged(path, "it does not say which version it is")
-    version = int(found)
-    if version > SCHEMA_VERSION:
-        raise LedgerError(
-            f"The ledger {path} is of a newer ninjasync (its version is {version}, this one reads {SCHEMA_VERSION}).",
-            "Upgrade ninjasync on this machine.",
-        )
-    (page,) = connection.execute("PRAGMA page_size").fetchone()
-    if path.stat().st_size % page:
-        raise damaged(path, "it ends in the middle of a page")
-    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    if found != "ok":
-        raise damaged(path, str(found))
-    if not write and version >= _READABLE_SINCE:
-        return
-    for step in range(version, SCHEMA_VERSION):
-        for statement in _MIGRATIONS[step]:
-            connection.execute(statement)
-    if version < SCHEMA_VERSION:
-        connection.execute("UPDATE meta SET value = ? WHERE key = 'schema_version'", (str(SCHEMA_VERSION),))
+class SqliteDatabase:
+    """An open ledger file; see ``Database``."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, *, writable: bool) -> None:
+        self.path, self.writable = path, writable
+        self._connection = connection
+        self._lock = threading.Lock()
+
+    @property
+    def place(self) -> str:
+        """The file."""
+        return str(self.path)
+
+    def read(self, query: str, *values: object) -> list[Any]:
+        """Return all rows of a query."""
+        with self.errors(), self._lock:
+            return self._connection.execute(query, values).fetchall()
+
+    def write(self, statements: Sequence[Statement]) -> list[list[Any]]:
+        """Carry statements out in one transaction."""
+        with self._transaction() as connection:
+            return [_carry_out(connection, one) for one in statements]
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let all that is read meanwhile be of this moment."""
+        with self.errors():
+            self._connection.execute("BEGIN")
+            self._connection.execute("SELECT 1 FROM meta").fetchone()  # with the first look the moment is set
+        try:
+            yield
+        finally:
+            self._connection.rollback()
+
+    def errors(self) -> AbstractContextManager[None]:
+        """Turn failures into a LedgerError."""
+        return translate_errors(self.path)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self.errors(), self._lock, self._connection as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
+
+    def verify(self, now: datetime | None) -> None:
+        """Refuse what is no ledger, damaged or too new; bring an older one up to date.
+
+        The whole file is looked through once a day, and where a run was cut short. Where ``now`` is None, which
+        goes for those who only read, only the latter.
+        """
+        if not self.writable:
+            with self.errors():
+                self._verify(self._connection, now)
+            return
+        with self._transaction() as connection:
+            if self._verify(connection, now) and now is not None:
+                connection.execute(_CHECKED, (now.isoformat(timespec="seconds"),))
+
+    def _verify(self, connection: sqlite3.Connection, now: datetime | None) -> bool:
+        version = self._version(connection)
+        (page,) = connection.execute("PRAGMA page_size").fetchone()
+        if self.path.stat().st_size % page:
+            raise damaged(self.path, "it ends in the middle of a page")
+        is_due = _is_check_due(connection, now)
+        if is_due:
+            (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            if answer != "ok":
+                raise damaged(self.path, str(answer))
+        if not self.writable and version >= READABLE_SINCE:
+            return is_due
+        for step in range(version, SCHEMA_VERSION):
+            for migration in MIGRATIONS[step]:
+                connection.execute(migration)
+        if version < SCHEMA_VERSION:
+            connection.execute("UPDATE meta SET value = ? WHERE key = 'schema_version'", (str(SCHEMA_VERSION),))
+        return is_due
+
+    def _version(self, connection: sqlite3.Connection) -> int:
+        if _mark(connection) != _APPLICATION_ID:
+            raise LedgerError(
+                f"{self.path} is not a ledger of ninjasync.",
+                "Give [state] path another file; this one is left untouched.",
+            )
+        (stated,) = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone() or (None,)
+        if not (isinstance(stated, str) and stated.isdecimal()):
+            raise damaged(self.path, "it does not say which version it is")
+        version = int(stated)
+        if version > SCHEMA_VERSION:
+            raise LedgerError(
+                f"The ledger {self.path} is of a newer ninjasync (its version is {version}, this one reads "
+                f"{SCHEMA_VERSION}).",
+                "Upgrade ninjasync on this machine.",
+            )
+        return version
+
+
+def _carry_out(connection: sqlite3.Connection, one: Statement) -> list[Any]:
+    if len(one.rows) == 1:
+        return connection.execute(one.sql, storable_values(one.rows[0])).fetchall()
+    connection.executemany(one.sql, map(storable_values, one.rows))
+    return []
+
+
+_CHECKED = """
+    INSERT INTO meta (key, value) VALUES ('checked_at', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"""
+
+
+def _is_check_due(connection: sqlite3.Connection, now: datetime | None) -> bool:
+    """Whether the file is to be looked through, which takes 0.15 s where it is large."""
+    if connection.execute("SELECT 1 FROM runs WHERE ended_at IS NULL LIMIT 1").fetchone():
+        return True
+    if now is None:
+        return False
+    (checked_at,) = connection.execute("SELECT value FROM meta WHERE key = 'checked_at'").fetchone() or (None,)
+    return checked_at is None or abs(now - datetime.fromisoformat(checked_at)) >= _CHECK_EVERY
 
 
 # What SQLite calls an operational error although no disk and no permission is to blame.
@@ -216,7 +255,7 @@ _MARKS_OF_DAMAGE = ("malformed", "no such table", "no such column", "not decode"
 
 
 @contextmanager
-def told(path: Path) -> Iterator[None]:
+def translate_errors(path: Path) -> Iterator[None]:
     """Turn the database's errors into one sentence."""
     try:
         yield
@@ -234,5 +273,5 @@ def damaged(path: Path, why: str) -> LedgerError:
     return LedgerError(
         f"The ledger {path} is damaged: {why}.",
         "Put a backup in its place. Without one, move it away: the next plan then adopts what it can prove to be ours, "
-        "removes nobody whom Duo still has, and says what it cannot judge.",
+        "removes no user that Duo still has, and says what it cannot judge.",
     )

@@ -219,7 +219,7 @@ def test_before_the_first_apply_nothing_is_held_against_the_endpoint(world: Offi
 def test_a_run_that_was_cut_short_is_told(world: Office) -> None:
     config = load(world.config_file)
     ledger = Ledger.open(config.file(config.state.path), tenant_of(config), datetime.now(UTC))
-    run = ledger.begin("ann@desk", "apply", datetime.now(UTC))
+    run = ledger.run_log.begin("ann@desk", "apply", datetime.now(UTC))
     ledger.close()
     found = lines(checked(world))["lock"]
     assert found["color"] == "yellow"

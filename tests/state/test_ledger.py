@@ -33,6 +33,8 @@ from ninjasync.sandbox.ninjaone.schema import USER
 from ninjasync.sandbox.ninjaone.store import NinjaOne
 from ninjasync.state import sqlite
 from ninjasync.state.ledger import Ledger
+from ninjasync.state.memory import Memory
+from ninjasync.state.run_log import Conclusion, Intent, OwnershipChange, RunLog
 from tests.support.company import END_USERS, TECHNICIANS, populate, staff, user
 from tests.support.contexts import now
 from tests.support.office import Office
@@ -561,13 +563,13 @@ def test_of_several_who_make_the_ledger_at_once_all_get_the_same_whole_one(tmp_p
     def run(number: int) -> str:
         together.wait(timeout=30)
         with contextlib.closing(Ledger.open(path, tenant(), datetime.now(UTC))) as ledger:
-            return ledger.begin(f"run {number}", "plan", datetime.now(UTC), f"run {number}")
+            return ledger.run_log.begin(f"run {number}", "plan", datetime.now(UTC), f"run {number}")
 
     with ThreadPoolExecutor(8) as pool:
         begun = list(pool.map(run, range(8)))
 
     with contextlib.closing(Ledger.open(path, tenant(), datetime.now(UTC))) as ledger:
-        assert sorted(run.id for run in ledger.runs()) == sorted(begun)
+        assert sorted(run.id for run in ledger.run_log.runs()) == sorted(begun)
     assert [one.name for one in tmp_path.iterdir()] == ["ledger.sqlite3"]
 
 
@@ -581,7 +583,7 @@ def test_a_ledger_is_made_where_there_are_no_hard_links_and_takes_nobodys_place(
     path = tmp_path / "ledger.sqlite3"
     Ledger.open(path, tenant(), datetime.now(UTC)).close()
     made = path.read_bytes()
-    sqlite.make(path)
+    sqlite.create(path)
 
     assert path.read_bytes() == made
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -594,24 +596,26 @@ def test_a_ledger_is_made_where_there_are_no_hard_links_and_takes_nobodys_place(
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
     with contextlib.closing(Ledger.open(tmp_path / "ledger.sqlite3", tenant(), datetime.now(UTC))) as made:
-        made.begin("me", "apply", datetime.now(UTC), "run")
+        made.run_log.begin("me", "apply", datetime.now(UTC), "run")
         yield made
 
 
 def intended(ledger: Ledger, key: str) -> int:
-    operation = {"resource": "user", "action": "create", "key": key, "external_id": key, "id": None, "diff": "[]"}
-    return ledger.intend("run", operation, datetime.now(UTC))
+    return ledger.run_log.intend(Intent("run", "user", "create", key, key, None, "[]", datetime.now(UTC)))
 
 
 def concluded(ledger: Ledger, number: int, duo_id: str) -> None:
-    owned = {"resource": "user", "external_id": duo_id, "id": f"n-{duo_id}", "name": duo_id, "deactivated": False}
-    owned |= {"applied": {}, "shown": {}, "added": [], "removed": []}
-    ledger.conclude(number, "applied", "", datetime.now(UTC), owned=owned)
+    owned = OwnershipChange("user", duo_id, f"n-{duo_id}", duo_id)
+    ledger.run_log.conclude(Conclusion(number, "applied", "", datetime.now(UTC), owned))
+
+
+def path_of(ledger: Ledger) -> Path:
+    return Path(ledger.database.place)
 
 
 def as_others_see_it(ledger: Ledger) -> dict[str, str]:
     """What would be left if the process were killed now: each write's status by key."""
-    with contextlib.closing(sqlite3.connect(ledger.path)) as connection:
+    with contextlib.closing(sqlite3.connect(path_of(ledger))) as connection:
         return dict(connection.execute("select key, status from operations"))
 
 
@@ -629,8 +633,8 @@ def test_what_is_intended_is_safe_at_once_and_what_is_concluded_with_the_next(le
     "asked",
     [
         lambda ledger: ledger.flush(),
-        lambda ledger: ledger.unfinished(),
-        lambda ledger: ledger.finish("run", 0, {}, datetime.now(UTC)),
+        lambda ledger: ledger.run_log.unfinished(),
+        lambda ledger: ledger.run_log.finish("run", 0, {}, datetime.now(UTC)),
         lambda ledger: ledger.close(),
     ],
 )
@@ -644,15 +648,17 @@ def test_what_is_concluded_is_safe_before_anything_else_that_the_ledger_does(
 
 def test_what_is_concluded_is_seen_in_what_the_ledger_says(ledger: Ledger) -> None:
     concluded(ledger, intended(ledger, "a"), "DU-a")
-    assert ledger.unfinished()[1] == []
+    assert ledger.run_log.unfinished()[1] == []
     assert [entry.id for entry in ledger.owned("user").values()] == ["n-DU-a"]
 
 
 def test_what_was_concluded_is_not_lost_where_the_disk_is_full_for_a_while(ledger: Ledger) -> None:
     number = intended(ledger, "a")
-    (pages,) = ledger._connection.execute("PRAGMA page_count").fetchone()
-    ledger._connection.execute(f"PRAGMA max_page_count={pages}")
-    ledger.conclude(number, "failed", "a long story " * 10_000, datetime.now(UTC))
+    assert isinstance(ledger.database, sqlite.SqliteDatabase)
+    connection = ledger.database._connection
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    connection.execute(f"PRAGMA max_page_count={pages}")
+    ledger.run_log.conclude(Conclusion(number, "failed", "a long story " * 10_000, datetime.now(UTC)))
 
     for _ in range(2):
         with pytest.raises(LedgerError, match="full"):
@@ -660,7 +666,7 @@ def test_what_was_concluded_is_not_lost_where_the_disk_is_full_for_a_while(ledge
     with pytest.raises(LedgerError, match="full"):
         intended(ledger, "b")
     assert as_others_see_it(ledger) == {"a": "pending"}
-    ledger._connection.execute("PRAGMA max_page_count=1000000")
+    connection.execute("PRAGMA max_page_count=1000000")
     ledger.flush()
 
     assert as_others_see_it(ledger) == {"a": "failed"}
@@ -671,21 +677,22 @@ def test_a_row_that_is_damaged_keeps_nothing_else_from_being_written(
 ) -> None:
     concluded(ledger, intended(ledger, "a"), "DU-a")
     ledger.flush()
-    changed("update resources set applied = '{bad' where external_id = 'DU-a'")(ledger.path)
+    changed("update resources set applied = '{bad' where external_id = 'DU-a'")(path_of(ledger))
+    ledger.owned("user")  # what is ours is kept in memory; this reads it again
     again, other = intended(ledger, "again"), intended(ledger, "b")
     concluded(ledger, again, "DU-a")
     concluded(ledger, other, "DU-b")
 
     intended(ledger, "c")
-    ledger.finish("run", 0, {}, datetime.now(UTC))
+    ledger.run_log.finish("run", 0, {}, datetime.now(UTC))
 
     assert as_others_see_it(ledger) == {"a": "applied", "again": "pending", "b": "applied", "c": "pending"}
     assert "the next run looks for it" in caplog.text
 
 
 def test_what_is_read_at_one_moment_does_not_know_what_others_wrote_since(ledger: Ledger) -> None:
-    with contextlib.closing(Ledger.open(ledger.path, tenant(), datetime.now(UTC))) as other:
-        with ledger.as_it_is():
+    with contextlib.closing(Ledger.open(path_of(ledger), tenant(), datetime.now(UTC))) as other:
+        with ledger.snapshot():
             other.record("user", [("DU-a", "n-a", "a@example.com")], datetime.now(UTC))
             assert not ledger.ownership(datetime.now(UTC)).known
         assert list(ledger.ownership(datetime.now(UTC)).users) == ["DU-a"]
@@ -716,7 +723,7 @@ def test_a_plan_takes_what_another_run_makes_meanwhile_for_no_gap_in_the_list(
     office.box.intercept("scim", apply_in_between)
     planned = office.plan()
 
-    assert not any("not trusted" in warning for warning in planned.json["warnings"])
+    assert not any("not trusted" in warning for warning in planned.json["warnings"]), planned.json["warnings"]
     assert planned.json["summary"]["users"]["unmanaged"] is not None
 
 
@@ -726,7 +733,7 @@ def test_a_plan_that_can_put_nothing_into_its_ledger_says_so_and_is_a_plan(
     def full(*_: object) -> None:
         raise LedgerNotWritableError("The ledger is full.", "Make room.")
 
-    monkeypatch.setattr(Ledger, "uncontest", full)
+    monkeypatch.setattr(Memory, "redaction_key", full)
     planned = office.plan()
 
     assert (planned.code, len(planned.actions())) == (0, 5)
@@ -753,7 +760,7 @@ def test_an_apply_whose_end_cannot_be_recorded_tells_all_that_it_did_and_exits_1
         raise LedgerNotWritableError("The ledger is full.", "Make room.")
 
     with monkeypatch.context() as patches:
-        patches.setattr(Ledger, "finish", full)
+        patches.setattr(RunLog, "finish", full)
         done = office.apply()
 
     assert done.code == 1
@@ -803,7 +810,7 @@ def test_of_what_many_write_at_once_nothing_is_lost_and_each_learns_its_own_numb
     with ThreadPoolExecutor(8) as pool:
         numbers = {key: number for made in pool.map(write, range(8)) for key, number in made.items()}
 
-    found = ledger.operations("run")
+    found = ledger.run_log.operations("run")
     assert {one.key: one.number for one in found} == numbers
     assert {one.status for one in found} == {"applied"}
     assert len(ledger.owned("user")) == 400
@@ -822,11 +829,11 @@ def test_of_what_many_write_at_once_nothing_is_lost_and_each_learns_its_own_numb
 def test_a_write_that_may_have_been_carried_out_is_looked_for_by_the_next_run(
     ledger: Ledger, error: Exception, status: str, interrupted: bool
 ) -> None:
-    change, journal = Change("user", "create", "jane", None, "DU-jane"), LedgerJournal(ledger, "run", now)
+    change, journal = Change("user", "create", "jane", None, "DU-jane"), LedgerJournal(ledger.run_log, "run", now)
     number = journal.intend(change, "whole")
     if interrupted:
         later = InterruptedRunError("interrupted while it waited to try again")
         later.__cause__ = error
         error = later
     journal.conclude(number, change, "whole", None, (), error)
-    assert [one.status for one in ledger.operations("run")] == [status]
+    assert [one.status for one in ledger.run_log.operations("run")] == [status]

@@ -1,0 +1,67 @@
+"""What the ledger needs of a database, whichever it is: reading, writing in one transaction, one moment's view.
+
+Statements are written for every database alike: columns are named, placeholders are ``?``, what is there already is
+told by ON CONFLICT, what was made by RETURNING. Knows no table.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+Values = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement, and the values of each time that it is carried out."""
+
+    sql: str
+    rows: Sequence[Values]
+
+
+def statement(sql: str, *values: object) -> Statement:
+    """Return a statement that is carried out once."""
+    return Statement(sql, (values,))
+
+
+class Database(Protocol):
+    """An open ledger. Safe to share between threads. Every method may raise LedgerError."""
+
+    @property
+    def place(self) -> str:
+        """Where it is, for messages; without any secret."""
+
+    @property
+    def writable(self) -> bool:
+        """Whether it was opened to be written."""
+
+    def read(self, query: str, *values: object) -> list[Any]:
+        """Return all rows of a query."""
+
+    def write(self, statements: Sequence[Statement]) -> list[list[Any]]:
+        """Carry statements out in one transaction, all or none; return for each what it is RETURNING.
+
+        A statement with several rows returns nothing. All is safe from the death of this process when this returns.
+        """
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """Let all that is read meanwhile be of this moment, whatever others write; only reading is allowed."""
+
+    def errors(self) -> AbstractContextManager[None]:
+        """Turn failures into a LedgerError: the database's own, and those of a text that is no JSON or no date."""
+
+    def close(self) -> None:
+        """Close the connection."""
+
+
+def storable(text: str) -> str:
+    """Return ``text`` as every database can keep it: NUL and lone surrogates, which JSON may carry, as escapes."""
+    if "\0" in text:
+        text = text.replace("\0", "\\x00")
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
+def storable_values(values: Values) -> Values:
+    """Return the values of a row as every database can keep them."""
+    return tuple(storable(value) if isinstance(value, str) else value for value in values)

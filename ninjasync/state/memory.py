@@ -1,0 +1,128 @@
+"""Single facts that are remembered from run to run: the baseline, used plans, keys, what was said once.
+
+Knows rows; decides nothing by them.
+"""
+
+import json
+import secrets
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from ninjasync.model.directory import Resource
+from ninjasync.model.ownership import Baseline
+from ninjasync.state.database import Statement, statement
+from ninjasync.state.group_commit import GroupCommit
+from ninjasync.state.run_log import Work
+from ninjasync.state.times import read_time, stamp
+
+# A name that was taken by an account that NinjaOne does not show may have become free.
+_CONTESTED_FOR = timedelta(days=1)
+
+_SET_BASELINE = """
+    INSERT INTO baselines (tenant, at, in_scope, scope_digest, groups) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (tenant) DO UPDATE SET at = excluded.at, in_scope = excluded.in_scope,
+        scope_digest = excluded.scope_digest, groups = excluded.groups"""
+_SET = "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+_SET_ONCE = "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO NOTHING RETURNING key"
+_USE_PLAN = "INSERT INTO used_plans (file_digest, run, at) VALUES (?, ?, ?) ON CONFLICT (file_digest) DO NOTHING"
+
+
+class Memory:
+    """The single facts of one tenant. Safe to share between threads. Methods may raise LedgerError."""
+
+    def __init__(self, commits: GroupCommit[Work], tenant: str) -> None:
+        self._commits, self._tenant = commits, tenant
+
+    # --- the source, as it was ---------------------------------------------------------------
+
+    def baseline(self) -> Baseline | None:
+        """Return what the last good run found, if there was one."""
+        query = "SELECT at, in_scope, scope_digest, groups FROM baselines WHERE tenant = ?"
+        rows = self._commits.read(query, self._tenant)
+        with self._commits.database.errors():
+            for at, in_scope, scope_digest, groups in rows:
+                return Baseline(read_time(at), in_scope, scope_digest, json.loads(groups))
+        return None
+
+    def set_baseline(self, baseline: Baseline) -> None:
+        """Record what a good run found."""
+        groups = json.dumps(dict(baseline.groups))
+        row = (self._tenant, stamp(baseline.at), baseline.in_scope, baseline.scope_digest, groups)
+        self._commits.write(statement(_SET_BASELINE, *row))
+
+    # --- names that were refused as taken ----------------------------------------------------
+
+    def contested(self, now: datetime) -> frozenset[tuple[Resource, str]]:
+        """Return the folded names that were refused as taken lately; each is tried again after a day."""
+        since = stamp(now - _CONTESTED_FOR)
+        query = "SELECT resource, name FROM contested WHERE tenant = ? AND at >= ?"
+        return frozenset((resource, name) for resource, name in self._commits.read(query, self._tenant, since))
+
+    def uncontest(self, names: Iterable[tuple[Resource, str]]) -> None:
+        """Forget refused names whose holders have been seen since: what is seen needs no memory."""
+        rows = [(self._tenant, resource, name) for resource, name in names]
+        if rows:
+            query = "DELETE FROM contested WHERE tenant = ? AND resource = ? AND name = ?"
+            self._commits.write(Statement(query, rows))
+
+    # --- saved plans, keys, what was said ----------------------------------------------------
+
+    def plan_used_by(self, file_digest: str) -> str | None:
+        """Return the run that applied a saved plan; None if none did."""
+        for (run,) in self._commits.read("SELECT run FROM used_plans WHERE file_digest = ?", file_digest):
+            return str(run)
+        return None
+
+    def use_plan(self, file_digest: str, run: str, now: datetime) -> None:
+        """Record that ``run`` applies a saved plan."""
+        self._commits.write(statement(_USE_PLAN, file_digest, run, stamp(now)))
+
+    def redaction_key(self) -> bytes:
+        """Return the random key of the redaction tokens, made on first use."""
+        if (key := self.known_redaction_key()) is None:
+            self._commits.write(statement(_SET_ONCE, "redaction_key", secrets.token_hex(32)))
+            return self.redaction_key()  # another process may have been the first
+        return key
+
+    def known_redaction_key(self) -> bytes | None:
+        """Return the key of the redaction tokens; None where none was made yet."""
+        key = self._get("redaction_key")
+        return None if key is None else bytes.fromhex(key)
+
+    @property
+    def members_shown(self) -> bool:
+        """Whether a group of this tenant has ever shown a member, so that one without members has none."""
+        return self._get(f"members_shown {self._tenant}") is not None
+
+    def learn_that_members_are_shown(self) -> None:
+        """Remember that a group of this tenant has shown a member."""
+        if not self.members_shown:
+            self._commits.write(statement(_SET_ONCE, f"members_shown {self._tenant}", ""))
+
+    @property
+    def members_hidden(self) -> bool:
+        """Whether groups of this tenant hide their members; one that was ever shown says that they do not."""
+        return self._get(f"members_hidden {self._tenant}") is not None and not self.members_shown
+
+    def learn_that_members_are_hidden(self) -> None:
+        """Remember that no group of this tenant shows members, not even by its id, so that they are not asked for."""
+        if self._get(f"members_hidden {self._tenant}") is None:
+            self._commits.write(statement(_SET_ONCE, f"members_hidden {self._tenant}", ""))
+
+    def first_time(self, what: str) -> bool:
+        """Whether this tenant's ledger is asked for ``what`` for the first time; it remembers."""
+        (made,) = self._commits.write(statement(_SET_ONCE, f"told {self._tenant} {what}", ""))
+        return bool(made)
+
+    def replace_held(self, held: Iterable[str]) -> frozenset[str]:
+        """Remember which records are held now, and return those of the last time."""
+        key = f"held {self._tenant}"
+        before = self._get(key)
+        self._commits.write(statement(_SET, key, json.dumps(sorted(held))))
+        with self._commits.database.errors():
+            return frozenset(json.loads(before)) if before else frozenset()
+
+    def _get(self, key: str) -> str | None:
+        for (value,) in self._commits.read("SELECT value FROM meta WHERE key = ?", key):
+            return str(value)
+        return None
