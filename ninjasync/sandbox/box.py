@@ -18,8 +18,8 @@ from ninjasync.sandbox.company.people import Company, plain_name
 from ninjasync.sandbox.company.staffing import BREAKGLASS, existing_accounts, make_company
 from ninjasync.sandbox.duo.api import READ_RESOURCE, duo_api
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse, Request, Service
-from ninjasync.sandbox.faults.faults import stormy
-from ninjasync.sandbox.faults.quirks import quirky_duo, quirky_scim
+from ninjasync.sandbox.faults.faults import add_faults
+from ninjasync.sandbox.faults.quirks import add_duo_quirks, add_scim_quirks
 from ninjasync.sandbox.ninjaone.api import BASE_PATH, scim_api
 from ninjasync.sandbox.ninjaone.store import NinjaOne
 from ninjasync.sandbox.server import HOST, Listener
@@ -92,10 +92,10 @@ class Sandbox:
             account_id=self.account_id,
         )
         scim = scim_api(self.ninjaone, self.token)
-        duo = quirky_duo(duo, self.company, quirks)
-        scim = quirky_scim(scim, lambda store: scim_api(store, self.token), self.ninjaone, quirks)
+        duo = add_duo_quirks(duo, self.company, quirks)
+        scim = add_scim_quirks(scim, lambda store: scim_api(store, self.token), self.ninjaone, quirks)
         self._services = {
-            name: stormy(service, name, faults or {}, seed) for name, service in (("duo", duo), ("scim", scim))
+            name: add_faults(service, name, faults or {}, seed) for name, service in (("duo", duo), ("scim", scim))
         }
 
     def _service(self, name: str) -> Service:

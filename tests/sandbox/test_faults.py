@@ -13,7 +13,7 @@ import requests
 from ninjasync.sandbox.box import Sandbox
 from ninjasync.sandbox.company.staffing import make_company
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse
-from ninjasync.sandbox.faults.faults import stormy
+from ninjasync.sandbox.faults.faults import add_faults
 from ninjasync.sandbox.ninjaone.store import NinjaOne
 
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
@@ -56,7 +56,7 @@ def ok(request: HttpRequest) -> HttpResponse:
 
 
 def statuses(name: str, faults: dict[str, str], seed: int, paths: list[str]) -> dict[str, int]:
-    service = stormy(ok, name, faults, seed)
+    service = add_faults(ok, name, faults, seed)
     return {path: service(HttpRequest("GET", path)).status for path in paths}
 
 
@@ -155,7 +155,7 @@ def test_a_stale_connection_takes_no_more_than_its_number_of_requests(box: Sandb
 def test_the_rate_limit_is_a_bucket_of_one_second_that_fills_up_again(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr("ninjasync.sandbox.faults.faults.time.monotonic", lambda: now[0])
-    service = stormy(ok, "scim", {"rate-limit": "4"}, 1)
+    service = add_faults(ok, "scim", {"rate-limit": "4"}, 1)
 
     def ask(times: int) -> list[int]:
         return [service(HttpRequest("GET", "/")).status for _ in range(times)]
@@ -194,7 +194,7 @@ def test_another_fault_does_not_change_whom_the_first_one_strikes() -> None:
 
 
 def test_a_request_that_is_made_again_has_another_chance() -> None:
-    service = stormy(ok, "scim", {"503": "0.5"}, 1)
+    service = add_faults(ok, "scim", {"503": "0.5"}, 1)
     assert {service(HttpRequest("GET", "/same")).status for _ in range(40)} == {200, 503}
 
 

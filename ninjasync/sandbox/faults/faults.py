@@ -22,7 +22,7 @@ _DEFAULT_SECONDS = 1
 _HTML = (("Content-Type", "text/html"),)
 
 
-def stormy(service: Service, name: str, faults: Mapping[str, str], seed: int) -> Service:
+def add_faults(service: Service, name: str, faults: Mapping[str, str], seed: int) -> Service:
     """Return the service of that name ("duo" or "scim") with these faults, in the table's order.
 
     Each request meets its fate by seed, by what it asks and by how often that was asked before: the
@@ -32,12 +32,12 @@ def stormy(service: Service, name: str, faults: Mapping[str, str], seed: int) ->
     for fault in reversed(list(FAULTS)):
         amount = amounts.get(f"{name}.{fault}", amounts.get(fault))
         if amount is not None:
-            service = _FAULTS[fault](service, _Site(name, fault, amount, seed))
+            service = _FAULTS[fault](service, _Context(name, fault, amount, seed))
     return service
 
 
 @dataclass(frozen=True, slots=True)
-class _Site:
+class _Context:
     """Where a fault is: the service's name, the fault's own, its value, and the seed."""
 
     service: str
@@ -46,13 +46,13 @@ class _Site:
     seed: int
 
 
-_Fault: TypeAlias = Callable[[Service, _Site], Service]
+_Fault: TypeAlias = Callable[[Service, _Context], Service]
 
 
 class _Dice:
-    def __init__(self, site: _Site) -> None:
-        self._salt = f"{site.seed}/{site.service}/{site.fault}/".encode()
-        self._limit = site.amount.number * 2**64
+    def __init__(self, context: _Context) -> None:
+        self._salt = f"{context.seed}/{context.service}/{context.fault}/".encode()
+        self._limit = context.amount.number * 2**64
         self._asked: dict[bytes, int] = {}
         self._lock = threading.Lock()
 
@@ -64,21 +64,21 @@ class _Dice:
         return int.from_bytes(cast[:8], "big") < self._limit
 
 
-def _instead(response: Callable[[_Site], HttpResponse]) -> _Fault:
+def _answer_instead(response: Callable[[_Context], HttpResponse]) -> _Fault:
     """Answer so, in place of the service, which hears nothing of it."""
 
-    def fault(service: Service, site: _Site) -> Service:
-        dice = _Dice(site)
-        return lambda request: response(site) if dice.strike(request) else service(request)
+    def fault(service: Service, context: _Context) -> Service:
+        dice = _Dice(context)
+        return lambda request: response(context) if dice.strike(request) else service(request)
 
     return fault
 
 
-def _afterwards(change: Callable[[HttpResponse], HttpResponse]) -> _Fault:
+def _change_answer(change: Callable[[HttpResponse], HttpResponse]) -> _Fault:
     """Change the answer of the service, which has carried the request out."""
 
-    def fault(service: Service, site: _Site) -> Service:
-        dice = _Dice(site)
+    def fault(service: Service, context: _Context) -> Service:
+        dice = _Dice(context)
 
         def answer(request: HttpRequest) -> HttpResponse:
             struck, response = dice.strike(request), service(request)
@@ -89,28 +89,28 @@ def _afterwards(change: Callable[[HttpResponse], HttpResponse]) -> _Fault:
     return fault
 
 
-def _stale_keepalive(service: Service, site: _Site) -> Service:
+def _close_early(service: Service, context: _Context) -> Service:
     """Close as the next request comes: the two cross on the way, and the client cannot know."""
     served: dict[int, int] = {}
 
     def answer(request: HttpRequest) -> HttpResponse:
         number = served[request.connection] = served.get(request.connection, 0) + 1
-        return HttpResponse(0, delivery="lost") if number > site.amount.number else service(request)
+        return HttpResponse(0, delivery="lost") if number > context.amount.number else service(request)
 
     return answer
 
 
-def _latency(service: Service, site: _Site) -> Service:
+def _delay(service: Service, context: _Context) -> Service:
     def answer(request: HttpRequest) -> HttpResponse:
-        time.sleep(site.amount.number)
+        time.sleep(context.amount.number)
         return service(request)
 
     return answer
 
 
-def _rate_limit(service: Service, site: _Site) -> Service:
+def _limit_rate(service: Service, context: _Context) -> Service:
     """Take each request from a bucket that holds a second's worth and starts full."""
-    lock, rate = threading.Lock(), site.amount.number
+    lock, rate = threading.Lock(), context.amount.number
     filled, at = rate, time.monotonic()
 
     def answer(request: HttpRequest) -> HttpResponse:
@@ -122,14 +122,14 @@ def _rate_limit(service: Service, site: _Site) -> Service:
                 seconds = math.ceil((1 - filled) / rate)
             else:
                 filled -= 1
-        return _too_many(site, str(seconds)) if missing else service(request)
+        return _refuse_for_rate(context, str(seconds)) if missing else service(request)
 
     return answer
 
 
-def _too_many(site: _Site, retry_after: str | None) -> HttpResponse:
+def _refuse_for_rate(context: _Context, retry_after: str | None) -> HttpResponse:
     """Duo never says how long (Duo Admin API, "Rate limits")."""
-    if site.service == "duo":
+    if context.service == "duo":
         document: dict[str, Any] = {"stat": "FAIL", "code": 42901, "message": "Too Many Requests"}
         return json_response(429, document, media_type="application/json")
     document = {
@@ -141,36 +141,38 @@ def _too_many(site: _Site, retry_after: str | None) -> HttpResponse:
     return json_response(429, document, media_type="application/scim+json", headers=headers)
 
 
-def _seconds(site: _Site) -> int:
-    return _DEFAULT_SECONDS if site.amount.seconds is None else site.amount.seconds
+def _seconds(context: _Context) -> int:
+    return _DEFAULT_SECONDS if context.amount.seconds is None else context.amount.seconds
 
 
-def _date(site: _Site) -> str:
+def _date(context: _Context) -> str:
     """Round up, as a date has no fractions and the wait must not be shorter than asked."""
-    now, seconds = time.time(), _seconds(site)
+    now, seconds = time.time(), _seconds(context)
     return formatdate(math.ceil(now + seconds) if seconds else now, usegmt=True)
 
 
-def _page(status: int) -> HttpResponse:
+def _make_page(status: int) -> HttpResponse:
     """As a proxy answers that knows nothing of JSON."""
     text = f"<html><head><title>{status}</title></head><body><h1>{status}</h1><hr>gateway</body></html>\n"
     return HttpResponse(status, text.encode(), _HTML)
 
 
 _FAULTS: Mapping[str, _Fault] = {
-    "stale-keepalive": _stale_keepalive,
-    "reset": _instead(lambda site: HttpResponse(0, delivery="reset")),
-    "latency": _latency,
-    "rate-limit": _rate_limit,
-    "429": _instead(lambda site: _too_many(site, str(_seconds(site)))),
-    "429-date": _instead(lambda site: _too_many(site, _date(site))),
-    "429-bare": _instead(lambda site: _too_many(site, None)),
-    "500": _instead(lambda site: _page(500)),
-    "502": _instead(lambda site: _page(502)),
-    "503": _instead(lambda site: _page(503)),
-    "403": _instead(lambda site: replace(_page(403), headers=(*_HTML, ("Retry-After", str(_seconds(site)))))),
-    "504": _afterwards(lambda response: _page(504)),
-    "lost-answer": _afterwards(lambda response: replace(response, delivery="lost")),
-    "cut-short": _afterwards(lambda response: replace(response, delivery="cut")),
-    "slow-body": _afterwards(lambda response: replace(response, delivery="slow")),
+    "stale-keepalive": _close_early,
+    "reset": _answer_instead(lambda context: HttpResponse(0, delivery="reset")),
+    "latency": _delay,
+    "rate-limit": _limit_rate,
+    "429": _answer_instead(lambda context: _refuse_for_rate(context, str(_seconds(context)))),
+    "429-date": _answer_instead(lambda context: _refuse_for_rate(context, _date(context))),
+    "429-bare": _answer_instead(lambda context: _refuse_for_rate(context, None)),
+    "500": _answer_instead(lambda context: _make_page(500)),
+    "502": _answer_instead(lambda context: _make_page(502)),
+    "503": _answer_instead(lambda context: _make_page(503)),
+    "403": _answer_instead(
+        lambda context: replace(_make_page(403), headers=(*_HTML, ("Retry-After", str(_seconds(context)))))
+    ),
+    "504": _change_answer(lambda response: _make_page(504)),
+    "lost-answer": _change_answer(lambda response: replace(response, delivery="lost")),
+    "cut-short": _change_answer(lambda response: replace(response, delivery="cut")),
+    "slow-body": _change_answer(lambda response: replace(response, delivery="slow")),
 }

@@ -10,19 +10,20 @@ from collections.abc import Callable, Iterable, Mapping
 from ninjasync.sandbox.company.people import Company
 from ninjasync.sandbox.exchange import Service
 from ninjasync.sandbox.faults.catalogue import QUIRKS, parse_quirks
+from ninjasync.sandbox.faults.messages import Context, Quirk
 from ninjasync.sandbox.faults.quirks_answering import ANSWERING
 from ninjasync.sandbox.faults.quirks_asking import ASKING
 from ninjasync.sandbox.faults.quirks_duo import DUO, duo_quirks
 from ninjasync.sandbox.faults.quirks_lists import LISTS
 from ninjasync.sandbox.faults.quirks_members import MEMBERS
 from ninjasync.sandbox.faults.quirks_storing import KEEPING
-from ninjasync.sandbox.faults.rewrite import Quirk, Site, compose
+from ninjasync.sandbox.faults.rewrite import compose
 from ninjasync.sandbox.ninjaone.store import NinjaOne
 
 SCIM: Mapping[str, Quirk] = {**KEEPING, **ASKING, **MEMBERS, **LISTS, **ANSWERING}
 
 
-def quirky_scim(
+def add_scim_quirks(
     service: Service, over: Callable[[NinjaOne], Service], store: NinjaOne, quirks: Iterable[str]
 ) -> Service:
     """Return the SCIM service with the quirks that are SCIM's, in the table's order, the first innermost.
@@ -31,10 +32,10 @@ def quirky_scim(
     """
     wanted = parse_quirks(quirks)
     chosen = [(SCIM[name], wanted[name]) for name in QUIRKS if name in wanted and name in SCIM]
-    return compose(service, Site(store, over), chosen)
+    return compose(service, Context(store, over), chosen)
 
 
-def quirky_duo(service: Service, people: Company, quirks: Iterable[str]) -> Service:
+def add_duo_quirks(service: Service, people: Company, quirks: Iterable[str]) -> Service:
     """Return the Duo Admin API with the quirks that are Duo's. Raises ValueError, in a sentence."""
     wanted = parse_quirks(quirks)
     return duo_quirks(service, people, [name for name in QUIRKS if name in wanted and name in DUO])

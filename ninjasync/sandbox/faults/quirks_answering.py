@@ -13,26 +13,28 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse, Json, Service
-from ninjasync.sandbox.faults.rewrite import (
+from ninjasync.sandbox.faults.messages import (
     DISCOVERY,
     RESOURCES,
+    Context,
     Quirk,
-    Site,
-    answering,
-    document_of,
-    documents,
-    error,
-    first_only,
-    html,
-    less,
-    oldest,
-    place,
-    refusing,
-    rename,
-    resources,
-    walk,
-    with_document,
-    with_real_ids,
+    find_oldest,
+    leave_out,
+    locate,
+    make_error,
+    make_page,
+    map_leaves,
+    read_document,
+    rename_keys,
+    restore_ids,
+    set_document,
+)
+from ninjasync.sandbox.faults.rewrite import (
+    change_documents,
+    change_resources,
+    change_responses,
+    refuse_first,
+    refuse_if,
 )
 from ninjasync.sandbox.ninjaone.schema import NINJAONE_USER
 
@@ -42,7 +44,7 @@ _MOVED = "/moved"
 
 def _flat(resource: Json) -> Json:
     extension = resource.get(NINJAONE_USER, {})
-    return less(resource, NINJAONE_USER) | {f"{NINJAONE_USER}:{name}": value for name, value in extension.items()}
+    return leave_out(resource, NINJAONE_USER) | {f"{NINJAONE_USER}:{name}": value for name, value in extension.items()}
 
 
 def _with_nulls(resource: Json) -> Json:
@@ -56,10 +58,10 @@ def _with_nulls(resource: Json) -> Json:
 def _with_ids(shown: Callable[[str], str | int]) -> Quirk:
     """Show other ids than the store has, and take them back in paths, filters and bodies."""
 
-    def quirk(service: Service, site: Site) -> Service:
+    def quirk(service: Service, context: Context) -> Service:
         def real() -> dict[str, str]:
-            with site.store.lock:
-                return {str(shown(key)): key for key in (*site.store.users, *site.store.groups)}
+            with context.store.lock:
+                return {str(shown(key)): key for key in (*context.store.users, *context.store.groups)}
 
         def outward(name: str, value: Any, known: Iterable[str]) -> Any:
             if name in ("id", "value") and value in known:
@@ -70,11 +72,11 @@ def _with_ids(shown: Callable[[str], str | int]) -> Quirk:
             return f"{before}/{quote(str(shown(unquote(last))), safe='')}" if unquote(last) in known else value
 
         def answer(request: HttpRequest) -> HttpResponse:
-            response = service(with_real_ids(request, real()))
+            response = service(restore_ids(request, real()))
             known = set(real().values())
-            document = document_of(response)
+            document = read_document(response)
             if document is not None:
-                response = with_document(response, walk(document, lambda name, value: outward(name, value, known)))
+                response = set_document(response, map_leaves(document, lambda name, value: outward(name, value, known)))
             headers = tuple((name, outward(name.lower(), value, known)) for name, value in response.headers)
             return replace(response, headers=headers)
 
@@ -103,9 +105,9 @@ def _elsewhere(name: str, value: Any) -> Any:
 
 
 def _without_schemas(request: HttpRequest, document: Json) -> Json:
-    shown = less(document, "schemas")
+    shown = leave_out(document, "schemas")
     if "Resources" in shown:
-        shown["Resources"] = [less(each, "schemas") for each in shown["Resources"]]
+        shown["Resources"] = [leave_out(each, "schemas") for each in shown["Resources"]]
     return shown
 
 
@@ -114,8 +116,8 @@ def _other_case(name: str) -> str:
 
 
 def _in_other_case(request: HttpRequest, document: Json) -> Json:
-    lowered = walk(document, lambda name, value: value.lower() if name == "schemas" else value)
-    renamed: Json = rename(lowered, _other_case)
+    lowered = map_leaves(document, lambda name, value: value.lower() if name == "schemas" else value)
+    renamed: Json = rename_keys(lowered, _other_case)
     return renamed
 
 
@@ -130,8 +132,8 @@ def _lie(request: HttpRequest, document: Json) -> Json:
     return {**document, **lies}
 
 
-def _is_discovery(request: HttpRequest, site: Site | None = None) -> bool:
-    return place(request)[0] in DISCOVERY
+def _is_discovery(request: HttpRequest, context: Context | None = None) -> bool:
+    return locate(request)[0] in DISCOVERY
 
 
 def _headers(response: HttpResponse, **changed: str | None) -> HttpResponse:
@@ -150,7 +152,7 @@ def _location_elsewhere(request: HttpRequest, response: HttpResponse) -> HttpRes
 
 
 def _both(first: Quirk, second: Quirk) -> Quirk:
-    return lambda service, site: second(first(service, site), site)
+    return lambda service, context: second(first(service, context), context)
 
 
 def _empty_creation(request: HttpRequest, response: HttpResponse) -> HttpResponse:
@@ -166,15 +168,15 @@ def _plain_json(request: HttpRequest, response: HttpResponse) -> HttpResponse:
 
 
 def _status_number(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    document = document_of(response) if response.status >= 400 else None
-    return response if document is None else with_document(response, {**document, "status": response.status})
+    document = read_document(response) if response.status >= 400 else None
+    return response if document is None else set_document(response, {**document, "status": response.status})
 
 
 def _html_error(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    return html(response.status) if response.status >= 400 else response
+    return make_page(response.status) if response.status >= 400 else response
 
 
-def _redirects(service: Service, site: Site) -> Service:
+def _redirects(service: Service, context: Context) -> Service:
     """Serve a client that follows, so that the sandbox's record shows it."""
 
     def answer(request: HttpRequest) -> HttpResponse:
@@ -187,16 +189,16 @@ def _redirects(service: Service, site: Site) -> Service:
 
 
 def _active_shown(change: Callable[[Json], Json]) -> Quirk:
-    return resources(lambda resource: change(resource) if isinstance(resource.get("active"), bool) else resource)
+    return change_resources(lambda resource: change(resource) if isinstance(resource.get("active"), bool) else resource)
 
 
 def _without_false(user: Json) -> Json:
-    return user if user["active"] else less(user, "active")
+    return user if user["active"] else leave_out(user, "active")
 
 
 def _in_latin_1(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     """Encode what the charset has, and leave the rest escaped."""
-    document = document_of(response)
+    document = read_document(response)
     if document is None:
         return response
     text = json.dumps(document, ensure_ascii=False)
@@ -205,71 +207,72 @@ def _in_latin_1(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     return replace(_headers(response, content_type=described), body=body.encode("latin-1"))
 
 
-def _gone(service: Service, site: Site) -> Service:
+def _gone(service: Service, context: Context) -> Service:
     def answer(request: HttpRequest) -> HttpResponse:
         response = service(request)
-        name, resource_id = place(request)
+        name, resource_id = locate(request)
         if response.status != 404 or resource_id is None or name not in RESOURCES:
             return response
-        return error(site.number, "there is no such resource")
+        return make_error(context.number, "there is no such resource")
 
     return answer
 
 
-def _unreadable(service: Service, site: Site) -> Service:
-    def is_oldest(request: HttpRequest, site: Site) -> bool:
-        return request.method == "GET" and place(request) == ("Users", oldest(site))
+def _unreadable(service: Service, context: Context) -> Service:
+    def is_oldest(request: HttpRequest, context: Context) -> bool:
+        return request.method == "GET" and locate(request) == ("Users", find_oldest(context))
 
-    return refusing(is_oldest, error(site.number, "this one cannot be shown"))(service, site)
+    return refuse_if(is_oldest, make_error(context.number, "this one cannot be shown"))(service, context)
 
 
-def _sees_nothing(service: Service, site: Site) -> Service:
+def _sees_nothing(service: Service, context: Context) -> Service:
     def answer(request: HttpRequest) -> HttpResponse:
-        name, resource_id = place(request)
+        name, resource_id = locate(request)
         if name not in RESOURCES or request.method == "POST":
             return service(request)
         if resource_id is not None:
-            return error(404, "there is no such resource")
+            return make_error(404, "there is no such resource")
         response = service(request)
-        document = document_of(response)
+        document = read_document(response)
         if response.status != 200 or document is None:
             return response
-        return with_document(response, document | {"totalResults": 0, "itemsPerPage": 0, "Resources": []})
+        return set_document(response, document | {"totalResults": 0, "itemsPerPage": 0, "Resources": []})
 
     return answer
 
 
 ANSWERING: dict[str, Quirk] = {
-    "no-extension": resources(lambda resource: less(resource, NINJAONE_USER)),
-    "flat-extension": resources(_flat),
-    "nulls": resources(_with_nulls),
+    "no-extension": change_resources(lambda resource: leave_out(resource, NINJAONE_USER)),
+    "flat-extension": change_resources(_flat),
+    "nulls": change_resources(_with_nulls),
     "numeric-ids": _with_ids(_number_of),
     "odd-ids": _with_ids(_odd),
-    "string-booleans": documents(
-        lambda request, document: walk(document, _word), lambda request: place(request)[0] in RESOURCES
+    "string-booleans": change_documents(
+        lambda request, document: map_leaves(document, _word), lambda request: locate(request)[0] in RESOURCES
     ),
     "location-elsewhere": _both(
-        documents(lambda request, document: walk(document, _elsewhere)), answering(_location_elsewhere)
+        change_documents(lambda request, document: map_leaves(document, _elsewhere)),
+        change_responses(_location_elsewhere),
     ),
-    "no-schemas": documents(_without_schemas),
-    "no-meta": _both(resources(lambda resource: less(resource, "meta")), answering(_no_tag)),
-    "wrong-case": documents(_in_other_case),
-    "created-without-body": answering(_empty_creation),
-    "patch-204": answering(_silent_patch),
-    "json-media-type": answering(_plain_json),
-    "error-status-number": answering(_status_number),
-    "html-errors": answering(_html_error),
+    "no-schemas": change_documents(_without_schemas),
+    "no-meta": _both(change_resources(lambda resource: leave_out(resource, "meta")), change_responses(_no_tag)),
+    "wrong-case": change_documents(_in_other_case),
+    "created-without-body": change_responses(_empty_creation),
+    "patch-204": change_responses(_silent_patch),
+    "json-media-type": change_responses(_plain_json),
+    "error-status-number": change_responses(_status_number),
+    "html-errors": change_responses(_html_error),
     "active-left-out": _active_shown(_without_false),
     "active-number": _active_shown(lambda user: {**user, "active": int(user["active"])}),
     "gone": _gone,
     "unreadable": _unreadable,
-    "no-discovery": refusing(_is_discovery, error(404, "no such endpoint")),
-    "discovery-401": refusing(_is_discovery, error(401, "not for you")),
-    "discovery-lies": documents(_lie, _is_discovery),
+    "no-discovery": refuse_if(_is_discovery, make_error(404, "no such endpoint")),
+    "discovery-401": refuse_if(_is_discovery, make_error(401, "not for you")),
+    "discovery-lies": change_documents(_lie, _is_discovery),
     "sees-nothing": _sees_nothing,
-    "switched-off": refusing(lambda request, site: True, error(404, "no such endpoint")),
-    "latin-1": answering(_in_latin_1),
-    "edge": first_only(lambda request: True, lambda site: html(site.number)),
-    "login-page": refusing(lambda request, site: request.method == "GET", html(200)),
+    "switched-off": refuse_if(lambda request, context: True, make_error(404, "no such endpoint")),
+    "latin-1": change_responses(_in_latin_1),
+    "edge": refuse_first(lambda request: True, lambda context: make_page(context.number)),
+    "login-page": refuse_if(lambda request, context: request.method == "GET", make_page(200)),
     "redirects": _redirects,
 }

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 from ninjasync.sandbox.company.people import Company
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse, Json, Service
-from ninjasync.sandbox.faults.rewrite import document_of, less, with_document
+from ninjasync.sandbox.faults.messages import leave_out, read_document, set_document
 
 _USERS = "/admin/v1/users"
 _GROUPS = "/admin/v1/groups"
@@ -28,10 +28,10 @@ def duo_quirks(service: Service, people: Company, names: list[str]) -> Service:
 def _changed(service: Service, people: Company, change: _Change) -> Service:
     def answer(request: HttpRequest) -> HttpResponse:
         response = service(request)
-        document = document_of(response)
+        document = read_document(response)
         if response.status != 200 or document is None or not isinstance(document.get("response"), list):
             return response
-        return with_document(response, change(request, document, people))
+        return set_document(response, change(request, document, people))
 
     return answer
 
@@ -128,7 +128,7 @@ def _without_total(request: HttpRequest, metadata: Json, people: Company) -> Jso
 
 
 DUO: Mapping[str, _Change] = {
-    "duo.no-custom-attributes": _rows(lambda user: less(user, "custom_attributes")),
+    "duo.no-custom-attributes": _rows(lambda user: leave_out(user, "custom_attributes")),
     "duo.list-values": _rows(_with_lists),
     "duo.null-group-name": _nameless_group,
     "duo.malformed-row": _rows(_malformed, only=_last_active),
