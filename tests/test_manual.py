@@ -153,7 +153,7 @@ def test_the_examples_of_the_manual_print_what_it_shows(
                     printed, code = run_here(arguments)
                 case ["curl", "-d", event, url]:
                     assert url.endswith(EVENTS_PATH)
-                    printed = f"{box.events.tell(event)}\n"
+                    printed = f"{box.events.run(event)}\n"
                 case ["echo", "$?"]:
                     printed = f"{code}\n"
                 case _:

@@ -21,7 +21,8 @@ Delivery: TypeAlias = Literal["whole", "slow", "cut", "lost", "reset"]
 class HttpRequest:
     """What came in: path and query as sent (percent-encoded), header names in lower case.
 
-    ``connection`` is a number that no other TCP connection to the same sandbox has.
+    ``connection`` is a number that no other TCP connection to the same sandbox has. ``mount`` is what was
+    taken from the front of the path, where a service stands below a path of its host.
     """
 
     method: str
@@ -30,6 +31,7 @@ class HttpRequest:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     connection: int = 0
+    mount: str = ""
 
     @property
     def host(self) -> str:
@@ -59,7 +61,7 @@ Service: TypeAlias = Callable[[HttpRequest], HttpResponse]
 class Request:
     """A request that was served, as the sandbox remembers it.
 
-    ``service`` is "duo" or "scim", ``at`` the monotonic time of arrival in seconds,
+    ``service`` is "duo", "scim" or "api", ``at`` the monotonic time of arrival in seconds,
     ``connection`` a number that no other TCP connection to the same sandbox has. ``answered`` is
     false where the client got no answer, or only half of one; ``status`` is then what it would have
     been, and 0 for a request that was not carried out.

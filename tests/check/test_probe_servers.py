@@ -34,7 +34,7 @@ def world(at_rest: tuple[Office, Saved], tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("ninjasync.net.pacing.FIRST_WAIT", 0.001)
     monkeypatch.setattr("ninjasync.net.pacing.FIRST_WAIT_OF_429", 0.001)
     yield at_rest[0].restore(at_rest[1], tmp_path)
-    at_rest[0].box.set_weather(quirks=[])
+    at_rest[0].box.set_behavior(quirks=[])
 
 
 def probed(world: Office) -> Ran:
@@ -93,7 +93,7 @@ WISHES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("words", WISHES)
 def test_the_probe_says_what_the_server_wants_and_leaves_nothing_behind(world: Office, words: str) -> None:
-    world.box.set_weather(quirks=words.split("+"))
+    world.box.set_behavior(quirks=words.split("+"))
     before = world.snapshot()
     done = probed(world)
     assert (done.code, done.json["probe"]["dialect"]) == (0, WISHES[words]), done.text
@@ -115,7 +115,7 @@ LIVES = [
 
 @pytest.mark.parametrize("words", LIVES)
 def test_with_the_probes_lines_a_whole_life_is_right_at_once(world: Office, words: str) -> None:
-    world.box.set_weather(quirks=words.split("+"))
+    world.box.set_behavior(quirks=words.split("+"))
     world.configure("ninjaone.dialect", **probed(world).json["probe"]["dialect"])
     assert [world.apply().code, world.apply().code, world.plan("--detailed-exitcode").code] == [0, 0, 0]
     world.people.users[world.duo(LEAVER)]["status"] = "disabled"
@@ -163,7 +163,7 @@ SAID = {
 @pytest.mark.parametrize("words", SAID)
 def test_what_is_found_is_said(world: Office, words: str) -> None:
     world.configure("attributes", title="title || 'Clerk'")
-    world.box.set_weather(quirks=words.split("+"))
+    world.box.set_behavior(quirks=words.split("+"))
     name, text = SAID[words]
     step = steps(probed(world))[name]
     assert text in f"{step['text']} {step['cure']}"
@@ -206,7 +206,7 @@ def test_the_value_that_is_written_is_another_than_the_one_that_is_there(world: 
 def test_where_people_have_one_organization_alone_it_is_seen_where_the_value_lands(world: Office) -> None:
     for user in world.people.users.values():
         user["custom_attributes"]["organizationID"] = "1"
-    world.box.set_weather(quirks=["patch-urn-astray"])
+    world.box.set_behavior(quirks=["patch-urn-astray"])
     done = probed(world)
     assert done.json["probe"]["dialect"] == {"patch": "put"}
     assert "landed in" in steps(done)["patch extension"]["text"]
@@ -320,7 +320,7 @@ def test_what_was_made_by_a_request_that_was_answered_with_500_is_found_and_remo
 
 def test_what_was_made_is_found_on_a_later_page_of_a_server_that_ignores_filters(world: Office) -> None:
     world.settle()
-    world.box.set_weather(quirks=["no-filter", "page-cap=5"])
+    world.box.set_behavior(quirks=["no-filter", "page-cap=5"])
     before = world.snapshot()
     world.proxy_scim(lambda hit, forward: lost(hit, forward) if hit.on == "POST Users" else forward())
     done = probed(world)

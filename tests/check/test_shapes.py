@@ -38,7 +38,7 @@ def world(at_rest: tuple[Office, Saved], tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("ninjasync.net.pacing.FIRST_WAIT", 0.001)
     monkeypatch.setattr("ninjasync.net.pacing.FIRST_WAIT_OF_429", 0.001)
     restored = at_rest[0].restore(at_rest[1], tmp_path)
-    restored.box.set_weather()
+    restored.box.set_behavior()
     return restored
 
 
@@ -149,7 +149,7 @@ TOLD: dict[str, tuple[str, str]] = {
 @pytest.fixture(scope="module")
 def fair(at_rest: tuple[Office, Saved], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     world = at_rest[0].restore(at_rest[1], tmp_path_factory.mktemp("fair"))
-    world.box.set_weather()
+    world.box.set_behavior()
     return services(look(world)[1])
 
 
@@ -157,7 +157,7 @@ def fair(at_rest: tuple[Office, Saved], tmp_path_factory: pytest.TempPathFactory
 def test_a_maintainer_sees_from_the_file_alone_what_is_odd_about_a_server(
     world: Office, fair: dict[str, Any], quirk: str
 ) -> None:
-    world.box.set_weather(quirks=[quirk])
+    world.box.set_behavior(quirks=[quirk])
     place, value = TOLD[quirk]
     odd = services(look(world)[1])
     differing = {path: found for path, found in odd.items() if fair.get(path) != found}

@@ -136,6 +136,6 @@ def test_a_port_can_be_chosen_and_one_that_is_taken_is_told(tmp_path: Path) -> N
         port = held.getsockname()[1]
         refused = run("sandbox", "--users", "5", "--port", str(port))
     assert (refused.code, refused.err.count("\n")) == (1, 2)
-    assert f"cannot serve on {port} and {port + 1} of 127.0.0.1" in refused.err
+    assert f"cannot serve on {port}, {port + 1}, {port + 2} of 127.0.0.1" in refused.err
     assert "--port" in refused.err
     assert run("sandbox", "--port", "65535").code == 64

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ninjasync.sandbox.box import Sandbox
+from ninjasync.sandbox.box import Access, Sandbox
 from ninjasync.sandbox.ninjaone.store import NinjaOne
 from tests.support.company import staff
 from tests.support.office import Office
@@ -18,7 +18,7 @@ CHILD = "DA00000000000000CHLD"
 @pytest.fixture
 def office(tmp_path: Path) -> Iterator[Office]:
     with Office(tmp_path, staff(310, 2)) as made:  # two pages
-        box = Sandbox(made.people, NinjaOne(seed=1), account_id=CHILD).start()
+        box = Sandbox(made.people, NinjaOne(seed=1), access=Access(account_id=CHILD)).start()
         made.configure("duo", api_hostname=box.duo_url)
         made.child = box  # type: ignore[attr-defined]  # for the tests below
         yield made

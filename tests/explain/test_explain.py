@@ -38,7 +38,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Office, Sa
 
 
 def restored(stage: tuple[Office, Saved, Saved], saved: Saved, folder: Path) -> Office:
-    stage[0].box.set_weather()
+    stage[0].box.set_behavior()
     return stage[0].restore(saved, folder)
 
 
@@ -628,7 +628,7 @@ def test_every_story_of_a_company_is_what_its_plan_says(tmp_path: Path) -> None:
 )
 def test_every_story_is_the_plan_s_also_before_servers_of_other_ways(settled: Office, quirks: tuple[str, ...]) -> None:
     people = settled.people
-    settled.box.set_weather(quirks=quirks)
+    settled.box.set_behavior(quirks=quirks)
     if "no-external-id" in quirks:
         for id_ in settled.ninjaone.users:
             settled.ninjaone.edit(USER, id_, externalId=None)
@@ -648,7 +648,7 @@ def test_a_name_that_an_account_holds_whom_ninjaone_shows_to_nobody_is_told_as_t
     world.native("hidden@example.com")
     newcomer = world.people.hire("New", "Comer", groups=[END_USERS], user_type="endUser", organization="1")
     world.people.set_email(newcomer, "hidden@example.com")
-    world.box.set_weather(quirks=["hidden-holder"])
+    world.box.set_behavior(quirks=["hidden-holder"])
     assert world.apply().code == 4
 
     assert disagreements(world, [newcomer]) == []
@@ -658,7 +658,7 @@ def test_a_name_that_an_account_holds_whom_ninjaone_shows_to_nobody_is_told_as_t
 def test_members_that_only_a_group_itself_shows_are_seen_without_a_ledger_too(settled: Office) -> None:
     for path in settled.folder.glob("ledger*"):
         path.unlink()
-    settled.box.set_weather(quirks=["members-absent"])
+    settled.box.set_behavior(quirks=["members-absent"])
 
     assert told(settled, user(0))["outcome"] == "unchanged"
     assert told(settled, user(0))["changes"] == []

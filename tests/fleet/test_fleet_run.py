@@ -109,20 +109,20 @@ def test_each_that_does_not_go_well_is_told_in_its_row_and_costs_no_other(fleet:
 
 
 def test_one_that_hangs_is_told_to_stop_and_the_next_run_goes_on(fleet: Fleet) -> None:
-    fleet.boxes["delta"].set_weather(faults={"scim.latency": "30s"})
+    fleet.boxes["delta"].set_behavior(faults={"scim.latency": "30s"})
     fleet.settings("timeout = 6")
     code, rows, _ = fleet.run("apply", "--yes")
     assert rows["delta"]["outcome"] == "timed out"
     assert code == 1
     assert {name: row["outcome"] for name, row in rows.items() if name != "delta"} == dict.fromkeys(NAMES[:3], "done")
-    fleet.boxes["delta"].set_weather()
+    fleet.boxes["delta"].set_behavior()
     fleet.settings("")
     code, rows, _ = fleet.run("apply", "--yes")
     assert (code, fleet.accounts("delta")) == (0, 5)
 
 
 def test_one_that_is_killed_in_the_middle_is_settled_by_the_next_run(fleet: Fleet) -> None:
-    fleet.boxes["alpha"].set_weather(faults={"scim.latency": "300ms"})
+    fleet.boxes["alpha"].set_behavior(faults={"scim.latency": "300ms"})
     with subprocess.Popen(
         fleet.command("apply", "--yes", "--format", "json"), stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
     ) as running:
@@ -133,7 +133,7 @@ def test_one_that_is_killed_in_the_middle_is_settled_by_the_next_run(fleet: Flee
     rows = {row["tenant"]: row for row in json.loads(out)["tenants"]}
     assert rows["alpha"]["outcome"] == "killed"
     assert running.returncode == 1
-    fleet.boxes["alpha"].set_weather()
+    fleet.boxes["alpha"].set_behavior()
     code, rows, _ = fleet.run("apply", "--yes")
     assert (code, fleet.accounts("alpha")) == (0, 5)
     assert fleet.run("plan", "--detailed-exitcode")[0] == 0
@@ -205,7 +205,7 @@ def test_without_a_terminal_and_without_yes_nothing_is_begun(fleet: Fleet) -> No
 
 def test_ctrl_c_lets_those_under_way_finish_and_tells_the_rest_as_not_begun(fleet: Fleet) -> None:
     fleet.settings("at_once = 1")
-    fleet.boxes["alpha"].set_weather(faults={"scim.latency": "200ms"})
+    fleet.boxes["alpha"].set_behavior(faults={"scim.latency": "200ms"})
     with subprocess.Popen(
         fleet.command("apply", "--yes", "--format", "json"),
         stdout=subprocess.PIPE,

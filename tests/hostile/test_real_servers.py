@@ -84,7 +84,7 @@ def test_hires_moves_leavers_returners_and_renames_arrive_and_the_plan_is_empty_
     if "discovery" in dialect and discovery == "list":
         pytest.skip("it has no lists")
     with Office(tmp_path, staff(6, 3)) as office:
-        office.box.set_weather(quirks=quirks)
+        office.box.set_behavior(quirks=quirks)
         office.configure("ninjaone.dialect", **({"discovery": "auto" if discovery == "list" else discovery} | dialect))
         office.configure("safety", max_removals=5, max_member_removals_percent=100)
         settles(office, first=first)

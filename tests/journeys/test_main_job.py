@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from ninjasync.sandbox.box import Sandbox
+from ninjasync.sandbox.box import Access, Sandbox
 from ninjasync.sandbox.company.people import Company
 from ninjasync.sandbox.company.staffing import existing_accounts, make_company
 from ninjasync.sandbox.ninjaone.schema import GROUP, USER
@@ -434,7 +434,7 @@ def test_a_wrong_duo_integration_key_exits_six_and_names_it(world: Office) -> No
 
 
 def test_a_duo_application_without_the_permission_exits_six_and_names_it(world: Office) -> None:
-    box = Sandbox(world.people, world.ninjaone, permissions=())
+    box = Sandbox(world.people, world.ninjaone, access=Access(permissions=()))
     with box:
         world.configure("duo", api_hostname=box.duo_url)
         result = world.run("plan")

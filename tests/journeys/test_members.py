@@ -19,7 +19,7 @@ NO_WITNESS = ("no-user-groups", "no-member-filter")
 
 def office_with(folder: Path, *quirks: str, users: int = 5) -> Office:
     office = Office(folder, staff(users, 1))
-    office.box.set_weather(quirks=quirks)
+    office.box.set_behavior(quirks=quirks)
     office.configure("safety", max_removals=9, max_member_removals_percent=100)
     return office
 
@@ -276,7 +276,7 @@ def test_where_members_are_hidden_no_plan_asks_each_group_for_them_from_the_seco
 def test_a_server_that_comes_to_show_members_is_believed_although_it_once_hid_them(tmp_path: Path) -> None:
     with office_with(tmp_path, *HIDDEN) as office:
         office.settle()
-        office.box.set_weather()
+        office.box.set_behavior()
         before = office.members(END_USERS)
         office.settle()
         empty_by_hand(office, END_USERS)

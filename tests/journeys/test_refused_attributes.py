@@ -14,7 +14,7 @@ from tests.support.urns import EXTENSION
 
 def office_with(folder: Path, *quirks: str) -> Office:
     office = Office(folder, staff(4, 1))
-    office.box.set_weather(quirks=quirks)
+    office.box.set_behavior(quirks=quirks)
     return office
 
 

@@ -176,7 +176,7 @@ class _Stage:
         before = _ids(ninjaone)
         _let_things_happen(people, ninjaone, self.staff, folder)
         gate = _Gate(kill_at, after=after)
-        with Sandbox(people, ninjaone, duo_port=self._ports[0], scim_port=self._ports[1]) as box:
+        with Sandbox(people, ninjaone, ports=dict(zip(("duo", "scim"), self._ports, strict=True))) as box:
             gate.watch(box)
             if kill_at is not None:
                 _run_and_die(folder, gate)

@@ -9,7 +9,7 @@ import duo_client
 import pytest
 import requests
 
-from ninjasync.sandbox.box import Sandbox
+from ninjasync.sandbox.box import Access, Sandbox
 from ninjasync.sandbox.company.people import Company
 from ninjasync.sandbox.company.staffing import make_company
 from ninjasync.sandbox.ninjaone.store import NinjaOne
@@ -201,7 +201,7 @@ def test_an_integration_that_may_only_read_cannot_write(connect: Connect, versio
 
 
 def test_an_integration_without_the_read_permission_sees_nothing() -> None:
-    with Sandbox(make_company(users=2), NinjaOne(), permissions=()) as box:
+    with Sandbox(make_company(users=2), NinjaOne(), access=Access(permissions=())) as box:
         assert failure(admin_of(box).get_groups)[:2] == (403, 40301)
         box.permissions.add("Grant resource - Read")
         assert len(admin_of(box).get_groups()) == 5

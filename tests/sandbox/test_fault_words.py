@@ -10,7 +10,7 @@ import pytest
 
 from ninjasync import __version__
 from ninjasync.cli import run
-from ninjasync.sandbox.box import Sandbox
+from ninjasync.sandbox.box import Behavior, Sandbox
 from ninjasync.sandbox.company.staffing import make_company
 from ninjasync.sandbox.faults.catalogue import (
     FAULTS,
@@ -23,13 +23,14 @@ from ninjasync.sandbox.faults.catalogue import (
 )
 from ninjasync.sandbox.faults.faults import _FAULTS
 from ninjasync.sandbox.faults.quirks import SCIM
+from ninjasync.sandbox.faults.quirks_api import API
 from ninjasync.sandbox.faults.quirks_duo import DUO
 from ninjasync.sandbox.ninjaone.store import NinjaOne
 
 
 def test_every_name_in_the_tables_is_built_and_nothing_else() -> None:
     assert set(_FAULTS) == set(FAULTS)
-    assert set(SCIM) | set(DUO) == set(QUIRKS)
+    assert set(SCIM) | set(DUO) | set(API) == set(QUIRKS)
     assert all(name.startswith("duo.") for name in DUO)
     assert not any(name.startswith("duo.") for name in SCIM)
 
@@ -81,7 +82,7 @@ def test_a_quirk_that_cannot_be_read_is_refused_in_a_sentence(text: str, words: 
         parse_quirk(text)
     assert str(caught.value) == words
     with pytest.raises(ValueError, match="quirk"):
-        Sandbox(make_company(users=1), NinjaOne(), quirks=[text])
+        Sandbox(make_company(users=1), NinjaOne(), behavior=Behavior(quirks=(text,)))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 import pytest
 import requests
 
-from ninjasync.sandbox.box import Sandbox
+from ninjasync.sandbox.box import Behavior, Sandbox
 from ninjasync.sandbox.company.staffing import make_company
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse
 from ninjasync.sandbox.faults.faults import add_faults
@@ -61,21 +61,21 @@ def statuses(name: str, faults: dict[str, str], seed: int, paths: list[str]) -> 
 
 
 def test_an_answer_of_429_from_scim_says_how_many_seconds_to_wait(box: Sandbox, scim: Client) -> None:
-    box.set_weather(faults={"429": "1"})
+    box.set_behavior(faults={"429": "1"})
     answer = scim.get()
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "1")
     assert answer.json()["status"] == "429"
-    box.set_weather(faults={"429": "1:30"})
+    box.set_behavior(faults={"429": "1:30"})
     assert scim.get().headers["Retry-After"] == "30"
-    box.set_weather(faults={"429": "1:0"})
+    box.set_behavior(faults={"429": "1:0"})
     assert scim.get().headers["Retry-After"] == "0"
 
 
 def test_an_answer_of_429_may_give_a_date_or_nothing(box: Sandbox, scim: Client) -> None:
-    box.set_weather(faults={"429-date": "1:60"})
+    box.set_behavior(faults={"429-date": "1:60"})
     until = parsedate_to_datetime(scim.get().headers["Retry-After"]).timestamp()
     assert 0 < until - time.time() <= 61
-    box.set_weather(faults={"429-bare": "1"})
+    box.set_behavior(faults={"429-bare": "1"})
     answer = scim.get()
     assert answer.status_code == 429
     assert "Retry-After" not in answer.headers
@@ -83,7 +83,7 @@ def test_an_answer_of_429_may_give_a_date_or_nothing(box: Sandbox, scim: Client)
 
 @pytest.mark.parametrize("fault", ["429", "429-date", "429-bare"])
 def test_duo_says_429_without_any_hint(box: Sandbox, fault: str) -> None:
-    box.set_weather(faults={fault: "1"})
+    box.set_behavior(faults={fault: "1"})
     answer = requests.get(f"{box.duo_url}/admin/v1/users", timeout=5)
     assert (answer.status_code, answer.json()["code"], answer.json()["stat"]) == (429, 42901, "FAIL")
     assert "Retry-After" not in answer.headers
@@ -91,7 +91,7 @@ def test_duo_says_429_without_any_hint(box: Sandbox, fault: str) -> None:
 
 @pytest.mark.parametrize("status", [500, 502, 503])
 def test_a_server_error_is_a_page_for_people_and_nothing_was_done(box: Sandbox, scim: Client, status: int) -> None:
-    box.set_weather(faults={str(status): "1"})
+    box.set_behavior(faults={str(status): "1"})
     answer = scim.hire("ana")
     assert (answer.status_code, answer.headers["Content-Type"]) == (status, "text/html")
     assert answer.text.startswith("<html>")
@@ -99,13 +99,13 @@ def test_a_server_error_is_a_page_for_people_and_nothing_was_done(box: Sandbox, 
 
 
 def test_a_504_was_carried_out_all_the_same(box: Sandbox, scim: Client) -> None:
-    box.set_weather(faults={"504": "1"})
+    box.set_behavior(faults={"504": "1"})
     assert scim.hire("ana").status_code == 504
     assert len(box.ninjaone.users) == 1
 
 
 def test_a_lost_answer_was_carried_out(box: Sandbox, scim: Client) -> None:
-    box.set_weather(faults={"lost-answer": "1"})
+    box.set_behavior(faults={"lost-answer": "1"})
     with pytest.raises(requests.ConnectionError):
         scim.hire("ana")
     assert len(box.ninjaone.users) == 1
@@ -114,7 +114,7 @@ def test_a_lost_answer_was_carried_out(box: Sandbox, scim: Client) -> None:
 
 
 def test_a_reset_connection_carried_nothing_out(box: Sandbox, scim: Client) -> None:
-    box.set_weather(faults={"reset": "1"})
+    box.set_behavior(faults={"reset": "1"})
     with pytest.raises(requests.ConnectionError, match="reset"):
         scim.hire("ana")
     assert box.ninjaone.users == {}
@@ -123,27 +123,27 @@ def test_a_reset_connection_carried_nothing_out(box: Sandbox, scim: Client) -> N
 
 
 def test_an_answer_cut_short_was_carried_out(box: Sandbox, scim: Client) -> None:
-    box.set_weather(faults={"cut-short": "1"})
+    box.set_behavior(faults={"cut-short": "1"})
     with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError), match="IncompleteRead"):
         scim.hire("ana")
     assert len(box.ninjaone.users) == 1
 
 
 def test_a_slow_body_comes_whole_in_the_end(box: Sandbox, scim: Client) -> None:
-    box.set_weather(faults={"slow-body": "1"})
+    box.set_behavior(faults={"slow-body": "1"})
     assert scim.hire("ana").json()["userName"] == "ana@example.com"
     assert box.requests[0].answered
 
 
 def test_latency_delays_every_answer(box: Sandbox, scim: Client) -> None:
-    box.set_weather(faults={"latency": "30ms"})
+    box.set_behavior(faults={"latency": "30ms"})
     before = time.monotonic()
     scim.get()
     assert time.monotonic() - before >= 0.03
 
 
 def test_a_stale_connection_takes_no_more_than_its_number_of_requests(box: Sandbox, scim: Client) -> None:
-    box.set_weather(faults={"stale-keepalive": "2"})
+    box.set_behavior(faults={"stale-keepalive": "2"})
     assert [scim.get().status_code for _ in range(2)] == [200, 200]
     with pytest.raises(requests.ConnectionError):
         scim.hire("ana")
@@ -199,23 +199,23 @@ def test_a_request_that_is_made_again_has_another_chance() -> None:
 
 
 def test_the_weather_can_change_while_it_serves_and_be_fair_again(box: Sandbox, scim: Client) -> None:
-    box.set_weather(faults={"502": "1"}, quirks=["total-string"])
+    box.set_behavior(faults={"502": "1"}, quirks=["total-string"])
     assert scim.get().status_code == 502
-    box.set_weather(quirks=["total-string"])
+    box.set_behavior(quirks=["total-string"])
     assert scim.get().json()["totalResults"] == "0"
-    box.set_weather()
+    box.set_behavior()
     assert scim.get().json()["totalResults"] == 0
 
 
 def test_a_sandbox_can_begin_in_bad_weather() -> None:
-    with Sandbox(make_company(users=3), NinjaOne(), faults={"scim.500": "1"}, quirks=("duo.no-total",)) as box:
+    with Sandbox(make_company(users=3), NinjaOne(), behavior=Behavior({"scim.500": "1"}, ("duo.no-total",))) as box:
         client = Client(box)
         assert client.get().status_code == 500
         client.close()
 
 
 def test_many_connections_are_struck_one_by_one(box: Sandbox) -> None:
-    box.set_weather(faults={"lost-answer": "0.3", "reset": "0.3"}, seed=2)
+    box.set_behavior(faults={"lost-answer": "0.3", "reset": "0.3"}, seed=2)
 
     def hire(number: int) -> bool:
         client = Client(box)

@@ -26,7 +26,7 @@ def ask(box: Sandbox) -> Callable[..., Page]:
     """One page of users, or of another path, with its metadata, under these quirks."""
 
     def ask(*quirks: str, path: str = "/admin/v1/users", **params: str) -> Page:
-        box.set_weather(quirks=quirks)
+        box.set_behavior(quirks=quirks)
         port = int(box.duo_url.rpartition(":")[2])
         admin = duo_client.Admin(box.integration_key, box.secret_key, "127.0.0.1", ca_certs="HTTP", port=port)
         answer = admin.api_call("GET", path, {"limit": "300", **params})

@@ -18,7 +18,7 @@ import pytest
 import requests
 
 import ninjasync.sandbox
-from ninjasync.sandbox.box import Sandbox
+from ninjasync.sandbox.box import Access, Sandbox
 from ninjasync.sandbox.company.staffing import make_company
 from ninjasync.sandbox.company.year import year_of_life
 from ninjasync.sandbox.exchange import HttpRequest, Request
@@ -167,7 +167,7 @@ def test_a_stop_ends_kept_connections_and_a_start_brings_the_same_ports_back() -
 
 def test_a_taken_port_is_an_error_that_leaves_nothing_open(box: Sandbox) -> None:
     taken = int(box.duo_url.rpartition(":")[2])
-    second = Sandbox(make_company(users=1), NinjaOne(), scim_port=taken)
+    second = Sandbox(make_company(users=1), NinjaOne(), ports={"scim": taken})
     with pytest.raises(OSError, match="in use"):
         second.start()
     with pytest.raises(OSError, match="refused"):
@@ -178,7 +178,7 @@ def test_ports_and_secrets_can_be_chosen() -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     people, ninjaone = make_company(users=1), NinjaOne()
-    with Sandbox(people, ninjaone, integration_key="DIX", secret_key="S", token="T", duo_port=port) as box:
+    with Sandbox(people, ninjaone, access=Access("DIX", "S", "T"), ports={"duo": port}) as box:
         assert (box.integration_key, box.secret_key) == ("DIX", "S")
         assert box.duo_url == f"http://127.0.0.1:{port}"
         answer = requests.get(f"{box.scim_url}/Users", headers={"Authorization": "Bearer T"}, timeout=5)
@@ -200,14 +200,22 @@ def test_the_configuration_reaches_it(box: Sandbox) -> None:
             "secret_key": box.secret_key,
             "rate_limit": 0,
         },
-        "ninjaone": {"endpoint_url": box.scim_url, "secret_token": box.token},
+        "ninjaone": {
+            "endpoint_url": box.scim_url,
+            "secret_token": box.token,
+            "api": {
+                "url": box.api_url,
+                "client_id": box.access.client_id,
+                "client_secret": box.access.client_secret,
+            },
+        },
         "scope": {"groups": ["NinjaOne Technicians", "NinjaOne End Users", "Helpdesk"]},
         "safety": {"protected_users": ["breakglass@example.com"]},
     }
 
 
 def test_the_configuration_names_groups_as_they_are_now() -> None:
-    box = Sandbox(make_company(users=3), NinjaOne(), secret_key='odd "secret" \\ ☃ 🎉')
+    box = Sandbox(make_company(users=3), NinjaOne(), access=Access(secret_key='odd "secret" \\ ☃ 🎉'))
     year_of_life(box.company)
     box.company.erase_group(box.company.scoped[0])
     config = tomllib.loads(box.config_toml())

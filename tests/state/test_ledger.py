@@ -778,7 +778,7 @@ def test_a_link_to_where_no_ledger_is_yet_is_followed(tmp_path: Path) -> None:
 
 
 def test_who_could_not_be_added_to_a_group_that_hides_its_members_is_added_later(office: Office) -> None:
-    office.box.set_weather(quirks=["members-hidden"])
+    office.box.set_behavior(quirks=["members-hidden"])
     office.settle()
     office.people.hire("Nora", "New", groups=[END_USERS], user_type="endUser", organization="4")
     refused = [("POST", "/Users"), ("PATCH", "/Groups/"), ("nothing", "")]

@@ -111,7 +111,7 @@ class Office:
         for proxy in self._proxies.values():
             proxy.meddle = untouched
             proxy.hits.clear()
-        self.box.set_weather()
+        self.box.set_behavior()
         self.box.forget()
         return self
 

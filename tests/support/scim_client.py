@@ -32,7 +32,7 @@ class There:
         return self._session.get(url, timeout=5)
 
     def quirks(self, *quirks: str) -> None:
-        self.box.set_weather(quirks=quirks)
+        self.box.set_behavior(quirks=quirks)
 
     def call(self, method: str, path: str, body: Json | None = None, **params: str) -> requests.Response:
         url = self.box.scim_url + path

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ninjasync import cli
-from ninjasync.sandbox.box import Sandbox
+from ninjasync.sandbox.box import Behavior, Sandbox
 from ninjasync.sandbox.company.staffing import existing_accounts, make_company
 
 Json: TypeAlias = dict[str, Any]
@@ -63,7 +63,7 @@ class World:
         self.ninjaone = existing_accounts(self.people, seed=seed)
         self.natives = {key: copy.deepcopy(dict(row)) for key, row in self.ninjaone.users.items()}
         self.left: set[str] = set()
-        self.box = Sandbox(self.people, self.ninjaone, faults=faults, quirks=quirks, fault_seed=seed)
+        self.box = Sandbox(self.people, self.ninjaone, behavior=Behavior(faults or {}, tuple(quirks), seed))
         self._folder, self._titles, self._parallelism = folder, titles, parallelism
         self._settings = {name: dict(section) for name, section in (settings or {}).items()}
         self.applies: list[Result] = []

@@ -51,7 +51,7 @@ COMMANDS = {
         "Make the ledger's entries of a former tenant those of this configuration's.", "ledger", "rename_tenant"
     ),
     "sandbox": Entry(
-        "Serve a local Duo Admin API and a local NinjaOne SCIM endpoint, for training and CI.\n\n"
+        "Serve a local Duo Admin API, a local NinjaOne SCIM endpoint and its public API, for training and CI.\n\n"
         "While it serves, let things happen in the company: type help, hire, leave, disable, promote, rename, move, "
         "return, rename-group or year, each maybe with a user, or send such a line by POST.",
         "sandbox",

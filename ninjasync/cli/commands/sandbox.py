@@ -7,7 +7,7 @@ import stat
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -18,10 +18,18 @@ from ninjasync.cli.options import quoted
 from ninjasync.errors import CommandLineError, NinjasyncError
 from ninjasync.files import write_private
 from ninjasync.report.escape import visible
-from ninjasync.sandbox.box import Sandbox
-from ninjasync.sandbox.company.events import UnknownWord
+from ninjasync.sandbox.box import Behavior, Sandbox
+from ninjasync.sandbox.company.events import UnknownEvent
 from ninjasync.sandbox.company.staffing import existing_accounts, make_company
-from ninjasync.sandbox.faults.catalogue import FAULTS, QUIRKS, describe, describe_servers, parse_fault, parse_quirks
+from ninjasync.sandbox.faults.catalogue import (
+    FAULTS,
+    QUIRKS,
+    SERVICES,
+    describe,
+    describe_servers,
+    parse_fault,
+    parse_quirks,
+)
 
 T = TypeVar("T")
 
@@ -33,19 +41,21 @@ EPILOG = "\n\n".join(
 
 def sandbox(
     users: Annotated[int, typer.Option(metavar="N", min=1, max=200_000, help="How many people Duo knows.")] = 60,
-    seed: Annotated[int, typer.Option(metavar="S", help="The same seed makes the same company and weather.")] = 1,
+    seed: Annotated[int, typer.Option(metavar="S", help="The same seed makes the same company and faults.")] = 1,
     write_config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the configuration that reaches it here (mode 0600).")
     ] = None,
     port: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, max=65534, help="Serve Duo on this port, NinjaOne on the next; else on any."),
+        typer.Option(
+            metavar="N", min=1, max=65533, help="Serve Duo on this port, NinjaOne on the next two; else on any."
+        ),
     ] = None,
     fault: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME=VALUE",
-            help="Let this go wrong (repeatable), at both services or, with duo. or scim. before the name, at one.",
+            help="Let this go wrong (repeatable), at all services; with duo., scim. or api. before the name, at one.",
             rich_help_panel=_FAULTY,
         ),
     ] = None,
@@ -63,10 +73,8 @@ def sandbox(
     _parse_each("--quirk", lambda text: parse_quirks([text]), quirk)
     people = make_company(users=users, seed=seed)
     accounts = existing_accounts(people, seed=seed)
-    ports = (0, 0) if port is None else (port, port + 1)
-    box = Sandbox(
-        people, accounts, duo_port=ports[0], scim_port=ports[1], faults=faults, quirks=quirk or (), fault_seed=seed
-    )
+    ports = {} if port is None else dict(zip(SERVICES, range(port, port + 3), strict=True))
+    box = Sandbox(people, accounts, ports=ports, behavior=Behavior(faults, tuple(quirk or ()), seed))
     with _serve(box, ports):
         text = box.config_toml()
         if write_config is None:
@@ -75,7 +83,7 @@ def sandbox(
             # Beside the configuration, so that training leaves nothing in the user's own ledger.
             text += f"\n[state]\npath = {json.dumps(f'{write_config.stem}-ledger.sqlite3')}\n"
             write_private(write_config, text.encode())
-        typer.echo(f"Duo at {box.duo_url}, NinjaOne at {box.scim_url}; Ctrl-C ends both.", err=True)
+        typer.echo(f"Duo at {box.duo_url}, NinjaOne at {box.scim_url} and {box.api_url}; Ctrl-C ends all.", err=True)
         if write_config is not None:
             typer.echo(f"Try: ninjasync plan --config {quoted(write_config)}", err=True)
         typer.echo(f"Type an event, such as help, or POST it to {box.events_url}", err=True)
@@ -87,11 +95,11 @@ def sandbox(
 
 
 @contextmanager
-def _serve(box: Sandbox, ports: tuple[int, int]) -> Iterator[None]:
+def _serve(box: Sandbox, ports: Mapping[str, int]) -> Iterator[None]:
     try:
         box.start()
     except OSError as error:
-        places = " and ".join(map(str, ports)) if any(ports) else "any port"
+        places = ", ".join(map(str, ports.values())) if ports else "any port"
         raise NinjasyncError(
             f"The sandbox cannot serve on {places} of 127.0.0.1: {error.strerror}.",
             "Give another --port, or leave it out.",
@@ -130,8 +138,8 @@ def _hear_events(box: Sandbox, descriptor: int) -> None:
 
 def _answer(box: Sandbox, line: str) -> str:
     try:
-        return box.events.tell(line)
-    except UnknownWord as error:
+        return box.events.run(line)
+    except UnknownEvent as error:
         return str(error)
 
 

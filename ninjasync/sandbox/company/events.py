@@ -1,6 +1,6 @@
-"""What a trainee lets happen in the company while the sandbox serves: a line in, a line out.
+"""Events in the company while the sandbox serves: a line in, a line out.
 
-Knows the words for events and whom they mean. Must not know where a line comes from (a terminal, a
+Knows the words for events and the users they are for. Must not know where a line comes from (a terminal, a
 POST), nor what NinjaOne makes of it.
 """
 
@@ -35,16 +35,16 @@ WORDS: Mapping[str, str] = {
     **{word: f"{word} [WHO]: the user {entry.meaning}" for word, entry in ON_ONE.items()},
     "rename-group": "rename-group: the synchronised group in scope gets another name",
     "year": "year: a whole year goes by, as in ninjasync demo",
-    "help": "help: these words; WHO is an e-mail address, a Duo username or id, without one it is anyone",
+    "help": "help: lists these; WHO is an e-mail address, a Duo username or id; without it the sandbox chooses a user",
 }
 
 
-class UnknownWord(ValueError):
+class UnknownEvent(ValueError):
     """There is no such event or no such user; the sentence names the nearest."""
 
 
 class Events:
-    """The words of one company's trainee. The same seed and lines lead to the same events."""
+    """The events of one company. The same seed and lines lead to the same events."""
 
     def __init__(self, people: Company, seed: int = 1) -> None:
         self._people = people
@@ -52,8 +52,8 @@ class Events:
         self._rng = dice(seed, "events")
         self._years = 0
 
-    def tell(self, line: str) -> str:
-        """Let happen what the line says, and return it in one line. UnknownWord, and nothing happens."""
+    def run(self, line: str) -> str:
+        """Let the event in this line happen, and return what happened in one line. On UnknownEvent nothing happens."""
         word, *rest = line.split() or ["help"]
         with self._people.lock:
             match word.lower():
@@ -67,10 +67,10 @@ class Events:
                     self._years += 1
                     return " ".join(year.year_of_life(self._people, self._seed + self._years - 1))
                 case known if known in ON_ONE:
-                    user_id = self._user(" ".join(rest)) if rest else self._anyone(known)
+                    user_id = self._user(" ".join(rest)) if rest else self._any_user(known)
                     return ON_ONE[known].event(self._people, user_id, self._rng)
                 case _:
-                    raise UnknownWord(f'There is no event "{word}"{_nearest(word, WORDS)} "help" lists them.')
+                    raise UnknownEvent(f'There is no event "{word}"{_suggest(word, WORDS)} "help" lists them.')
 
     def _user(self, who: str) -> str:
         names: dict[str, str] = {}
@@ -79,9 +79,9 @@ class Events:
         try:
             return names[who.casefold()]
         except KeyError:
-            raise UnknownWord(f'Duo knows nobody as "{who}"{_nearest(who, names)}') from None
+            raise UnknownEvent(f'Duo has no user "{who}"{_suggest(who, names)}') from None
 
-    def _anyone(self, word: str) -> str:
+    def _any_user(self, word: str) -> str:
         users = self._people.users
         if word == "return":
             gone = [key for key, user in users.items() if user["status"] in ("disabled", "pending deletion")]
@@ -90,10 +90,10 @@ class Events:
             staff = year.Staff(self._people, self._rng)
             chosen = staff.draw(end_user=word == "promote") if len(staff) else None
         if chosen is None:
-            raise UnknownWord(f"There is no user left who could {word}; name one.")
+            raise UnknownEvent(f"There is no user left who could {word}; name one.")
         return chosen
 
 
-def _nearest(wrong: str, known: Mapping[str, str]) -> str:
+def _suggest(wrong: str, known: Mapping[str, str]) -> str:
     hits = get_close_matches(wrong.casefold(), known, n=1, cutoff=0.5)
     return f"; did you mean {hits[0]}?" if hits else "."

@@ -187,7 +187,7 @@ class Company:
     def group_named(self, name: str) -> str:
         """Return the id of the group named so, in full or without its sync suffix; else KeyError."""
         for group_id, group in self.groups.items():
-            if name in (group["name"], plain_name(group["name"])):
+            if name in (group["name"], strip_sync_suffix(group["name"])):
                 return group_id
         raise KeyError(name)
 
@@ -224,7 +224,7 @@ class Company:
         return username
 
 
-def plain_name(name: str) -> str:
+def strip_sync_suffix(name: str) -> str:
     """Return a group's name without the suffix that Duo gives to one that is or was synchronised."""
     return name.partition(" (from ")[0].partition(" (formerly from ")[0]
 

@@ -1,4 +1,4 @@
-"""Who works at the training company, and whom NinjaOne knew before.
+"""Who works at the training company, and which accounts NinjaOne had before.
 
 Knows names, proportions and the oddities that real accounts have. Must not know HTTP or ninjasync.
 The same numbers always give the same people.
@@ -9,13 +9,15 @@ from __future__ import annotations
 from random import Random
 
 from ninjasync.sandbox.company.people import FORMERLY, FROM_AD, FROM_ENTRA, Company
+from ninjasync.sandbox.exchange import Json
 from ninjasync.sandbox.ninjaone.schema import CORE_USER, NINJAONE_USER, USER
 from ninjasync.sandbox.ninjaone.store import NinjaOne, utc_now
 
 TECHNICIANS = "NinjaOne Technicians"
 END_USERS = "NinjaOne End Users"
 HELPDESK = "Helpdesk" + FROM_AD
-ORGANIZATIONS = ("1", "4", "12", "107")
+ORGANIZATION_NAMES = {"1": "Contoso Ltd", "4": "Fabrikam", "12": "Northwind Traders", "107": "Tailspin Toys"}
+ORGANIZATIONS = tuple(ORGANIZATION_NAMES)
 BREAKGLASS = "breakglass"
 
 
@@ -56,7 +58,7 @@ def dice(seed: int, purpose: str) -> Random:
     return Random(f"{seed}/{purpose}")  # noqa: S311 - play data has to be repeatable, not secret
 
 
-def make_company(users: int = 60, seed: int = 1) -> Company:
+def make_company(users: int = 60, seed: int = 1, domain: str = "example.com") -> Company:
     """Make a company of that many Duo users, at least one.
 
     About a fifth are technicians (at least one of two). From 20 users on there are people with odd
@@ -65,11 +67,11 @@ def make_company(users: int = 60, seed: int = 1) -> Company:
     """
     if users < 1:
         raise ValueError("a company has at least one user")
-    made, rng = Company(seed=seed), dice(seed, "company")
+    made, rng = Company(seed=seed, domain=domain), dice(seed, "company")
     for name, description in ((TECHNICIANS, "Get technician accounts"), (END_USERS, ""), (HELPDESK, "")):
         made.scoped.append(made.found_group(name, description=description))
     made.found_group("Contractors" + FORMERLY)
-    made.found_group("All Staff" + FROM_ENTRA, description="Everybody on the payroll")
+    made.found_group("All Staff" + FROM_ENTRA, description="All who are on the payroll")
     for person, role in zip(_names(users, rng), _roles(users, rng), strict=True):
         _employ(made, person, role, rng)
     _leave_traces(made, rng)
@@ -111,7 +113,7 @@ def _employ(made: Company, name: tuple[str, str], role: str, rng: Random) -> Non
             organization = None
         case "contractor":
             user_id = made.hire(*name, groups=["Contractors"])
-            # Nobody cares for these records, and it shows: Duo has both forms of "nothing".
+            # These records are not well kept. Duo has both forms of "nothing".
             empty = rng.choice(("", None))
             made.users[user_id].update(firstname=empty, lastname=empty, email=rng.choice(("", None)))
             return
@@ -156,8 +158,9 @@ def _leave_traces(made: Company, rng: Random) -> None:
 def existing_accounts(people: Company, seed: int = 1) -> NinjaOne:
     """Make a NinjaOne that was in use before SCIM came.
 
-    A few native accounts without externalId whose userName is a Duo user's e-mail address, the first
-    in other letter case; a break-glass administrator; one stranger whom Duo does not know.
+    It has a few native accounts without externalId whose userName is a Duo user's e-mail address, the first
+    in other letter case; a break-glass account, which is a system administrator; an account of a stranger
+    whom Duo does not have; two accounts from the console that SCIM does not show; and organizations with names.
     """
     rng = dice(seed, "ninjaone")
     ninjaone = NinjaOne(seed=seed, now=lambda: "2024-11-05T08:30:00.000Z")
@@ -176,8 +179,25 @@ def existing_accounts(people: Company, seed: int = 1) -> NinjaOne:
         _native(ninjaone, email, user["firstname"] or first, user["lastname"] or last, "endUser")
     _native(ninjaone, f"{BREAKGLASS}@{people.domain}", "Break", "Glass", "technician")
     _native(ninjaone, f"stranger@{people.domain}", "Sam", "Stranger", "endUser")
+    ninjaone.organizations = {int(number): name for number, name in ORGANIZATION_NAMES.items()}
+    ninjaone.administrators = set(ninjaone.find(USER, "userName", f"{BREAKGLASS}@{people.domain}") or ())
+    for name, user_type in (("olga.owner", "technician"), ("kai.kiosk", "endUser")):
+        address = f"{name}@{people.domain}"
+        ninjaone.unlisted[address] = _console_account(address, user_type)
     ninjaone.now = utc_now
     return ninjaone
+
+
+def _console_account(address: str, user_type: str) -> Json:
+    """Make an account as the public API shows it and SCIM does not; a technician is a system administrator."""
+    first, last = address.partition("@")[0].title().split(".")
+    return {
+        "userName": address,
+        "name": {"givenName": first, "familyName": last},
+        "active": True,
+        "administrator": user_type == "technician",
+        NINJAONE_USER: {"userType": user_type, "organizationId": "1"},
+    }
 
 
 def _native(ninjaone: NinjaOne, user_name: str, first: str, last: str, user_type: str) -> None:

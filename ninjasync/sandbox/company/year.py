@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import TypeAlias
 
-from ninjasync.sandbox.company.people import Company, plain_name
+from ninjasync.sandbox.company.people import Company, strip_sync_suffix
 from ninjasync.sandbox.company.staffing import FIRST_NAMES, LAST_NAMES, ORGANIZATIONS, dice
 from ninjasync.sandbox.exchange import Json
 
@@ -17,7 +17,7 @@ Event: TypeAlias = Callable[[Company, str, Random], str]
 
 
 class Staff:
-    """The people to whom something may still happen: each is drawn once at most."""
+    """The users to whom something may still happen: each is drawn once at most."""
 
     def __init__(self, people: Company, rng: Random) -> None:
         scoped = set(people.scoped)
@@ -36,7 +36,7 @@ class Staff:
         return len(self._free)
 
     def draw(self, *, end_user: bool = False) -> str:
-        """Return anyone's id, or some end user's if there is one left; LookupError where nobody is."""
+        """Return the id of any user, or of an end user if one is left. IndexError if no user is left."""
         users = self._people.users
         fitting = (user_id for user_id in self._free if not end_user or _sound_end_user(users[user_id]))
         user_id = next(fitting, None) or self._free[0]
@@ -53,19 +53,19 @@ def year_of_life(people: Company, seed: int = 1) -> list[str]:
     """Let a year go by: changes the company, returns a sentence for each event.
 
     People are hired; some are disabled, put in the trash or moved out of the groups (about one in
-    twenty leaves); an end user becomes a technician; somebody marries and has a new address; the
+    twenty leaves); an end user becomes a technician; a user marries and has a new address; the
     synchronised group in scope gets a new name. A company too small for all of it has less of it.
     """
     rng = dice(seed, "year")
     with people.lock:
         staff = Staff(people, rng)
         times = max(1, len(people.users) // 60)
-        told = [hire(people, rng) for _ in range(times * 2)]
+        sentences = [hire(people, rng) for _ in range(times * 2)]
         events: tuple[Event, ...] = (promote, marry) * times + (disable, trash, move) * times
         for event in events:
             if len(staff) > 1:
-                told.append(event(people, staff.draw(end_user=event is promote), rng))
-        return [*told, rename_group(people)]
+                sentences.append(event(people, staff.draw(end_user=event is promote), rng))
+        return [*sentences, rename_group(people)]
 
 
 def hire(people: Company, rng: Random, name: Sequence[str] = ()) -> str:
@@ -142,9 +142,9 @@ def rename_group(people: Company) -> str:
     """Give the last of the groups in scope, a synchronised one, another name."""
     group_id = people.scoped[-1]
     old = people.groups[group_id]["name"]
-    name = "Service Desk" if plain_name(old) != "Service Desk" else "Support"
-    people.rename_group(group_id, name + old.removeprefix(plain_name(old)))
-    return f"The group {plain_name(old)} is now called {name}."
+    name = "Service Desk" if strip_sync_suffix(old) != "Service Desk" else "Support"
+    people.rename_group(group_id, name + old.removeprefix(strip_sync_suffix(old)))
+    return f"The group {strip_sync_suffix(old)} is now called {name}."
 
 
 def _called(people: Company, user_id: str) -> str:
@@ -154,4 +154,4 @@ def _called(people: Company, user_id: str) -> str:
 
 def _known(people: Company, name: str) -> list[str]:
     """Return the id of the group of that name, if there is one."""
-    return [group_id for group_id, group in people.groups.items() if plain_name(group["name"]) == name]
+    return [group_id for group_id, group in people.groups.items() if strip_sync_suffix(group["name"]) == name]

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 # How a value is written, and what it means.
-RATE = "RATE"  # the share of requests that it strikes, from 0 to 1
+RATE = "RATE"  # the share of requests that it happens to, from 0 to 1
 RATE_AND_SECONDS = "RATE:SECONDS"  # a rate and maybe, after a colon, whole seconds
 TIME = "TIME"  # such as 50ms or 1s
 NUMBER = "N"  # a whole number from 1 on
@@ -31,13 +31,13 @@ class Amount(NamedTuple):
     seconds: int | None = None
 
 
-# Each strikes both services, unless "duo." or "scim." stands before it.
+# Each is for all services, unless "duo.", "scim." or "api." stands before it.
 FAULTS: Mapping[str, Entry] = {
     "stale-keepalive": Entry(NUMBER, "a connection that served N requests closes as the next one arrives, unheard"),
     "reset": Entry(RATE, "the connection is reset before the request is carried out"),
     "latency": Entry(TIME, "each answer is that much late"),
-    "rate-limit": Entry(NUMBER, "no more than N requests a second (bursts of N): 429, from SCIM with Retry-After"),
-    "429": Entry(RATE_AND_SECONDS, "429; from SCIM with Retry-After: 1, or SECONDS (0, too); from Duo, never"),
+    "rate-limit": Entry(NUMBER, "no more than N requests a second (bursts of N): 429, from NinjaOne with Retry-After"),
+    "429": Entry(RATE_AND_SECONDS, "429; from NinjaOne with Retry-After: 1, or SECONDS (0, too); from Duo, never"),
     "429-date": Entry(RATE_AND_SECONDS, "the same, with Retry-After as a date"),
     "429-bare": Entry(RATE, "429 without Retry-After"),
     "500": Entry(RATE, "500 with an HTML page; nothing is carried out"),
@@ -103,7 +103,7 @@ QUIRKS: Mapping[str, Entry] = {
     "member-filter-ignored": Entry(NOTHING, "in a filter, members eq ... is passed over"),
     # what lists hold
     "inactive-unlisted": Entry(NOTHING, "lists leave out inactive users; GET by id shows them"),
-    "hidden-holder": Entry(NOTHING, "the oldest account is shown to nobody, but its name is taken"),
+    "hidden-holder": Entry(NOTHING, "the oldest account is never shown, but its name is taken"),
     "overlapping-pages": Entry(NOTHING, "each page begins with the last row of the one before"),
     "page-cap": Entry(NUMBER, "no page has more than N rows"),
     "ignores-start-index": Entry(NOTHING, "every page is the first"),
@@ -172,6 +172,17 @@ QUIRKS: Mapping[str, Entry] = {
     "duo.trash-uncounted": Entry(NOTHING, "total_objects does not count users in the trash, who are listed"),
     "duo.trash-unlisted": Entry(NOTHING, "total_objects counts users in the trash, who are not listed"),
     "duo.no-total": Entry(NOTHING, "metadata has no total_objects"),
+    # NinjaOne's public API
+    "api.html-throttle": Entry(NUMBER, "every Nth request is answered 200 with an HTML page on too many requests"),
+    "api.no-user-lists": Entry(NOTHING, "404 for /v2/user/end-users and /v2/user/technicians; there is /v2/users"),
+    "api.no-organizations": Entry(NOTHING, "404 for the list of organizations"),
+    "api.truncated": Entry(NUMBER, "no list has more than its first N rows, and nothing says so"),
+    "api.ignores-after": Entry(NOTHING, "every page of organizations is the first"),
+    "api.wide-scope": Entry(NOTHING, "a token has the scopes management and control, too"),
+    "api.no-scope": Entry(NOTHING, "no token: 400 invalid_scope"),
+    "api.forbidden": Entry(NOTHING, "403 for every list, whatever the token"),
+    "api.token-elsewhere": Entry(NOTHING, "tokens are had at /oauth/token; 405 at /ws/oauth/token"),
+    "api.lag": Entry(NUMBER, "after a write by SCIM, N requests for users still show them as before"),
 }
 
 # Servers that others wrote, as far as these quirks can tell. Each word stands for all of its quirks.
@@ -191,7 +202,7 @@ SERVERS: Mapping[str, tuple[str, ...]] = {
     "canaille": ("external-id-unknown", "count-500", "no-filter"),
 }
 
-SERVICES = ("duo", "scim")
+SERVICES = ("duo", "scim", "api")
 
 
 def parse_fault(text: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Bad weather: what can go wrong between a client and any server.
+"""Faults: what can go wrong between a client and any server.
 
 Knows how a fault is wrapped around a service, and dice that fall the same way every time. Must not
 know sockets (``HttpResponse.delivery`` tells the plumbing what to do), SCIM, or what is asked.
@@ -23,10 +23,10 @@ _HTML = (("Content-Type", "text/html"),)
 
 
 def add_faults(service: Service, name: str, faults: Mapping[str, str], seed: int) -> Service:
-    """Return the service of that name ("duo" or "scim") with these faults, in the table's order.
+    """Return the service of that name ("duo", "scim" or "api") with these faults, in the table's order.
 
-    Each request meets its fate by seed, by what it asks and by how often that was asked before: the
-    same requests meet the same fate, in whatever order they come. Raises ValueError, in a sentence.
+    What happens to a request depends on the seed, on what it asks and on how often that was asked before: the
+    same happens to the same requests, in whatever order they come. Raises ValueError, in a sentence.
     """
     amounts = {fault: fault_amount(fault, value) for fault, value in faults.items()}
     for fault in reversed(list(FAULTS)):
@@ -56,7 +56,7 @@ class _Dice:
         self._asked: dict[bytes, int] = {}
         self._lock = threading.Lock()
 
-    def strike(self, request: HttpRequest) -> bool:
+    def hits(self, request: HttpRequest) -> bool:
         what = hashlib.sha256(f"{request.method} {request.path}?{request.query}\n".encode() + request.body).digest()
         with self._lock:
             number = self._asked[what] = self._asked.get(what, 0) + 1
@@ -69,7 +69,7 @@ def _answer_instead(response: Callable[[_Context], HttpResponse]) -> _Fault:
 
     def fault(service: Service, context: _Context) -> Service:
         dice = _Dice(context)
-        return lambda request: response(context) if dice.strike(request) else service(request)
+        return lambda request: response(context) if dice.hits(request) else service(request)
 
     return fault
 
@@ -81,8 +81,8 @@ def _change_answer(change: Callable[[HttpResponse], HttpResponse]) -> _Fault:
         dice = _Dice(context)
 
         def answer(request: HttpRequest) -> HttpResponse:
-            struck, response = dice.strike(request), service(request)
-            return change(response) if struck else response
+            hit, response = dice.hits(request), service(request)
+            return change(response) if hit else response
 
         return answer
 
@@ -132,12 +132,15 @@ def _refuse_for_rate(context: _Context, retry_after: str | None) -> HttpResponse
     if context.service == "duo":
         document: dict[str, Any] = {"stat": "FAIL", "code": 42901, "message": "Too Many Requests"}
         return json_response(429, document, media_type="application/json")
+    headers = () if retry_after is None else (("Retry-After", retry_after),)
+    if context.service == "api":
+        document = {"resultCode": "FAILURE", "errorMessage": "HTTP 429 Too Many Requests"}
+        return json_response(429, document, media_type="application/json", headers=headers)
     document = {
         "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"],
         "status": "429",
         "detail": "too many requests",
     }
-    headers = () if retry_after is None else (("Retry-After", retry_after),)
     return json_response(429, document, media_type="application/scim+json", headers=headers)
 
 

@@ -67,7 +67,7 @@ def make_request(request: HttpRequest, method: str, resource_id: str, body: Json
     headers = {name: value for name, value in request.headers.items() if not name.startswith("if-")}
     path = f"{BASE_PATH}/{locate(request)[0]}/{quote(resource_id, safe='')}"
     content = b"" if body is None else json.dumps(body).encode()
-    return HttpRequest(method, path, "", headers, content, request.connection)
+    return replace(request, method=method, path=path, query="", headers=headers, body=content)
 
 
 def read_body(request: HttpRequest) -> Json:
@@ -98,7 +98,7 @@ def restore_ids(request: HttpRequest, real: Mapping[str, str]) -> HttpRequest:
 
     name, resource_id = locate(request)
     if resource_id is not None and name in RESOURCES:
-        path = f"{BASE_PATH}/{name}/{quote(real.get(resource_id, 'nobody'), safe='')}"
+        path = f"{BASE_PATH}/{name}/{quote(real.get(resource_id, 'no-such-id'), safe='')}"
         request = replace(request, path=path)
     if wanted := request.params.get("filter"):
         request = set_params(request, filter=inward("", wanted))

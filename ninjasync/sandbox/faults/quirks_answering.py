@@ -183,7 +183,9 @@ def _redirects(service: Service, context: Context) -> Service:
         if request.path.startswith(_MOVED):
             return service(replace(request, path=request.path.removeprefix(_MOVED)))
         query = f"?{request.query}" if request.query else ""
-        return HttpResponse(301, headers=(("Location", f"http://{request.host}{_MOVED}{request.path}{query}"),))
+        return HttpResponse(
+            301, headers=(("Location", f"http://{request.host}{request.mount}{_MOVED}{request.path}{query}"),)
+        )
 
     return answer
 

@@ -52,7 +52,7 @@ def scim_api(store: NinjaOne, token: str) -> Service:
     def answer(request: HttpRequest) -> HttpResponse:
         try:
             _require_token(request, token)
-            call = _Call(store, request, request.params, f"http://{request.host}{BASE_PATH}")
+            call = _Call(store, request, request.params, f"http://{request.host}{request.mount}{BASE_PATH}")
             with store.lock:
                 status, document, headers = _dispatch(call)
         except ScimError as error:

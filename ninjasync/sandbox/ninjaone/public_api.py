@@ -39,6 +39,7 @@ class ApiWays:
     lag: int = 0
     ids_stand: bool = False
     no_organizations: bool = False
+    forbidden: bool = False
 
 
 def public_api(
@@ -60,6 +61,7 @@ class _Api:
         self._clock = clock
         self._tokens: dict[str, float] = {}
         self._asked = 0
+        self._numbers: dict[str, int] = {}
         # The rows that are still shown, for a host that shows what was written only after a while.
         self._shown: list[Json] | None = None
         self._lag = 0
@@ -76,6 +78,8 @@ class _Api:
             return refusal
         if request.method != "GET":
             return _failure(405, "HTTP 405 Method Not Allowed")
+        if self._ways.forbidden:
+            return _json(403, {"resultCode": "FAILURE", "errorMessage": "permission_denied"})
         return self._resource(request)
 
     def _token(self, request: HttpRequest) -> HttpResponse:
@@ -144,6 +148,10 @@ class _Api:
         cap = self._ways.most_rows
         return _json(200, [_organization(number, name) for number, name in (rows[:cap] if cap else rows)])
 
+    def _number(self, key: str) -> int:
+        """Return an account's number here, which has nothing to do with its SCIM id."""
+        return self._numbers.setdefault(key, len(self._numbers) + 1)
+
     def _users(self, request: HttpRequest) -> list[Json]:
         kind = request.params.get("userType")
         return [
@@ -158,12 +166,12 @@ class _Api:
     def _rows(self) -> list[Json]:
         with self._store.lock:
             now = [
-                _row(number, user, administrator=id_ in self._store.administrators)
-                for number, (id_, user) in enumerate(sorted(self._store.users.items()), 1)
+                _row(self._number(id_), user, administrator=id_ in self._store.administrators)
+                for id_, user in self._store.users.items()
             ]
             now += [
-                _row(number, user, administrator=user.get("administrator", False))
-                for number, user in enumerate(self._store.unlisted.values(), 100_001)
+                _row(self._number(address), user, administrator=user.get("administrator", False))
+                for address, user in self._store.unlisted.items()
             ]
         if self._shown is not None and now != self._shown and self._lag > 0:
             self._lag -= 1
