@@ -5,8 +5,9 @@ group names and the entries of the configuration that speak of them. ``str.casef
 not that rule: it makes one name of "groß" and "gross", which are two accounts.
 """
 
+import difflib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from fnmatch import translate
 from unicodedata import normalize
 
@@ -78,3 +79,13 @@ def fitting_none(patterns: Iterable[str], names: Iterable[str]) -> tuple[str, ..
         if not left:
             break
     return tuple(left.values())
+
+
+def nearest(wrong: str, allowed: Iterable[str] | Mapping[str, str], *, most: int = 1, cutoff: float = 0.6) -> list[str]:
+    """Return up to ``most`` of ``allowed`` that ``wrong`` may be a misspelling of, the likeliest first.
+
+    ``allowed`` may be a mapping from what is compared (in ``str.casefold``) to what is returned. ``cutoff`` is how
+    alike they must be, from 0 to 1.
+    """
+    shown = allowed if isinstance(allowed, Mapping) else {name.casefold(): name for name in allowed}
+    return [shown[hit] for hit in difflib.get_close_matches(wrong.casefold(), shown, n=most, cutoff=cutoff)]

@@ -34,7 +34,7 @@ from ninjasync.names_alike import spelled
 from ninjasync.net.pacing import Pacer, TransientError
 from ninjasync.ninjaone.http import Answer, ScimTransport
 from ninjasync.ninjaone.scim_responses import Page, read_page
-from ninjasync.planning.email_address import address_fault
+from ninjasync.planning.email_address import find_fault
 from ninjasync.planning.mapping import AttributeMapping, compile_mapping, has_value
 from ninjasync.planning.planner import read_source
 from ninjasync.runs import tenancy
@@ -75,7 +75,7 @@ class Seen:
             self.unnamed += 1
             self.single += split_name(full) is None
         username = record.get("username")
-        if not record.get("email") and isinstance(username, str) and not address_fault(spelled(username)):
+        if not record.get("email") and isinstance(username, str) and not find_fault(spelled(username)):
             self.by_username += 1
 
     def note(self, row: Any) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from ninjasync.config.fleet import FLEET_VARIABLE
 from ninjasync.config.schema import Config
 from ninjasync.errors import ConfigurationError
-from ninjasync.model.attributes import nearest
+from ninjasync.model.message import did_you_mean
 
 PREFIX = "NINJASYNC_"
 SECTIONS = tuple(name for name in Config.model_fields if name != "base")
@@ -43,7 +43,7 @@ def find_unknown(variables: Mapping[str, str]) -> list[str]:
     """Return a sentence for each variable that belongs to no table; ``schema`` refuses unknown keys within a table."""
     known = {section.casefold(): section for section in SECTIONS}
     return [
-        f"{name} in the environment: no such key{nearest(path[0], _as_variables(known, path[1:]))}"
+        f"{name} in the environment: no such key{did_you_mean(path[0], _as_variables(known, path[1:]))}"
         for path, name in sorted(_paths(variables), key=lambda found: found[1])
         if path[0] not in SECTIONS
     ]

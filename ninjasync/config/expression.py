@@ -11,7 +11,7 @@ from functools import cache, partial
 from typing import Any
 
 from ninjasync.config.functions import FUNCTIONS, Function, value_of
-from ninjasync.model.attributes import nearest
+from ninjasync.model.message import did_you_mean
 
 Expression = Callable[[Mapping[str, Any]], Any]
 
@@ -219,7 +219,7 @@ def _mistakes(node: Any) -> Iterator[str]:
 def _mistakes_of_call(name: str, arguments: list[Any]) -> Iterator[str]:
     table = _functions().FUNCTION_TABLE
     if name not in table:
-        near = nearest(name, list(table)) or f"; there are {', '.join(sorted(table))}"
+        near = did_you_mean(name, list(table)) or f"; there are {', '.join(sorted(table))}"
         yield f"calls {name}(), which there is not{near}"
         return
     signature = table[name]["signature"]

@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError, field_validator
 from ninjasync.config.schema import Config, Monitor, Secret, Section, Strings
 from ninjasync.config.tenant import tenant_of
 from ninjasync.errors import ConfigurationError
-from ninjasync.model.attributes import nearest
+from ninjasync.model.message import did_you_mean
 
 FLEET_FILE = "fleet.toml"
 FLEET_VARIABLE = "NINJASYNC_FLEET"
@@ -225,7 +225,7 @@ def find_conflicts(tenants: tuple[TenantFile, ...]) -> dict[str, list[str]]:
 def unknown_canaries(settings: FleetSection, names: list[str]) -> list[str]:
     """Return a sentence for each canary that is no tenant."""
     return [
-        f'[fleet] canaries: there is no tenant "{name}"{nearest(name, names)}'
+        f'[fleet] canaries: there is no tenant "{name}"{did_you_mean(name, names)}'
         for name in settings.canaries
         if name not in names
     ]
@@ -237,7 +237,7 @@ def _sentence(detail: Any) -> str:
     match detail["type"]:
         case "extra_forbidden":
             known = list(FleetSection.model_fields) if table == ["fleet"] else ["fleet"]
-            return f"{where}: unknown key{nearest(str(key), known)}"
+            return f"{where}: unknown key{did_you_mean(str(key), known)}"
         case "value_error":
             return f"{where}: {detail['ctx']['error']}"
         case _:

@@ -20,7 +20,7 @@ from ninjasync.config.environment import find_unknown, names_keys, read_variable
 from ninjasync.config.fleet import defaults_for, read_toml
 from ninjasync.config.schema import Config, SecretReference, is_left_from_example
 from ninjasync.errors import ConfigurationError
-from ninjasync.model.attributes import nearest
+from ninjasync.model.message import did_you_mean
 
 # What of a URL may be a secret: what stands before the host, and what follows a question mark.
 _PASSWORD = re.compile(r"//[^/]*@|[?#][^']*")
@@ -138,7 +138,8 @@ def _sentences(detail: ErrorDetails) -> Iterator[str]:
                 yield f"{label}: is replaced by {_REPLACED[label]}"
                 return
             known = _keys(table)
-            hint = nearest(str(key), known) or nearest(str(key), _every_key()) or f"; known are {', '.join(known)}"
+            near = did_you_mean(str(key), known) or did_you_mean(str(key), _every_key())
+            hint = near or f"; known are {', '.join(known)}"
             yield f"{label}: unknown key{hint}"
         case "missing":
             yield f"{label}: is missing"

@@ -3,13 +3,9 @@
 Pure. Words what a case holds; must not decide anything.
 """
 
-import re
-
 from ninjasync.explain.case import Case
 from ninjasync.model.attributes import short_names
-
-# What ``mapping`` puts behind a problem: the line of [attributes].
-_ORIGIN = re.compile(r" \([\w.:]+ (= .*|is not mapped)\)$", re.DOTALL)
+from ninjasync.model.directory import Problem
 
 
 def answer(case: Case) -> str:
@@ -45,12 +41,11 @@ def _sentence(case: Case) -> str:
             start = (
                 f"The NinjaOne account of {name} stays as it is" if case.managed else f"{name} gets no NinjaOne account"
             )
-            return f"{start}: {_in_short(case.problems[0].message)}."
+            return f"{start}: {_in_short(case.problems[0])}."
         case "left-alone":
-            why = reason.partition(";")[0]
             if case.managed:
-                return f"The NinjaOne account of {name} stays as it is: {why}."
-            return f"{name} gets no NinjaOne account for now: {why}."
+                return f"The NinjaOne account of {name} stays as it is: {reason}."
+            return f"{name} gets no NinjaOne account for now: {reason}."
         case "protected":
             return f"{name} is protected, so ninjasync never touches the account."
         case "out-of-scope":
@@ -73,9 +68,9 @@ def _until(case: Case) -> str:
     return f"and will be deleted on {case.turn.due:%Y-%m-%d} unless the user returns"
 
 
-def _in_short(message: str) -> str:
+def _in_short(problem: Problem) -> str:
     """Return what is wrong with a record without what to do about it, which follows below."""
-    fault = _ORIGIN.sub("", message).partition("; ")[0].partition(" (NinjaOne would")[0]
+    fault = problem.what or problem.message
     return f"the user {fault}" if fault.startswith(("has ", "wants ")) else fault
 
 

@@ -13,6 +13,7 @@ from ninjasync.explain.search import Subject
 from ninjasync.model.change import REMOVALS, Change
 from ninjasync.model.directory import Problem, User
 from ninjasync.model.explanation import Conclusion
+from ninjasync.model.message import Message, person
 from ninjasync.model.ownership import Owned
 from ninjasync.model.plan import GuardResult
 from ninjasync.model.source import SourceUser, Standing
@@ -76,10 +77,10 @@ class Case:
         return self.user.reason if self.user else "no longer in Duo"
 
     @property
-    def warnings(self) -> tuple[str, ...]:
+    def warnings(self) -> tuple[Message, ...]:
         """The plan's warnings about this very user."""
-        mark = f"Duo id {self.subject.duo_id};"
-        return tuple(warning for warning in self.planning.difference.warnings if mark in warning)
+        mark = person(self.subject.duo_id or "")
+        return tuple(warning for warning in self.planning.difference.warnings if mark in warning.arguments)
 
     @property
     def stopped_by(self) -> tuple[GuardResult, ...]:

@@ -9,18 +9,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ninjasync.explain.case import Case
+from ninjasync.model.problems import PROBLEMS
 from ninjasync.model.source import Standing
 from ninjasync.planning.scope import entry_for
 from ninjasync.planning.users import protection
 
 # How many entries of a list are shown before it is cut.
 _MOST_ENTRIES = 8
-
-# What would let a record with such a problem pass.
-_ALLOWED_BY = {
-    "missing-user-type": "allow_missing_user_type",
-    "missing-organization": "allow_missing_organization",
-}
 
 
 def scope_lines(case: Case) -> tuple[str, ...]:
@@ -63,7 +58,11 @@ def decision_lines(case: Case) -> tuple[str, ...]:
             lines = [_line("safety", "protected_users", patterns, entry)]
         case "held":
             codes = {problem.code for problem in case.problems}
-            lines = [_line("safety", key, getattr(safety, key)) for code, key in _ALLOWED_BY.items() if code in codes]
+            lines = [
+                _line("safety", key, getattr(safety, key))
+                for code in sorted(codes)
+                if (key := PROBLEMS[code].allowed_by)
+            ]
             if "name-taken" in codes and not deprovision.adopt:
                 lines.append(_line("deprovision", "adopt", deprovision.adopt))
     if case.change is not None and case.change.privilege:

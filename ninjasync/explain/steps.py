@@ -158,7 +158,7 @@ def _map(case: Case) -> Step:
 
 def _match(case: Case) -> Step:
     account, owned = case.account, case.inspection.moment.owned
-    notes = list(case.warnings)
+    notes: list[str] = [*case.warnings]
     if not owned.known:
         notes.append("There is no ledger for this tenant yet.")
     if case.namesake is not None:

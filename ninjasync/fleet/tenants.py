@@ -12,7 +12,7 @@ from ninjasync.config.environment import expect_no_keys
 from ninjasync.config.fleet import Fleet, TenantFile, find_conflicts, read_defaults, read_fleet, unknown_canaries
 from ninjasync.config.tenant import tenant_of
 from ninjasync.errors import CommandLineError, ConfigurationError, NinjasyncError
-from ninjasync.model.attributes import nearest
+from ninjasync.model.message import did_you_mean
 from ninjasync.state.ledger import Ledger
 from ninjasync.state.sqlite import ledger_path
 
@@ -61,7 +61,7 @@ def choose_tenants(fleet: Fleet, globs: Sequence[str], shard: tuple[int, int] | 
     for glob in globs:
         if not any(fnmatchcase(name, glob) for name in names):
             raise CommandLineError(
-                f'--tenant: the fleet has no tenant "{glob}"{nearest(glob, names)}',
+                f'--tenant: the fleet has no tenant "{glob}"{did_you_mean(glob, names)}',
                 "Give a tenant's name, or a glob that fits some.",
             )
     chosen = sorted(

@@ -4,9 +4,10 @@ Pure. Knows RFC 7643's User attributes and NinjaOne's extension; knows nothing o
 values, of the wire or of Duo.
 """
 
-import difflib
 import json
 from collections.abc import Iterable
+
+from ninjasync.model.message import did_you_mean
 
 CORE_USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 CORE_GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
@@ -74,7 +75,7 @@ def canonical(path: str) -> str:
         if urn.count(":") >= 3 and name and not set(name) & set(" []\"'"):
             return _canonical_urn(urn, name)
         raise ValueError("an extension attribute is written <schema URN>:<attribute>")
-    raise ValueError(f"no SCIM User attribute of that name{nearest(path, _suggestions())}")
+    raise ValueError(f"no SCIM User attribute of that name{did_you_mean(path, _suggestions())}")
 
 
 def _canonical_urn(urn: str, name: str) -> str:
@@ -82,23 +83,13 @@ def _canonical_urn(urn: str, name: str) -> str:
         return canonical(name)
     if urn.casefold() in (NINJAONE.casefold(), ENTERPRISE.casefold()):
         known = [path for path in _KNOWN.values() if path.casefold().startswith(urn.casefold())]
-        raise ValueError(f"that schema has no such attribute{nearest(f'{urn}:{name}', known)}")
+        raise ValueError(f"that schema has no such attribute{did_you_mean(f'{urn}:{name}', known)}")
     return f"{urn}:{name}"
 
 
 def _suggestions() -> dict[str, str]:
     # A bare "userType" most likely means NinjaOne's extension attribute, not RFC 7643's core one.
     return {name.casefold(): path for path in _KNOWN.values() for name in (path, path.rpartition(":")[2])}
-
-
-def nearest(wrong: str, allowed: Iterable[str] | dict[str, str]) -> str:
-    """Return ``"; did you mean …?"`` with the most similar of ``allowed``, or nothing.
-
-    ``allowed`` may be a mapping from what is compared (folded) to what is shown.
-    """
-    shown = allowed if isinstance(allowed, dict) else {name.casefold(): name for name in allowed}
-    hits = difflib.get_close_matches(wrong.casefold(), shown, n=1, cutoff=0.6)
-    return f'; did you mean "{shown[hits[0]]}"?' if hits else ""
 
 
 def split(path: str) -> tuple[str, tuple[str, ...]]:

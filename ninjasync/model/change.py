@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from ninjasync.model.attributes import MEMBERS
 from ninjasync.model.directory import Resource
+from ninjasync.model.message import Argument, Message, group, person
 
 Action = Literal["create", "adopt", "update", "reactivate", "deactivate", "delete"]
 
@@ -38,7 +39,7 @@ class Delta:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Member:
-    """A user as a group's member: ``key`` is his userName, ``external_id`` his Duo id.
+    """A user as a group's member: ``key`` is their userName, ``external_id`` their Duo id.
 
     ``id`` is NinjaOne's, None where the account is yet to be created by this plan.
     """
@@ -66,7 +67,7 @@ class Change:
     diff: tuple[Delta, ...] = ()
     added: tuple[Member, ...] = ()
     removed: tuple[Member, ...] = ()
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[Message, ...] = ()
     needs: tuple[str, ...] = ()
     privilege: bool = False
     whole: tuple[tuple[str, str], ...] = ()
@@ -75,6 +76,11 @@ class Change:
     def name(self) -> str:
         """Tell this change from every other of the plan."""
         return f"{self.resource}:{self.id or self.external_id}"
+
+    @property
+    def subject(self) -> Argument:
+        """What the change is about, to be named in a message."""
+        return person(self.key) if self.resource == "user" else group(self.key)
 
     @property
     def via(self) -> str | None:

@@ -10,6 +10,9 @@ from typing import Literal
 
 import msgspec
 
+from ninjasync.model.message import NOTHING, Message
+from ninjasync.model.problems import Code
+
 Resource = Literal["user", "group"]
 
 
@@ -71,18 +74,23 @@ class Directory:
     vanished: frozenset[str] = frozenset()
     hidden: frozenset[tuple[Resource, str]] = frozenset()
     hides_members: bool = False
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a record is held. ``code`` is one of CONTRACT §4's, ``message`` says what to mend and where."""
+    """Why a record is held.
+
+    ``message`` says what is wrong with it, by which line of the configuration, and what may help; ``what`` is the
+    first of that alone, and empty where ``message`` says no more.
+    """
 
     resource: Resource
     key: str
     external_id: str | None
-    code: str
-    message: str
+    code: Code
+    message: Message
+    what: Message = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +110,7 @@ class Membership:
     the group, ``left`` were taken out and still are in it.
     """
 
-    refused: Mapping[str, str] = field(default_factory=dict)
+    refused: Mapping[str, Message] = field(default_factory=dict)
     lacking: frozenset[str] = frozenset()
     left: frozenset[str] = frozenset()
     observed: tuple[Observation, ...] = ()

@@ -6,6 +6,7 @@ from typing import Literal
 from ninjasync.errors import NinjasyncError
 from ninjasync.model.change import Change
 from ninjasync.model.directory import Observation
+from ninjasync.model.message import NOTHING, Message, number
 from ninjasync.model.plan import Plan
 
 
@@ -18,7 +19,7 @@ class Outcome:
 
     change: Change
     status: Literal["applied", "failed", "skipped"]
-    error: str = ""
+    error: Message = NOTHING
     observed: tuple[Observation, ...] = ()
     there: bool = False
     seconds: float = field(default=0.0, compare=False)
@@ -36,9 +37,10 @@ class Result:
     fatal: NinjasyncError | None = None
 
     @classmethod
-    def skipped(cls, plan: Plan, why: str) -> "Result":
+    def skipped(cls, plan: Plan, why: Message) -> "Result":
         """Return the result of a plan of which nothing was tried."""
-        return cls(tuple(Outcome(change, "skipped", f"not tried: {why}") for change in plan.changes))
+        error = Message("not tried: {}", why)
+        return cls(tuple(Outcome(change, "skipped", error) for change in plan.changes))
 
     def with_withheld(self, plan: Plan) -> "Result":
         """Return the outcomes of all changes of ``plan``, of which only some were to be written."""
@@ -49,10 +51,10 @@ class Result:
         for change in plan.changes:
             outcome = done.get(change.name)
             if outcome is None:
-                whole.append(Outcome(change, "skipped", "withheld by a guard"))
+                whole.append(Outcome(change, "skipped", Message("withheld by a guard")))
             elif change.name in plan.withheld and outcome.status == "applied":
-                told = f"{len(change.removed)} member removals withheld by a guard"
-                whole.append(replace(outcome, change=change, error=told))
+                error = Message("{} member removals withheld by a guard", number(len(change.removed)))
+                whole.append(replace(outcome, change=change, error=error))
             else:
                 whole.append(replace(outcome, change=change))
         return replace(self, outcomes=tuple(whole))

@@ -11,6 +11,7 @@ from datetime import date
 from ninjasync.model.attributes import short_names
 from ninjasync.model.change import Change
 from ninjasync.model.directory import Problem, Resource
+from ninjasync.model.message import NOTHING, Message, number
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class GuardResult:
 
     name: str
     tripped: bool
-    message: str
+    message: Message
     approve: str = ""
 
 
@@ -46,9 +47,11 @@ class Leaver:
     deferred: bool
 
     @property
-    def turn(self) -> str:
+    def turn(self) -> Message:
         """When the account is deleted, in words."""
-        return "due, and deferred by the removal limit" if self.deferred else f"deleted on {self.due}"
+        if self.deferred:
+            return Message("due, and deferred by the removal limit")
+        return Message("deleted on {}", number(self.due))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ class Evidence:
     ``rights`` tells changes of rights apart, ``commonest`` says what most of the held are held for.
     """
 
-    missing: tuple[str, ...]
+    missing: tuple[Message, ...]
     in_scope: int
     last_good: int | None
     active: int
@@ -87,7 +90,7 @@ class Evidence:
     known: int = 0
     known_groups: int = 0
     rights: tuple[tuple[str, int], ...] = ()
-    commonest: str = ""
+    commonest: Message = NOTHING
 
     def gone(self, resource: Resource) -> int:
         """Return how many users or groups of ours this read no longer shows."""
@@ -111,7 +114,7 @@ class Plan:
     changes: tuple[Change, ...]
     problems: tuple[Problem, ...]
     guards: tuple[GuardResult, ...]
-    warnings: tuple[str, ...]
+    warnings: tuple[Message, ...]
     leavers: tuple[Leaver, ...]
     evidence: Evidence
     refused: bool

@@ -6,28 +6,29 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from ninjasync.model.directory import Problem, Row, User
+from ninjasync.model.message import NOTHING, Message
 
 
 class Standing(Enum):
     """What the scope says of a Duo user."""
 
     IN = "in"  # to be provisioned
-    OUT = "out"  # not to be; an account that he has is a leaver's
+    OUT = "out"  # not to be; the account, where there is one, is a leaver's
     LEFT_ALONE = "left alone"  # neither: locked out for a while, nothing changes
     HELD = "held"  # cannot be judged, nothing changes
 
 
 class SourceUser(Row, frozen=True):
-    """A Duo user after scope and mapping: all that the diff needs of him.
+    """A Duo user after scope and mapping: all that the diff needs.
 
-    ``desired`` is set where he is in scope and every attribute is valid; ``problems``
-    where he is held. ``groups`` are the Duo ids of his groups.
+    ``desired`` is set where the user is in scope and every attribute is valid; ``problems``
+    where the user is held. ``groups`` are the Duo ids of the user's groups.
     """
 
     id: str
     label: str
     standing: Standing
-    reason: str
+    reason: Message
     groups: tuple[str, ...] = ()
     desired: User | None = None
     problems: tuple[Problem, ...] = ()
@@ -38,7 +39,7 @@ class SourceUser(Row, frozen=True):
 class Empty:
     """A mapped attribute for which nobody in scope has a value: ``why``, and which of Duo's may be ``meant``."""
 
-    why: str = ""
+    why: Message = NOTHING
     meant: str = ""
 
 
@@ -61,9 +62,9 @@ class Source:
     pushed: Mapping[str, str]
     scoped: Mapping[str, str] = field(default_factory=dict)
     passed_over: frozenset[str] = frozenset()
-    missing: tuple[str, ...] = ()
+    missing: tuple[Message, ...] = ()
     unreadable: tuple[Problem, ...] = ()
-    warnings: tuple[str, ...] = field(default=())
+    warnings: tuple[Message, ...] = ()
     empty: Mapping[str, Empty] = field(default_factory=dict)
     full_names: int = 0
     unlisted: int = 0

@@ -20,6 +20,7 @@ from ninjasync.errors import IncompleteReadError, UnreachableError
 from ninjasync.model.attributes import DISPLAY_NAME, EXTERNAL_ID, USER_NAME
 from ninjasync.model.directory import Directory, Group, Problem, Resource, User, Wanted
 from ninjasync.model.events import Read
+from ninjasync.model.message import NOTHING, Message, as_message, number, person, text
 from ninjasync.names_alike import alike, folded
 from ninjasync.net.pacing import Pacer, TransientError
 from ninjasync.net.prefetch import Ahead
@@ -137,7 +138,7 @@ class Reader:
                 raise UnreachableError(str(error), 'Set [ninjaone.dialect] discovery = "lookup".') from error
             if not _anybody(wanted):
                 raise IncompleteReadError(str(error), _INSTEAD) from error
-            return self._looked_up(paths, wanted, (f"{error} Each account is looked up instead.",))
+            return self._looked_up(paths, wanted, (Message("{} Each account is looked up instead.", text(error)),))
         if listed.gaps:
             return self._filled(listed, paths, wanted)
         return self._trusted(self._with_contested(listed.found, paths, wanted), paths, wanted)
@@ -379,14 +380,18 @@ class Reader:
         gone -= known | {problem.key for problem in problems}
         if late and self._dialect.discovery == "auto":
             what = "account" if len(users) > len(found.users) else "group"
-            why = (
-                f"NinjaOne's list lacks the {what} {late[0]}, which can still be read: the list is not trusted, "
-                "each account is looked up instead."
+            why = Message(
+                f"NinjaOne's list lacks the {what} {{}}, which can still be read: the list is not trusted, each "
+                "account is looked up instead.",
+                person(late[0] or ""),
             )
             return self._looked_up(paths, wanted, (why,))
         warnings = found.warnings
         if late:
-            warnings += (f"NinjaOne's list lacks {len(late)} of ours that can still be read; they count as there.",)
+            lacking = number(len(late))
+            warnings += (
+                Message("NinjaOne's list lacks {} of ours that can still be read; they count as there.", lacking),
+            )
         return replace(
             found,
             users=users,
@@ -430,12 +435,13 @@ class Reader:
             raise IncompleteReadError(why, _INSTEAD)
         if not proven and _holds(found, wanted):
             return found
-        return self._looked_up(paths, wanted, (f"{why} Each account that it lacks is looked up instead.",), found)
+        instead = Message("{} Each account that it lacks is looked up instead.", as_message(why))
+        return self._looked_up(paths, wanted, (instead,), found)
 
     # --- one by one --------------------------------------------------------------------------
 
     def _looked_up(
-        self, paths: tuple[str, ...], wanted: Wanted, warnings: tuple[str, ...], listed: Directory | None = None
+        self, paths: tuple[str, ...], wanted: Wanted, warnings: tuple[Message, ...], listed: Directory | None = None
     ) -> Directory:
         """Look up everybody in ``wanted`` whom ``listed`` does not have already."""
         listed = listed or Directory(paths, (), ())
@@ -578,7 +584,9 @@ class Reader:
         try:
             return convert(body)
         except scim_responses.UnreadableResourceError as error:
-            raise UnreachableError(f"NinjaOne's {resource} {id_} {error}.", CHECK_URL) from error
+            raise UnreachableError(
+                Message(f"NinjaOne's {resource} {{}} {{}}.", person(id_), text(error)), CHECK_URL
+            ) from error
 
     def _find_own(self, resource: Resource, external_id: str, name: str, convert: Callable[[Any], R]) -> R | None:
         # A server may ignore a filter and return everything, so each hit is compared again.
@@ -621,9 +629,10 @@ class Reader:
     def _unanswered(self, what: str, answer: Answer) -> UnreachableError:
         """Return the error for an answer that says nothing of what was asked for; of others it says nothing either."""
         detail, _ = scim_responses.read_error(answer.body)
-        said = f"HTTP {answer.status}" + (f": {detail.rstrip('.')}" if detail else "")
+        said = Message(": {}", text(detail.rstrip("."))) if detail else NOTHING
         return UnreachableError(
-            f"NinjaOne did not answer the {what} ({said}).", f"See what the token may read. {CHECK_URL}"
+            Message("NinjaOne did not answer the {} (HTTP {}{}).", text(what), number(answer.status), said),
+            f"See what the token may read. {CHECK_URL}",
         )
 
     def _each(
@@ -674,7 +683,11 @@ def _expect_not_all(resource: Resource, failed: list[UnreachableError], asked: i
     if len(failed) == asked > 1:
         first = failed[0]
         raise UnreachableError(
-            f"NinjaOne could not read a single one of {asked} {resource}s that it was asked for: {first.message}",
+            Message(
+                f"NinjaOne could not read a single one of {{}} {resource}s that it was asked for: {{}}",
+                number(asked),
+                as_message(first.message),
+            ),
             first.hint,
         )
 
@@ -714,12 +727,15 @@ def _unreadable(resource: Resource, row: Any, error: scim_responses.UnreadableRe
         str(key),
         external_id if isinstance(external_id, str) else None,
         "unreadable-record",
-        f"NinjaOne's record {error}; it is left as it is and no removal is made in this run",
+        Message("NinjaOne's record {}{}", text(error), _LEFT),
     )
 
 
 def _unread(resource: Resource, key: str, external_id: str | None, error: UnreachableError) -> Problem:
     """Return the problem of what could not be read; ``key`` is its id or name."""
-    why = error.message.rstrip(".")
-    message = f"{why}; it is left as it is and no removal is made in this run"
+    message = Message("{}{}", as_message(error.message).without_stop(), _LEFT)
     return Problem(resource, key, external_id, "unreadable-record", message)
+
+
+_LACKING = "NinjaOne's list lacks {} of ours that can still be read; they count as there."
+_LEFT = Message("; it is left as it is and no removal is made in this run")

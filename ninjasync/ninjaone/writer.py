@@ -14,11 +14,12 @@ from typing import Any
 from pydantic import SecretStr
 
 from ninjasync.config.context import RunContext
-from ninjasync.errors import NotKeptError, RefusedRequestError, UnreachableError
+from ninjasync.errors import NinjasyncError, NotKeptError, RefusedRequestError, UnreachableError
 from ninjasync.model import attributes
 from ninjasync.model.attributes import ACTIVE, DISPLAY_NAME, EXTERNAL_ID, MEMBERS, ORGANIZATION_ID, USER_NAME, USER_TYPE
 from ninjasync.model.change import Change, Delta
 from ninjasync.model.directory import Group, Membership, Observation, Resource, User
+from ninjasync.model.message import NOTHING, Message, as_message, join, number, person, text, word
 from ninjasync.model.ownership import Ownership
 from ninjasync.model.values import differs
 from ninjasync.net.pacing import TransientError
@@ -196,10 +197,11 @@ class Writer(Reader):
                 observed += seen
                 failed |= refusals
         if failed:
-            names = ", ".join(path.rpartition(":")[2] for path in failed)
+            names = join(", ", (word(path.rpartition(":")[2]) for path in failed))
             first = next(iter(failed.values()))
+            reason = as_message(first.message) if isinstance(first, NinjasyncError) else Message("{}", text(first))
             error = NotKeptError(
-                f"The rest is done, but not {names}: {first}",
+                Message("The rest is done, but not {}: {}", names, reason),
                 getattr(first, "hint", ""),
                 id_=id_,
                 undone=frozenset(failed),
@@ -450,7 +452,8 @@ class Writer(Reader):
         except scim_responses.UnreadableResourceError as error:
             key = "group_patch" if resource == "group" else "patch"
             hint = f'If NinjaOne can patch after all, set [ninjaone.dialect] {key} = "patch".'
-            raise RefusedRequestError(f"NinjaOne's {resource} {id_} {error}.", hint, status=200) from error
+            message = Message(f"NinjaOne's {resource} {{}} {{}}.", person(id_), text(error))
+            raise RefusedRequestError(message, hint, status=200) from error
         return self._put(resource, id_, body, own)
 
     def _put(self, resource: Resource, id_: str, body: Any, own: Iterable[str]) -> Answer:
@@ -542,7 +545,7 @@ class Writer(Reader):
             if one.path in (USER_TYPE, ORGANIZATION_ID) and one.shown and differs(one.path, one.shown, one.sent):
                 name = one.path.rpartition(":")[2]
                 raise NotKeptError(
-                    f'NinjaOne was sent {name} {_shown(one.sent)} and made it "{one.shown}".',
+                    Message('NinjaOne was sent {} {} and made it "{}".', word(name), _shown(one.sent), text(one.shown)),
                     _OTHER_RIGHTS,
                     id_=id_,
                 )
@@ -590,8 +593,8 @@ def _refused(delta: Delta) -> Observation:
     return Observation(delta.path, _text(delta.after), _text(delta.before))
 
 
-def _reason(error: _Refusal) -> str:
-    return error.message.rstrip(".")
+def _reason(error: _Refusal) -> Message:
+    return as_message(error.message).without_stop()
 
 
 def _is_resource(shown: Any) -> bool:
@@ -618,10 +621,10 @@ def _expect_success(method: str, answer: Answer) -> None:
     if 200 <= answer.status < 300:
         return
     detail, scim_type = scim_responses.read_error(answer.body)
-    words = " ".join(part for part in (f"HTTP {answer.status}", scim_type) if part)
-    said = f": {detail.rstrip('.')}" if detail else ""
+    said = Message(": {}", text(detail.rstrip("."))) if detail else NOTHING
+    kind = Message(" {}", text(scim_type)) if scim_type else NOTHING
     raise RefusedRequestError(
-        f"NinjaOne refused the {method} ({words}){said}.",
+        Message(f"NinjaOne refused the {method} (HTTP {{}}{{}}){{}}.", number(answer.status), kind, said),
         _HINTS.get(answer.status, ""),
         status=answer.status,
         kind=scim_type,
@@ -629,5 +632,5 @@ def _expect_success(method: str, answer: Answer) -> None:
     )
 
 
-def _shown(value: str | None) -> str:
-    return f'"{value}"' if value is not None else "(none)"
+def _shown(value: str | None) -> Message:
+    return Message('"{}"', text(value)) if value is not None else Message("(none)")

@@ -4,7 +4,6 @@ Pure. Knows the operator's expressions and which names Duo's records have; knows
 how they are read or shown. Values of records do not get into any sentence.
 """
 
-import difflib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +12,10 @@ from typing import Any
 from ninjasync.config.expression import fields_of, is_path
 from ninjasync.model.attributes import FAMILY_NAME, GIVEN_NAME, ORGANIZATION_ID, USER_NAME, USER_TYPE, line_for
 from ninjasync.model.directory import Problem
+from ninjasync.model.message import NOTHING, Message, join, listed, number, text, word
+from ninjasync.model.problems import PROBLEMS, Code
 from ninjasync.model.source import Empty, Source, SourceUser
+from ninjasync.names_alike import nearest
 from ninjasync.planning.mapping import AttributeMapping, has_value, name_remedy
 
 _CUSTOM = "custom_attributes"
@@ -71,19 +73,19 @@ def empty_attributes(
     return {path: _empty(attributes[path], noted, attributes) for path in empty}
 
 
-def _empty(text: str, noted: Noted, attributes: Mapping[str, str]) -> Empty:
-    for place in sorted(fields_of(text)):
+def _empty(expression: str, noted: Noted, attributes: Mapping[str, str]) -> Empty:
+    for place in sorted(fields_of(expression)):
         custom = place[0] == _CUSTOM and len(place) > 1
         name, what = (place[1], "custom attribute") if custom else (place[0], "field")
+        lacks = Message(f'Duo has no {what} "{{}}"', word(name))
         names = noted.custom if custom else noted.fields | _FIELDS
         if name in names:
             continue
         if near := nearest_name(name, names):
-            return Empty(f'Duo has no {what} "{name}", but "{near}"', written(near, custom=custom))
+            return Empty(Message('{}, but "{}"', lacks, word(near)), written(near, custom=custom))
         if custom and (unused := sorted(names - _custom_names(attributes))):
-            more = f" and {len(unused) - _MANY} more" if len(unused) > _MANY else ""
-            return Empty(f'Duo has no {what} "{name}"; what it has and nothing uses: {", ".join(unused[:_MANY])}{more}')
-        return Empty(f'Duo has no {what} "{name}"')
+            return Empty(Message("{}; what it has and nothing uses: {}", lacks, listed(map(word, unused), _MANY)))
+        return Empty(lacks)
     return Empty()
 
 
@@ -93,9 +95,8 @@ def _custom_names(attributes: Mapping[str, str]) -> set[str]:
 
 def nearest_name(wrong: str, names: Iterable[str]) -> str:
     """Return which of ``names`` is most likely meant by ``wrong``; empty where none is near."""
-    others = {name.casefold(): name for name in sorted(names, reverse=True) if name != wrong}
-    near = difflib.get_close_matches(wrong.casefold(), others, n=1, cutoff=0.75)
-    return others[near[0]] if near else ""
+    near = nearest(wrong, (name for name in sorted(names, reverse=True) if name != wrong), cutoff=0.75)
+    return near[0] if near else ""
 
 
 def written(name: str, *, custom: bool) -> str:
@@ -104,7 +105,7 @@ def written(name: str, *, custom: bool) -> str:
     return f"{_CUSTOM}.{quoted}" if custom else quoted
 
 
-def empty_warnings(source: Source, attributes: Mapping[str, str]) -> list[str]:
+def empty_warnings(source: Source, attributes: Mapping[str, str]) -> list[Message]:
     """Say which attributes nobody in scope has a value for, and which of Duo's may be meant."""
     needed = {problem.code for user in source.users.values() for problem in user.problems}
     said = []
@@ -112,52 +113,45 @@ def empty_warnings(source: Source, attributes: Mapping[str, str]) -> list[str]:
         # Technicians need no organization, so that this one may well be empty.
         if path == ORGANIZATION_ID and not empty.meant and "missing-organization" not in needed:
             continue
-        why = f": {_fix(path, attributes[path], empty)}" if empty.why else "; is the name right?"
+        fix = Message(": {}.", _fix(path, attributes[path], empty)) if empty.why else Message("; is the name right?")
         said.append(
-            f"[attributes] {path.rpartition(':')[2]} = {attributes[path]}: nobody in scope has a value for it, so that "
-            f"it is cleared nowhere{why}{'.' if empty.why else ''}"
+            Message(
+                "{} = {}: nobody in scope has a value for it, so that it is cleared nowhere{}",
+                word(f"[attributes] {path.rpartition(':')[2]}"),
+                text(attributes[path]),
+                fix,
+            )
         )
     return said
 
 
-def _fix(path: str, text: str, empty: Empty) -> str:
+def _fix(path: str, expression: str, empty: Empty) -> Message:
     if not empty.meant:
         return empty.why
-    if is_path(text):
-        return f"{empty.why}: write {line_for(path, empty.meant)}"
-    return f"{empty.why}: write {empty.meant} there"
+    if is_path(expression):
+        return Message("{}: write {}", empty.why, word(line_for(path, empty.meant)))
+    return Message("{}: write {} there", empty.why, word(empty.meant))
 
 
 # --- the held --------------------------------------------------------------------------------
 
-_PATHS = {
+_PATHS: dict[Code, tuple[str, ...]] = {
     "missing-user-name": (USER_NAME,),
     "missing-name": (GIVEN_NAME, FAMILY_NAME),
     "missing-user-type": (USER_TYPE,),
     "missing-organization": (ORGANIZATION_ID,),
 }
-_OTHERWISE = {
-    "invalid-user-name": "what is mapped to userName is no e-mail address: map what holds one, or correct it in Duo",
-    "duplicate-user-name": "several users of Duo share an address: give each an address of their own",
-    "invalid-user-type": 'the value is not "technician" or "endUser", exactly: correct it in Duo',
-    "invalid-organization": 'the value is neither a number nor "All": correct it in Duo',
-    "unknown-organization": "NinjaOne has no such organization: correct the value in Duo or in [organizations]",
-    "unknown-status": "Duo gives a status that ninjasync does not know: look at these users in Duo",
-    "name-taken": "other accounts in NinjaOne hold their names: rename or delete those, or change the address in Duo",
-    "expression-failed": "an expression of the configuration fails on the records: correct it",
-    "unreadable-record": "records could not be read: look at them in their console, and run again",
-    "duplicate-group-name": "several groups would get one name: rename them in Duo or with [groups] rename",
-}
 
 
-def commonest(problems: Iterable[Problem], source: Source, attributes: Mapping[str, str]) -> str:
+def commonest(problems: Iterable[Problem], source: Source, attributes: Mapping[str, str]) -> Message:
     """Say in one sentence what most records are held for, the likely cause and its cure; empty where none is held."""
     held = {(problem.resource, problem.external_id or problem.key, problem.code) for problem in problems}
     if not held:
-        return ""
+        return NOTHING
     codes = Counter(code for _, _, code in held)
-    code, number = min(codes.items(), key=lambda pair: (-pair[1], pair[0]))
-    return f"The commonest problem is {code} ({number}): {_cause(code, source, attributes)}."
+    code, count = min(codes.items(), key=lambda pair: (-pair[1], pair[0]))
+    cause = _cause(code, source, attributes)
+    return Message("The commonest problem is {} ({}): {}.", word(code), number(count), cause)
 
 
 def name_remedies(attributes: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -166,7 +160,7 @@ def name_remedies(attributes: Mapping[str, str]) -> list[tuple[str, str]]:
     return [(path, line) for path, line in found if line and path in attributes]
 
 
-def _cause(code: str, source: Source, attributes: Mapping[str, str]) -> str:
+def _cause(code: Code, source: Source, attributes: Mapping[str, str]) -> Message:
     paths = [path for path in _PATHS.get(code, ()) if path in attributes]
     for path in paths:
         if (empty := source.empty.get(path)) and empty.why:
@@ -174,10 +168,15 @@ def _cause(code: str, source: Source, attributes: Mapping[str, str]) -> str:
     if code == "missing-name" and source.full_names and (remedies := name_remedies(attributes)):
         whole = all("(realname)" in attributes[path] for path, _ in remedies)
         why = "a realname of one word" if whole else "their full name in realname"
-        return f"{source.full_names} of them have {why}: write {' and '.join(line for _, line in remedies)}"
+        lines = join(" and ", (text(line) for _, line in remedies))
+        return Message(f"{{}} of them have {why}: write {{}}", number(source.full_names), lines)
     if code in _PATHS and not paths:
-        return f"{' and '.join(path.rpartition(':')[2] for path in _PATHS[code])} is not mapped in [attributes]"
+        names = join(" and ", (word(path.rpartition(":")[2]) for path in _PATHS[code]))
+        return Message("{} is not mapped in {}", names, _ATTRIBUTES)
     if paths:
-        texts = " or ".join(dict.fromkeys(attributes[path] for path in paths))
-        return f"they have no value for {texts}: give them one in Duo, or correct the line in [attributes]"
-    return _OTHERWISE.get(code, "ninjasync plan says what each of them lacks")
+        texts = join(" or ", map(text, dict.fromkeys(attributes[path] for path in paths)))
+        return Message("they have no value for {}: give them one in Duo, or correct the line in {}", texts, _ATTRIBUTES)
+    return Message(PROBLEMS[code].common_cause)
+
+
+_ATTRIBUTES = word("[attributes]")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from ninjasync.model.change import REMOVALS, Change
 from ninjasync.model.directory import Directory, Group, Problem, User
+from ninjasync.model.message import Message
 from ninjasync.model.ownership import Ownership
 from ninjasync.model.plan import Counts
 from ninjasync.model.source import Source
@@ -32,7 +33,7 @@ class Difference:
 
     changes: tuple[Change, ...]
     problems: tuple[Problem, ...]
-    warnings: tuple[str, ...]
+    warnings: tuple[Message, ...]
     users: Counts
     groups: Counts
     ours: Mapping[str, User]

@@ -6,6 +6,8 @@ addresses in brackets, at least one dot in the domain.
 
 import re
 
+from ninjasync.model.message import NOTHING, Message, join, number, text
+
 LONGEST = 254
 # No blanks, and none of RFC 5322's "specials" but the dot; nor quotes and brackets of any language.
 _LETTER = r"[^\s@()<>\[\]:;,\\\"“”„‟‘’‚‛«»‹›（）［］【】「」『』〈〉《》＜＞；：，、。．｡､؛،]"
@@ -18,24 +20,18 @@ is_usual = re.compile(
 ).fullmatch
 
 
-def address_fault(text: str) -> str:
-    """Say why ``text``, which has no blanks around it, is no e-mail address; empty where it is one."""
-    if len(text) > LONGEST:
-        return f"is {len(text)} characters long, and an e-mail address has {LONGEST} at most"
-    if _ADDRESS.fullmatch(text) and text.isprintable():
-        return ""
-    found = _ADDRESS.search(text)
-    if (
-        found is not None
-        and text.count("@") == 1
-        and (sticking := _sticking(text[: found.start()], text[found.end() :]))
-    ):
-        return f"is not an e-mail address: {sticking} to it"
-    if text.count("@") > 1:
-        return f"is not one e-mail address: it has {text.count('@')} @"
-    return "is not an e-mail address"
-
-
-def _sticking(before: str, after: str) -> str:
-    parts = [f"{part!r}" for part in (before, after) if part]
-    return f"{' and '.join(parts)} {'sticks' if len(parts) == 1 else 'stick'}" if parts else ""
+def find_fault(address: str) -> Message:
+    """Say why ``address``, which has no blanks around it, is no e-mail address; empty where it is one."""
+    if len(address) > LONGEST:
+        length = number(len(address))
+        return Message("is {} characters long, and an e-mail address has {} at most", length, number(LONGEST))
+    if _ADDRESS.fullmatch(address) and address.isprintable():
+        return NOTHING
+    if (marks := address.count("@")) > 1:
+        return Message("is not one e-mail address: it has {} @", number(marks))
+    core = _ADDRESS.search(address)
+    around = (address[: core.start()], address[core.end() :]) if core and marks else ()
+    if parts := [text(repr(part)) for part in around if part]:
+        sticks = "{} sticks to it" if len(parts) == 1 else "{} stick to it"
+        return Message(f"is not an e-mail address: {sticks}", join(" and ", parts))
+    return Message("is not an e-mail address")

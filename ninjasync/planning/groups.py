@@ -11,6 +11,8 @@ from functools import cached_property
 from ninjasync.model.attributes import DISPLAY_NAME, EXTERNAL_ID, MEMBERS
 from ninjasync.model.change import Action, Change, Delta, Member, count
 from ninjasync.model.directory import Directory, Group, Problem
+from ninjasync.model.message import NOTHING, Message, counted, listed, number, word
+from ninjasync.model.message import group as a_group
 from ninjasync.model.ownership import Ownership
 from ninjasync.model.plan import Counts
 from ninjasync.model.source import Source, Standing, is_duo_id
@@ -19,7 +21,13 @@ from ninjasync.planning.matching import match
 from ninjasync.planning.names import order_renames, settle_names
 from ninjasync.planning.policy import Policy
 from ninjasync.planning.sync_suffix import is_let_go, origin
-from ninjasync.planning.users import ANOTHERS, UserDiff, carries
+from ninjasync.planning.users import ANOTHERS, UNKNOWN_MARK, UNMANAGED, UserDiff, carries
+
+_ADOPTED = Message("its name is that of a group in NinjaOne that is nobody's")
+_MEMBERS_HIDDEN = Message(
+    "NinjaOne does not show the members of its groups; those last applied count instead, so what is changed in its "
+    "console is not seen."
+)
 
 
 class GroupDiff:
@@ -72,38 +80,46 @@ class GroupDiff:
             unreadable=self._unread_names,
         )
         for duo_id, others in settled.duplicates.items():
-            who = ", ".join(sorted(f'"{self.source.groups[other]}"' for other in others if other != duo_id))
-            self._hold(duo_id, f"{who} in Duo would get the same name; give one another with [groups] rename")
+            names = sorted(self.source.groups[other] for other in others if other != duo_id)
+            who = listed(Message('"{}"', a_group(name)) for name in names)
+            self._hold(
+                duo_id,
+                Message("{} in Duo would get the same name; give one another with {}", who, word("[groups] rename")),
+            )
         for duo_id, holders in settled.taken.items():
-            who = ", ".join(self._holder(holder) for holder in holders) or "one that it does not show"
-            self._hold(duo_id, f"another group in NinjaOne has that name already ({who}); rename one of them")
+            who = listed(map(self._holder, holders)) if holders else Message("one that it does not show")
+            taken = Message("another group in NinjaOne has that name already ({}); rename one of them", who)
+            self._hold(duo_id, taken)
         for duo_id in (*settled.duplicates, *settled.taken):
             del self.wanted[duo_id]
         return {duo_id: self._by_id[group_id] for duo_id, group_id in settled.adopted.items()}
 
-    def _not_adoptable(self, group_id: str) -> str:
+    def _not_adoptable(self, group_id: str) -> Message:
         """Say why a group that is nobody's may not be taken over; empty where it may."""
         if (tenant := self.owned.foreign_groups.get(group_id)) is not None:
-            return f"of the tenant {tenant}"
+            return Message("of the tenant {}", word(tenant))
         if group_id in self._gone_groups:
-            return ""
+            return NOTHING
         carried = self._by_id[group_id].external_id
+        mark = a_group(carried or "")
         if (carried or "").upper() in self.source.groups:
-            return f"which carries the Duo id of another group ({carried})"
+            return Message("which carries the Duo id of another group ({})", mark)
         if is_duo_id(carried) and not self.policy.deprovision.adopt_foreign:
             entry = self.owned.groups.get((carried or "").upper())
             if entry is None:
-                return f"which carries a Duo id that neither this Duo nor the ledger knows ({carried}): {ANOTHERS}"
+                return Message(UNKNOWN_MARK, mark, ANOTHERS)
             if entry.id in self._by_id:
-                return f"which carries the Duo id of another group ({carried})"
-        return "" if self.policy.deprovision.adopt else "which ninjasync does not manage ([deprovision] adopt is off)"
+                return Message("which carries the Duo id of another group ({})", mark)
+        if self.policy.deprovision.adopt:
+            return NOTHING
+        return Message("{} ({} is off)", UNMANAGED, word("[deprovision] adopt"))
 
-    def _holder(self, group_id: str) -> str:
+    def _holder(self, group_id: str) -> Message:
         ours = any(group.id == group_id for duo_id, group in self.group.items() if duo_id not in self._gone)
-        why = "" if ours else self._not_adoptable(group_id)
-        return f"{group_id}, {why}" if why else group_id
+        why = NOTHING if ours else self._not_adoptable(group_id)
+        return Message("{}, {}", a_group(group_id), why) if why else Message("{}", a_group(group_id))
 
-    def _hold(self, duo_id: str, message: str) -> None:
+    def _hold(self, duo_id: str, message: Message) -> None:
         self.problems.append(Problem("group", self.wanted[duo_id], duo_id, "duplicate-group-name", message))
 
     def changes(self) -> list[Change]:
@@ -118,30 +134,34 @@ class GroupDiff:
         for duo_id, group in sorted(self.group.items(), key=lambda pair: pair[1].display_name):
             if duo_id in self.source.pushed or duo_id in self._unread_in_duo:
                 continue
-            gone = "deleted in Duo" if duo_id in self._gone else "no longer in scope"
+            gone = Message("deleted in Duo") if duo_id in self._gone else Message("no longer in scope")
             if self.policy.groups.removed == "delete":
                 made.append(Change("group", "delete", group.display_name, group.id, duo_id, reasons=(gone,)))
             else:
                 self.warnings.append(
-                    f'The group "{group.display_name}" is {gone}; it is kept, with its members as they are.'
+                    Message(
+                        'The group "{}" is {}; it is kept, with its members as they are.',
+                        a_group(group.display_name),
+                        gone,
+                    )
                 )
         if self._hidden:
-            self.warnings.append(
-                "NinjaOne does not show the members of its groups; those last applied count instead, so what is "
-                "changed in its console is not seen."
-            )
+            self.warnings.append(_MEMBERS_HIDDEN)
         if self._frozen:
-            one = self._frozen == 1
+            several = self._frozen > 1
             self.warnings.append(
-                f"{self._frozen} group membership{'' if one else 's'} of held, protected, kept or unmanaged accounts "
-                f"differ{'s' if one else ''} from Duo and {'stays as it is' if one else 'stay as they are'}."
+                Message(
+                    "{} of held, protected, kept or unmanaged accounts {}.",
+                    counted(self._frozen, "group membership"),
+                    word("differ from Duo and stay as they are" if several else "differs from Duo and stays as it is"),
+                )
             )
         names = {change.id: folded(self._by_id[change.id].display_name) for change in made if change.id}
         return order_renames(made, DISPLAY_NAME, names, _temporary_name)
 
     def _change(self, duo_id: str, name: str, group: Group | None, *, adopt: bool) -> Change | None:
         added, removed = self._member_changes(duo_id, group)
-        reasons = [f'the Duo group "{self.source.groups[duo_id]}" is in scope']
+        reasons = [Message('the Duo group "{}" is in scope', a_group(self.source.groups[duo_id]))]
         if group is None:
             row = Delta(DISPLAY_NAME, None, name)
             return Change("group", "create", name, None, duo_id, (row,), added, reasons=tuple(reasons))
@@ -157,7 +177,7 @@ class GroupDiff:
         if not (rows or added or removed or adopt):
             return None
         if adopt:
-            reasons.append("its name is that of a group in NinjaOne that is nobody's")
+            reasons.append(_ADOPTED)
         action: Action = "adopt" if adopt else "update"
         return Change("group", action, name, group.id, duo_id, tuple(rows), added, removed, reasons=tuple(reasons))
 
@@ -207,7 +227,11 @@ class GroupDiff:
             if not shown or entry.shown.get(MEMBERS) != str(len(shown)):
                 return shown
             self.warnings.append(
-                f'NinjaOne shows only {len(shown)} members of "{group.display_name}"; those last applied count as well.'
+                Message(
+                    'NinjaOne shows only {} members of "{}"; those last applied count as well.',
+                    number(len(shown)),
+                    a_group(group.display_name),
+                )
             )
         else:
             self._hidden = True

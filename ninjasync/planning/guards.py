@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from ninjasync.config import schema
 from ninjasync.model.attributes import DISPLAY_NAME, USER_NAME
 from ninjasync.model.change import REMOVALS, Change, Member
+from ninjasync.model.message import NOTHING, Argument, Message, counted, join, number, word
 from ninjasync.model.plan import Approvals, Evidence, GuardResult, Vanished
 from ninjasync.names_alike import folded
 
@@ -45,11 +46,12 @@ def permitted(
 
 def unreadable(seen: Evidence, withheld: int) -> GuardResult:
     """Return the verdict on records that could not be read; it trips where something was withheld for them."""
-    message = "Every record could be read."
+    message = Message("Every record could be read.")
     if seen.unreadable:
-        message = (
-            f"{seen.unreadable} records could not be read, {withheld} changes are withheld: "
-            "who was not read is never taken for gone."
+        message = Message(
+            "{} could not be read, {} withheld: what was not read is never taken for gone.",
+            counted(seen.unreadable, "record"),
+            counted(withheld, "change is", "changes are"),
         )
     return GuardResult("unreadable-records", bool(seen.unreadable and withheld), message)
 
@@ -98,7 +100,7 @@ def with_their_needs(changes: list[Change]) -> tuple[Change, ...]:
 
 def _scoped_groups(case: _Case) -> GuardResult:
     missing = case.seen.missing
-    message = " ".join(missing) if missing else "Duo has every group that [scope] names."
+    message = join(" ", missing) if missing else Message("Duo has every group that {} names.", word("[scope]"))
     return GuardResult("scoped-groups", bool(missing), message)
 
 
@@ -110,22 +112,35 @@ def _source(case: _Case) -> GuardResult:
     else:
         before, since = case.seen.last_good, "were at the last good run"
     shrunk = now < schema.share(least, before)
-    message = f"{now} are in scope, {before} {since}; the least is {least:g} % of them ([safety] min_source_percent)."
+    message = Message(
+        f"{{}} are in scope, {{}} {since}; the least is {{}} % of them ({{}}).",
+        number(now),
+        number(before),
+        _figure(least),
+        _key("min_source_percent"),
+    )
     if now == 0:
-        message = f"Nobody is in scope, {before} {since}. An empty source is never taken for an empty company."
+        message = Message(
+            f"Nobody is in scope, {{}} {since}. An empty source is never taken for an empty company.", number(before)
+        )
     return GuardResult("source", (shrunk or now == 0) and not approved, message, f"--approve-source {now}")
 
 
 def _removals(case: _Case) -> GuardResult:
-    number, safety, active = case.seen.removals, case.safety, case.seen.active
-    approved = case.approvals.removals is not None and number <= case.approvals.removals
-    over = number > safety.removal_limit(active)
-    message = (
-        f"{number} of {active} active managed accounts would be deactivated or deleted; the limit is the larger of "
-        f"{safety.max_removals} ([safety] max_removals) and {safety.max_removals_percent:g} % "
-        "([safety] max_removals_percent)."
+    removals, safety, active = case.seen.removals, case.safety, case.seen.active
+    approved = case.approvals.removals is not None and removals <= case.approvals.removals
+    over = removals > safety.removal_limit(active)
+    message = Message(
+        "{} of {} active managed accounts would be deactivated or deleted; the limit is the larger of {} ({}) and {} % "
+        "({}).",
+        number(removals),
+        number(active),
+        number(safety.max_removals),
+        _key("max_removals"),
+        _figure(safety.max_removals_percent),
+        _key("max_removals_percent"),
     )
-    return GuardResult("removals", over and not approved, message, f"--approve-removals {number}")
+    return GuardResult("removals", over and not approved, message, f"--approve-removals {removals}")
 
 
 # Below this number of memberships a percentage says nothing.
@@ -133,67 +148,102 @@ _FEWEST_MEMBERSHIPS = 20
 
 
 def _member_removals(case: _Case) -> GuardResult:
-    number, every, percent = (
+    removals, every, percent = (
         case.seen.member_removals,
         case.seen.memberships,
         case.safety.max_member_removals_percent,
     )
-    approved = case.approvals.member_removals is not None and number <= case.approvals.member_removals
-    over = every >= _FEWEST_MEMBERSHIPS and number > schema.share(percent, every)
-    message = (
-        f"{number} of {every} group memberships would be removed; the limit is {percent:g} % "
-        f"([safety] max_member_removals_percent), from {_FEWEST_MEMBERSHIPS} memberships on."
+    approved = case.approvals.member_removals is not None and removals <= case.approvals.member_removals
+    over = every >= _FEWEST_MEMBERSHIPS and removals > schema.share(percent, every)
+    message = Message(
+        "{} of {} group memberships would be removed; the limit is {} % ({}), from {} memberships on.",
+        number(removals),
+        number(every),
+        _figure(percent),
+        _key("max_member_removals_percent"),
+        number(_FEWEST_MEMBERSHIPS),
     )
-    return GuardResult("member-removals", over and not approved, message, f"--approve-member-removals {number}")
+    return GuardResult("member-removals", over and not approved, message, f"--approve-member-removals {removals}")
 
 
 def _privilege_changes(case: _Case) -> GuardResult:
-    number, safety, active = case.seen.privilege_changes, case.safety, case.seen.active
-    approved = case.approvals.privilege_changes is not None and number <= case.approvals.privilege_changes
-    over = number > safety.privilege_limit(active)
-    effects = f" ({', '.join(f'{count} {effect}' for effect, count in case.seen.rights)})" if case.seen.rights else ""
-    message = (
-        f"{number} accounts would get other rights{effects}; the limit is the larger of "
-        f"{safety.max_privilege_changes} ([safety] max_privilege_changes) and {safety.max_privilege_changes_percent:g} "
-        f"% of {active} active managed accounts ([safety] max_privilege_changes_percent)."
+    changes, safety, active = case.seen.privilege_changes, case.safety, case.seen.active
+    approved = case.approvals.privilege_changes is not None and changes <= case.approvals.privilege_changes
+    over = changes > safety.privilege_limit(active)
+    effects = [Message("{} {}", number(count), word(effect)) for effect, count in case.seen.rights]
+    message = Message(
+        "{} accounts would get other rights{}; the limit is the larger of {} ({}) and {} % of {} active managed "
+        "accounts ({}).",
+        number(changes),
+        Message(" ({})", join(", ", effects)) if effects else NOTHING,
+        number(safety.max_privilege_changes),
+        _key("max_privilege_changes"),
+        _figure(safety.max_privilege_changes_percent),
+        number(active),
+        _key("max_privilege_changes_percent"),
     )
-    return GuardResult("privilege-changes", over and not approved, message, f"--approve-privilege-changes {number}")
+    return GuardResult("privilege-changes", over and not approved, message, f"--approve-privilege-changes {changes}")
 
 
 def _vanished(case: _Case) -> GuardResult:
     """Judge how much of ours NinjaOne no longer shows. All of it is beyond any limit but 100 %."""
     seen, safety = case.seen, case.safety
     accounts, groups = seen.gone("user"), seen.gone("group")
-    number = max(accounts, groups)  # an approval is for so many accounts, and for so many groups
-    approved = case.approvals.vanished is not None and number <= case.approvals.vanished
+    most = max(accounts, groups)  # an approval is for so many accounts, and for so many groups
+    approved = case.approvals.vanished is not None and most <= case.approvals.vanished
     percent = safety.max_vanished_percent
     over, none_left = False, False
     for gone, of in ((accounts, seen.known), (groups, seen.known_groups)):
         over = over or gone > max(safety.max_vanished, schema.share(percent, of))
         none_left = none_left or bool(0 < of <= gone and percent < 100)
-    also = f" and {groups} of {seen.known_groups} groups" if groups else ""
-    message = (
-        f"{accounts} of {seen.known} active managed accounts{also} are no longer in NinjaOne; the limit is the larger "
-        f"of {safety.max_vanished} ([safety] max_vanished) and {percent:g} % ([safety] max_vanished_percent)."
+    also = Message(" and {} of {} groups", number(groups), number(seen.known_groups)) if groups else NOTHING
+    message = Message(
+        "{} of {} active managed accounts{} are no longer in NinjaOne; the limit is the larger of {} ({}) and {} % "
+        "({}).{}",
+        number(accounts),
+        number(seen.known),
+        also,
+        number(safety.max_vanished),
+        _key("max_vanished"),
+        _figure(percent),
+        _key("max_vanished_percent"),
+        _NONE_LEFT if none_left else NOTHING,
     )
-    if none_left:
-        message += " An empty NinjaOne is never believed: see that [ninjaone] endpoint_url and the token are right."
-    return GuardResult("vanished", (over or none_left) and not approved, message, f"--approve-vanished {number}")
+    return GuardResult("vanished", (over or none_left) and not approved, message, f"--approve-vanished {most}")
+
+
+_NONE_LEFT = Message(
+    " An empty NinjaOne is never believed: see that {} and the token are right.", word("[ninjaone] endpoint_url")
+)
 
 
 def _held(case: _Case) -> GuardResult:
-    number, safety, in_scope, strict = case.seen.held, case.safety, case.seen.in_scope, case.approvals.strict
-    approved = case.approvals.held is not None and number <= case.approvals.held
-    over = number > safety.held_limit(in_scope) and not approved
-    limit = (
-        f"the limit is the larger of {safety.max_held} ([safety] max_held) and {safety.max_held_percent:g} % of "
-        f"{in_scope} users in scope ([safety] max_held_percent)"
+    held, safety, in_scope, strict = case.seen.held, case.safety, case.seen.in_scope, case.approvals.strict
+    approved = case.approvals.held is not None and held <= case.approvals.held
+    over = held > safety.held_limit(in_scope) and not approved
+    limit = Message(
+        "the limit is the larger of {} ({}) and {} % of {} users in scope ({})",
+        number(safety.max_held),
+        _key("max_held"),
+        _figure(safety.max_held_percent),
+        number(in_scope),
+        _key("max_held_percent"),
     )
     if strict:
-        limit = "with --strict none may be"
-    message = " ".join(filter(None, (f"{number} records are held; {limit}.", case.seen.commonest)))
-    approve = "" if strict else f"--approve-held {number}"
-    return GuardResult("held", over or (strict and number > 0), message, approve)
+        limit = Message("with {} none may be", word("--strict"))
+    message = Message("{} records are held; {}.", number(held), limit)
+    if case.seen.commonest:
+        message = join(" ", (message, case.seen.commonest))
+    approve = "" if strict else f"--approve-held {held}"
+    return GuardResult("held", over or (strict and held > 0), message, approve)
+
+
+def _key(name: str) -> Argument:
+    return word(f"[safety] {name}")
+
+
+def _figure(percent: float) -> Argument:
+    return number(f"{percent:g}")
 
 
 GUARDS: tuple[Callable[[_Case], GuardResult], ...] = (

@@ -1,4 +1,4 @@
-"""From a Duo record to a desired SCIM user, or to the reasons why he is held.
+"""From a Duo record to a desired SCIM user, or to the reasons why the user is held.
 
 Pure. Knows the expressions of ``[attributes]`` and the rules that NinjaOne's guide
 gives for their values; knows nothing of the wire or of who is in scope.
@@ -14,11 +14,13 @@ from ninjasync.config import schema
 from ninjasync.config.expression import Expression, ExpressionError, alternatives_of, compile_expression, is_bare
 from ninjasync.config.functions import is_blank
 from ninjasync.duo.records import label
-from ninjasync.model.attributes import FAMILY_NAME, GIVEN_NAME, ORGANIZATION_ID, USER_NAME, USER_TYPE, line_for, nearest
+from ninjasync.model.attributes import FAMILY_NAME, GIVEN_NAME, ORGANIZATION_ID, USER_NAME, USER_TYPE, line_for
 from ninjasync.model.directory import Problem, User
+from ninjasync.model.message import NOTHING, Message, did_you_mean, number, text, word
+from ninjasync.model.problems import PROBLEMS, Code
 from ninjasync.model.values import ALL_ORGANIZATIONS, END_USER, TECHNICIAN
 from ninjasync.names_alike import spelled
-from ninjasync.planning.email_address import address_fault, is_usual
+from ninjasync.planning.email_address import find_fault, is_usual
 from ninjasync.planning.organizations import UnknownOrganizationError, finder
 
 # NinjaOne's console import and its public API take names of 1 to 150 characters.
@@ -50,9 +52,9 @@ class AttributeMapping:
 
 
 class _InvalidValueError(ValueError):
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: Code, message: Message) -> None:
         super().__init__(message)
-        self.code = code
+        self.code, self.message = code, message
 
 
 def compile_mapping(
@@ -122,19 +124,20 @@ def _judged_user(mapping: AttributeMapping, row: Mapping[str, Any]) -> tuple[Use
     values: dict[str, str | None] = {}
     key = label(row)
 
-    def hold(code: str, message: str) -> None:
-        problems.append(Problem("user", key, row["user_id"], code, message))
+    def hold(path: str, code: Code, what: Message, remedy: Message = NOTHING) -> None:
+        whole = Message("{}{} ({})", what, remedy, _origin(mapping, path))
+        problems.append(Problem("user", key, row["user_id"], code, whole, what))
 
     for path, expression in mapping.expressions.items():
         try:
             values[path] = mapping.rules.get(path, _plain)(_text(expression(row)))
         except _InvalidValueError as invalid:
-            hold(invalid.code, f"{invalid} ({_origin(mapping, path)})")
+            hold(path, invalid.code, invalid.message)
         except ExpressionError as error:
-            hold("expression-failed", f"the expression failed: {error} ({_origin(mapping, path)})")
+            hold(path, "expression-failed", Message("the expression failed: {}", text(error)))
     failed = {path for path in mapping.expressions if path not in values}
-    for path, code, message in _missing(mapping, values, failed):
-        hold(code, f"{message}{_name_remedy(mapping, path, row)} ({_origin(mapping, path)})")
+    for path, code, what, remedy in _missing(mapping, values, failed):
+        hold(path, code, what, Message("{}{}", remedy, _name_remedy(mapping, path, row)))
     if problems:
         return None, tuple(problems)
     user_name = values[USER_NAME]
@@ -151,59 +154,68 @@ def has_value(mapping: AttributeMapping, path: str, record: Mapping[str, Any]) -
     return value is not None and not is_blank(value)
 
 
-def _origin(mapping: AttributeMapping, path: str) -> str:
+def _origin(mapping: AttributeMapping, path: str) -> Message:
     """Say by which line of ``[attributes]`` a value came about, the attribute by its short name."""
-    name, text = path.rpartition(":")[2], mapping.texts.get(path)
-    return f"{name} = {text}" if text else f"{name} is not mapped"
+    name, expression = word(path.rpartition(":")[2]), mapping.texts.get(path)
+    return Message("{} = {}", name, text(expression)) if expression else Message("{} is not mapped", name)
 
 
-def _name_remedy(mapping: AttributeMapping, path: str, row: Mapping[str, Any]) -> str:
+def _name_remedy(mapping: AttributeMapping, path: str, row: Mapping[str, Any]) -> Message:
     """Say what to write where a name is missing beside a full one."""
-    full, text = row.get("realname"), mapping.texts.get(path, "")
-    if not isinstance(full, str) or not full.strip() or not (line := name_remedy(path, text)):
-        return ""
-    why = f"realname {full!r} is one word" if "(realname)" in text else f"realname is {full!r}"
-    return f"; {why}: set the name in Duo, or write {line} in [attributes]"
+    full, expression = row.get("realname"), mapping.texts.get(path, "")
+    if not isinstance(full, str) or not full.strip() or not (line := name_remedy(path, expression)):
+        return NOTHING
+    why = "realname {} is one word" if "(realname)" in expression else "realname is {}"
+    return Message(
+        f"; {why}: set the name in Duo, or write {{}} in {{}}", text(repr(full)), text(line), word("[attributes]")
+    )
 
 
-def name_remedy(path: str, text: str) -> str:
-    """Return the line of [attributes] that takes a name from ``realname`` where ``text`` gives none, if any does."""
+def name_remedy(path: str, expression: str) -> str:
+    """Return the line of [attributes] that takes a name from ``realname`` where ``expression`` gives none.
+
+    Empty where no line does.
+    """
     if path not in _NAME_PARTS:
         return ""
     part = f"{_NAME_PARTS[path]}(realname)"
-    more = "realname" if part in text else part
-    return "" if more in alternatives_of(text) else line_for(path, f"{text} || {more}" if text else more)
+    more = "realname" if part in expression else part
+    if more in alternatives_of(expression):
+        return ""
+    return line_for(path, f"{expression} || {more}" if expression else more)
 
 
 def _missing(
     mapping: AttributeMapping, values: Mapping[str, str | None], failed: set[str]
-) -> list[tuple[str, str, str]]:
-    """List what NinjaOne needs and the record lacks; an attribute that ``failed`` is told of already."""
-    found = []
+) -> list[tuple[str, Code, Message, Message]]:
+    """List what NinjaOne needs and the record lacks: path, code, what it is, and what to do.
 
-    def need(path: str, code: str, message: str) -> None:
+    An attribute that ``failed`` is told of already.
+    """
+    found: list[tuple[str, Code, Message, Message]] = []
+
+    def need(path: str, code: Code, what: Message, remedy: Message = NOTHING) -> None:
         if values.get(path) is None and path not in failed:
-            found.append((path, code, message))
+            found.append((path, code, what, remedy))
 
-    need(USER_NAME, "missing-user-name", "has no e-mail address to be the userName")
-    need(GIVEN_NAME, "missing-name", "has no first name")
-    need(FAMILY_NAME, "missing-name", "has no last name")
+    need(USER_NAME, "missing-user-name", Message(PROBLEMS["missing-user-name"].meaning))
+    need(GIVEN_NAME, "missing-name", Message("has no first name"))
+    need(FAMILY_NAME, "missing-name", Message("has no last name"))
     if not mapping.allow_missing_user_type:
-        need(
-            USER_TYPE,
-            "missing-user-type",
-            f'has no user type; set "{TECHNICIAN}" or "{END_USER}" (NinjaOne would silently make an end user)',
-        )
+        need(USER_TYPE, "missing-user-type", Message(PROBLEMS["missing-user-type"].meaning), _SET_A_TYPE)
     # Without a type NinjaOne makes an end user, so that one needs an organization just the same.
     end_user = values.get(USER_TYPE) != TECHNICIAN and USER_TYPE not in failed
     if end_user and not mapping.allow_missing_organization:
-        need(
-            ORGANIZATION_ID,
-            "missing-organization",
-            'has no organization; set its number, its name or "All" (NinjaOne would silently make a global end user, '
-            "who may see all organizations)",
-        )
+        what = Message(PROBLEMS["missing-organization"].meaning)
+        need(ORGANIZATION_ID, "missing-organization", what, _SET_AN_ORGANIZATION)
     return found
+
+
+_SET_A_TYPE = Message('; set "{}" or "{}" (NinjaOne would silently make an end user)', word(TECHNICIAN), word(END_USER))
+_SET_AN_ORGANIZATION = Message(
+    '; set its number, its name or "All" (NinjaOne would silently make a global end user, who may see all '
+    "organizations)"
+)
 
 
 def _text(value: Any) -> str | None:
@@ -220,12 +232,14 @@ def _text(value: Any) -> str | None:
         case float() if math.isfinite(value):
             return str(int(value)) if value.is_integer() else str(value)
         case float():
-            raise _InvalidValueError("expression-failed", f"the expression gives {value}, which is no value")
+            raise _InvalidValueError(
+                "expression-failed", Message("the expression gives {}, which is no value", number(value))
+            )
         case [first, *_]:  # Duo may send several values of an attribute
             return _text(first)
         case _:
-            kind = "an empty list" if isinstance(value, list) else "an object"
-            raise _InvalidValueError("expression-failed", f"the expression gives {kind}; one value is needed")
+            kind = word("an empty list" if isinstance(value, list) else "an object")
+            raise _InvalidValueError("expression-failed", Message("the expression gives {}; one value is needed", kind))
 
 
 def _plain(value: str | None) -> str | None:
@@ -234,26 +248,32 @@ def _plain(value: str | None) -> str | None:
 
 def _user_name(value: str | None) -> str | None:
     value = value and spelled(value)
-    if value and (fault := address_fault(value)):
-        raise _InvalidValueError("invalid-user-name", f"the userName {value!r} {fault}")
+    if value and (fault := find_fault(value)):
+        raise _InvalidValueError("invalid-user-name", Message("the userName {} {}", text(repr(value)), fault))
     return value
 
 
 def _name(value: str | None) -> str | None:
     if value is not None and len(value) > _LONGEST_NAME:
         raise _InvalidValueError(
-            "missing-name", f"the name is {len(value)} characters long; NinjaOne takes 1 to {_LONGEST_NAME}"
+            "missing-name",
+            Message(
+                "the name is {} characters long; NinjaOne takes 1 to {}", number(len(value)), number(_LONGEST_NAME)
+            ),
         )
     return value
 
 
 def _user_type(value: str | None) -> str | None:
     if value not in (None, TECHNICIAN, END_USER):
-        raise _InvalidValueError(
-            "invalid-user-type",
-            f'the user type {value!r} is not "{TECHNICIAN}" or "{END_USER}", exactly'
-            f"{nearest(value, (TECHNICIAN, END_USER))}",
+        message = Message(
+            'the user type {} is not "{}" or "{}", exactly{}',
+            text(repr(value)),
+            word(TECHNICIAN),
+            word(END_USER),
+            did_you_mean(value, (TECHNICIAN, END_USER)),
         )
+        raise _InvalidValueError("invalid-user-type", message)
     return value
 
 
@@ -268,9 +288,9 @@ def _organization(find: Callable[[str], str], value: str | None) -> str | None:
         return find(value)
     except UnknownOrganizationError as error:
         if any(map(str.isalpha, value)):
-            raise _InvalidValueError("unknown-organization", str(error)) from error
-        text = f'the organization {value!r} is neither a whole number nor "All"'
-        raise _InvalidValueError("invalid-organization", text) from error
+            raise _InvalidValueError("unknown-organization", error.message) from error
+        message = Message('the organization {} is neither a whole number nor "All"', text(repr(value)))
+        raise _InvalidValueError("invalid-organization", message) from error
 
 
 # A validation rule for an attribute is a function from its text to the valid form, and a row here.

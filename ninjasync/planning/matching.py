@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from ninjasync.model.directory import Group, User
+from ninjasync.model.message import Argument, Message, group, person
 from ninjasync.model.ownership import Owned
 from ninjasync.model.source import is_duo_id
 from ninjasync.names_alike import folded
@@ -22,7 +23,7 @@ class Matched(Generic[R]):
 
     ours: Mapping[str, R]
     gone: frozenset[str]
-    warnings: tuple[str, ...]
+    warnings: tuple[Message, ...]
 
 
 def match(
@@ -40,7 +41,7 @@ def match(
     """
     by_id: dict[str, str] | None = None
     ours: dict[str, R] = {}
-    warnings: list[str] = []
+    warnings: list[Message] = []
 
     def preference(resource: R, duo_id: str) -> tuple[bool, bool, bool, str]:
         recorded = duo_id in owned and owned[duo_id].id == resource.id
@@ -62,11 +63,17 @@ def match(
         if other is not resource:
             first, second = sorted((other, resource), key=lambda one: preference(one, duo_id))
             ours[duo_id] = first
-            warnings.append(
-                f"{_name(first)} ({first.id}) and {_name(second)} ({second.id}) both claim the Duo id {duo_id}; "
-                "the second is left alone."
-            )
+            warnings.append(_rivalry(first, second, duo_id))
     return Matched(ours, frozenset(duo_id for duo_id in ours if duo_id not in source_ids), tuple(warnings))
+
+
+def _rivalry(first: User | Group, second: User | Group, duo_id: str) -> Message:
+    mark: Callable[[str], Argument] = person if isinstance(first, User) else group
+    return Message(
+        "{} ({}) and {} ({}) both claim the Duo id {}; the second is left alone.",
+        *(mark(value) for one in (first, second) for value in (_name(one), one.id or "")),
+        mark(duo_id),
+    )
 
 
 def _name(resource: User | Group) -> str:

@@ -9,7 +9,10 @@ from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, replace
 
 from ninjasync.model.change import Change
+from ninjasync.model.message import Message
 from ninjasync.names_alike import folded
+
+_BY_WAY = Message("goes by way of a temporary name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,7 @@ def order_renames(
                 replace(delta, via=temporary(change, str(delta.after))) if delta.path == path else delta
                 for delta in change.diff
             ]
-            change = replace(change, diff=tuple(rows), reasons=(*change.reasons, "goes by way of a temporary name"))
+            change = replace(change, diff=tuple(rows), reasons=(*change.reasons, _BY_WAY))
         ordered.append(change)
     return ordered
 

@@ -5,12 +5,20 @@ Pure. Knows a table of names and numbers, wherever it is from; knows nothing of 
 
 from collections.abc import Callable, Mapping
 
-from ninjasync.model.attributes import nearest
+from ninjasync.model.message import Message, did_you_mean, join, number, text, word
 from ninjasync.names_alike import folded
 
 
 class UnknownOrganizationError(ValueError):
-    """The name stands for none, or for several; the text says so."""
+    """The name stands for none, or for several; ``message`` says so."""
+
+    def __init__(self, message: Message) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+_TABLE = word("[organizations]")
+_NEITHER = Message('is neither a whole number, nor "All", nor in {}', _TABLE)
 
 
 def is_name(value: object) -> bool:
@@ -25,8 +33,8 @@ def finder(named: Mapping[str, str]) -> Callable[[str], str]:
     The function raises UnknownOrganizationError.
     """
     alike: dict[str, dict[str, str]] = {}
-    for name, number in named.items():
-        alike.setdefault(folded(name), {})[name] = number
+    for name, value in named.items():
+        alike.setdefault(folded(name), {})[name] = value
 
     def find(name: str) -> str:
         if name in named:
@@ -35,9 +43,12 @@ def finder(named: Mapping[str, str]) -> Callable[[str], str]:
         if len(set(hits.values())) == 1:
             return next(iter(hits.values()))
         if hits:
-            all_of_them = " and ".join(f'"{hit}" = {number}' for hit, number in sorted(hits.items()))
-            raise UnknownOrganizationError(f"the organization {name!r} fits several in [organizations]: {all_of_them}")
-        why = "is not in [organizations]" if named else 'is neither a whole number, nor "All", nor in [organizations]'
-        raise UnknownOrganizationError(f"the organization {name!r} {why}{nearest(name, named.keys())}")
+            rows = (Message('"{}" = {}', text(hit), number(value)) for hit, value in sorted(hits.items()))
+            raise UnknownOrganizationError(
+                Message("the organization {} fits several in {}: {}", text(repr(name)), _TABLE, join(" and ", rows))
+            )
+        why = Message("is not in {}", _TABLE) if named else _NEITHER
+        near = did_you_mean(name, named.keys(), text)
+        raise UnknownOrganizationError(Message("the organization {} {}{}", text(repr(name)), why, near))
 
     return find

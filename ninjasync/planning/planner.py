@@ -20,11 +20,12 @@ from ninjasync.config.tenant import in_a_command, tenant_of
 from ninjasync.duo.records import clean, group_ids, label
 from ninjasync.errors import CommandLineError
 from ninjasync.log import timed
-from ninjasync.model.attributes import nearest
 from ninjasync.model.change import REMOVALS, Change, count, journal_diff
 from ninjasync.model.directory import Directory, Problem, Resource, User, Wanted
+from ninjasync.model.message import Message, counted, did_you_mean, group, join, listed, number, person, text, word
 from ninjasync.model.ownership import Baseline, Ownership
 from ninjasync.model.plan import Approvals, Evidence, Leaver, Plan, Vanished
+from ninjasync.model.problems import Code
 from ninjasync.model.source import Source, SourceUser, Standing
 from ninjasync.names_alike import fitting_none, folded, is_glob
 from ninjasync.planning import guards, rights
@@ -80,7 +81,7 @@ class Moment:
     baseline: Baseline | None = None
     approvals: Approvals = field(default_factory=Approvals)
     only: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Message, ...] = ()
     repeated: frozenset[tuple[str, str | None, str]] = frozenset()
 
 
@@ -144,22 +145,26 @@ def _awaiting_its_entries(source: Source, owned: Ownership) -> Source:
     """
     wanted = {duo_id: user for duo_id, user in source.users.items() if user.desired} if owned.namesakes else {}
     owners = Counter(owned.namesakes[duo_id] for duo_id in wanted.keys() & owned.namesakes.keys())
-    name, number = max(owners.items(), key=lambda pair: (pair[1], pair[0]), default=("", 0))
-    if number * 2 <= len(wanted):
+    name, theirs = max(owners.items(), key=lambda pair: (pair[1], pair[0]), default=("", 0))
+    if theirs * 2 <= len(wanted):
         return source
     command = f"ninjasync ledger rename-tenant {in_a_command(name)}"
-    whose = f'the tenant "{name}"' if name else "the tenant without a name"
-    told = (
-        f"{number} of {len(wanted)} users in scope belong in the ledger to {whose}, and none to the one of [state] "
-        "tenant, with the same endpoint and Duo. If both are meant to be, take these users out of the scope of one; "
-        f"if it was renamed, run: {command}"
+    whose = Message('the tenant "{}"', word(name)) if name else Message("the tenant without a name")
+    missing = Message(
+        "{} of {} users in scope belong in the ledger to {}, and none to the one of {}, with the same endpoint and "
+        "Duo. If both are meant to be, take these users out of the scope of one; if it was renamed, run: {}",
+        number(theirs),
+        number(len(wanted)),
+        whose,
+        word("[state] tenant"),
+        word(command),
     )
-    why = f"belongs to {whose} in the ledger"
+    why = Message("belongs to {} in the ledger", whose)
     left = {
         duo_id: replace_row(user, standing=Standing.LEFT_ALONE, desired=None, reason=why)
         for duo_id, user in wanted.items()
     }
-    return replace(source, users={**source.users, **left}, pushed={}, missing=(*source.missing, told))
+    return replace(source, users={**source.users, **left}, pushed={}, missing=(*source.missing, missing))
 
 
 def _wanted(source: Source, owned: Ownership, protected: tuple[str, ...]) -> Wanted:
@@ -181,15 +186,19 @@ def _protectable(source: Source) -> Iterator[str]:
             yield user.desired.user_name
 
 
-def _unmet_protection(unmet: tuple[str, ...], source: Source, actual: Directory) -> list[str]:
+def _unmet_protection(unmet: tuple[str, ...], source: Source, actual: Directory) -> list[Message]:
     """Name entries of protected_users that fit neither a user in Duo nor an account in NinjaOne.
 
     Where accounts were looked up, only those entries were that are no pattern.
     """
     accounts = [account.user_name for account in actual.users] if unmet else []
     return [
-        f'[safety] protected_users: "{entry}" fits neither a user in Duo nor an account in NinjaOne, so it protects '
-        f"nothing{_meant(entry, (*_protectable(source), *accounts)) or '.'}"
+        Message(
+            '{}: "{}" fits neither a user in Duo nor an account in NinjaOne, so it protects nothing{}',
+            word("[safety] protected_users"),
+            text(entry),
+            _meant(entry, (*_protectable(source), *accounts)) or Message("."),
+        )
         for entry in fitting_none(unmet, accounts)
         if actual.complete or not is_glob(entry)
     ]
@@ -242,45 +251,52 @@ def read_source(config: Config, duo: SourceReader, owned: Ownership) -> Source:
     )
 
 
-_NAMELESS = "Duo sent this group without a name; give it one in the Duo Admin Panel"
+_NAMELESS = Message("Duo sent this group without a name; give it one in the Duo Admin Panel")
 
 
-def _nameless(ids: tuple[str, ...]) -> list[str]:
+def _nameless(ids: tuple[str, ...]) -> list[Message]:
     """Name the groups that have no name; the others go on."""
     if not ids:
         return []
     return [
-        f"Duo has groups without a name ({', '.join(ids)}); they are passed over. "
-        "Give them names in the Duo Admin Panel."
+        Message(
+            "Duo has groups without a name ({}); they are passed over. Give them names in the Duo Admin Panel.",
+            listed(map(group, ids)),
+        )
     ]
 
 
-def _unlisted(number: int) -> list[str]:
-    if not number:
+def _unlisted(users: int) -> list[Message]:
+    if not users:
         return []
     return [
-        f"Duo counts {number} more user{'s' * (number != 1)} than it lists, twice the same: perhaps those in its "
-        "trash. The plan goes on with those listed; nobody is removed until the numbers agree."
+        Message(
+            "Duo counts {} than it lists, twice the same: perhaps those in its trash. The plan goes on with those "
+            "listed; nobody is removed until the numbers agree.",
+            counted(users, "more user"),
+        )
     ]
 
 
-def _passed_over(ids: frozenset[str]) -> list[str]:
+def _passed_over(ids: frozenset[str]) -> list[Message]:
     if not ids:
         return []
-    return [f"Duo's list of users lacks {len(ids)} whom Duo still has when asked by id; they count as there."]
+    lacking = number(len(ids))
+    return [Message("Duo's list of users lacks {} that Duo still has when asked by id; they count as there.", lacking)]
 
 
-def _unknown_people(key: str, named: tuple[str, ...], users: Mapping[str, SourceUser]) -> list[str]:
+def _unknown_people(key: str, named: tuple[str, ...], users: Mapping[str, SourceUser]) -> list[Message]:
     """Name entries of a list of [scope] that match nobody."""
     if not named:
         return []
     unknown = fitting_none(named, (name for user in users.values() for name in (user.label, user.username, user.id)))
     names = [name for user in users.values() for name in (user.label, user.username)] if unknown else []
-    return [f'[scope] {key}: "{entry}" matches nobody in Duo{_meant(entry, names)}' for entry in unknown]
+    where = word(f"[scope] {key}")
+    return [Message('{}: "{}" matches nobody in Duo{}', where, text(entry), _meant(entry, names)) for entry in unknown]
 
 
-def _meant(entry: str, names: Iterable[str]) -> str:
-    """Return ``nearest`` of a name, by what stands before the @: else all of one domain would be alike.
+def _meant(entry: str, names: Iterable[str]) -> Message:
+    """Say which name may be meant, by what stands before the @: else all of one domain would be alike.
 
     Only names that begin alike and are about as long are looked at: comparing 100,000 would take a second.
     """
@@ -290,11 +306,14 @@ def _meant(entry: str, names: Iterable[str]) -> str:
         form = folded(name).partition("@")[0]
         if form[:1] == local[:1] and abs(len(form) - len(local)) <= 3:
             shown.setdefault(form, name)
-    return nearest(local, shown)
+    return did_you_mean(local, shown, person)
 
 
-_UNREADABLE = "unreadable-record"
-_WITHOUT_GROUPS = Verdict(Standing.HELD, "Duo sent his record without the groups that he is in", code=_UNREADABLE)
+_UNREADABLE: Code = "unreadable-record"
+_WITHOUT_GROUPS = Verdict(
+    Standing.HELD, Message("Duo sent the user's record without the user's groups"), code=_UNREADABLE
+)
+_WITHOUT_ID = Message("Duo sent a user's record without an id")
 
 
 # What ``source_reader`` reads of a record whatever [attributes] says.
@@ -336,7 +355,7 @@ def source_reader(
     def read(row: Any) -> SourceUser | Problem:
         id_ = row.get("user_id") if isinstance(row, dict) else None
         if not isinstance(id_, str) or not id_:
-            return Problem("user", "?", None, _UNREADABLE, "Duo sent a user's record without an id")
+            return Problem("user", "?", None, _UNREADABLE, _WITHOUT_ID)
         record = row if bare and type(row.get("custom_attributes")) is dict else clean(row)
         if note_names is not None and (custom := record.get("custom_attributes")):
             note_names(custom)
@@ -356,7 +375,7 @@ def source_reader(
             if problems and noted is not None:
                 noted.note_held(record, problems, mapping)
         elif standing is held:
-            problems = (Problem("user", name, id_, verdict.code, verdict.reason),)
+            problems = (Problem("user", name, id_, verdict.code or _UNREADABLE, verdict.reason),)
         username = record.get("username")
         username = username if isinstance(username, str) else ""
         return SourceUser(id_, name, standing, verdict.reason, groups or (), desired, problems, username)
@@ -460,7 +479,7 @@ def _vanished(actual: Directory, difference: Difference, owned: Ownership) -> tu
     return tuple(found)
 
 
-def lost_groups(config: Config, source: Source, baseline: Baseline | None) -> list[str]:
+def lost_groups(config: Config, source: Source, baseline: Baseline | None) -> list[Message]:
     """Name the groups that were in scope at the last good run and that the unchanged [scope] no longer reaches."""
     if baseline is None or baseline.scope_digest != scope_digest(config):
         return []
@@ -469,17 +488,22 @@ def lost_groups(config: Config, source: Source, baseline: Baseline | None) -> li
         if id_ in source.scoped:
             continue
         if id_ in source.groups:
-            now = source.groups[id_]
-            lost.append(
-                f'The group "{name}" was in scope at the last good run and is now called "{now}" in Duo, which no '
-                f'entry of [scope] groups matches. Write groups = [..., "{now}"] to go on with it.'
-            )
+            now = group(source.groups[id_])
+            lost.append(Message(_RENAMED, group(name), now, _SCOPED, now))
         else:
-            lost.append(
-                f'The group "{name}" was in scope at the last good run and is gone from Duo. If that is meant, '
-                "change [scope] groups so that it no longer speaks of it."
-            )
+            lost.append(Message(_DELETED, group(name), _SCOPED))
     return lost
+
+
+_SCOPED = word("[scope] groups")
+_RENAMED = (
+    'The group "{}" was in scope at the last good run and is now called "{}" in Duo, which no entry of {} matches. '
+    'Write groups = [..., "{}"] to go on with it.'
+)
+_DELETED = (
+    'The group "{}" was in scope at the last good run and is gone from Duo. If that is meant, change {} so that it no '
+    "longer speaks of it."
+)
 
 
 def scope_digest(config: Config) -> str:
@@ -508,8 +532,11 @@ def _only(only: tuple[str, ...], source: Source, difference: Difference) -> tupl
             if who in (account.id, duo_id) or folded(account.user_name) == form
         }
         if not hits:
-            near = nearest(who, [user.label for user in source.users.values()])
-            raise CommandLineError(f'--only: neither Duo nor a managed account is called "{who}"{near}', _ONLY_HINT)
+            near = did_you_mean(who, [user.label for user in source.users.values()], person)
+            raise CommandLineError(
+                Message('{}: neither Duo nor a managed account is called "{}"{}', word("--only"), person(who), near),
+                _ONLY_HINT,
+            )
         chosen |= hits
     kept = []
     for change in difference.changes:
@@ -531,40 +558,55 @@ def _names(user: SourceUser) -> set[str]:
     return names | {folded(user.desired.user_name)} if user.desired else names
 
 
-def _vanished_warning(evidence: Evidence) -> list[str]:
+def _vanished_warning(evidence: Evidence) -> list[Message]:
     """Say what of ours is no longer there, also where that is within the limit."""
-    accounts, groups = evidence.gone("user"), evidence.gone("group")
-    parts = [f"{accounts} account{'s' * (accounts > 1)}"] if accounts else []
-    parts += [f"{groups} group{'s' * (groups > 1)}"] if groups else []
+    gone = (counted(evidence.gone("user"), "account"), counted(evidence.gone("group"), "group"))
+    parts = [part for part in gone if not part.startswith("0 ")]
     if not parts:
         return []
     return [
-        f"NinjaOne no longer has {' and '.join(parts)} that ninjasync managed; apply makes anew what is still wanted "
-        "and forgets the rest."
+        Message(
+            "NinjaOne no longer has {} that ninjasync managed; apply makes anew what is still wanted and forgets the "
+            "rest.",
+            join(" and ", parts),
+        )
     ]
 
 
-def _unread_warning(unreadable: int) -> list[str]:
+def _unread_warning(unreadable: int) -> list[Message]:
     if not unreadable:
         return []
-    return [f"{unreadable} records could not be read; as long as that is so, nobody is removed."]
+    records = counted(unreadable, "record")
+    return [Message("{} could not be read; as long as that is so, nobody is removed.", records)]
 
 
-def _repeated(changes: tuple[Change, ...], before: frozenset[tuple[str, str | None, str]]) -> list[str]:
+def _repeated(changes: tuple[Change, ...], before: frozenset[tuple[str, str | None, str]]) -> list[Message]:
     """Say which changes the last two runs made already: NinjaOne does not keep them."""
     again = [
-        change.key
+        change.subject
         for change in changes
         if before and (change.resource, change.external_id, journal_diff(change)) in before
     ]
     if not again:
         return []
-    return [f"The last two runs made these very changes already, and NinjaOne does not keep them: {', '.join(again)}."]
+    return [
+        Message(
+            "The last two runs made these very changes already, and NinjaOne does not keep them: {}.", listed(again)
+        )
+    ]
 
 
-def _token_warning(config: Config, today: date) -> tuple[str, ...]:
+def _token_warning(config: Config, today: date) -> tuple[Message, ...]:
     expires = config.ninjaone.token_expires
     if expires is None or (days := (expires - today).days) > _TOKEN_WARNING_DAYS:
         return ()
-    when = f"expires in {days} days, on {expires}" if days >= 0 else f"expired on {expires}"
-    return (f"The SCIM token {when}; make a new one in the NinjaOne console and set [ninjaone] token_expires.",)
+    when = Message("expired on {}", number(expires))
+    if days >= 0:
+        when = Message("expires in {}, on {}", counted(days, "day"), number(expires))
+    return (
+        Message(
+            "The SCIM token {}; make a new one in the NinjaOne console and set {}.",
+            when,
+            word("[ninjaone] token_expires"),
+        ),
+    )

@@ -10,12 +10,15 @@ from typing import Any
 
 from ninjasync.config import schema
 from ninjasync.config.expression import Expression, ExpressionError, compile_expression, is_true
-from ninjasync.model.attributes import nearest
+from ninjasync.model.message import Message, did_you_mean, group, text, word
+from ninjasync.model.problems import Code
 from ninjasync.model.source import Standing
 from ninjasync.names_alike import fitter, folded, is_glob, matcher, spelled
 from ninjasync.planning.sync_suffix import origin, without_suffix
 
-_WHY_OUT = {"disabled": "disabled in Duo", "pending deletion": "in Duo's trash"}
+_WHY_OUT = {"disabled": Message("disabled in Duo"), "pending deletion": Message("in Duo's trash")}
+_NOT_SCOPED = Message("in none of the scoped groups")
+_LOCKED_OUT = Message("locked out in Duo for now")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +30,13 @@ class Verdict:
     """
 
     standing: Standing
-    reason: str
-    code: str = ""
+    reason: Message
+    code: Code | None = None
     key: str = field(default="", compare=False)
     entry: str = field(default="", compare=False)
+
+
+_ALL_USERS = Verdict(Standing.IN, Message("{} is set", word("all_users")), key="all_users")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +48,8 @@ class Scope:
     inside: Mapping[str, "Verdict"]
     excluded: Mapping[str, str]
     pushed: Mapping[str, str]
-    missing: tuple[str, ...]
-    warnings: tuple[str, ...]
+    missing: tuple[Message, ...]
+    warnings: tuple[Message, ...]
     where: Expression | None
     wanted: Callable[[Iterable[Any]], str | None]
     unwanted: Callable[[Iterable[Any]], str | None]
@@ -62,8 +68,8 @@ def resolve(settings: schema.Scope, pushing: schema.Groups, groups: Mapping[str,
         settings=settings,
         included=included,
         inside={
-            group: Verdict(Standing.IN, f'member of "{name}"', key="groups", entry=group)
-            for group, name in included.items()
+            id_: Verdict(Standing.IN, Message('member of "{}"', group(name)), key="groups", entry=id_)
+            for id_, name in included.items()
         },
         excluded=excluded,
         pushed=pushed,
@@ -71,7 +77,7 @@ def resolve(settings: schema.Scope, pushing: schema.Groups, groups: Mapping[str,
         warnings=(
             *warnings,
             *more,
-            *(text if text.endswith("?") else f"{text}." for text in not_excluded),
+            *(missed if missed.endswith("?") else Message("{}.", missed) for missed in not_excluded),
             *push_warnings,
         ),
         where=compile_expression(settings.where) if settings.where else None,
@@ -82,7 +88,7 @@ def resolve(settings: schema.Scope, pushing: schema.Groups, groups: Mapping[str,
 
 
 def judge(scope: Scope, row: Mapping[str, Any], groups: Iterable[str]) -> Verdict:
-    """Decide on one Duo user; ``groups`` are the Duo ids of his groups.
+    """Decide on one Duo user; ``groups`` are the Duo ids of the user's groups.
 
     Scope goes before validity: who is out is out however invalid the rest is.
     """
@@ -99,31 +105,33 @@ def _judge(scope: Scope, row: Mapping[str, Any], mine: tuple[str, ...]) -> Verdi
     names = (row["user_id"], row.get("username"), row.get("email"))
     included = _included(scope, mine, names)
     if included is None:
-        return Verdict(Standing.OUT, "in none of the scoped groups")
+        return Verdict(Standing.OUT, _NOT_SCOPED)
     if (pattern := scope.unwanted(names)) is not None:
-        return Verdict(Standing.OUT, f'excluded by exclude_users "{pattern}"', key="exclude_users", entry=pattern)
-    for group in mine:
-        if group in scope.excluded:
-            why = f'excluded as a member of "{scope.excluded[group]}"'
-            return Verdict(Standing.OUT, why, key="exclude_groups", entry=group)
+        why = Message('excluded by {} "{}"', word("exclude_users"), text(pattern))
+        return Verdict(Standing.OUT, why, key="exclude_users", entry=pattern)
+    for id_ in mine:
+        if id_ in scope.excluded:
+            why = Message('excluded as a member of "{}"', group(scope.excluded[id_]))
+            return Verdict(Standing.OUT, why, key="exclude_groups", entry=id_)
     status = row.get("status") or None
     if status not in schema.STATUSES:
         return Verdict(
             Standing.HELD,
-            f"Duo gives the status {status!r}, which is not documented; he stays as he is",
+            Message("Duo gives the status {}, which is not documented; the account stays as it is", text(repr(status))),
             "unknown-status",
         )
     if status not in scope.settings.statuses:
         if status == "locked out":
-            return Verdict(Standing.LEFT_ALONE, "locked out in Duo for now; he stays as he is", key="statuses")
-        why = _WHY_OUT.get(status, f'status "{status}" is not among [scope] statuses')
+            return Verdict(Standing.LEFT_ALONE, _LOCKED_OUT, key="statuses")
+        why = _WHY_OUT.get(status) or Message('status "{}" is not among {}', word(status), word("[scope] statuses"))
         return Verdict(Standing.OUT, why, key="statuses")
     if scope.where is not None:
         try:
             if not is_true(scope.where(row)):
-                return Verdict(Standing.OUT, f"[scope] where is not true: {scope.settings.where}", key="where")
+                why = Message("{} is not true: {}", word("[scope] where"), text(scope.settings.where))
+                return Verdict(Standing.OUT, why, key="where")
         except ExpressionError as error:
-            why = f"[scope] where failed on his record: {error}"
+            why = Message("{} failed on the user's record: {}", word("[scope] where"), text(error))
             return Verdict(Standing.HELD, why, "expression-failed", "where")
     return included
 
@@ -141,18 +149,20 @@ def display_name(pushing: schema.Groups, name: str) -> str:
     return (short if pushing.strip_sync_suffix else name).strip()
 
 
-def entry_for(patterns: Iterable[str], group: str, groups: Mapping[str, str]) -> str | None:
-    """Return the first of ``patterns`` that names the Duo group with the id ``group``, out of all ``groups``."""
-    return next((pattern for pattern in patterns if group in _named(pattern, groups, groups)), None)
+def entry_for(patterns: Iterable[str], group_id: str, groups: Mapping[str, str]) -> str | None:
+    """Return the first of ``patterns`` that names the Duo group with the id ``group_id``, out of all ``groups``."""
+    return next((pattern for pattern in patterns if group_id in _named(pattern, groups, groups)), None)
 
 
 def _included(scope: Scope, groups: tuple[str, ...], names: Iterable[Any]) -> Verdict | None:
-    for group in groups:
-        if (verdict := scope.inside.get(group)) is not None:
+    for id_ in groups:
+        if (verdict := scope.inside.get(id_)) is not None:
             return verdict
     if (pattern := scope.wanted(names)) is not None:
-        return Verdict(Standing.IN, f'named by users "{pattern}"', key="users", entry=pattern)
-    return Verdict(Standing.IN, "all_users is set", key="all_users") if scope.settings.all_users else None
+        return Verdict(
+            Standing.IN, Message('named by {} "{}"', word("users"), text(pattern)), key="users", entry=pattern
+        )
+    return _ALL_USERS if scope.settings.all_users else None
 
 
 def _matcher(patterns: Iterable[str]) -> Callable[[Iterable[Any]], str | None]:
@@ -171,7 +181,7 @@ def _matcher(patterns: Iterable[str]) -> Callable[[Iterable[Any]], str | None]:
 
 def _find(
     patterns: Iterable[str], groups: Mapping[str, str], key: str
-) -> tuple[dict[str, str], tuple[str, ...], tuple[str, ...]]:
+) -> tuple[dict[str, str], tuple[Message, ...], tuple[Message, ...]]:
     """Return the groups that ``patterns`` name, what is missing, and warnings.
 
     See ``_named`` for how a pattern is read.
@@ -182,9 +192,10 @@ def _find(
         hits = _named(pattern, groups, groups)
         found |= hits
         if not hits and is_glob(pattern):
-            warnings.append(f'{key}: "{pattern}" matches no group in Duo.')
+            warnings.append(Message('{}: "{}" matches no group in Duo.', word(key), group(pattern)))
         elif not hits:
-            missing.append(f'{key}: Duo has no group "{pattern}"{nearest(pattern, groups.values())}')
+            near = did_you_mean(pattern, groups.values(), group)
+            missing.append(Message('{}: Duo has no group "{}"{}', word(key), group(pattern), near))
     return found, tuple(missing), tuple(warnings)
 
 
@@ -214,22 +225,23 @@ def _forms(name: str) -> tuple[str, str]:
 
 def _pushed(
     pushing: schema.Groups, groups: Mapping[str, str], scoped: Mapping[str, str]
-) -> tuple[dict[str, str], tuple[str, ...], tuple[str, ...]]:
+) -> tuple[dict[str, str], tuple[Message, ...], tuple[Message, ...]]:
     """Map the ids of the groups that NinjaOne gets to their displayNames; return warnings and what is missing."""
     chosen: dict[str, str] = {}
-    warnings: list[str] = []
-    missing: list[str] = []
+    warnings: list[Message] = []
+    missing: list[Message] = []
     for pattern in pushing.push:
         hits = _named(pattern, groups, scoped)
         chosen |= hits
         if not hits and pattern != "*":
-            told = f'[groups] push: "{pattern}" matches no group{nearest(pattern, groups.values()) or "."}'
+            near = did_you_mean(pattern, groups.values(), group) or Message(".")
+            said = Message('{}: "{}" matches no group{}', word("[groups] push"), group(pattern), near)
             # A group renamed in Duo must not be deleted for that, with its role mapping.
-            (missing if pushing.removed == "delete" and not is_glob(pattern) else warnings).append(told)
+            (missing if pushing.removed == "delete" and not is_glob(pattern) else warnings).append(said)
     known = {name for full in groups.values() for name in (full, without_suffix(full))}
     forms, origins = set(map(folded, known)), set(map(origin, known)) - {None}
     warnings += [
-        f'[groups] rename: Duo has no group "{name}"{nearest(name, known)}'
+        Message('{}: Duo has no group "{}"{}', word("[groups] rename"), group(name), did_you_mean(name, known, group))
         for name in pushing.rename
         if folded(name) not in forms and origin(name) not in origins
     ]

@@ -13,8 +13,10 @@ from msgspec.structs import replace
 from ninjasync.model.attributes import ACTIVE, EXTERNAL_ID, ORGANIZATION_ID, USER_NAME, USER_TYPE
 from ninjasync.model.change import Action, Change, Delta, count
 from ninjasync.model.directory import Directory, Problem, User
+from ninjasync.model.message import NOTHING, Message, counted, join, listed, number, person, word
 from ninjasync.model.ownership import Owned, Ownership
 from ninjasync.model.plan import Counts
+from ninjasync.model.problems import Code
 from ninjasync.model.source import Source, SourceUser, Standing, is_duo_id
 from ninjasync.model.values import same_value
 from ninjasync.names_alike import folded, matcher
@@ -25,8 +27,19 @@ from ninjasync.planning.policy import Policy
 from ninjasync.planning.rights import changes_rights
 
 # What to do about the mark of another Duo, behind the words that name it.
-ANOTHERS = "another Duo's, or of a time before this ledger; only [deprovision] adopt_foreign = true takes such over"
-_UNSEEN = "an account that NinjaOne does not show; it is tried again a day after NinjaOne said so"
+ANOTHERS = Message(
+    "another Duo's, or of a time before this ledger; only {} takes such over",
+    word("[deprovision] adopt_foreign = true"),
+)
+UNKNOWN_MARK = "which carries a Duo id that neither this Duo nor the ledger knows ({}): {}"
+UNMANAGED = Message("which ninjasync does not manage")
+_UNSEEN = Message("an account that NinjaOne does not show; it is tried again a day after NinjaOne said so")
+_HIDDEN = "NinjaOne does not show {} of {}; what was last applied counts instead."
+_KEPT = "NinjaOne keeps another {} than was sent for {}; it is not sent again."
+_ADOPTED = Message("the userName is that of an account in NinjaOne that is nobody's")
+_KEPT_INACTIVE = Message("kept inactive")
+_UNREAD = Message("the account in NinjaOne could not be read")
+_NO_LONGER_IN_DUO = Message("no longer in Duo")
 
 
 class UserDiff:
@@ -97,7 +110,7 @@ class UserDiff:
         found = self.source.users.get(duo_id)
         if found is None:
             account = self.account.get(duo_id)
-            found = SourceUser(duo_id, account.user_name if account else duo_id, Standing.OUT, "no longer in Duo")
+            found = SourceUser(duo_id, account.user_name if account else duo_id, Standing.OUT, _NO_LONGER_IN_DUO)
         return found
 
     def protects_an_account_of(self, duo_id: str) -> bool:
@@ -124,10 +137,14 @@ class UserDiff:
             if user.standing is not inside or user.desired is None:
                 continue
             if guarded and account is not None and self._protects(user.desired.user_name):
-                taken = f"the userName {user.desired.user_name} is protected ([safety] protected_users)"
+                taken = Message(
+                    "the userName {} is protected ({})",
+                    person(user.desired.user_name),
+                    word("[safety] protected_users"),
+                )
                 self._hold(user, "name-taken", taken)
             elif user.id in self._unread:
-                self._hold(user, "unreadable-record", "his account in NinjaOne could not be read")
+                self._hold(user, "unreadable-record", _UNREAD)
             else:
                 wanted[user.id] = user.desired
         return wanted
@@ -170,19 +187,16 @@ class UserDiff:
         for duo_id, others in settled.duplicates.items():
             # They may well share their address, too; in Duo no two have one username.
             rivals = (self.source.users[other] for other in others if other != duo_id)
-            who = ", ".join(sorted(f'{rival.label} (Duo username "{rival.username}")' for rival in rivals))
-            self._hold(
-                self.source.users[duo_id],
-                "duplicate-user-name",
-                f"wants the same userName as {who}; give each his own in Duo",
+            who = listed(
+                Message('{} (Duo username "{}")', person(rival.label), person(rival.username))
+                for rival in sorted(rivals, key=lambda rival: (rival.label, rival.username))
             )
+            message = Message("wants the same userName as {}; give each their own in Duo", who)
+            self._hold(self.source.users[duo_id], "duplicate-user-name", message)
         for duo_id, holders in settled.taken.items():
-            who = " and ".join(self._holder(holder, owner.get(holder)) for holder in holders) or _UNSEEN
-            self._hold(
-                self.source.users[duo_id],
-                "name-taken",
-                f"the userName {self.wanted[duo_id].user_name} is held by {who}",
-            )
+            who = join(" and ", (self._holder(holder, owner.get(holder)) for holder in holders)) if holders else _UNSEEN
+            message = Message("the userName {} is held by {}", person(self.wanted[duo_id].user_name), who)
+            self._hold(self.source.users[duo_id], "name-taken", message)
         for duo_id in (*settled.duplicates, *settled.taken):
             del self.wanted[duo_id]
         return {duo_id: self._by_id[account_id] for duo_id, account_id in settled.adopted.items()}
@@ -195,59 +209,67 @@ class UserDiff:
                 return False
         return len({folded(desired.user_name) for desired in self.wanted.values()}) == len(self.wanted)
 
-    def _not_adoptable(self, account_id: str) -> str:
+    def _not_adoptable(self, account_id: str) -> Message:
         """Say why an account that is nobody's may not be taken over; empty where it may."""
         account = self._by_id[account_id]
         if (tenant := self.owned.foreign_users.get(account_id)) is not None:
-            return f"the account {account_id} of the tenant {tenant}"
+            return Message("the account {} of the tenant {}", person(account_id), word(tenant))
         if self._protects(account.user_name):
-            return f"the protected account {account_id}"
+            return Message("the protected account {}", person(account_id))
         owned = account.external_id is not None or account_id in self._gone_accounts
         unknown = self.source.unlisted or not all(problem.external_id for problem in self.source.unreadable)
         if owned and unknown:
-            return f"the account {account_id}, whose user may be one whose record in Duo could not be read"
+            return Message(
+                "the account {}, whose user may be one whose record in Duo could not be read", person(account_id)
+            )
         if account_id in self._gone_accounts:
-            return ""
+            return NOTHING
         if (account.external_id or "").upper() in self.source.users:
-            return f"the account {account_id}, which carries the Duo id of another user ({account.external_id})"
+            mark = person(account.external_id or "")
+            return Message("the account {}, which carries the Duo id of another user ({})", person(account_id), mark)
         if (another := self._mark_of_another(account.external_id)) and not self.policy.deprovision.adopt_foreign:
-            return f"the account {account_id}, {another}"
+            return Message("the account {}, {}", person(account_id), another)
         if not self.policy.deprovision.adopt:
-            return f"the account {account_id}, which ninjasync does not manage ([deprovision] adopt is off)"
-        return ""
+            return Message("the account {}, {} ({} is off)", person(account_id), UNMANAGED, word("[deprovision] adopt"))
+        return NOTHING
 
-    def _mark_of_another(self, carried: str | None) -> str:
+    def _mark_of_another(self, carried: str | None) -> Message:
         """Say whose an account is that carries the Duo id of nobody in this Duo; empty where that shows nothing."""
         if not is_duo_id(carried):
-            return ""
-        entry = self.owned.users.get((carried or "").upper())
+            return NOTHING
+        entry, mark = self.owned.users.get((carried or "").upper()), person(carried or "")
         if entry is None:
-            return f"which carries a Duo id that neither this Duo nor the ledger knows ({carried}): {ANOTHERS}"
-        return f"which carries the Duo id of another account ({carried})" if entry.id in self._by_id else ""
+            return Message(UNKNOWN_MARK, mark, ANOTHERS)
+        return Message("which carries the Duo id of another account ({})", mark) if entry.id in self._by_id else NOTHING
 
-    def _holder(self, account_id: str, owner: str | None) -> str:
+    def _holder(self, account_id: str, owner: str | None) -> Message:
         if owner is not None:
             user = self.user(owner)
-            why = user.reason if user.standing is Standing.OUT else "he stays as he is"
-            return f"the account {account_id} of the Duo user {owner} ({why})"
-        return self._not_adoptable(account_id) or f"the account {account_id}, which ninjasync does not manage"
+            why = user.reason if user.standing is Standing.OUT else Message("who keeps it")
+            return Message("the account {} of the Duo user {} ({})", person(account_id), person(owner), why)
+        return self._not_adoptable(account_id) or Message("the account {}, {}", person(account_id), UNMANAGED)
 
     def _rekeyed(self) -> list[str]:
         taken = {account.id for account in self.adopted.values()}
         return [duo_id for duo_id in self._gone if self.account[duo_id].id in taken]
 
-    def _hold(self, user: SourceUser, code: str, message: str) -> None:
+    def _hold(self, user: SourceUser, code: Code, message: Message) -> None:
         name = user.desired.user_name if user.desired else user.label
         self.problems.append(Problem("user", name, user.id, code, message))
 
     def _warn(self) -> None:
         if self.protected:
-            self.warnings.append(f"Protected, left as they are: {', '.join(sorted(self.protected.values()))}.")
+            names = listed(map(person, sorted(self.protected.values())))
+            self.warnings.append(Message("Protected, left as they are: {}.", names))
         strangers = len(self.actual.users) - len(self.account) - len(self.adopted)
         if not self.owned.known and strangers > 0:
             self.warnings.append(
-                f"There is no ledger for this tenant yet: {strangers} account{'s' * (strangers > 1)} in NinjaOne "
-                "cannot be judged and stay as they are."
+                Message(
+                    "There is no ledger for this tenant yet: {} in NinjaOne cannot be judged and {} as {}.",
+                    counted(strangers, "account"),
+                    word("stay" if strangers > 1 else "stays"),
+                    word("they are" if strangers > 1 else "it is"),
+                )
             )
 
     def changes(self) -> list[Change]:
@@ -264,18 +286,17 @@ class UserDiff:
             elif patch := self._patch(duo_id, desired, account, adopt=adopt):
                 made.append(patch)
         made += self._removals()
-        for path, number in sorted(self._kept_for_want.items()):
+        for path, accounts in sorted(self._kept_for_want.items()):
             self.warnings.append(
-                f"Nobody in scope has a value for {path.rpartition(':')[2]} in Duo, so that {number} "
-                f"account{'s keep theirs' if number > 1 else ' keeps its own'}."
+                Message(
+                    "No user in scope has a value for {} in Duo, so that {}.",
+                    word(path.rpartition(":")[2]),
+                    counted(accounts, "account keeps its own", "accounts keep theirs"),
+                )
             )
-        for (path, hidden), number in sorted(self._kept.items()):
-            name, several = path.rpartition(":")[2], f"{number} account{'s' * (number > 1)}"
-            if hidden:
-                text = f"NinjaOne does not show {name} of {several}; what was last applied counts instead."
-            else:
-                text = f"NinjaOne keeps another {name} than was sent for {several}; it is not sent again."
-            self.warnings.append(text)
+        for (path, hidden), accounts in sorted(self._kept.items()):
+            template = _HIDDEN if hidden else _KEPT
+            self.warnings.append(Message(template, word(path.rpartition(":")[2]), counted(accounts, "account")))
         names = {change.id: folded(self._by_id[change.id].user_name) for change in made if change.id}
         return order_renames(made, USER_NAME, names, _temporary_name)
 
@@ -312,7 +333,7 @@ class UserDiff:
             return None
         reasons = [self.source.users[duo_id].reason]
         if adopt:
-            reasons.append("his userName is that of an account in NinjaOne that is nobody's")
+            reasons.append(_ADOPTED)
         action: Action = "adopt" if adopt else "update" if account.active else "reactivate"
         return Change(
             "user",
@@ -377,7 +398,7 @@ class UserDiff:
                     if not self._is_deleted(duo_id)
                 ]
         days = self.policy.deprovision.delete_after_days
-        then = f"deleted {days} days later, unless he comes back" if days > 0 else "kept inactive"
+        then = Message("deleted {} days later, unless the user returns", number(days)) if days > 0 else _KEPT_INACTIVE
         stopped = [self._deactivate(duo_id, then) for duo_id in self.leavers if self.account[duo_id].active]
         inactive = [
             Inactive(duo_id, account.user_name, entry.deactivated_at if entry else None)
@@ -389,12 +410,19 @@ class UserDiff:
         self.ladder = climb(inactive, days, self.policy.now, room)
         if self.ladder.deferred:
             self.warnings.append(
-                f"{len(self.ladder.deferred)} deletions are due but beyond the removal limit; "
-                "they follow in later runs, the oldest first."
+                Message(
+                    "{} due but beyond the removal limit; the rest follows in later runs, the oldest first.",
+                    counted(len(self.ladder.deferred), "deletion is", "deletions are"),
+                )
             )
         due = [
             self._delete(
-                turn.account.external_id, f"inactive since {turn.account.since:%Y-%m-%d}, due {turn.due:%Y-%m-%d}"
+                turn.account.external_id,
+                Message(
+                    "inactive since {}, due {}",
+                    number(f"{turn.account.since:%Y-%m-%d}"),
+                    number(f"{turn.due:%Y-%m-%d}"),
+                ),
             )
             for turn in self.ladder.due
         ]
@@ -405,11 +433,11 @@ class UserDiff:
         account, entry = self.account[duo_id], self.owned.users.get(duo_id)
         return not account.active and entry is not None and entry.deleted and entry.id == account.id
 
-    def _delete(self, duo_id: str, reason: str) -> Change:
+    def _delete(self, duo_id: str, reason: Message) -> Change:
         account = self.account[duo_id]
         return Change("user", "delete", account.user_name, account.id, duo_id, reasons=(reason,))
 
-    def _deactivate(self, duo_id: str, then: str) -> Change:
+    def _deactivate(self, duo_id: str, then: Message) -> Change:
         account = self.account[duo_id]
         row = Delta(ACTIVE, before=True, after=False)
         reasons = (self.user(duo_id).reason, then)

@@ -14,7 +14,7 @@ from ninjasync.model.change import Change
 from ninjasync.model.document import FORMAT_VERSION, change_document
 from ninjasync.model.explanation import Attribute, Explanation, Fact, Request, Step
 from ninjasync.model.plan import GuardResult
-from ninjasync.report.cures import cure
+from ninjasync.model.problems import cure
 from ninjasync.report.escape import in_quotes, visible
 from ninjasync.report.text import Paint, painter, wrapped
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, assert_never
 
 if TYPE_CHECKING:
     from ninjasync.errors import NinjasyncError
+    from ninjasync.model.message import Message
     from ninjasync.model.outcome import Result
     from ninjasync.model.plan import Plan
 
@@ -47,7 +48,7 @@ def rendered_run(
     format: Format,
     result: "Result",
     exit_code: int,
-    steps: tuple[str, ...],
+    steps: "tuple[Message, ...]",
 ) -> str:
     """Return a plan and what became of it in the format that was asked for."""
     match format:

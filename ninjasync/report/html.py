@@ -20,6 +20,7 @@ from ninjasync import __version__
 from ninjasync.errors import ConfigurationError, NinjasyncError
 from ninjasync.model.change import GROUP_ACTIONS, USER_ACTIONS
 from ninjasync.model.document import digest, document
+from ninjasync.model.message import Message
 from ninjasync.model.outcome import Result
 from ninjasync.model.plan import Plan
 from ninjasync.report import outline
@@ -34,7 +35,7 @@ def render(
     created_at: datetime,
     result: Result | None = None,
     exit_code: int = 0,
-    steps: tuple[str, ...] = (),
+    steps: tuple[Message, ...] = (),
 ) -> str:
     """Return the report of a plan; with ``result`` that of a run, which ended with ``exit_code``."""
     line = summary_line(plan)

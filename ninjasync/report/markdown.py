@@ -1,6 +1,6 @@
 """A plan, its outcomes or an error as Markdown, fit for a comment on a pull request.
 
-Names come from directories, so anybody may have written them: they stand in code spans,
+Names come from directories, so anyone may have written them: they stand in code spans,
 where neither Markdown nor GitHub (mentions, links, references) looks for anything.
 """
 
@@ -14,6 +14,7 @@ from ninjasync import __version__
 from ninjasync.errors import ConfigurationError, NinjasyncError
 from ninjasync.model.change import GROUP_ACTIONS, USER_ACTIONS, Change, Member
 from ninjasync.model.document import digest, document
+from ninjasync.model.message import Message, as_message
 from ninjasync.model.outcome import Result
 from ninjasync.model.plan import Plan
 from ninjasync.report import outline
@@ -29,8 +30,9 @@ _MOST_MEMBERS = 40
 # Sections longer than this are folded; what needs a look first never is.
 _FOLDED_FROM = 25
 
-# What may stand bare: words and numbers, with punctuation around them that means nothing to Markdown.
-_WORD = re.compile(r"""(["'(]*)([^\W\d_]+(?:['’-][^\W\d_]+)*|\d{1,6}(?:\.\d{1,3})?|%)?([)"',.;:?]*)""")
+# What means something to Markdown within a line, in our own words.
+_PLAIN = re.compile(r"[^\W\d_][\w ,.;:'()%-]*")
+_MARKUP = re.compile(r"[\\`*_\[\]<>|~]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ def render(
     created_at: datetime,
     result: Result | None = None,
     exit_code: int = 0,
-    steps: tuple[str, ...] = (),
+    steps: tuple[Message, ...] = (),
 ) -> str:
     """Return the report of a plan; with ``result`` that of a run, which ended with ``exit_code``."""
     blocks = [_Block((f"## {summary_line(plan)}",)), *_tenant(plan.tenant)]
@@ -96,20 +98,25 @@ def code(text: str) -> str:
     return f"{fence}{pad}{shown}{pad}{fence}"
 
 
-def prose(text: str) -> str:
-    """Return a sentence of ours that may quote names: plain words stay, everything else becomes code."""
-    words = _clipped(text, _LONGEST_PROSE).split()
-    return " ".join(_word(word, first=number == 0) for number, word in enumerate(words))
+def prose(sentence: str) -> str:
+    """Return a sentence of ours: its words as they are, what was filled in as code, but for numbers.
 
-
-def _word(word: str, *, first: bool) -> str:
-    hit = _WORD.fullmatch(word)
-    # "1." at the beginning would be a list, "www." a link.
-    if hit and not (first and word[0].isdigit() and hit[3]) and hit[2] != "www":
-        return word
-    bare = word.strip("\"'(),.;:?")
-    head, _, tail = word.partition(bare) if bare else ("", "", "")
-    return f"{head}{code(bare or word)}{tail}"
+    A mere ``str`` that has more than plain words is code as a whole.
+    """
+    if not isinstance(sentence, Message) and not _PLAIN.fullmatch(sentence):
+        return code(sentence)
+    parts: list[str] = []
+    room = _LONGEST_PROSE
+    for piece in as_message(sentence).pieces():
+        shown = piece if isinstance(piece, str) else piece.value
+        if min(len(shown), _LONGEST_NAME) > room:
+            return "".join((*parts, "…"))
+        room -= min(len(shown), _LONGEST_NAME)
+        if isinstance(piece, str):
+            parts.append(_MARKUP.sub(r"\\\g<0>", visible(piece)))
+        else:
+            parts.append(shown if piece.kind == "number" and shown.isascii() and shown.isprintable() else code(shown))
+    return "".join(parts)
 
 
 def _clipped(text: str, longest: int) -> str:

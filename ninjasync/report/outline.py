@@ -11,10 +11,23 @@ from dataclasses import dataclass
 from ninjasync.model.attributes import DISPLAY_NAME, MEMBERS, USER_NAME
 from ninjasync.model.change import Change, Delta
 from ninjasync.model.directory import Problem
+from ninjasync.model.message import (
+    NOTHING,
+    Message,
+    as_message,
+    counted,
+    group,
+    join,
+    listed,
+    number,
+    person,
+    text,
+    word,
+)
 from ninjasync.model.outcome import Outcome, Result
 from ninjasync.model.plan import Plan
+from ninjasync.model.problems import Code, cure
 from ninjasync.model.values import TECHNICIAN, differs
-from ninjasync.report.cures import cure
 from ninjasync.report.escape import in_quotes
 
 # The order of the sections after the privilege changes, removals first.
@@ -49,10 +62,10 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The records that are held for one reason, and how that is mended."""
+    """The records that are held for one reason, and how that is fixed."""
 
-    code: str
-    cure: str
+    code: Code
+    cure: Message
     problems: tuple[Problem, ...]
 
 
@@ -75,18 +88,19 @@ def deltas(change: Change) -> Iterable[Delta]:
 
 def held(plan: Plan) -> list[Held]:
     """Return the held records by what is wrong with them, in the plan's order."""
-    by_code: dict[str, list[Problem]] = {}
+    by_code: dict[Code, list[Problem]] = {}
     for problem in plan.problems:
         by_code.setdefault(problem.code, []).append(problem)
     return [Held(code, cure(code), tuple(problems)) for code, problems in by_code.items()]
 
 
-def verdict(plan: Plan) -> str:
+def verdict(plan: Plan) -> Message:
     """Say what the tripped guards mean; empty where none stands in the way of anything."""
     if plan.refused:
-        return "Refused: nothing is written."
-    number = len(plan.withheld)
-    return f"{number} change{' is' if number == 1 else 's are'} withheld." if number else ""
+        return Message("Refused: nothing is written.")
+    if not plan.withheld:
+        return NOTHING
+    return Message("{} withheld.", counted(len(plan.withheld), "change is", "changes are"))
 
 
 def no_changes(plan: Plan) -> str:
@@ -94,45 +108,58 @@ def no_changes(plan: Plan) -> str:
     return f"No changes. NinjaOne is what Duo implies{' but for those held' if plan.problems else ''}."
 
 
-def ending(result: Result) -> list[str]:
+def ending(result: Result) -> list[Message]:
     """Say how a run ended: its counts, and what cut it short."""
-    counts = ", ".join(f"{result.count(status)} {status}" for status in ("applied", "failed", "skipped"))
-    said = [f"Applied: {counts}."]
+    counts = [Message(f"{{}} {status}", number(result.count(status))) for status in ("applied", "failed", "skipped")]
+    said = [Message("Applied: {}.", join(", ", counts))]
     if result.interrupted:
-        said.append("The run was interrupted; the next one goes on from here.")
+        said.append(Message("The run was interrupted; the next one goes on from here."))
     if result.fatal is not None:
-        said.append(f"The run was stopped: {result.fatal.message} {result.fatal.hint}".rstrip())
+        why = join(" ", (as_message(part) for part in (result.fatal.message, result.fatal.hint) if part))
+        said.append(Message("The run was stopped: {}", why))
     return said
 
 
-def not_kept(result: Result, plan: Plan) -> list[str]:
+def not_kept(result: Result, plan: Plan) -> list[Message]:
     """Name what NinjaOne did not keep as it was sent: an attribute that it hides once, another value each time."""
     shown = plan.shown
     hidden = Counter(
         shown.get(one.path, one.path) for outcome in result.outcomes for one in outcome.observed if one.shown is None
     )
     said = [
-        f"NinjaOne does not show {name} after writing it (account{'s' * (number > 1)}: {number}); "
-        "from now on what was applied counts."
-        for name, number in sorted(hidden.items())
+        Message(
+            f"NinjaOne does not show {{}} after writing it (account{'s' * (accounts > 1)}: {{}}); from now on what was "
+            "applied counts.",
+            word(name),
+            number(accounts),
+        )
+        for name, accounts in sorted(hidden.items())
     ]
     said += [
-        f"{outcome.change.key}: NinjaOne shows only {one.shown} of the members of this group; the others were checked "
-        "or count by the ledger."
+        Message(
+            "{}: NinjaOne shows only {} of the members of this group; the others were checked or count by the ledger.",
+            outcome.change.subject,
+            number(one.shown),
+        )
         for outcome in result.outcomes
         for one in outcome.observed
         if one.path == MEMBERS
     ]
     return said + [
-        f"{outcome.change.key}: NinjaOne made {in_quotes(one.shown)} of "
-        f"{shown.get(one.path, one.path)} {in_quotes(one.sent)}; it is not sent again unchanged."
+        Message(
+            "{}: NinjaOne made {} of {} {}; it is not sent again unchanged.",
+            outcome.change.subject,
+            text(in_quotes(one.shown)),
+            word(shown.get(one.path, one.path)),
+            text(in_quotes(one.sent)),
+        )
         for outcome in result.outcomes
         for one in outcome.observed
         if one.shown is not None and one.path != MEMBERS and differs(one.path, one.shown, one.sent)
     ]
 
 
-def left_to_do(result: Result) -> tuple[str, ...]:
+def left_to_do(result: Result) -> tuple[Message, ...]:
     """Say what only a person can do after this run: NinjaOne gives a new group no role by itself."""
     new = [
         outcome.change
@@ -143,10 +170,12 @@ def left_to_do(result: Result) -> tuple[str, ...]:
     ]
     if not new:
         return ()
-    groups = ", ".join(f'"{change.key}"' for change in new)
     steps = [
-        f"Give a role to {groups}: in the NinjaOne console under Administration, Accounts, Identity Providers, "
-        "your provider, Group mapping. Until somebody maps them there, the groups give nobody any role."
+        Message(
+            "Give a role to {}: in the NinjaOne console under Administration, Accounts, Identity Providers, your "
+            "provider, Group mapping. Until they are mapped there, the groups give no role.",
+            listed(Message('"{}"', group(change.key)) for change in new),
+        )
     ]
     members = {member.key for change in new for member in change.added}
     technicians = sorted(
@@ -157,5 +186,5 @@ def left_to_do(result: Result) -> tuple[str, ...]:
         and any(delta.after == TECHNICIAN for delta in outcome.change.diff)
     )
     if technicians:
-        steps.append(f"Until then these new technicians can do nothing: {', '.join(technicians)}.")
+        steps.append(Message("Until then these new technicians can do nothing: {}.", listed(map(person, technicians))))
     return tuple(steps)

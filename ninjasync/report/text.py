@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from ninjasync.model.change import Change, Member
+from ninjasync.model.message import Message
 from ninjasync.model.outcome import Outcome, Result
 from ninjasync.model.plan import Counts, Plan
 from ninjasync.report.escape import in_quotes, visible
@@ -31,7 +32,7 @@ def render_plan(plan: Plan, *, color: bool) -> str:
     return "\n".join(_plan_lines(plan, painter(color=color))) + "\n"
 
 
-def render_result(result: Result, plan: Plan, steps: tuple[str, ...], *, color: bool) -> str:
+def render_result(result: Result, plan: Plan, steps: tuple[Message, ...], *, color: bool) -> str:
     """Return what became of the changes: failures one by one, then the counts, then what is left to a person."""
     paint = painter(color=color)
     lines = []
@@ -55,7 +56,7 @@ def render_result(result: Result, plan: Plan, steps: tuple[str, ...], *, color: 
     return "\n".join(lines) + "\n" + render_steps(steps)
 
 
-def render_steps(steps: tuple[str, ...]) -> str:
+def render_steps(steps: tuple[Message, ...]) -> str:
     """Return what only a person can do after a run, nothing where there is nothing."""
     lines = ["", "Left for a person:", *(line for step in steps for line in wrapped(visible(step), "  - "))]
     return "\n".join(lines) + "\n" if steps else ""

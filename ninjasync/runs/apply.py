@@ -15,6 +15,7 @@ from ninjasync.config.context import RunContext
 from ninjasync.config.schema import Config
 from ninjasync.config.tenant import tenant_of
 from ninjasync.errors import LedgerError, NinjasyncError, RefusedForSafetyError, UnreachableError
+from ninjasync.model.message import Message
 from ninjasync.model.outcome import Outcome, Result
 from ninjasync.model.ownership import Baseline
 from ninjasync.model.plan import Approvals, Plan, Vanished
@@ -201,7 +202,7 @@ def _begun(context: RunContext, command: str, timeout: float) -> Iterator[tuple[
 
 
 def _judged_again(
-    config: Config, plan_file: saved_plan.SavedPlan, approvals: Approvals, warnings: tuple[str, ...]
+    config: Config, plan_file: saved_plan.SavedPlan, approvals: Approvals, warnings: tuple[Message, ...]
 ) -> Plan:
     """Let the guards judge a saved plan once more, with the approvals in the file and those given now."""
     plan = plan_file.plan

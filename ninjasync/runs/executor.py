@@ -26,6 +26,7 @@ from ninjasync.errors import (
 )
 from ninjasync.model.change import REMOVALS, Change, Delta
 from ninjasync.model.directory import Membership, Observation, Resource
+from ninjasync.model.message import NOTHING, Message, as_message, join, listed, person, text
 from ninjasync.model.outcome import Outcome, Result
 from ninjasync.model.plan import Plan
 from ninjasync.runs.system_refusals import refusal_of_system
@@ -102,6 +103,10 @@ def apply_plan(
 class _HinderedError(Exception):
     """A change must not be tried any more, for the reason given."""
 
+    def __init__(self, reason: Message) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
 
 class _Run:
     def __init__(
@@ -168,17 +173,17 @@ class _Run:
             sorter.done(node)
             ready.extendleft(reversed(sorter.get_ready()))  # what had to wait goes first: more may wait for it
 
-    def _hindrance(self, change: Change) -> str:
+    def _hindrance(self, change: Change) -> Message:
         """Say why a change must not be tried; empty where it may."""
         if self._fatal:
-            return f"not tried, as the run stopped: {self._fatal.message}"
+            return Message("not tried, as the run stopped: {}", as_message(self._fatal.message))
         if self._stop.is_set():
-            return "not tried, as the run was interrupted"
+            return Message("not tried, as the run was interrupted")
         for need in change.needs:
             before = self._outcomes.get(need)
             if before is not None and before.status != "applied":
-                return f"not tried, as it waits for a name that {before.change.key} did not give up"
-        return ""
+                return Message("not tried, as it waits for a name that {} did not give up", before.change.subject)
+        return NOTHING
 
     def _take(self, change: Change, step: Step, error: BaseException | None, observed: tuple[Observation, ...]) -> None:
         """Turn what a worker raised, or did not, into an outcome."""
@@ -189,16 +194,16 @@ class _Run:
                 self._freed.add(change.name)
             return
         if isinstance(error, _HinderedError):
-            self._skip(change, str(error))
+            self._skip(change, error.reason)
             return
         if isinstance(error, InterruptedRunError):
-            self._settle(Outcome(change, "skipped", "interrupted while it waited to try again"))
+            self._settle(Outcome(change, "skipped", Message("interrupted while it waited to try again")))
             return
         told = error if isinstance(error, NinjasyncError) else refusal_of_system(error)
         if told is not None:
-            message = " ".join(part for part in (told.message, told.hint) if part)
+            message = join(" ", (as_message(part) for part in (told.message, told.hint) if part))
         else:
-            message = f"unexpected error: {error!r}. Please report it; run plan again to go on."
+            message = Message("unexpected error: {}. Please report it; run plan again to go on.", text(repr(error)))
             log.debug("unexpected error on %s", change.name, exc_info=error)
         seen = error.observed if isinstance(error, NotKeptError) else ()
         there = isinstance(error, NinjasyncError) and error.id is not None
@@ -214,9 +219,9 @@ class _Run:
             elif isinstance(error, CredentialsError):
                 self._fatal = error
 
-    def _skip(self, change: Change, why: str) -> None:
+    def _skip(self, change: Change, why: Message) -> None:
         if change.name in self._freed:
-            why += f"; until the next run it has the temporary name {change.via}"
+            why = Message("{}; until the next run it has the temporary name {}", why, person(change.via or ""))
         self._settle(Outcome(change, "skipped", why))
 
     def _settle(self, outcome: Outcome) -> None:
@@ -301,7 +306,7 @@ class _Run:
             raise
         members = {member.id or self._created.get(member.external_id or ""): member for member in change.added}
         members |= {member.id: member for member in change.removed}
-        told = [refusal.message] if refusal else []
+        told = [as_message(refusal.message)] if refusal else []
         told += _complaints(done, missing, {id_: member.key for id_, member in members.items() if id_})
         if isinstance(refusal, NotKeptError):
             observed = (*observed, *refusal.observed)
@@ -315,7 +320,7 @@ class _Run:
             undone |= paths if paths is not None else {delta.path for delta in change.diff}
         hint = refusal.hint if refusal else "The next run adds them." if missing else "The next run tries it again."
         partly = NotKeptError(
-            " ".join(told), hint, id_=id_, undone=frozenset(undone), status=refusal.status if refusal else 0
+            join(" ", told), hint, id_=id_, undone=frozenset(undone), status=refusal.status if refusal else 0
         )
         partly.observed = observed
         raise partly
@@ -337,30 +342,27 @@ def _next(done: SimpleQueue[T]) -> T:
 _MOST_NAMED = 20
 
 
-def _complaints(done: Membership, missing: list[str], names: Mapping[str, str]) -> list[str]:
+def _complaints(done: Membership, missing: list[str], names: Mapping[str, str]) -> list[Message]:
     """Say of which members the change is not there, by their userNames (``names``, by NinjaOne's ids)."""
 
-    def listed(ids: Iterable[str]) -> str:
+    def members(ids: Iterable[str]) -> Message:
         return _listed(names.get(id_, id_) for id_ in ids)
 
     told = []
-    by_reason: dict[str, list[str]] = {}
+    by_reason: dict[Message, list[str]] = {}
     for id_, reason in done.refused.items():
         by_reason.setdefault(reason, []).append(id_)
-    told += [f"the rest is done, but {listed(ids)}: {reason}." for reason, ids in by_reason.items()]
-    if done.lacking:
-        told.append(f"NinjaOne took the change of members, but {listed(done.lacking)} did not get into the group.")
-    if done.left:
-        told.append(f"NinjaOne took the change of members, but {listed(done.left)} stayed in the group.")
+    told += [Message("the rest is done, but {}: {}.", members(ids), reason) for reason, ids in by_reason.items()]
+    for ids, what in ((done.lacking, "did not get into the group"), (done.left, "stayed in the group")):
+        if ids:
+            told.append(Message(f"NinjaOne took the change of members, but {{}} {what}.", members(ids)))
     if missing:
-        told.append(f"the rest is done, but {_listed(missing)} could not be added, having no account yet.")
+        told.append(Message("the rest is done, but {} could not be added, having no account yet.", _listed(missing)))
     return told
 
 
-def _listed(names: Iterable[str]) -> str:
-    ordered = sorted(names)
-    more = len(ordered) - _MOST_NAMED
-    return ", ".join(ordered[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+def _listed(names: Iterable[str]) -> Message:
+    return listed(map(person, sorted(names)), _MOST_NAMED)
 
 
 def _id(change: Change) -> str:

@@ -12,6 +12,7 @@ from typing import Protocol
 from ninjasync.errors import IncompleteReadError, RefusedForSafetyError, UnreachableError
 from ninjasync.model.change import Change
 from ninjasync.model.directory import Directory, Group, Resource, User, Wanted
+from ninjasync.model.message import Argument, Message, as_message, listed, number
 from ninjasync.model.plan import Plan
 from ninjasync.names_alike import folded
 from ninjasync.net.pacing import TransientError
@@ -49,32 +50,33 @@ def expect_fresh(saved_plan: SavedPlan, reader: Looker, page_size: int, ours: It
     """
     plan, seen = saved_plan.plan, saved_plan.exact.seen
     pages = -(-plan.target["users"] // page_size) + -(-plan.target["groups"] // page_size)
-    listed = plan.users.unmanaged is not None
+    has_lists = plan.users.unmanaged is not None
     look = _by_looking_up(reader, plan)
-    if listed and len(plan.changes) > pages:
+    if has_lists and len(plan.changes) > pages:
         with suppress(IncompleteReadError):  # what a list may lack is looked up
             look = _in_lists(reader, plan)
-    moved, shown = [], False
+    moved, shown = list[Argument | Message](), False
     for change in plan.changes:
+        name = change.subject
         try:
             found = look(change)
         except UnreachableError as error:
             if isinstance(error, TransientError):
                 raise
-            moved.append(f"{change.key} (it cannot be read: {error.message.rstrip('.')})")
+            moved.append(Message("{} (it cannot be read: {})", name, as_message(error.message).without_stop()))
             continue
         shown = shown or found is not None
         if change.id is None:
             # Whoever has the name may be about to give it up, by this very plan.
             if found is not None and f"{change.resource}:{found.id}" not in change.needs:
-                moved.append(f"{change.key} (it is there by now)")
+                moved.append(Message("{} (it is there by now)", name))
         elif found is None:
-            moved.append(f"{change.key} (it is gone)")
+            moved.append(Message("{} (it is gone)", name))
         elif fingerprint(found) != seen[change.name]:
-            moved.append(change.key)
+            moved.append(name)
     if moved:
         raise RefusedForSafetyError(
-            f"The saved plan is stale: these have changed in NinjaOne since it was made: {', '.join(moved)}.",
+            Message("The saved plan is stale: these have changed in NinjaOne since it was made: {}.", listed(moved)),
             "Make a new one with plan --out FILE.",
         )
     if plan.changes and not shown:
@@ -91,8 +93,11 @@ def _expect_some(reader: Looker, ours: list[str]) -> None:
                 raise
     if ours:
         raise RefusedForSafetyError(
-            f"NinjaOne shows none of {len(ours)} accounts that ninjasync manages, looked for before the saved plan is "
-            "applied.",
+            Message(
+                "NinjaOne shows none of {} accounts that ninjasync manages, looked for before the saved plan is "
+                "applied.",
+                number(len(ours)),
+            ),
             "See that [ninjaone] endpoint_url and the token are right, and make a new plan with plan --out FILE.",
         )
 

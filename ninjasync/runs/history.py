@@ -9,6 +9,7 @@ from ninjasync.config.tenant import tenant_of
 from ninjasync.errors import CommandLineError
 from ninjasync.model.attributes import MEMBERS, USER_NAME
 from ninjasync.model.history import Operation, Run
+from ninjasync.model.message import Message, number, person, text
 from ninjasync.names_alike import alike, folded
 from ninjasync.state.ledger import Ledger
 from ninjasync.state.sqlite import ledger_path
@@ -26,8 +27,10 @@ def past_run(config: Config, id_: str) -> tuple[Run, list[Operation]]:
         found = [run for run in ledger.run_log.runs(limit=10_000) if run.id.startswith(id_)] if ledger else []
         if ledger and len(found) == 1:
             return found[0], ledger.run_log.operations(found[0].id)
-    what = f"{len(found)} runs have an id that begins" if found else "No run has an id that begins"
-    raise CommandLineError(f'{what} with "{id_}".', "See ninjasync history for the runs.")
+    what = Message("No run has an id that begins")
+    if found:
+        what = Message("{} runs have an id that begins", number(len(found)))
+    raise CommandLineError(Message('{} with "{}".', what, text(id_)), "See ninjasync history for the runs.")
 
 
 def past_of_user(config: Config, who: str) -> list[Operation]:
@@ -51,7 +54,8 @@ def past_of_user(config: Config, who: str) -> list[Operation]:
     ]
     if not named:
         raise CommandLineError(
-            f'The ledger knows of no user "{who}".', "Give a userName, a Duo user id or a NinjaOne id, as of any time."
+            Message('The ledger knows of no user "{}".', person(who)),
+            "Give a userName, a Duo user id or a NinjaOne id, as of any time.",
         )
     duo_ids, ids = ({id_ for id_ in column if id_} for column in zip(*named, strict=True))
     theirs = [one for one in of_users if one.external_id in duo_ids or one.id in ids]

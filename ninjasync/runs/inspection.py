@@ -23,7 +23,7 @@ from ninjasync.names_alike import folded
 from ninjasync.ninjaone import change_requests, scim_requests
 from ninjasync.ninjaone.reader import Reader
 from ninjasync.planning.planner import Moment, Planning, make_plan
-from ninjasync.report.redact import tokens
+from ninjasync.report.redact import make_tokens
 from ninjasync.runs.plan import begin_reading
 from ninjasync.state.ledger import Ledger
 from ninjasync.state.sqlite import ledger_path
@@ -129,7 +129,7 @@ def inspect(context: RunContext, redaction_key: bytes | None = None) -> Iterator
         def requests(changes: tuple[Change, ...]) -> tuple[Request, ...]:
             return change_requests.requests(changes, config, _replaced(config, changes, reader))
 
-        yield Inspection(planning, moment, records, requests, tokens(key) if key else None)
+        yield Inspection(planning, moment, records, requests, make_tokens(key) if key else None)
 
 
 def _open_ledger(config: Config) -> Ledger | None:

@@ -21,10 +21,11 @@ from ninjasync.config.schema import DEFAULT_ATTRIBUTES, Config, Duo, NinjaOne
 from ninjasync.duo.reader import DuoReader
 from ninjasync.duo.records import clean
 from ninjasync.errors import NinjasyncError
-from ninjasync.model.attributes import ORGANIZATION_ID, USER_NAME, USER_TYPE, nearest
+from ninjasync.model.attributes import ORGANIZATION_ID, USER_NAME, USER_TYPE
+from ninjasync.model.message import did_you_mean
 from ninjasync.names_alike import folded
 from ninjasync.planning.causes import nearest_name, written
-from ninjasync.planning.email_address import address_fault
+from ninjasync.planning.email_address import find_fault
 from ninjasync.planning.organizations import is_name
 
 _SECRET_LENGTH = 40
@@ -244,7 +245,7 @@ def _one_of(names: Iterable[str]) -> Callable[[str], str]:
 
     def check(answer: str) -> str:
         if answer and answer not in known:
-            raise ValueError(f"No user in Duo has that{nearest(answer, known) or '.'}")
+            raise ValueError(f"No user in Duo has that{did_you_mean(answer, known) or '.'}")
         return answer
 
     return check
@@ -288,7 +289,7 @@ def _meant(answer: str, names: list[str]) -> list[str]:
     if all(number.isdecimal() and 1 <= int(number) <= len(names) for number in numbers):
         return [names[int(number) - 1] for number in numbers]
     alike = [name for name in names if folded(answer) in folded(name)]
-    near = f'; did you mean "{alike[0]}"?' if alike else nearest(answer, names)
+    near = f'; did you mean "{alike[0]}"?' if alike else did_you_mean(answer, names)
     raise ValueError(f"Duo has no such group{near or '.'}")
 
 
@@ -308,7 +309,7 @@ class _Seen:
         record = clean(row)
         self.users += 1
         username = record.get("username")
-        self.by_username += not record.get("email") and isinstance(username, str) and not address_fault(username)
+        self.by_username += not record.get("email") and isinstance(username, str) and not find_fault(username)
         custom = record.get("custom_attributes")
         for name, value in custom.items() if isinstance(custom, dict) else ():
             values = self.custom.setdefault(name, set())

@@ -13,6 +13,7 @@ from ninjasync.errors import InterruptedRunError, NotKeptError, RefusedRequestEr
 from ninjasync.model.attributes import ACTIVE, MEMBERS
 from ninjasync.model.change import Change, Member, journal_diff
 from ninjasync.model.directory import Observation
+from ninjasync.model.message import Message, word
 from ninjasync.model.outcome import Outcome, Result
 from ninjasync.net.pacing import TransientError
 from ninjasync.runs.executor import Step
@@ -116,7 +117,11 @@ def _explained(outcome: Outcome, log: RunLog, run: str) -> Outcome:
         return outcome
     return replace(
         outcome,
-        error=f"NinjaOne answered with {LASTING}, as in the last two runs that tried it, so it is not going to pass. "
-        "See by ninjasync explain what is sent, change or leave out what NinjaOne may not take ([attributes]), "
-        "or ask NinjaOne's support with that.",
+        error=Message(
+            "NinjaOne answered with {}, as in the last two runs that tried it, so it is not going to pass. See by "
+            "ninjasync explain what is sent, change or leave out what NinjaOne may not take ({}), or ask NinjaOne's "
+            "support with that.",
+            word(LASTING),
+            word("[attributes]"),
+        ),
     )

@@ -18,6 +18,7 @@ from ninjasync.config.schema import Config
 from ninjasync.config.tenant import tenant_of
 from ninjasync.duo.reader import DuoReader
 from ninjasync.errors import LedgerNotWritableError
+from ninjasync.model.message import Message, as_message, join, person, text, word
 from ninjasync.model.plan import Approvals, Plan
 from ninjasync.model.tenant import Tenant
 from ninjasync.ninjaone.reader import Reader
@@ -59,7 +60,8 @@ def plan_run(context: RunContext, approvals: Approvals, only: tuple[str, ...]) -
                 # An approval is for what is applied with it; a mere plan must not make it the new normal.
                 ledger_update.keep(ledger, config, planning, moment, baseline=approvals.source is None)
             except LedgerNotWritableError as error:
-                plan = replace(plan, warnings=(*plan.warnings, f"{error.message} Of this plan nothing is kept there."))
+                lost = Message("{} Of this plan nothing is kept there.", as_message(error.message))
+                plan = replace(plan, warnings=(*plan.warnings, lost))
 
     def file() -> bytes:
         exact = ledger_update.exact(config, planning, moment, context.now())
@@ -94,7 +96,7 @@ def begin_reading(context: RunContext, reader: Reader, ledger: Ledger | None, mo
 
 
 def moment_of(
-    ledger: Ledger | None, at: datetime, approvals: Approvals, only: tuple[str, ...], warnings: tuple[str, ...]
+    ledger: Ledger | None, at: datetime, approvals: Approvals, only: tuple[str, ...], warnings: tuple[Message, ...]
 ) -> Moment:
     """Return all that a plan depends on beside both sides, as far as there is a ledger that knows it."""
     if ledger is None:
@@ -102,7 +104,7 @@ def moment_of(
     with _without_garbage_collection():
         owned = ledger.ownership(at)
     if not (owned.users or owned.groups) and (hint := tenancy.former(ledger)):
-        warnings = (*warnings, " ".join(hint))
+        warnings = (*warnings, join(" ", map(as_message, hint)))
     return Moment(at, owned, ledger.memory.baseline(), approvals, only, warnings, ledger.run_log.repeated())
 
 
@@ -130,12 +132,12 @@ def _without_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _ledger_for_a_plan(config: Config, tenant: Tenant, at: datetime) -> tuple[Ledger | None, list[str]]:
+def _ledger_for_a_plan(config: Config, tenant: Tenant, at: datetime) -> tuple[Ledger | None, list[Message]]:
     """Open the ledger as far as it can be, and say how far that is."""
     try:
         path = ledger_path(config)
     except LedgerNotWritableError as error:
-        return None, [f"{error.message} The plan goes on without one."]
+        return None, [Message("{} The plan goes on without one.", as_message(error.message))]
     try:
         return Ledger.open(path, tenant, at), []
     except LedgerNotWritableError:
@@ -144,15 +146,15 @@ def _ledger_for_a_plan(config: Config, tenant: Tenant, at: datetime) -> tuple[Le
         except LedgerNotWritableError:  # a full disk, which has no room for what reading takes either
             ledger = None
         how = "is read, but cannot be written" if ledger else "cannot be used"
-        return ledger, [f"The ledger {path} {how}; the plan goes on without writing to it."]
+        return ledger, [Message(f"The ledger {{}} {how}; the plan goes on without writing to it.", text(path))]
 
 
-def _under_way(ledger: Ledger, tenant: Tenant) -> list[str]:
+def _under_way(ledger: Ledger, tenant: Tenant) -> list[Message]:
     """Say whether another run goes on or was cut short."""
     runs, _ = ledger.run_log.unfinished()
     if not runs:
         return []
-    who = f"The run {runs[-1].id} of {runs[-1].actor}"
+    who = Message("The run {} of {}", word(runs[-1].id), person(runs[-1].actor))
     if lock.is_held(Path(ledger.database.place), tenant):
-        return [f"{who} is under way; this plan may be out of date when it has ended."]
-    return [f"{who} was cut short; the next apply settles what it left."]
+        return [Message("{} is under way; this plan may be out of date when it has ended.", who)]
+    return [Message("{} was cut short; the next apply settles what it left.", who)]

@@ -7,6 +7,7 @@ from ninjasync.errors import UnreachableError
 from ninjasync.model.attributes import ACTIVE, MEMBERS, USER_NAME
 from ninjasync.model.directory import Group, User
 from ninjasync.model.history import Operation
+from ninjasync.model.message import NOTHING, Message, number, person, word
 from ninjasync.names_alike import alike
 from ninjasync.ninjaone.reader import Reader, is_down
 from ninjasync.runs.journal import LASTING
@@ -16,7 +17,7 @@ from ninjasync.state.run_log import Conclusion, OwnershipChange
 log = logging.getLogger(__name__)
 
 
-def settle(ledger: Ledger, run: str, reader: Reader, at: datetime) -> list[str]:
+def settle(ledger: Ledger, run: str, reader: Reader, at: datetime) -> list[Message]:
     """Look at the server for each write of which nobody knows whether it was made; say so in a line.
 
     ``run`` is the present one. Returns that line, or nothing where there is nothing to settle.
@@ -35,9 +36,19 @@ def settle(ledger: Ledger, run: str, reader: Reader, at: datetime) -> list[str]:
         ledger.run_log.finish(one.id, None, _counts(ledger.run_log.operations(one.id)), at)
     if not runs and not operations:
         return []
-    who = f"The run {runs[-1].id} of {runs[-1].actor} was cut short" if runs else "An earlier run lost some answers"
-    later = f"; {unseen} could not be looked at, which the next run tries again" if unseen else ""
-    line = f"{who}: of {len(operations)} writes whose outcome was not known, {made} had been made{later}."
+    who = Message("An earlier run lost some answers")
+    if runs:
+        who = Message("The run {} of {} was cut short", word(runs[-1].id), person(runs[-1].actor))
+    later = (
+        Message("; {} could not be looked at, which the next run tries again", number(unseen)) if unseen else NOTHING
+    )
+    line = Message(
+        "{}: of {} writes whose outcome was not known, {} had been made{}.",
+        who,
+        number(len(operations)),
+        number(made),
+        later,
+    )
     log.info(line)
     return [line]
 

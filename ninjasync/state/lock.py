@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ninjasync.errors import LedgerError, LockedError
 from ninjasync.model.events import Listener, Locked, ignore
+from ninjasync.model.message import Message, text
 from ninjasync.model.tenant import Tenant
 
 _MOMENT = 0.3  # seconds
@@ -47,7 +48,9 @@ def held(ledger: Path, tenant: Tenant, timeout: float, now: datetime, tell: List
             lock.acquire(timeout=timeout - _MOMENT)
     except filelock.Timeout as error:
         raise LockedError(
-            f"Another run holds the lock of this tenant: {holder(ledger, tenant) or 'it does not say who'}.",
+            Message(
+                "Another run holds the lock of this tenant: {}.", text(holder(ledger, tenant) or "it does not say who")
+            ),
             "Wait until it has ended, or wait for it with --lock-timeout SECONDS.",
         ) from error
     except OSError as error:

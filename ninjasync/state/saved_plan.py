@@ -12,13 +12,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+import msgspec
 
 from ninjasync import __version__
 from ninjasync.config.schema import Config
 from ninjasync.errors import NinjasyncError, RefusedForSafetyError
 from ninjasync.model.directory import Group, User
 from ninjasync.model.document import FORMAT_VERSION, digest, document
+from ninjasync.model.message import Message, from_data, text, to_data
 from ninjasync.model.plan import Approvals, Plan
 
 _DIGEST = re.compile(rb'"file_digest": "sha256:([0-9a-f]{64})"')
@@ -64,9 +65,6 @@ class SavedPlan:
         return self.exact.plan
 
 
-_EXACT, _APPROVALS = TypeAdapter(Exact), TypeAdapter(Approvals)
-
-
 def dump(exact: Exact, tenant_id: str, config_digest: str, approvals: Approvals, created_at: datetime) -> bytes:
     """Return the file's bytes."""
     body = document(exact.plan)
@@ -78,8 +76,8 @@ def dump(exact: Exact, tenant_id: str, config_digest: str, approvals: Approvals,
         **body,
         "tenant_id": tenant_id,
         "config_digest": config_digest,
-        "approvals": _APPROVALS.dump_python(approvals, mode="json"),
-        "exact": _EXACT.dump_python(exact, mode="json"),
+        "approvals": msgspec.to_builtins(approvals),
+        "exact": msgspec.to_builtins(exact, enc_hook=_encode),
         "file_digest": f"sha256:{_BLANK.decode()}",
     }
     blank = (json.dumps(whole, indent=1) + "\n").encode()
@@ -92,7 +90,8 @@ def read(path: Path) -> SavedPlan:
         data = path.read_bytes()
     except OSError as error:
         raise NinjasyncError(
-            f"The saved plan {path} cannot be read: {error.strerror or error}.", "Check the path."
+            Message("The saved plan {} cannot be read: {}.", text(path), text(error.strerror or error)),
+            "Check the path.",
         ) from error
     return load(data, str(path))
 
@@ -110,18 +109,31 @@ def load(data: bytes, path: str) -> SavedPlan:
     try:
         whole = json.loads(data)
         return SavedPlan(
-            exact=_EXACT.validate_python(whole["exact"]),
+            exact=msgspec.convert(whole["exact"], Exact, dec_hook=_decode),
             created_at=datetime.fromisoformat(whole["created_at"]),
             tenant_id=whole["tenant_id"],
             config_digest=whole["config_digest"],
-            approvals=_APPROVALS.validate_python(whole["approvals"]),
+            approvals=msgspec.convert(whole["approvals"], Approvals),
             file_digest=stated.decode(),
         )
-    except (ValueError, KeyError, TypeError, ValidationError) as error:
+    except (ValueError, KeyError, TypeError, msgspec.ValidationError) as error:
         raise RefusedForSafetyError(
             f"The saved plan {path} is of another version of ninjasync ({type(error).__name__}).",
             "Make a new one with plan --out FILE, with this version.",
         ) from error
+
+
+def _encode(value: Any) -> Any:
+    """Keep messages as data, so that ``show --redact`` and ``apply --redact`` know who is named in them."""
+    if isinstance(value, Message):
+        return to_data(value)
+    raise NotImplementedError(f"a saved plan has no {type(value).__name__}")
+
+
+def _decode(kind: type, value: Any) -> Any:
+    if kind is Message:
+        return from_data(value)
+    raise NotImplementedError(f"a saved plan has no {kind.__name__}")
 
 
 def config_digest(config: Config) -> str:

@@ -8,10 +8,10 @@ from ninjasync.model.attributes import (
     ORGANIZATION_ID,
     USER_TYPE,
     canonical,
-    nearest,
     short_names,
     split,
 )
+from ninjasync.model.message import did_you_mean
 
 
 @pytest.mark.parametrize(
@@ -66,13 +66,13 @@ def test_what_cannot_be_mapped_is_refused_with_the_reason_and_the_nearest_name(w
 
 
 def test_nothing_is_suggested_where_nothing_is_similar() -> None:
-    assert nearest("zzzzzz", ["userName", "title"]) == ""
+    assert did_you_mean("zzzzzz", ["userName", "title"]) == ""
     with pytest.raises(ValueError, match=r"of that name$"):
         canonical("zzzzzzzzzz")
 
 
 def test_a_suggestion_ignores_letter_case() -> None:
-    assert nearest("TECHNICAN", ("technician", "endUser")) == '; did you mean "technician"?'
+    assert did_you_mean("TECHNICAN", ("technician", "endUser")) == '; did you mean "technician"?'
 
 
 @pytest.mark.parametrize(

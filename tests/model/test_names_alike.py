@@ -74,7 +74,7 @@ def test_entries_that_fit_none_are_found_in_their_order() -> None:
 # Where ``casefold`` may stand, and why: nowhere are two names compared by it.
 CASEFOLD = {
     "model.attributes": "attribute paths, and what a misspelt word is near to",
-    "planning.causes": "what a misspelt field is near to",
+    "names_alike": "what a misspelt word is near to",
     "check.duo": "what a misspelt field is near to",
     "cli.session": "yes or no",
     "config.schema": "a word of a closed set",

@@ -14,6 +14,7 @@ from ninjasync.model.attributes import USER_TYPE
 from ninjasync.model.change import Change, Delta, Member, count
 from ninjasync.model.directory import Problem
 from ninjasync.model.document import digest, document
+from ninjasync.model.message import Message
 from ninjasync.model.outcome import Outcome, Result, exit_code
 from ninjasync.model.plan import Counts, Evidence, GuardResult, Leaver, Plan
 
@@ -31,7 +32,7 @@ def plan_of(*changes: Change, **fields: Any) -> Plan:
         groups=Counts(count(changes, "group"), unchanged=6, unmanaged=7, held=1),
         changes=changes,
         problems=(),
-        guards=(GuardResult("removals", False, "fine.", "--approve-removals 1"),),
+        guards=(GuardResult("removals", False, Message("fine."), "--approve-removals 1"),),
         warnings=(),
         leavers=(),
         evidence=Evidence((), 0, None, 0, 0, 0, 0, 0, 0, 0),
@@ -41,7 +42,7 @@ def plan_of(*changes: Change, **fields: Any) -> Plan:
     return replace(made, **fields)
 
 
-TRIPPED = (GuardResult("source", True, "shrunk."),)
+TRIPPED = (GuardResult("source", True, Message("shrunk.")),)
 
 
 @pytest.mark.parametrize(
@@ -70,8 +71,8 @@ def test_a_tripped_guard_is_exit_3_even_where_there_was_nothing_to_withhold() ->
 
 APPLIED, FAILED, SKIPPED = (
     Outcome(CREATE, "applied"),
-    Outcome(LEAVE, "failed", "HTTP 500"),
-    Outcome(LEAVE, "skipped", "interrupted"),
+    Outcome(LEAVE, "failed", Message("HTTP 500")),
+    Outcome(LEAVE, "skipped", Message("interrupted")),
 )
 
 
@@ -94,7 +95,7 @@ def test_the_exit_code_of_a_run_follows_the_precedence(result: Result, refused: 
 
 
 def test_a_plan_of_which_nothing_was_tried_has_every_change_skipped_with_the_reason() -> None:
-    result = Result.skipped(plan_of(CREATE, LEAVE), "the operator said no")
+    result = Result.skipped(plan_of(CREATE, LEAVE), Message("the operator said no"))
     assert [(one.change, one.status, one.error) for one in result.outcomes] == [
         (CREATE, "skipped", "not tried: the operator said no"),
         (LEAVE, "skipped", "not tried: the operator said no"),
@@ -121,7 +122,7 @@ def test_the_document_has_the_shape_of_the_contract() -> None:
         "n7",
         "DU7",
         (Delta(USER_TYPE, "endUser", "technician"), Delta("userName", "a", "jane@example.com", via="tmp@x.yz")),
-        reasons=("why",),
+        reasons=(Message("why"),),
         privilege=True,
     )
     group = Change(
@@ -131,14 +132,14 @@ def test_the_document_has_the_shape_of_the_contract() -> None:
         "g1",
         "DG1",
         added=(Member("jane@example.com", "DU7", "n7"),),
-        reasons=("in scope",),
+        reasons=(Message("in scope"),),
     )
     body = document(
         plan_of(
             update,
             group,
-            problems=(Problem("user", "bob", "DU8", "invalid-user-type", "wrong"),),
-            guards=(GuardResult("removals", True, "too many", "--approve-removals 7"), *TRIPPED),
+            problems=(Problem("user", "bob", "DU8", "invalid-user-type", Message("wrong")),),
+            guards=(GuardResult("removals", True, Message("too many"), "--approve-removals 7"), *TRIPPED),
             warnings=("careful",),
         )
     )
@@ -201,7 +202,7 @@ def test_the_digest_is_the_same_for_the_same_plan_and_another_for_any_other() ->
     assert len(digest(first)) == 7 + 64
     assert digest(dict(reversed(first.items()))) == digest(first)
     assert digest(document(plan_of(LEAVE))) != digest(first)
-    assert digest(document(plan_of(replace(CREATE, reasons=("x",))))) != digest(first)
+    assert digest(document(plan_of(replace(CREATE, reasons=(Message("x"),))))) != digest(first)
     assert digest(document(plan_of(CREATE, warnings=("x",)))) != digest(first)
 
 
@@ -230,7 +231,7 @@ def test_the_outcome_of_a_run_names_what_was_withheld_wholly_and_in_part() -> No
         (
             Outcome(CREATE, "applied"),
             Outcome(replace(group, removed=()), "applied"),
-            Outcome(replace(failed, removed=()), "failed", "no"),
+            Outcome(replace(failed, removed=()), "failed", Message("no")),
         )
     )
     whole = written.with_withheld(plan)

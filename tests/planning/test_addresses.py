@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ninjasync.planning.email_address import address_fault, is_usual
+from ninjasync.planning.email_address import find_fault, is_usual
 from tests.support.office import Office
 
 
@@ -69,12 +69,12 @@ NONE = [
 
 @pytest.mark.parametrize("text", GOOD)
 def test_an_address_is_one(text: str) -> None:
-    assert address_fault(text) == ""
+    assert find_fault(text) == ""
 
 
 @pytest.mark.parametrize("text", STICKING)
 def test_what_sticks_to_an_address_makes_it_invalid_and_is_named(text: str) -> None:
-    fault = address_fault(text)
+    fault = find_fault(text)
     assert fault.startswith("is not an e-mail address: ")
     assert fault.endswith((" sticks to it", " stick to it"))
     found = [piece for piece in (text.partition("jane@example.com")[0], text.partition("jane@example.com")[2]) if piece]
@@ -83,9 +83,7 @@ def test_what_sticks_to_an_address_makes_it_invalid_and_is_named(text: str) -> N
 
 @pytest.mark.parametrize("text", NONE)
 def test_what_holds_no_address_or_several_is_none(text: str) -> None:
-    assert address_fault(text).startswith(
-        ("is not an e-mail address", "is not one e-mail address", "is 255 characters")
-    )
+    assert find_fault(text).startswith(("is not an e-mail address", "is not one e-mail address", "is 255 characters"))
 
 
 _SIGNS = st.sampled_from(sorted(";,<>:\"'`()[]{}|*=/\\?!…“”‘’«»；、.- \t"))
@@ -97,7 +95,7 @@ def test_no_address_with_a_sign_at_its_end_or_most_signs_before_it_is_one(good: 
     # A hyphen may begin an address, and what stands behind an address may not be its last letter.
     if text.strip() == good or (not after and set(before) <= {"-"}):
         return
-    assert address_fault(text) != ""
+    assert find_fault(text) != ""
 
 
 @given(
@@ -106,7 +104,7 @@ def test_no_address_with_a_sign_at_its_end_or_most_signs_before_it_is_one(good: 
 )
 def test_what_the_short_rule_lets_pass_the_whole_one_does_too(text: str) -> None:
     if is_usual(text):
-        assert address_fault(text) == ""
+        assert find_fault(text) == ""
 
 
 def test_a_copied_address_is_held_by_plan_and_apply_and_the_message_says_what_sticks(world: Office) -> None:

@@ -10,6 +10,7 @@ from ninjasync.config.schema import Deprovision, Groups
 from ninjasync.model.attributes import ORGANIZATION_ID, USER_TYPE
 from ninjasync.model.change import Change, Delta, Member
 from ninjasync.model.directory import Problem
+from ninjasync.model.message import Message
 from ninjasync.model.ownership import Owned
 from ninjasync.model.source import Standing
 from ninjasync.model.values import same_value
@@ -260,7 +261,7 @@ def test_the_second_account_with_a_users_externalid_is_not_given_to_another_user
 
 
 def test_no_account_is_rekeyed_while_a_duo_record_without_an_id_may_be_its_owner(sides: Sides) -> None:
-    sides.unreadable_in_duo.append(Problem("user", "?", None, "unreadable-record", "without an id"))
+    sides.unreadable_in_duo.append(Problem("user", "?", None, "unreadable-record", Message("without an id")))
     sides.duo("NEW", "jane@example.com")
     sides.account("a", "jane@example.com", "OLD")
     found = sides.diff()
@@ -338,7 +339,7 @@ def test_an_account_with_a_duo_id_that_no_ledger_entry_knows_is_another_accounts
 
 
 def test_nobody_is_rekeyed_from_the_ledger_either_while_a_duo_record_has_no_id(sides: Sides) -> None:
-    sides.unreadable_in_duo.append(Problem("user", "?", None, "unreadable-record", "without an id"))
+    sides.unreadable_in_duo.append(Problem("user", "?", None, "unreadable-record", Message("without an id")))
     sides.duo("DUNEW1", "jane@example.com")
     sides.account("a", "jane@example.com")
     sides.recorded("DUOLD1", account="a")
@@ -472,8 +473,8 @@ def test_an_account_of_the_ledger_that_could_not_be_read_is_held_by_its_id(sides
     sides.duo_group("G", "Staff")
     sides.owned_groups = {"G": Owned("g", "Staff")}
     sides.unreadable_in_ninjaone += [
-        Problem("user", "n-A", None, "unreadable-record", "has no userName"),
-        Problem("group", "g", None, "unreadable-record", "has no displayName"),
+        Problem("user", "n-A", None, "unreadable-record", Message("has no userName")),
+        Problem("group", "g", None, "unreadable-record", Message("has no displayName")),
     ]
     assert sides.diff().changes == ()
 
@@ -619,8 +620,8 @@ def test_an_account_that_could_not_be_read_is_held_with_its_user_and_its_name(si
     sides.duo("A")
     sides.duo("B", "b@example.com")
     sides.unreadable_in_ninjaone += [
-        Problem("user", "x", "A", "unreadable-record", "has no userName"),
-        Problem("user", "B@example.com", None, "unreadable-record", "has no id"),
+        Problem("user", "x", "A", "unreadable-record", Message("has no userName")),
+        Problem("user", "B@example.com", None, "unreadable-record", Message("has no id")),
     ]
     found = sides.diff()
     assert found.changes == ()
@@ -633,7 +634,7 @@ def test_an_account_that_could_not_be_read_is_held_with_its_user_and_its_name(si
 
 
 def test_every_record_without_an_id_counts_as_held(sides: Sides) -> None:
-    lost = Problem("user", "?", None, "unreadable-record", "without an id")
+    lost = Problem("user", "?", None, "unreadable-record", Message("without an id"))
     sides.unreadable_in_duo += [lost, lost]
     sides.duo("A", standing=HELD)
     assert sides.diff().users.held == 3
@@ -783,15 +784,15 @@ def test_a_group_whose_record_in_ninjaone_is_unreadable_is_held_and_not_made_ane
     sides.duo_group("G", "Staff")
     sides.duo_group("H", "Ops")
     sides.unreadable_in_ninjaone += [
-        Problem("group", "g", "G", "unreadable-record", "has no displayName"),
-        Problem("group", "OPS", None, "unreadable-record", "has no id"),
+        Problem("group", "g", "G", "unreadable-record", Message("has no displayName")),
+        Problem("group", "OPS", None, "unreadable-record", Message("has no id")),
     ]
     found = sides.diff()
     assert found.changes == ()
 
 
 def test_an_unreadable_group_is_counted_among_the_groups_not_the_people(sides: Sides) -> None:
-    sides.unreadable_in_ninjaone.append(Problem("group", "g", None, "unreadable-record", "has no displayName"))
+    sides.unreadable_in_ninjaone.append(Problem("group", "g", None, "unreadable-record", Message("has no displayName")))
     found = sides.diff()
     assert (found.users.held, found.groups.held) == (0, 1)
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from ninjasync.config.schema import Safety
 from ninjasync.model.attributes import USER_TYPE
 from ninjasync.model.change import Change, Delta, Member
+from ninjasync.model.message import Message
 from ninjasync.model.plan import Approvals, Evidence, GuardResult
 from ninjasync.planning.guards import GUARDS, judge, permitted, unreadable, with_their_needs, withhold
 
@@ -292,7 +293,7 @@ def test_changes_that_need_nothing_are_left_as_they_are() -> None:
     assert with_their_needs([CREATE, BOTH, LEAVE]) == (CREATE, BOTH, LEAVE)
 
 
-TRIPPED = (GuardResult("removals", True, "too many."),)
+TRIPPED = (GuardResult("removals", True, Message("too many.")),)
 
 
 @pytest.mark.parametrize(
@@ -318,7 +319,7 @@ def test_removals_are_withheld_where_configured_and_always_where_a_record_could_
 @pytest.mark.parametrize(("tripped", "kept"), [(False, True), (True, False)])
 def test_changes_of_privilege_are_withheld_only_where_their_guard_tripped(tripped: bool, kept: bool) -> None:
     change = Change("user", "update", "a", "a", "A", (Delta(USER_TYPE, "x", "y"),), privilege=True)
-    verdicts = (*TRIPPED, GuardResult("privilege-changes", tripped, "."))
+    verdicts = (*TRIPPED, GuardResult("privilege-changes", tripped, Message(".")))
     writes, _ = permitted((change,), QUIET, verdicts, Safety(on_refusal="withhold"))
     assert writes == ((change,) if kept else ())
 
@@ -329,4 +330,4 @@ def test_unreadable_records_are_a_refusal_only_where_something_was_withheld_for_
 ) -> None:
     result = unreadable(replace(QUIET, unreadable=lost), withheld)
     assert (result.name, result.tripped) == ("unreadable-records", trips)
-    assert f"{lost} records could not be read" in result.message or lost == 0
+    assert f"{lost} record{'s' * (lost != 1)} could not be read" in result.message or lost == 0

@@ -13,6 +13,7 @@ from ninjasync.config.schema import Config
 from ninjasync.errors import CommandLineError
 from ninjasync.model.change import journal_diff
 from ninjasync.model.directory import Directory, Group, Problem, User, Wanted
+from ninjasync.model.message import Message
 from ninjasync.model.outcome import exit_code
 from ninjasync.model.ownership import Baseline, Owned, Ownership
 from ninjasync.model.plan import Approvals, Evidence, Plan
@@ -159,7 +160,7 @@ def test_an_unreadable_record_is_exit_0_where_there_was_nothing_to_withhold(make
 
 
 def test_an_unreadable_account_withholds_removals_too(make_config: MakeConfig) -> None:
-    lost = Problem("user", "?", None, "unreadable-record", "has no id")
+    lost = Problem("user", "?", None, "unreadable-record", Message("has no id"))
     made = plan(
         make_config(groups={"push": []}),
         Duo(row("A"), row("L", status="disabled")),
@@ -332,8 +333,10 @@ def test_the_figures_are_counted_from_the_whole_world(make_config: MakeConfig) -
         held=1,
         unreadable=0,
         rights=(("to technician", 1),),
-        commonest='The commonest problem is invalid-user-type (1): the value is not "technician" or "endUser", '
-        "exactly: correct it in Duo.",
+        commonest=Message(
+            'The commonest problem is invalid-user-type (1): the value is not "technician" or "endUser", '
+            "exactly: correct it in Duo."
+        ),
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from ninjasync.config import schema
+from ninjasync.model.message import Message
 from ninjasync.model.source import Standing
 from ninjasync.planning.scope import Verdict, display_name, judge, resolve
 
@@ -28,8 +29,8 @@ def verdict(
 
 def test_a_member_of_any_scoped_group_is_in_and_the_reason_names_the_group() -> None:
     settings: dict[str, Any] = {"groups": ("NinjaOne End Users", "NinjaOne Technicians")}
-    assert verdict(None, "DG4", "DG2", **settings) == Verdict(Standing.IN, 'member of "NinjaOne Technicians"')
-    assert verdict(None, "DG4", **settings) == Verdict(Standing.OUT, "in none of the scoped groups")
+    assert verdict(None, "DG4", "DG2", **settings) == Verdict(Standing.IN, Message('member of "NinjaOne Technicians"'))
+    assert verdict(None, "DG4", **settings) == Verdict(Standing.OUT, Message("in none of the scoped groups"))
     assert verdict(None, **settings).standing is Standing.OUT
 
 
@@ -77,9 +78,9 @@ def test_a_glob_that_matches_no_group_is_a_warning_alone() -> None:
 
 @pytest.mark.parametrize("pattern", ["jane@example.com", "JANE", "DU1", "*@example.com", "j?ne", "du1"])
 def test_a_user_is_named_by_email_username_or_id_in_any_case_or_by_a_glob(pattern: str) -> None:
-    assert verdict(None, users=(pattern,)) == Verdict(Standing.IN, f'named by users "{pattern}"')
+    assert verdict(None, users=(pattern,)) == Verdict(Standing.IN, Message(f'named by users "{pattern}"'))
     found = verdict(None, all_users=True, exclude_users=(pattern,))
-    assert found == Verdict(Standing.OUT, f'excluded by exclude_users "{pattern}"')
+    assert found == Verdict(Standing.OUT, Message(f'excluded by exclude_users "{pattern}"'))
 
 
 def test_a_user_with_glob_characters_in_his_name_can_be_named_exactly() -> None:
@@ -93,12 +94,12 @@ def test_a_user_without_email_or_username_is_still_judged() -> None:
 
 
 def test_all_users_takes_everybody() -> None:
-    assert verdict(None, all_users=True) == Verdict(Standing.IN, "all_users is set")
+    assert verdict(None, all_users=True) == Verdict(Standing.IN, Message("all_users is set"))
 
 
 def test_an_exclusion_beats_every_inclusion() -> None:
     found = verdict(None, "DG1", "DG4", groups=("DG1",), users=("jane",), exclude_groups=("Contr*",))
-    assert found == Verdict(Standing.OUT, 'excluded as a member of "Contractors"')
+    assert found == Verdict(Standing.OUT, Message('excluded as a member of "Contractors"'))
     assert verdict(None, "DG1", groups=("DG1",), exclude_users=("jane",)).standing is Standing.OUT
 
 
@@ -110,7 +111,7 @@ def test_an_exclusion_beats_every_inclusion() -> None:
     ],
 )
 def test_a_disabled_or_trashed_user_is_a_leaver(status: str, reason: str) -> None:
-    assert verdict({"status": status}, all_users=True) == Verdict(Standing.OUT, reason)
+    assert verdict({"status": status}, all_users=True) == Verdict(Standing.OUT, Message(reason))
 
 
 @pytest.mark.parametrize("status", ["active", "bypass", "locked out"])
@@ -124,7 +125,7 @@ def test_a_user_merely_locked_out_is_never_a_leaver_even_where_that_status_is_no
 
 def test_a_status_that_is_not_wanted_is_named_in_the_reason() -> None:
     found = verdict({"status": "bypass"}, all_users=True, statuses=("active",))
-    assert found == Verdict(Standing.OUT, 'status "bypass" is not among [scope] statuses')
+    assert found == Verdict(Standing.OUT, Message('status "bypass" is not among [scope] statuses'))
 
 
 @pytest.mark.parametrize("status", ["frozen", "Active", "", None, 3, ["active"]])
@@ -141,13 +142,13 @@ def test_where_narrows_the_scope_and_is_shown_in_the_reason() -> None:
     where = "department == 'IT'"
     assert verdict({"department": "IT"}, all_users=True, where=where).standing is Standing.IN
     found = verdict({"department": "HR"}, all_users=True, where=where)
-    assert found == Verdict(Standing.OUT, f"[scope] where is not true: {where}")
+    assert found == Verdict(Standing.OUT, Message(f"[scope] where is not true: {where}"))
 
 
 def test_a_where_that_fails_on_a_record_holds_that_user_and_does_not_remove_him() -> None:
     found = verdict({"email": None}, all_users=True, where="ends_with(email, 'example.com')")
     assert (found.standing, found.code) == (Standing.HELD, "expression-failed")
-    assert "[scope] where failed on his record" in found.reason
+    assert "[scope] where failed on the user's record" in found.reason
 
 
 def test_a_disabled_user_is_a_leaver_even_where_the_where_would_fail() -> None:

@@ -10,6 +10,7 @@ from importlib.resources import files
 import pytest
 
 from ninjasync.errors import ConfigurationError
+from ninjasync.model.message import Message
 from ninjasync.model.plan import Plan
 from ninjasync.report.html import render, render_error
 from tests.support.plans import AT, NAMES, failing, hostile, made, of_every_kind, person
@@ -119,7 +120,7 @@ def test_before_and_after_members_reasons_and_the_cure_are_told() -> None:
 def test_a_run_tells_every_outcome_what_was_not_kept_and_what_is_left_for_a_person() -> None:
     plan = of_every_kind()
 
-    page = Page(render(plan, AT, failing(plan), 4, ("Give a role to Techs.",)))
+    page = Page(render(plan, AT, failing(plan), 4, (Message("Give a role to Techs."),)))
 
     assert "Applied: 6 applied, 1 failed, 1 skipped." in page.text("h2")
     assert "Exit code 4." in page.text("p")
@@ -152,12 +153,12 @@ def test_no_name_adds_a_tag_or_an_attribute() -> None:
                 replace(row, after=tame(one.key) if row.after == one.key else "x", via=row.via and "x")
                 for row in one.diff
             ),
-            reasons=("x",),
+            reasons=(Message("x"),),
         )
         for one in plan.changes
     ]
-    problems = tuple(replace(one, key="x", message="x") for one in plan.problems)
-    harmless = replace(plan, changes=tuple(changes), problems=problems, warnings=("x",) * len(NAMES))
+    problems = tuple(replace(one, key="x", message=Message("x")) for one in plan.problems)
+    harmless = replace(plan, changes=tuple(changes), problems=problems, warnings=(Message("x"),) * len(NAMES))
 
     assert shape(plan) == shape(harmless)
 

@@ -14,6 +14,7 @@ from ninjasync.errors import ConfigurationError, CredentialsError, NinjasyncErro
 from ninjasync.model.change import Change, Delta, count
 from ninjasync.model.directory import Observation
 from ninjasync.model.document import digest, document
+from ninjasync.model.message import Message
 from ninjasync.model.outcome import Outcome, Result
 from ninjasync.model.plan import Counts, Evidence, Plan
 from ninjasync.report.json import render, render_error
@@ -71,7 +72,7 @@ def test_the_same_plan_at_another_time_differs_in_the_time_alone() -> None:
 
 def test_a_run_has_an_outcome_for_every_change_and_the_counts() -> None:
     plan = plan_of(JANE, BOB)
-    result = Result((Outcome(JANE, "applied"), Outcome(BOB, "failed", "HTTP 500")))
+    result = Result((Outcome(JANE, "applied"), Outcome(BOB, "failed", Message("HTTP 500"))))
     body = json.loads(render(plan, NOW, result, 4))
     assert [change["outcome"] for change in body["changes"]] == ["applied", "failed"]
     assert [change.get("error") for change in body["changes"]] == [None, "HTTP 500"]

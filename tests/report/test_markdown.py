@@ -9,6 +9,7 @@ from markdown_it.token import Token
 
 from ninjasync.errors import ConfigurationError, NinjasyncError
 from ninjasync.model.change import Change, Member
+from ninjasync.model.message import Message, number, text, word
 from ninjasync.model.outcome import Result
 from ninjasync.report.markdown import LIMIT, code, prose, render, render_error
 from tests.support.plans import AT, NAMES, failing, hostile, made, of_every_kind, person
@@ -83,7 +84,7 @@ def test_a_held_user_comes_with_the_cure() -> None:
     report = render(of_every_kind(), AT)
 
     assert '**`invalid-user-type`** (1): Write "technician" or "endUser" in Duo, exactly so.' in report
-    assert "- user `chef@example.com`: the user type 'chef' is not valid" in report
+    assert "- user `chef@example.com`: the user type `'chef'` is not valid" in report
 
 
 def test_an_empty_plan_says_so() -> None:
@@ -97,17 +98,19 @@ def test_a_run_tells_every_outcome_what_was_not_kept_and_what_is_left_for_a_pers
     plan = of_every_kind()
     result = failing(plan)
 
-    report = render(plan, AT, result, 4, ("Give a role to <b>Techs</b>.",))
+    report = render(plan, AT, result, 4, (Message("Give a role to {}.", text("<b>Techs</b>")),))
 
     assert "**Applied: 6 applied, 1 failed, 1 skipped.** Exit code 4." in report
     assert "**adopt** user `adopted@example.com` — **failed**: NinjaOne said no to `adopted@example.com`." in report
     assert "— **skipped**: not tried: too many failures" in report
-    assert 'NinjaOne made "`<b>guest</b>`" of userType "endUser"' in report
+    assert 'NinjaOne made `"<b>guest</b>"` of `userType` `"endUser"`' in report
     assert "- Give a role to `<b>Techs</b>`." in report
 
 
 def test_a_run_that_was_stopped_says_by_what() -> None:
-    stopped = replace(Result.skipped(made(person(1)), "x"), interrupted=True, fatal=NinjasyncError("All is lost."))
+    stopped = replace(
+        Result.skipped(made(person(1)), Message("x")), interrupted=True, fatal=NinjasyncError("All is lost.")
+    )
 
     report = render(made(person(1)), AT, stopped, 130)
 
@@ -127,7 +130,7 @@ def test_what_a_guard_withholds_is_marked() -> None:
 
 
 def test_no_name_becomes_a_link_an_image_html_a_heading_or_a_table() -> None:
-    report = render(hostile(), AT, failing(hostile()), 4, NAMES)
+    report = render(hostile(), AT, failing(hostile()), 4, tuple(Message("{}", text(name)) for name in NAMES))
 
     found = tokens(report)
     assert not {"link_open", "image", "em_open", "s_open", "fence", "code_block", "hr"} & {
@@ -142,7 +145,7 @@ def test_no_name_becomes_a_link_an_image_html_a_heading_or_a_table() -> None:
 
 
 def test_outside_of_code_stands_nothing_that_github_makes_a_reference_of() -> None:
-    shown = bare_text(render(hostile(), AT, failing(hostile()), 4, NAMES))
+    shown = bare_text(render(hostile(), AT, failing(hostile()), 4, tuple(Message("{}", text(name)) for name in NAMES)))
 
     assert not re.findall(r"@|#|://|www\.|GH-|\$|:[a-z]\w*:", shown)
 
@@ -157,19 +160,21 @@ def test_a_name_stands_in_one_code_span_and_on_one_line(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["1. no list", "2) none", "- no", "+ no", "> no", "# no", "a_b_c", "[x]: y", "~~~ no", "---"]
+    "written", ["1. no list", "2) none", "- no", "+ no", "> no", "# no", "a_b_c", "[x]: y", "~~~ no", "---"]
 )
-def test_a_sentence_cannot_begin_a_block(text: str) -> None:
-    found = [token.type for token in tokens(f"- {prose(text)}")]
+def test_what_is_filled_in_cannot_begin_a_block(written: str) -> None:
+    found = [token.type for token in tokens(f"- {prose(Message('{}', text(written)))}")]
 
     assert found.count("bullet_list_open") == 1
     assert not {"ordered_list_open", "blockquote_open", "heading_open", "em_open", "hr", "fence"} & set(found)
 
 
 def test_plain_words_stay_plain_and_tokens_become_code() -> None:
-    text = 'the limit is 33.3 % ([safety] max_removals), "as said": jane@example.com.'
+    said = Message(
+        'the limit is {} % ({}), "as_said": {}.', number("33.3"), word("[safety] x"), text("jane@example.com")
+    )
 
-    assert prose(text) == ('the limit is 33.3 % (`[safety]` `max_removals`), "as said": `jane@example.com`.')
+    assert prose(said) == r'the limit is 33.3 % (`[safety] x`), "as\_said": `jane@example.com`.'
 
 
 def test_a_long_report_is_cut_between_entries_below_the_limit_and_points_to_the_full_one() -> None:
@@ -218,8 +223,8 @@ def test_a_failure_is_a_small_document_with_every_mistake() -> None:
     report = render_error(error, AT)
 
     assert headings(report) == ["ninjasync failed", "Mistakes in the configuration"]
-    assert "It is wrong: `@octocat`." in report
-    assert "Mend `<it>`." in report
+    assert "`It is wrong: @octocat.`" in report
+    assert "`Mend <it>.`" in report
     assert "- scope: none" in report
     assert "Exit code 78." in report
     assert "link_open" not in {token.type for token in tokens(report)}

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ninjasync.model.attributes import USER_TYPE
 from ninjasync.model.change import Change, Delta, Member, count
 from ninjasync.model.directory import Observation, Problem
+from ninjasync.model.message import Message
 from ninjasync.model.outcome import Outcome, Result
 from ninjasync.model.plan import Counts, Evidence, GuardResult, Leaver, Plan
 from ninjasync.report.escape import in_quotes, visible
@@ -26,7 +27,7 @@ JANE = Change(
     None,
     "DU1",
     (Delta("userName", None, "jane@example.com"), Delta(USER_TYPE, None, "technician")),
-    reasons=('member of "Staff"',),
+    reasons=(Message('member of "Staff"'),),
 )
 
 
@@ -39,7 +40,7 @@ def plan_of(*changes: Change, **fields: Any) -> Plan:
         groups=Counts(count(changes, "group"), 0, 0, held=1),
         changes=changes,
         problems=(),
-        guards=(GuardResult("removals", False, "0 of 5 would be removed.", "--approve-removals 0"),),
+        guards=(GuardResult("removals", False, Message("0 of 5 would be removed."), "--approve-removals 0"),),
         warnings=(),
         leavers=(),
         evidence=Evidence((), 0, None, 0, 0, 0, 0, 0, 0, 0),
@@ -84,13 +85,13 @@ def test_a_plan_without_changes_says_so_and_counts_both_sides() -> None:
 
 
 def test_a_plan_that_only_holds_records_does_not_say_that_all_is_well() -> None:
-    shown = lines(problems=(Problem("user", "bob", "DU2", "invalid-user-type", "wrong"),))
+    shown = lines(problems=(Problem("user", "bob", "DU2", "invalid-user-type", Message("wrong")),))
     assert "No changes. NinjaOne is what Duo implies but for those held." in shown
 
 
 def test_where_nothing_was_tried_one_line_says_so_for_all() -> None:
     plan = plan_of(JANE, replace(JANE, external_id="DU2"))
-    shown = render_result(Result.skipped(plan, "the operator said no"), plan, (), color=False).splitlines()
+    shown = render_result(Result.skipped(plan, Message("the operator said no")), plan, (), color=False).splitlines()
     assert shown[:3] == ["", "Not applied:", "  all 2 changes skipped: not tried: the operator said no"]
 
 
@@ -165,7 +166,7 @@ def test_each_action_has_its_sign(action: Any, sign: str) -> None:
 
 
 def test_the_held_are_shown_with_code_and_message() -> None:
-    shown = lines(problems=(Problem("user", "bob", "DU2", "invalid-user-type", "the type is wrong"),))
+    shown = lines(problems=(Problem("user", "bob", "DU2", "invalid-user-type", Message("the type is wrong")),))
     assert shown[3:6] == ["Held, left exactly as they are", "  ! bob: invalid-user-type", "      the type is wrong"]
 
 
@@ -185,9 +186,9 @@ def test_warnings_are_shown_and_wrapped() -> None:
 )
 def test_a_tripped_guard_is_shown_with_its_flag_and_a_quiet_one_is_not(fields: Any, head: str) -> None:
     guards = (
-        GuardResult("removals", True, "5 of 9 would go.", "--approve-removals 5"),
-        GuardResult("scoped-groups", True, "Duo has no group."),
-        GuardResult("source", False, "fine."),
+        GuardResult("removals", True, Message("5 of 9 would go."), "--approve-removals 5"),
+        GuardResult("scoped-groups", True, Message("Duo has no group.")),
+        GuardResult("source", False, Message("fine.")),
     )
     shown = lines(JANE, guards=guards, **fields)
     at = shown.index(head)
@@ -204,8 +205,16 @@ def test_a_tripped_guard_is_shown_with_its_flag_and_a_quiet_one_is_not(fields: A
 
 def test_a_result_names_every_failure_and_what_is_left_to_a_person() -> None:
     gone = Change("user", "delete", "bob", "b", "B")
-    result = Result((Outcome(JANE, "applied"), Outcome(gone, "failed", "HTTP 500"), Outcome(gone, "skipped", "later")))
-    assert render_result(result, plan_of(withheld=frozenset("ab")), ("Map the role.",), color=False).splitlines() == [
+    result = Result(
+        (
+            Outcome(JANE, "applied"),
+            Outcome(gone, "failed", Message("HTTP 500")),
+            Outcome(gone, "skipped", Message("later")),
+        )
+    )
+    assert render_result(
+        result, plan_of(withheld=frozenset("ab")), (Message("Map the role."),), color=False
+    ).splitlines() == [
         "",
         "Not applied:",
         "  failed  delete bob: HTTP 500",
@@ -226,7 +235,7 @@ def test_a_result_without_failures_is_one_line() -> None:
 
 def test_an_outcome_is_one_line_of_the_log() -> None:
     assert render_outcome(Outcome(JANE, "applied")) == "applied: create user jane@example.com"
-    hostile = Outcome(replace(JANE, key="a\nb"), "failed", "no\x1b[2J")
+    hostile = Outcome(replace(JANE, key="a\nb"), "failed", Message("no\x1b[2J"))
     assert render_outcome(hostile) == "failed: create user a\\nb: no\\x1b[2J"
 
 
@@ -239,8 +248,8 @@ def test_colour_changes_nothing_but_the_colour() -> None:
     plan = plan_of(
         JANE,
         Change("user", "update", "b", "b", "B", (Delta("title", "x", "y"),), privilege=True),
-        problems=(Problem("user", "bob", "DU2", "invalid-user-type", "wrong"),),
-        guards=(GuardResult("removals", True, "5 of 9.", "--x"),),
+        problems=(Problem("user", "bob", "DU2", "invalid-user-type", Message("wrong")),),
+        guards=(GuardResult("removals", True, Message("5 of 9."), "--x"),),
         refused=True,
     )
     colored = render_plan(plan, color=True)
@@ -304,10 +313,10 @@ def test_a_value_stands_in_quotes_so_that_blanks_are_seen(value: Any, shown: str
 def hostile_plan(text: str) -> Plan:
     member = Member(text, "M", None)
     return plan_of(
-        Change("user", "create", text, None, "A", (Delta("title", None, text),), reasons=(text,)),
+        Change("user", "create", text, None, "A", (Delta("title", None, text),), reasons=(Message(text),)),
         Change("group", "update", text, "g", "G", (Delta("displayName", text, text, via=text),), (member,), (member,)),
-        problems=(Problem("user", text, "DU", "name-taken", text),),
-        guards=(GuardResult("removals", True, text, "--approve-removals 1"),),
+        problems=(Problem("user", text, "DU", "name-taken", Message(text)),),
+        guards=(GuardResult("removals", True, Message(text), "--approve-removals 1"),),
         warnings=(text,),
         refused=True,
     )
@@ -318,7 +327,9 @@ def test_no_name_anywhere_in_a_plan_can_command_the_terminal_or_fake_a_line(text
     plan = hostile_plan(text)
     rendered = render_plan(plan, color=False)
     assert not set(rendered) & {chr(code) for code in (*range(10), *range(11, 32), *range(127, 160), 0x202E, 0x2028)}
-    result = render_result(Result((Outcome(plan.changes[0], "failed", text),)), plan, (text,), color=False)
+    result = render_result(
+        Result((Outcome(plan.changes[0], "failed", Message(text)),)), plan, (Message(text),), color=False
+    )
     assert not set(result) & {chr(code) for code in (*range(10), *range(11, 32), *range(127, 160), 0x202E, 0x2028)}
     assert rendered.endswith("\n".join(wrapped_summary(plan)) + "\n")
 

@@ -24,6 +24,7 @@ from ninjasync.errors import (
 from ninjasync.model.attributes import USER_TYPE
 from ninjasync.model.change import Change, Delta, Member, count
 from ninjasync.model.directory import Group, Membership, Observation, Resource, User
+from ninjasync.model.message import Message
 from ninjasync.model.outcome import Outcome, Result
 from ninjasync.model.plan import Counts, Evidence, Plan
 from ninjasync.report.outline import left_to_do
@@ -639,7 +640,7 @@ def test_a_new_group_needs_a_role_from_a_person_and_its_new_technicians_are_name
 def test_a_technician_who_could_not_be_created_is_not_named() -> None:
     tech = Change("user", "create", "tech", None, "T", (Delta(USER_TYPE, None, "technician"),))
     group = Change("group", "create", "Staff", None, "G", added=(Member("tech", "T", None),))
-    steps = left_to_do(Result((Outcome(tech, "failed", "no"), Outcome(group, "applied"))))
+    steps = left_to_do(Result((Outcome(tech, "failed", Message("no")), Outcome(group, "applied"))))
     assert len(steps) == 1
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from ninjasync.model.attributes import ORGANIZATION_ID, USER_TYPE
 from ninjasync.model.change import Change, Delta, Member, count
 from ninjasync.model.directory import Observation, Problem
+from ninjasync.model.message import Message, group, number, text
 from ninjasync.model.outcome import Outcome, Result
 from ninjasync.model.plan import Counts, Evidence, GuardResult, Leaver, Plan
 
@@ -43,7 +44,7 @@ def person(number: int, name: str | None = None) -> Change:
         Delta(USER_TYPE, None, "endUser"),
         Delta(ORGANIZATION_ID, None, "7"),
     )
-    return Change("user", "create", key, None, f"DU{number:06}", rows, reasons=('member of "People"',))
+    return Change("user", "create", key, None, f"DU{number:06}", rows, reasons=(Message('member of "People"'),))
 
 
 def made(*changes: Change, **more: object) -> Plan:
@@ -56,7 +57,9 @@ def made(*changes: Change, **more: object) -> Plan:
         "groups": Counts(count(changes, "group"), 0, None),
         "changes": changes,
         "problems": (),
-        "guards": (GuardResult("removals", False, "0 of 18 accounts would be removed.", "--approve-removals 0"),),
+        "guards": (
+            GuardResult("removals", False, Message("0 of 18 accounts would be removed."), "--approve-removals 0"),
+        ),
         "warnings": (),
         "leavers": (),
         "evidence": Evidence((), 20, 20, 18, 10, 0, 0, 0, 1, 0),
@@ -91,16 +94,31 @@ def of_every_kind() -> Plan:
             added=(Member("promoted@example.com", "DU000003", "3"),),
             removed=(Member("gone@example.com", "DU000007", "7"),),
         ),
-        Change("user", "deactivate", "gone@example.com", "7", "DU000007", inactive, reasons=("disabled in Duo",)),
-        Change("user", "delete", "deleted@example.com", "8", "DU000008", reasons=("inactive since 2026-01-01",)),
+        Change(
+            "user", "deactivate", "gone@example.com", "7", "DU000007", inactive, reasons=(Message("disabled in Duo"),)
+        ),
+        Change(
+            "user", "delete", "deleted@example.com", "8", "DU000008", reasons=(Message("inactive since 2026-01-01"),)
+        ),
         problems=(
-            Problem("user", "chef@example.com", "DU000009", "invalid-user-type", "the user type 'chef' is not valid"),
+            Problem(
+                "user",
+                "chef@example.com",
+                "DU000009",
+                "invalid-user-type",
+                Message("the user type {} is not valid", text("'chef'")),
+            ),
         ),
         guards=(
-            GuardResult("removals", True, "2 of 18 accounts would be removed.", "--approve-removals 2"),
-            GuardResult("held", False, "1 records are held."),
+            GuardResult(
+                "removals",
+                True,
+                Message("{} of {} accounts would be removed.", number(2), number(18)),
+                "--approve-removals 2",
+            ),
+            GuardResult("held", False, Message("1 records are held.")),
         ),
-        warnings=("The SCIM token expires in 5 days.",),
+        warnings=(Message("The SCIM token expires in {} days.", number(5)),),
         leavers=(Leaver("leaver@example.com", "DU000010", date(2026, 4, 1), deferred=False),),
         refused=True,
     )
@@ -109,20 +127,22 @@ def of_every_kind() -> Plan:
 def hostile() -> Plan:
     """Return a plan in which every text that a directory or a server can choose wants to be obeyed."""
     changes = []
-    for number, name in enumerate(NAMES):
-        members = (Member(name, f"DU{number:06}", None),)
-        reasons = (f'member of "{name}"', name)
+    for place, name in enumerate(NAMES):
+        members = (Member(name, f"DU{place:06}", None),)
+        reasons = (Message('member of "{}"', group(name)), Message("{}", text(name)))
         rows = (Delta(USER_TYPE, name, name, via=name), Delta(f"urn:x:y:z:{name}", None, name))
         changes += [
-            person(number, name),
-            Change("user", "update", name, f"u{number}", f"DU1{number:05}", rows, reasons=reasons, privilege=True),
-            Change("group", "update", name, f"g{number}", f"DG{number:06}", (), members, members, reasons=reasons),
+            person(place, name),
+            Change("user", "update", name, f"u{place}", f"DU1{place:05}", rows, reasons=reasons, privilege=True),
+            Change("group", "update", name, f"g{place}", f"DG{place:06}", (), members, members, reasons=reasons),
         ]
     return made(
         *changes,
-        problems=tuple(Problem("user", name, None, "invalid-user-type", name) for name in NAMES),
-        guards=tuple(GuardResult("scoped-groups", True, f'Duo has no group "{name}"') for name in NAMES),
-        warnings=NAMES,
+        problems=tuple(Problem("user", name, None, "invalid-user-type", Message("{}", text(name))) for name in NAMES),
+        guards=tuple(
+            GuardResult("scoped-groups", True, Message('Duo has no group "{}"', group(name))) for name in NAMES
+        ),
+        warnings=tuple(Message("{}", text(name)) for name in NAMES),
         leavers=tuple(Leaver(name, "DU000001", date(2026, 4, 1), deferred=True) for name in NAMES),
     )
 
@@ -132,6 +152,6 @@ def failing(plan: Plan) -> Result:
     outcomes = [Outcome(change, "applied") for change in plan.changes]
     first, second, third = plan.changes[:3]
     outcomes[0] = Outcome(first, "applied", observed=(Observation(USER_TYPE, "endUser", "<b>guest</b>"),))
-    outcomes[1] = Outcome(second, "failed", f"NinjaOne said no to {second.key}.")
-    outcomes[2] = Outcome(third, "skipped", "not tried: too many failures")
+    outcomes[1] = Outcome(second, "failed", Message("NinjaOne said no to {}.", second.subject))
+    outcomes[2] = Outcome(third, "skipped", Message("not tried: too many failures"))
     return Result(tuple(outcomes))

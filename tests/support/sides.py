@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from ninjasync.config.schema import Deprovision, Groups
 from ninjasync.model.attributes import ORGANIZATION_ID, USER_TYPE
 from ninjasync.model.directory import Directory, Group, Problem, Resource, User
+from ninjasync.model.message import Message
 from ninjasync.model.ownership import Owned, Ownership
 from ninjasync.model.source import Source, SourceUser, Standing
 from ninjasync.planning.diff import Difference, Policy, diff
@@ -58,9 +59,9 @@ class Sides:
         desired = User(name, id_, True, values) if standing is Standing.IN else None
         problems: tuple[Problem, ...] = ()
         if standing is Standing.HELD:
-            problems = (Problem("user", name, id_, "invalid-user-type", "the user type 'x' is wrong"),)
+            problems = (Problem("user", name, id_, "invalid-user-type", Message("the user type 'x' is wrong")),)
         why = reason or {Standing.IN: 'member of "Staff"', Standing.OUT: "disabled in Duo"}.get(standing, "as it is")
-        self.people[id_] = SourceUser(id_, name, standing, why, groups, desired, problems)
+        self.people[id_] = SourceUser(id_, name, standing, Message(why), groups, desired, problems)
 
     def account(
         self,
@@ -110,7 +111,7 @@ class Sides:
             self.people,
             self.duo_groups,
             self.pushed,
-            missing=self.missing,
+            missing=tuple(map(Message, self.missing)),
             unreadable=tuple(self.unreadable_in_duo),
         )
 

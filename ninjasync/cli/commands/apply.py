@@ -24,6 +24,7 @@ from ninjasync.cli.session import (
 )
 from ninjasync.cli.signals import stop_on_signals
 from ninjasync.errors import CommandLineError
+from ninjasync.model.message import Message
 from ninjasync.model.outcome import Outcome, Result, exit_code
 from ninjasync.model.plan import Approvals, Plan
 from ninjasync.report import text
@@ -79,7 +80,7 @@ def apply(
         view = _View(invocation, run.plan, choose_redaction_key(run.redaction_key()) if redact else None)
         view.show_plan(asks=asks)
         if reason := _reason_to_skip(run.plan, asks=asks):
-            result = Result.skipped(run.plan, reason)
+            result = Result.skipped(run.plan, Message(reason))
         else:
             with (
                 stop_on_signals(context.stop, partial(remark, invocation, _STOPPING)),

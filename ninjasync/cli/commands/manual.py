@@ -8,7 +8,7 @@ import typer
 
 from ninjasync.cli.options import Invocation
 from ninjasync.errors import CommandLineError
-from ninjasync.model.attributes import nearest
+from ninjasync.model.message import did_you_mean
 
 
 def manual(
@@ -27,7 +27,8 @@ def manual(
     text = pages.get(page.lower().removesuffix(".md"))
     if text is None:
         raise CommandLineError(
-            f'The manual has no page "{page}"{nearest(page, list(pages)) or "."}', "List all with: ninjasync manual"
+            f'The manual has no page "{page}"{did_you_mean(page, list(pages)) or "."}',
+            "List all with: ninjasync manual",
         )
     if invocation.writes_to_terminal():
         _page(text, color=invocation.color())
