@@ -1,13 +1,12 @@
 """What the checks look at: each thing is read when first asked for, once, and kept.
 
-Sends nothing but GET. Knows how to come by things; what is good or bad about them is for
-the checks to say.
+Sends nothing but GET. Knows how to read things; must not judge them: that is for the checks.
 """
 
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -50,11 +49,11 @@ _FEW = 5
 
 
 @dataclass(slots=True)
-class Seen:
+class FieldCounts:
     """Which fields and custom attributes Duo's records have, and how many of them have a value there.
 
     Of those in scope: ``inside`` is their number; ``empty`` how many have no value for an attribute, by
-    path; ``unnamed`` how many have a realname, but no first or no last name, ``single`` how many of these
+    path; ``unnamed`` how many have a realname, but no first or no last name, and ``single`` how many of these
     have one word there; ``by_username`` how many have no e-mail, but an address as username.
     """
 
@@ -95,7 +94,7 @@ def _count(into: Counter[str], values: dict[str, Any]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
+class LedgerFacts:
     """What the ledger knows: our accounts by Duo id, the last good run, the runs that never ended.
 
     ``former`` says in a sentence and a cure whose entries may be this tenant's, where it has none.
@@ -107,29 +106,29 @@ class Remembered:
     former: tuple[str, str] | None = None
 
 
-class Sight:
+class CheckContext:
     """Everything that a check may look at. A property raises a NinjasyncError where it cannot be had."""
 
     def __init__(
         self,
         path: Path | None,
         now: datetime,
-        tell: Listener = ignore,
+        listener: Listener = ignore,
         hear: Callable[[Exchange], None] | None = None,
     ) -> None:
         self.now = now
         self.hear = hear
-        self._tell = tell
+        self.counts = FieldCounts()
+        # What was read of secrets, so that no line shows one: a service may repeat what it was sent.
+        self.secrets_read: list[SecretStr] = []
+        self._listener = listener
         self._path = path
         self._stop = threading.Event()
-        self._groups: dict[str, str] = {}
-        self.seen = Seen()
+        self._opened = ExitStack()
 
     def close(self) -> None:
         """Close what was opened."""
-        for name in ("duo", "scim"):
-            if (opened := self.__dict__.get(name)) is not None:
-                opened.close()
+        self._opened.close()
 
     @cached_property
     def config_file(self) -> Path | None:
@@ -155,20 +154,24 @@ class Sight:
     @cached_property
     def duo_secret(self) -> SecretStr:
         """Duo's secret key."""
-        return secrets.duo_secret_key(self.config)
+        return self._noted(secrets.duo_secret_key(self.config))
 
     @cached_property
     def token(self) -> SecretStr:
         """NinjaOne's SCIM token."""
-        return secrets.ninjaone_token(self.config)
+        return self._noted(secrets.ninjaone_token(self.config))
+
+    def _noted(self, secret: SecretStr) -> SecretStr:
+        self.secrets_read.append(secret)
+        return secret
 
     # --- Duo ---------------------------------------------------------------------------------
 
     @cached_property
     def duo(self) -> DuoReader:
         """A reader of Duo."""
-        context = RunContext(self.config, "", self.now, lambda: self.now, self._stop, self._tell)
-        return DuoReader(context, self.duo_secret, hear=self.hear)
+        run = RunContext(self.config, "", self.now, lambda: self.now, self._stop, self._listener)
+        return self._opened.enter_context(closing(DuoReader(run, self.duo_secret, hear=self.hear)))
 
     @cached_property
     def mapping(self) -> AttributeMapping:
@@ -182,8 +185,8 @@ class Sight:
 
     @cached_property
     def source(self) -> Source:
-        """All of Duo, judged by scope and mapping; on the way ``seen`` is filled."""
-        return read_source(self.config, _Watched(self), Ownership())
+        """All of Duo, judged by scope and mapping; on the way ``counts`` is filled."""
+        return read_source(self.config, _CountingReader(self), Ownership())
 
     # --- NinjaOne ----------------------------------------------------------------------------
 
@@ -191,8 +194,8 @@ class Sight:
     def scim(self) -> ScimTransport:
         """The SCIM endpoint; see ``get``."""
         rate = self.config.ninjaone.rate_limit
-        pacer = Pacer(self.config.run.retries, rate=rate, stop=self._stop, tell=self._tell)
-        return ScimTransport(self.config, self.token, pacer, self.hear)
+        pacer = Pacer(self.config.run.retries, rate=rate, stop=self._stop, tell=self._listener)
+        return self._opened.enter_context(closing(ScimTransport(self.config, self.token, pacer, self.hear)))
 
     def get(self, path: str, **params: str) -> Answer:
         """Ask the SCIM endpoint."""
@@ -228,7 +231,7 @@ class Sight:
         """Some accounts as NinjaOne shows them: those of the first page, else a few that the ledger knows."""
         if found := self.first_page.resources:
             return found
-        ids = sorted(one.id for one in self.memory.owned.values())[:_FEW]
+        ids = sorted(one.id for one in self.ledger_facts.owned.values())[:_FEW]
         answers = [self.try_to_get(f"/Users/{quote(id_, safe='')}") for id_ in ids]
         return tuple(answer.body for answer in answers if answer.status == 200)
 
@@ -244,55 +247,55 @@ class Sight:
         return sqlite.ledger_path(self.config)
 
     @cached_property
-    def remembered(self) -> Remembered | None:
+    def readable_ledger(self) -> LedgerFacts | None:
         """What the ledger knows; None where there is none that can be read."""
         found = Ledger.open_to_read(self.ledger_path, tenant_of(self.config))
         if found is None:
             return None
         with closing(found) as ledger:
-            return Remembered(
+            return LedgerFacts(
                 ledger.owned("user"), ledger.memory.baseline(), ledger.run_log.unfinished()[0], tenancy.former(ledger)
             )
 
     @property
-    def memory(self) -> Remembered:
+    def ledger_facts(self) -> LedgerFacts:
         """What the ledger knows; nothing where it is not sound, which is for one check alone to say."""
         try:
-            return self.remembered or Remembered()
+            return self.readable_ledger or LedgerFacts()
         except LedgerError:
-            return Remembered()
+            return LedgerFacts()
 
 
-class _Watched:
-    """Duo's reader, with an eye on the records that pass."""
+class _CountingReader:
+    """Duo's reader, which also counts the fields of the records that pass."""
 
-    def __init__(self, sight: Sight) -> None:
-        self._sight = sight
+    def __init__(self, context: CheckContext) -> None:
+        self._context = context
 
     @property
     def unlisted(self) -> int:
-        return self._sight.duo.unlisted
+        return self._context.duo.unlisted
 
     @property
     def nameless(self) -> tuple[str, ...]:
         """As the reader's."""
-        return self._sight.duo.nameless
+        return self._context.duo.nameless
 
     def groups(self) -> dict[str, str]:
-        return self._sight.groups
+        return self._context.groups
 
     def users(self, convert: Callable[[Any], T]) -> list[T]:
-        return self._sight.duo.users(self._noted(convert))
+        return self._context.duo.users(self._noted(convert))
 
     def users_by_id(self, ids: list[str], convert: Callable[[Any], T]) -> list[T]:
-        return self._sight.duo.users_by_id(ids, self._noted(convert))
+        return self._context.duo.users_by_id(ids, self._noted(convert))
 
     def _noted(self, convert: Callable[[Any], T]) -> Callable[[Any], T]:
         def noted(row: Any) -> T:
-            found, seen = convert(row), self._sight.seen
-            seen.note(row)
+            found, counts = convert(row), self._context.counts
+            counts.note(row)
             if isinstance(found, SourceUser) and found.standing in (Standing.IN, Standing.HELD):
-                seen.note_inside(clean(row), self._sight.mapping)
+                counts.note_inside(clean(row), self._context.mapping)
             return found
 
         return noted

@@ -1,4 +1,4 @@
-"""Checks of what lies on this machine: the configuration, secrets, the ledger, the lock."""
+"""Checks of this machine: the configuration, secrets, the clock, the ledger, the lock."""
 
 import os
 from datetime import timedelta
@@ -7,28 +7,30 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from ninjasync.check.context import Sight
+from ninjasync.check.context import CheckContext
 from ninjasync.config.environment import PREFIX
 from ninjasync.config.schema import SecretReference
 from ninjasync.config.tenant import tenant_of
 from ninjasync.model.finding import Finding, green, red, yellow
+from ninjasync.model.token_expiry import is_to_be_renewed
 from ninjasync.runs.monitor import ADDRESSES, INSTALL, apprise_for
 from ninjasync.state import lock
 
-_WARN_DAYS = 30
+# From so many seconds on a difference of clocks is yellow, and red: Duo refuses what was signed minutes ago.
+_YELLOW_SKEW, _RED_SKEW = 30, 300
 # What Duo's console shows: keys of these lengths, the first of which begins so.
 _INTEGRATION_KEY, _BEGINS, _SECRET_KEY = 20, "DI", 40
 
 
-def configuration(sight: Sight) -> Finding:
+def configuration(context: CheckContext) -> Finding:
     """Whether it can be read and holds no mistake."""
-    assert sight.config is not None
-    return green(f"{sight.config_file or 'The environment alone'}: no mistakes.")
+    assert context.config is not None
+    return green(f"{context.config_file or 'The environment alone'}: no mistakes.")
 
 
-def duo_secret(sight: Sight) -> Finding:
+def duo_secret(context: CheckContext) -> Finding:
     """Whether Duo's secret key is to be had."""
-    duo, key = sight.config.duo, sight.duo_secret.get_secret_value()
+    duo, key = context.config.duo, context.duo_secret.get_secret_value()
     looks_like_secret = len(duo.integration_key) == _SECRET_KEY
     if looks_like_secret and len(key) == _INTEGRATION_KEY and key.startswith(_BEGINS):
         return red(
@@ -39,25 +41,25 @@ def duo_secret(sight: Sight) -> Finding:
             "[duo] integration_key looks like no integration key.",
             'Copy "Integration key" (DI and 18 more characters) from the Admin API application in the Duo Admin Panel.',
         )
-    return _kept(sight, duo.secret_key, "DUO__SECRET_KEY")
+    return _kept(context, duo.secret_key, "DUO__SECRET_KEY")
 
 
-def token(sight: Sight) -> Finding:
+def token(context: CheckContext) -> Finding:
     """Whether the SCIM token is to be had."""
-    assert sight.token
-    return _kept(sight, sight.config.ninjaone.secret_token, "NINJAONE__SECRET_TOKEN")
+    assert context.token
+    return _kept(context, context.config.ninjaone.secret_token, "NINJAONE__SECRET_TOKEN")
 
 
-def _kept(sight: Sight, secret: SecretStr | SecretReference, variable: str) -> Finding:
+def _kept(context: CheckContext, secret: SecretStr | SecretReference, variable: str) -> Finding:
     """Say where a secret was found, and whether others may read it there."""
     if isinstance(secret, SecretStr):
         if any(name.upper() == PREFIX + variable for name in os.environ):
             return green(f"Found in the environment variable {PREFIX}{variable}.")
-        return _in_file(sight.config_file, "Found in the configuration")
+        return _in_file(context.config_file, "Found in the configuration")
     if secret.env:
         return green(f"Found in the environment variable {secret.env}.")
     if secret.file:
-        return _in_file(sight.config.file(secret.file), "Found in the file")
+        return _in_file(context.config.file(secret.file), "Found in the file")
     return green(f"Found in the keyring, {secret.keyring}." if secret.keyring else f"Given by {secret.command[0]}.")
 
 
@@ -68,34 +70,34 @@ def _in_file(path: Path | None, found: str) -> Finding:
     return green(f"{found} {path}.")
 
 
-def token_expiry(sight: Sight) -> Finding:
+def token_expiry(context: CheckContext) -> Finding:
     """How long the SCIM token still lasts, by what the configuration says."""
-    expires = sight.config.ninjaone.token_expires
+    expires = context.config.ninjaone.token_expires
     if expires is None:
         return yellow(
             "It is not known when the SCIM token expires, so nothing will warn of it.",
             "Set [ninjaone] token_expires to six months after the day on which the token was made.",
         )
-    days = (expires - sight.now.date()) // timedelta(days=1)
+    days = (expires - context.now.date()).days
     renew = "Make a new token in the NinjaOne console, put it in place and set [ninjaone] token_expires."
     if days < 0:
         return red(f"By [ninjaone] token_expires the SCIM token expired on {expires}.", renew)
     text = f"The SCIM token expires in {days} day{'s' * (days != 1)}, on {expires}."
-    return green(text) if days > _WARN_DAYS else yellow(text, renew)
+    return yellow(text, renew) if is_to_be_renewed(days) else green(text)
 
 
-def ledger(sight: Sight) -> Finding:
+def ledger(context: CheckContext) -> Finding:
     """Whether the ledger is there, sound, and can be written."""
-    path = sight.ledger_path
-    if sight.remembered is not None:
-        known = len(sight.remembered.owned)
+    path = context.ledger_path
+    if context.readable_ledger is not None:
+        known = len(context.readable_ledger.owned)
         if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
             return red(
                 f"The ledger {path} can be read, but not written.",
                 "Let this user write the file and its folder, or give [state] path another place.",
             )
-        if sight.remembered.former is not None:
-            return yellow(*sight.remembered.former)
+        if context.readable_ledger.former is not None:
+            return yellow(*context.readable_ledger.former)
         return green(f"{path}: sound; {known} account{'s' * (known != 1)} known as ours.")
     if path.exists():
         return red(f"The ledger {path} cannot be read.", "Let this user read and write it.")
@@ -111,9 +113,9 @@ def ledger(sight: Sight) -> Finding:
     )
 
 
-def protected(sight: Sight) -> Finding:
+def protected(context: CheckContext) -> Finding:
     """Whether any account is protected from every change."""
-    named = sight.config.safety.protected_users
+    named = context.config.safety.protected_users
     if named:
         return green(f"Never touched: {', '.join(named[:3])}{f' and {len(named) - 3} more' * (len(named) > 3)}.")
     return yellow(
@@ -122,38 +124,60 @@ def protected(sight: Sight) -> Finding:
     )
 
 
-def monitor(sight: Sight) -> Finding:
-    """Whether those who are to be told of runs can be. Tells nobody."""
-    config = sight.config
-    wanted, told = config.monitor, []
+def monitor(context: CheckContext) -> Finding:
+    """Whether metrics, pings and messages can be sent. Sends none."""
+    config = context.config
+    wanted, ways = config.monitor, []
     if wanted.metrics_file:
         path = config.file(wanted.metrics_file)
         if not (path.parent.is_dir() and os.access(path.parent, os.W_OK)):
             return yellow(f"The metrics file {path} cannot be written.", "Make its folder, which this user may write.")
         if path.suffix != ".prom":
             return yellow(f"node_exporter would not read {path}.", "Give it a name that ends with .prom.")
-        told.append("a metrics file")
+        ways.append("a metrics file")
     if wanted.ping_url:
-        told.append("a ping")
+        ways.append("a ping")
     if wanted.notify:
         if find_spec("apprise") is None:
             return yellow("Messages ([monitor] notify) need Apprise.", INSTALL)
         unknown = [str(number) for number, one in enumerate(wanted.notify, 1) if apprise_for(one) is None]
         if unknown:
             return yellow(f"[monitor] notify: nothing can be sent to item {', '.join(unknown)}.", ADDRESSES)
-        told.append("messages")
-    return green(f"Each run is told by {', '.join(told)}." if told else "Nobody is told of runs: [monitor] is empty.")
+        ways.append("messages")
+    return green(f"Each run is reported by {', '.join(ways)}." if ways else "No run is reported: [monitor] is empty.")
 
 
-def lock_free(sight: Sight) -> Finding:
+def lock_free(context: CheckContext) -> Finding:
     """Whether another run is under way, or was cut short."""
-    tenant, path = tenant_of(sight.config), sight.ledger_path
+    tenant, path = tenant_of(context.config), context.ledger_path
     if path.parent.is_dir() and lock.is_held(path, tenant):
-        who = lock.holder(path, tenant) or "somebody who does not say who"
+        who = lock.holder(path, tenant) or "a run that does not say whose it is"
         return yellow(f"It is held by {who}.", "Wait until that run has ended; apply --lock-timeout SECONDS does so.")
-    if runs := sight.memory.unfinished:
+    if runs := context.ledger_facts.unfinished:
         return yellow(
             f"The run {runs[-1].id} of {runs[-1].actor} was cut short.",
             "Nothing to do: the next apply settles what it left. ninjasync history shows it.",
         )
     return green("No other run is under way, and none was cut short.")
+
+
+def judge_skew(service: str, skew: timedelta | None) -> Finding:
+    """Judge how far a service's clock is ahead of ours."""
+    if skew is None:
+        return yellow(f"{service} did not say what time it is.", f"It is judged as soon as {service} answers.")
+    off = round(abs(skew.total_seconds()))
+    if off < _YELLOW_SKEW:
+        return green(f"This machine's clock agrees with it, to {max(off, 1)} s.")
+    side = "behind" if skew > timedelta(0) else "ahead of"
+    text = f"This machine's clock is {_duration(off)} {side} {service}'s."
+    cure = "Set this machine's clock, and let it be kept right (NTP; timedatectl shows it)."
+    if off < _RED_SKEW:
+        return yellow(text, cure)
+    return red(text, f"{cure} Duo refuses requests from a clock that is off by minutes.")
+
+
+def _duration(seconds: int) -> str:
+    hours, rest = divmod(seconds, 3600)
+    minutes, seconds = divmod(rest, 60)
+    parts = ((hours, "h"), (minutes, "min"), (seconds, "s"))
+    return " ".join(f"{number} {unit}" for number, unit in parts if number)

@@ -1,7 +1,7 @@
 """Finds a SCIM endpoint's dialect by writing to one throw-away account and group, and removes them again.
 
-Knows which steps there are and in which order; how a step is tried is ``trial``'s affair,
-what is done with the account and the group is in ``probe_account`` and ``probe_groups``.
+Knows which steps there are and in which order. How a step is tried is in ``trial``; what is
+done with the account and the group is in ``probe_account`` and ``probe_groups``.
 """
 
 import threading
@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from ninjasync.check import probe_account, probe_groups
-from ninjasync.check.throwaway import Broom, Endpoint, Subject, said_of
+from ninjasync.check.throwaway import Cleanup, Endpoint, Subject, describe_answer
 from ninjasync.check.trial import RefusedError, Trial, differing
 from ninjasync.config.schema import Config, Dialect
 from ninjasync.errors import InterruptedRunError, NinjasyncError
@@ -53,7 +53,7 @@ def probe(
         endpoint.close()
         found = trial.dialect.model_copy(update={"media_type": endpoint.media_type})
         ninjaone = config.ninjaone.model_copy(update={"dialect": found})
-        left = Broom(config.model_copy(update={"ninjaone": ninjaone}), token).sweep(trial.made)
+        left = Cleanup(config.model_copy(update={"ninjaone": ninjaone}), token).remove_all(trial.made)
     changed = differing(config.ninjaone.dialect, found, _KEYS)
     return Probe(subject.user_name, tuple(trial.lines), changed, left, interrupted=interrupted or stop.is_set())
 
@@ -96,7 +96,7 @@ def _no_list(trial: Trial, size: int) -> str:
         if answer.status in (401, 403):
             continue  # that is about rights: see the checks
         if answer.status != 200:
-            return f"its {resource}s are not listed ({said_of(answer)})"
+            return f"its {resource}s are not listed ({describe_answer(answer)})"
         if scim_responses.read_page(answer.body) is None:
             return f"its {resource}s are answered with something that is no SCIM list"
     return ""
@@ -111,8 +111,8 @@ def _behind_the_last(trial: Trial) -> str:
     behind = trial.endpoint.ask("user", {"startIndex": str(page.total + 1), "count": "1"})
     after = scim_responses.read_page(behind.body) if behind.status == 200 else None
     if after is None:
-        return f" A page behind the last one is answered with {said_of(behind)}, which is reckoned with."
-    again = " A page behind the last one is not empty, which is reckoned with."
+        return f" A page behind the last one is answered with {describe_answer(behind)}, which a run copes with."
+    again = " A page behind the last one is not empty, which a run copes with."
     return again if after.resources else " A page behind the last one is empty."
 
 
@@ -182,6 +182,6 @@ def _finds(trial: Trial, name: str, value: str) -> str:
     answer = trial.endpoint.ask("user", {"filter": f"{name} eq {scim_requests.quoted(value)}"})
     page = scim_responses.read_page(answer.body) if answer.status == 200 else None
     if page is None:
-        return said_of(answer)
+        return describe_answer(answer)
     ids = [scim_responses.get(row, "id") for row in page.resources if isinstance(row, dict)]
     return "" if trial.account.id in map(str, ids) else "it finds no account of that id"

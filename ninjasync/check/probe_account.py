@@ -5,7 +5,7 @@ The account is the least that NinjaOne has, an end user, and is never given more
 
 from typing import Any
 
-from ninjasync.check.throwaway import place, said_of
+from ninjasync.check.throwaway import describe_answer, place
 from ninjasync.check.trial import ASK, RefusedError, Trial
 from ninjasync.config.schema import Dialect
 from ninjasync.errors import UnreachableError
@@ -31,7 +31,7 @@ _RIGHTS = (USER_TYPE, ORGANIZATION_ID)
 _BASE = (USER_NAME, GIVEN_NAME, FAMILY_NAME)
 # What may be changed to see whether changes are taken: text that means nothing.
 _TEXTS = (FAMILY_NAME, GIVEN_NAME, "name.formatted", DISPLAY_NAME, "nickName")
-# What an attribute may be told to lose.
+# Attributes whose value may be removed to see whether removals are accepted.
 _OPTIONAL = ("title", "nickName", DISPLAY_NAME, "preferredLanguage", "locale", "timezone")
 _KEEP_DELETED = "Set [deprovision] delete_after_days = -1, so that leavers' accounts stay, inactive."
 
@@ -69,7 +69,7 @@ def remove(trial: Trial) -> None:
     account = trial.account
     answer = trial.endpoint.send("DELETE", place("user", account.id))
     if of_one(answer.status) == "failed":
-        trial.found("delete", red(f"Refused: {said_of(answer)}.", _KEEP_DELETED))
+        trial.found("delete", red(f"Refused: {describe_answer(answer)}.", _KEEP_DELETED))
         return
     row = trial.endpoint.look("user", account.id)
     trial.made.remove(account)
@@ -159,7 +159,7 @@ def _create_again(trial: Trial) -> Finding:
     deltas = [Delta(path, None, value) for path, value in trial.values.items()]
     answer = trial.endpoint.send("POST", PATHS["user"], scim_requests.new_user(trial.mark, deltas, trial.dialect))
     if not trial.was_made(again, answer):
-        return yellow(f"A deleted account cannot be created again: {said_of(answer)}.", _KEEP_DELETED)
+        return yellow(f"A deleted account cannot be created again: {describe_answer(answer)}.", _KEEP_DELETED)
     trial.discard(again)
     return green("An account of the same name was created once more, and deleted.")
 

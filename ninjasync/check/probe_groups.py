@@ -5,7 +5,7 @@ No other account becomes a member, and nothing maps a role to the group.
 
 from typing import Any
 
-from ninjasync.check.throwaway import Made, place, said_of
+from ninjasync.check.throwaway import ProbeResource, describe_answer, place
 from ninjasync.check.trial import RefusedError, Trial, method_for_groups
 from ninjasync.config.schema import Dialect
 from ninjasync.model.attributes import DISPLAY_NAME, EXTERNAL_ID, MEMBERS
@@ -41,8 +41,8 @@ class _Walk:
 
     def __init__(self, trial: Trial) -> None:
         self._trial = trial
-        self._group = Made("group", trial.mark)
-        self._witness = ""  # who told of a member: "the group", "the account's groups", "a filter"
+        self._group = ProbeResource("group", trial.mark)
+        self._witness = ""  # what shows members: "the group", "the account", "a filter"
 
     # --- steps -------------------------------------------------------------------------------
 
@@ -79,7 +79,7 @@ class _Walk:
         """Find a way to add a member that can be seen; where none can, go by what is accepted."""
         trial, keys = self._trial, _keys(self._trial, "group_patch")
         done, refusals = trial.tried(keys, self._add)
-        if done is None:  # a PUT would lose the members whom a group does not show, so it comes last
+        if done is None:  # a PUT would lose the members that a group does not show, so it comes last
             done, _ = trial.tried(keys, lambda dialect: self._add_unseen(dialect, refusals[0], put=False))
         if done is None:
             return trial.step("group members", keys, lambda dialect: self._add_unseen(dialect, refusals[0], put=True))
@@ -102,7 +102,7 @@ class _Walk:
         if not refusal:
             return green(f"{size} members go in one request.")
         if size < 2 or self._refusal_of(2):
-            return green("It cannot be told how many members go in one request.")
+            return green("It is not known how many members go in one request.")
         fits, too_many = 2, size
         while too_many - fits > 1:
             self._trial.go_on()
@@ -117,7 +117,7 @@ class _Walk:
         answer = trial.endpoint.send("DELETE", place("group", group.id))
         if of_one(answer.status) == "failed":
             cure = 'Leave [groups] removed = "keep".'
-            trial.found("delete a group", red(f"Refused: {said_of(answer)}.", cure))
+            trial.found("delete a group", red(f"Refused: {describe_answer(answer)}.", cure))
             return
         trial.made.remove(group)
         trial.made.append(group)  # by its name alone from here on
@@ -126,7 +126,7 @@ class _Walk:
             "POST", PATHS["group"], scim_requests.new_group(group.name, group.name, [], trial.dialect)
         )
         if not trial.was_made(group, answer):
-            text = f"A deleted group cannot be created again: {said_of(answer)}."
+            text = f"A deleted group cannot be created again: {describe_answer(answer)}."
             trial.found("delete a group", yellow(text, 'Leave [groups] removed = "keep".'))
             return
         trial.discard(group)
@@ -144,12 +144,12 @@ class _Walk:
         if not is_member:
             raise RefusedError("it was accepted, but the member is not there")
         if how == "PUT" and self._witness != "the group":
-            raise RefusedError("groups do not show their members, whom a PUT would lose")
+            raise RefusedError("groups do not show their members, and a PUT would lose them")
         return green(f"A member was added, as {self._witness} shows.")
 
     def _add_unseen(self, dialect: Dialect, why: str, *, put: bool) -> Finding:
         if not put and method_for_groups(dialect) == "put":
-            raise RefusedError("groups do not show their members, whom a PUT would lose")
+            raise RefusedError("groups do not show their members, and a PUT would lose them")
         how = self._send_member(dialect, add=True)
         if not put and how == "PUT":
             raise RefusedError("NinjaOne has no PATCH for groups, and a PUT would lose members that are not shown")
@@ -174,12 +174,12 @@ class _Walk:
         """Say why one request cannot have so many members; empty where it can."""
         body = scim_requests.member_patch([self._trial.account.id] * number, [], self._trial.dialect)
         answer = self._trial.endpoint.send("PATCH", place("group", self._group.id), body)
-        return "" if answer.status < 300 else said_of(answer)
+        return "" if answer.status < 300 else describe_answer(answer)
 
     # --- who is a member ---------------------------------------------------------------------
 
     def _is_member(self) -> bool | None:
-        """Whether the account is in the group; None where nothing that has ever told of a member says so."""
+        """Whether the account is in the group; None where nothing has ever shown a member."""
         for name, look in (
             ("the group", self._shown_by_group),
             ("the account", self._shown_by_account),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pydantic import SecretStr
 
 from ninjasync.check import duo, local, ninjaone
-from ninjasync.check.context import Sight
+from ninjasync.check.context import CheckContext
 from ninjasync.errors import ConfigurationError, NinjasyncError
 from ninjasync.model.finding import Finding, Line, red
 
@@ -20,7 +20,7 @@ class Check:
     """One check, and the names of those that it cannot do without."""
 
     name: str
-    look: Callable[[Sight], Finding]
+    look: Callable[[CheckContext], Finding]
     needs: tuple[str, ...] = ()
 
 
@@ -58,28 +58,26 @@ CHECKS = (
 )
 
 
-def check(sight: Sight) -> tuple[Line, ...]:
+def check(context: CheckContext) -> tuple[Line, ...]:
     """Make every check that can be made, in the table's order."""
     lines: dict[str, Line] = {}
     for one in CHECKS:
-        lines[one.name] = _made(one, sight, lines)
-    # A service may repeat in an answer what it was sent.
-    known = [sight.__dict__[name] for name in ("duo_secret", "token") if name in sight.__dict__]
-    return tuple(masked(line, known) for line in lines.values())
+        lines[one.name] = _make(one, context, lines)
+    return tuple(mask(line, context.secrets_read) for line in lines.values())
 
 
-def _made(one: Check, sight: Sight, before: dict[str, Line]) -> Line:
+def _make(one: Check, context: CheckContext, before: dict[str, Line]) -> Line:
     for name in one.needs:
         needed = before[name]
         if needed.finding.color == "red":
             root = needed.waits_for or name
-            cure = f"Mend that first: {root}."
+            cure = f"Fix that first: {root}."
             # Red is what failed; this one merely could not be looked at.
             return Line(one.name, Finding("yellow", f"Not checked, as the check of {root} failed.", cure), root)
         if needed.waits_for:
             return replace(needed, name=one.name)
     try:
-        return Line(one.name, one.look(sight))
+        return Line(one.name, one.look(context))
     except ConfigurationError as error:
         return Line(one.name, red(error.message, error.hint, exit_code=error.exit_code, details=error.mistakes))
     except NinjasyncError as error:
@@ -97,14 +95,14 @@ def obstacle(lines: Sequence[Line]) -> str:
     return ""
 
 
-def masked(line: Line, secrets: list[SecretStr]) -> Line:
+def mask(line: Line, secrets: list[SecretStr]) -> Line:
     """Return ``line`` without any of ``secrets`` in its words."""
 
-    def mask(text: str) -> str:
+    def clean(text: str) -> str:
         for secret in secrets:
             text = text.replace(secret.get_secret_value(), "***")
         return text
 
     found = line.finding
-    safe = replace(found, text=mask(found.text), cure=mask(found.cure), details=tuple(map(mask, found.details)))
+    safe = replace(found, text=clean(found.text), cure=clean(found.cure), details=tuple(map(clean, found.details)))
     return replace(line, finding=safe)

@@ -1,6 +1,6 @@
 """What a probe makes, chosen with the least rights, and how it is removed again, by name and by id.
 
-Knows how to find out what is there; what is tried, and what it means, is ``probe``'s affair.
+Knows how to look up what is there; must not know what is tried, nor what it means.
 """
 
 import threading
@@ -74,14 +74,14 @@ def subject_for(source: Source, token: str) -> Subject | None:
         organization,
         f"organization {organization}, as {whose} has"
         if single
-        else "all organizations, as nobody in scope has just one",
+        else "all organizations, as no user in scope has just one",
         tuple((path, given[path]) for path in dict.fromkeys((USER_NAME, *source.paths)) if path in given),
         next((value for value, _ in single if value != organization), None),
     )
 
 
 @dataclass(slots=True)
-class Made:
+class ProbeResource:
     """Something that was made, or may have been: its id is empty until it is known."""
 
     resource: Resource
@@ -129,7 +129,7 @@ class Endpoint:
             raise self._transport.unexpected("look-up", answer)
         return answer.body
 
-    def find(self, made: Made) -> str:
+    def find(self, made: ProbeResource) -> str:
         """Return the id of what bears that name; empty where nothing does."""
         by_name = f"{_NAMING[made.resource]} eq {scim_requests.quoted(made.name)}"
         # Where it cannot be asked for, it may be among what is listed.
@@ -172,7 +172,7 @@ def _page_of(answer: Answer) -> scim_responses.Page | None:
     return scim_responses.read_page(answer.body) if answer.status == 200 else None
 
 
-def _id_of(made: Made, rows: tuple[Any, ...]) -> str:
+def _id_of(made: ProbeResource, rows: tuple[Any, ...]) -> str:
     for row in rows:
         name = scim_responses.get(row, _NAMING[made.resource]) if isinstance(row, dict) else None
         if isinstance(name, str) and folded(name) == folded(made.name):
@@ -180,19 +180,19 @@ def _id_of(made: Made, rows: tuple[Any, ...]) -> str:
     return ""
 
 
-class Broom:
+class Cleanup:
     """Removes what a probe made. Cannot be interrupted by what interrupted the probe."""
 
     def __init__(self, config: Config, token: SecretStr) -> None:
         self._endpoint = Endpoint(config, token, threading.Event())
 
-    def sweep(self, made: list[Made]) -> tuple[str, ...]:
+    def remove_all(self, made: list[ProbeResource]) -> tuple[str, ...]:
         """Remove groups, then users; return what could not be removed."""
         left = [said for one in reversed(made) if (said := self._removed(one))]
         self._endpoint.close()
         return tuple(left)
 
-    def _removed(self, one: Made) -> str:
+    def _removed(self, one: ProbeResource) -> str:
         try:
             one.id = one.id or self._endpoint.find(one)
             if not one.id:
@@ -203,7 +203,9 @@ class Broom:
             return f"{sure} {one.resource} {one.name} (id {one.id or 'unknown'}): {error}"
         if of_one(answer.status) != "failed":
             return ""
-        return f"the {one.resource} {one.name} (id {one.id}): NinjaOne refused to delete it ({said_of(answer)})."
+        return (
+            f"the {one.resource} {one.name} (id {one.id}): NinjaOne refused to delete it ({describe_answer(answer)})."
+        )
 
 
 def place(resource: Resource, id_: str) -> str:
@@ -211,7 +213,7 @@ def place(resource: Resource, id_: str) -> str:
     return f"{PATHS[resource]}/{quote(id_, safe='')}"
 
 
-def said_of(answer: Answer) -> str:
+def describe_answer(answer: Answer) -> str:
     """Return what NinjaOne answered, in a few words."""
     detail, kind = scim_responses.read_error(answer.body)
     words = " ".join(part for part in (f"HTTP {answer.status}", kind) if part)

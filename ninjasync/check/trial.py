@@ -1,7 +1,7 @@
-"""What a probe goes by: the dialect that is known by now, what was made, and trying one dialect after the other.
+"""The state of a probe: the dialect known so far, what was made, and how dialects are tried one after the other.
 
-A step is tried as configured first and then by what differs least from it; what counts as
-done is what NinjaOne shows afterwards, not what it answers.
+A step is tried as configured first, then with what differs least from that. A step counts as
+done by what NinjaOne shows afterwards, not by what it answers. Must not know which steps there are.
 """
 
 import threading
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any
 
-from ninjasync.check.throwaway import Endpoint, Made, Subject, place, said_of
+from ninjasync.check.throwaway import Endpoint, ProbeResource, Subject, describe_answer, place
 from ninjasync.config.schema import Config, Dialect
 from ninjasync.errors import InterruptedRunError, UnreachableError
 from ninjasync.model.finding import Finding, Line, red
@@ -45,10 +45,10 @@ class Trial:
     def __init__(self, config: Config, endpoint: Endpoint, subject: Subject, stop: threading.Event) -> None:
         self.dialect = config.ninjaone.dialect
         self.lines: list[Line] = []
-        self.made: list[Made] = []
+        self.made: list[ProbeResource] = []
         self.endpoint = endpoint
         self.subject = subject
-        self.account = Made("user", subject.user_name)
+        self.account = ProbeResource("user", subject.user_name)
         self.values: dict[str, str] = dict(subject.values)
         self._stop = stop
 
@@ -70,7 +70,7 @@ class Trial:
     ) -> bool:
         """Try the dialects that differ in ``keys`` until one is taken; say which, or why none was.
 
-        ``otherwise`` makes of the first refusal what is told where none was; a red line is the default.
+        Where none was, ``otherwise`` makes the finding from the first refusal; a red line is the default.
         """
         done, refusals = self.tried(keys, attempt)
         if done is not None:
@@ -109,19 +109,19 @@ class Trial:
 
     # --- requests ----------------------------------------------------------------------------
 
-    def post(self, made: Made, body: Any) -> dict[str, Any]:
+    def post(self, made: ProbeResource, body: Any) -> dict[str, Any]:
         """Create something and return what NinjaOne then shows. It is noted first: an answer may be lost."""
         if made not in self.made:
             self.made.append(made)
         answer = self.endpoint.send("POST", PATHS[made.resource], body)
         if not self.was_made(made, answer) and answer.status >= 300:
-            raise RefusedError(said_of(answer))
+            raise RefusedError(describe_answer(answer))
         row = self.endpoint.look(made.resource, made.id) if made.id else None
         if row is None:
-            raise RefusedError(f"{said_of(answer)}, but the {made.resource} is not there")
+            raise RefusedError(f"{describe_answer(answer)}, but the {made.resource} is not there")
         return row
 
-    def was_made(self, made: Made, answer: Answer) -> bool:
+    def was_made(self, made: ProbeResource, answer: Answer) -> bool:
         """Find out the id of what a POST created; what was not made need not be removed.
 
         A 409 may be the answer to a second try, after the first one's was lost, and a 500 says
@@ -137,15 +137,17 @@ class Trial:
         made.id = made.id or self.endpoint.find(made)
         return bool(made.id)
 
-    def discard(self, made: Made) -> None:
+    def discard(self, made: ProbeResource) -> None:
         """Remove something that was made."""
         answer = self.endpoint.send("DELETE", place(made.resource, made.id))
         if of_one(answer.status) == "failed":
-            raise UnreachableError(f"The {made.resource} {made.name} could not be removed: {said_of(answer)}.", ASK)
+            raise UnreachableError(
+                f"The {made.resource} {made.name} could not be removed: {describe_answer(answer)}.", ASK
+            )
         self.made.remove(made)
         made.id = ""
 
-    def modify(self, made: Made, method: str, patch: Any, replace: Callable[[dict[str, Any]], Any]) -> str:
+    def modify(self, made: ProbeResource, method: str, patch: Any, replace: Callable[[dict[str, Any]], Any]) -> str:
         """PATCH or PUT, and PUT where a server has no PATCH for just this, as a run does; return which it was."""
         where = place(made.resource, made.id)
         if method == "patch":
@@ -155,8 +157,8 @@ class Trial:
             if answer.status < 300:
                 return "PATCH"
             if answer.status not in (405, 501):
-                raise RefusedError(said_of(answer))
-            refusal = said_of(answer)
+                raise RefusedError(describe_answer(answer))
+            refusal = describe_answer(answer)
         row = self.endpoint.look(made.resource, made.id)
         if row is None:
             raise RefusedError(f"the {made.resource} is no longer shown, so there is nothing to replace")
@@ -166,7 +168,7 @@ class Trial:
             answer = self.endpoint.send("PUT", where, bare)  # some refuse what they themselves show empty
         if answer.status < 300:
             return "PUT"
-        raise RefusedError(refusal if method == "patch" else said_of(answer))
+        raise RefusedError(refusal if method == "patch" else describe_answer(answer))
 
 
 def without_empty(body: Any) -> Any:

@@ -1,7 +1,7 @@
 """One user's case: what of a plan is about this user, and what was read of them.
 
 Pure. Selects from a plan; must not decide anything that the plan did not, nor know how it
-is told.
+is worded.
 """
 
 from collections.abc import Mapping

@@ -21,10 +21,10 @@ _HINT = "Give an e-mail address, a Duo username, a Duo user id, a NinjaOne id, o
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Whom an explanation is about, and ``how`` they were recognised.
+    """The user or account that an explanation is about, and ``how`` it was recognised.
 
     ``duo_id`` is None for an account that belongs to no Duo user; ``account_id`` is set
-    where WHO led to an account. ``record`` is that of Duo where it has one.
+    where WHO led to an account.
     """
 
     duo_id: str | None
@@ -33,7 +33,7 @@ class Subject:
 
 
 def find_subject(inspection: Inspection, who: str) -> Subject:
-    """Return whom ``who`` names. Raises CommandLineError where that is no user and no account, or are several."""
+    """Return the user or account that ``who`` names. Raises CommandLineError where there is none, or several."""
     if who and (subject := _search(inspection, who)):
         return subject
     if not _TOKEN.fullmatch(who):

@@ -16,6 +16,7 @@ from ninjasync.config.fleet import FleetSection, TenantFile
 from ninjasync.fleet.processes import GRACE, Done, Job, Main, run_side_by_side
 from ninjasync.fleet.tenants import file_name_of, sort_longest_first
 from ninjasync.model.fleet import GOOD, FleetResult, FleetRow, outcome_of, total
+from ninjasync.model.token_expiry import days_left
 
 # Failures that say something of all tenants: a service that is down, a wrong default, credentials.
 _FAILURES = frozenset({1, 6, None})
@@ -134,8 +135,7 @@ def read_row(run: FleetRun, tenant: TenantFile, done: Done) -> FleetRow:
 
 
 def _row(run: FleetRun, tenant: TenantFile, **values: Any) -> FleetRow:
-    expires = tenant.config.ninjaone.token_expires if tenant.config else None
-    days = (expires - run.today).days if expires else None
+    days = days_left(tenant.config.ninjaone.token_expires, run.today) if tenant.config else None
     return FleetRow(tenant.name, str(tenant.path), token_days=days, **values)
 
 

@@ -8,6 +8,7 @@ from ninjasync.config.fleet import TenantFile
 from ninjasync.config.tenant import tenant_of
 from ninjasync.errors import NinjasyncError
 from ninjasync.model.fleet import FleetResult, FleetRow, outcome_of, total
+from ninjasync.model.token_expiry import days_left
 from ninjasync.state.ledger import Ledger
 from ninjasync.state.sqlite import ledger_path
 
@@ -22,8 +23,7 @@ def read_status(tenants: Sequence[TenantFile], now: datetime) -> FleetResult:
 def _row(tenant: TenantFile, now: datetime) -> FleetRow:
     if tenant.config is None:
         return FleetRow(tenant.name, str(tenant.path), "configuration", 78, error="; ".join(tenant.mistakes))
-    expires = tenant.config.ninjaone.token_expires
-    days = (expires - now.date()).days if expires else None
+    days = days_left(tenant.config.ninjaone.token_expires, now.date())
     try:
         ledger = Ledger.open_to_read(ledger_path(tenant.config), tenant_of(tenant.config))
         if ledger is None:

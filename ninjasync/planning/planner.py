@@ -27,6 +27,7 @@ from ninjasync.model.ownership import Baseline, Ownership
 from ninjasync.model.plan import Approvals, Evidence, Leaver, Plan, Vanished
 from ninjasync.model.problems import Code
 from ninjasync.model.source import Source, SourceUser, Standing
+from ninjasync.model.token_expiry import days_left, is_to_be_renewed
 from ninjasync.names_alike import fitting_none, folded, is_glob
 from ninjasync.planning import guards, rights
 from ninjasync.planning.causes import Noted, commonest, empty_attributes, empty_warnings
@@ -37,8 +38,6 @@ from ninjasync.planning.scope import Scope, Verdict, judge, resolve
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-_TOKEN_WARNING_DAYS = 30
 
 
 class SourceReader(Protocol):
@@ -598,7 +597,8 @@ def _repeated(changes: tuple[Change, ...], before: frozenset[tuple[str, str | No
 
 def _token_warning(config: Config, today: date) -> tuple[Message, ...]:
     expires = config.ninjaone.token_expires
-    if expires is None or (days := (expires - today).days) > _TOKEN_WARNING_DAYS:
+    days = days_left(expires, today)
+    if days is None or not is_to_be_renewed(days):
         return ()
     when = Message("expired on {}", number(expires))
     if days >= 0:

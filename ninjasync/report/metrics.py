@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, time
 from ninjasync.model.change import REMOVALS, Change
 from ninjasync.model.outcome import Result
 from ninjasync.model.plan import Plan
+from ninjasync.model.token_expiry import days_left
 
 # Each has the labels of ``Ended.labels``, and its own where they are named here. All are gauges.
 _HELP = {
@@ -59,8 +60,8 @@ class Ended:
 
     @property
     def token_days(self) -> int | None:
-        """How many days the SCIM token still lasts; below 0 it has expired, None where nobody knows."""
-        return None if self.token_expires is None else (self.token_expires - self.ended.date()).days
+        """How many days the SCIM token still lasts; below 0 it has expired, None where no date is configured."""
+        return days_left(self.token_expires, self.ended.date())
 
     @property
     def removals(self) -> tuple[Change, ...]:

@@ -9,13 +9,14 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal
 
+from ninjasync.model.token_expiry import WARNING_DAYS
 from ninjasync.report.metrics import Ended
 
 Event = Literal["failure", "refusal", "removals", "held", "token"]
 Weight = Literal["failure", "warning", "info"]
 
-# The days before the SCIM token expires on which somebody is told; then each day.
-TOKEN_DAYS = (30, 14, 7, 3, 2, 1, 0)
+# The days before the SCIM token expires on which a message is sent; then each day.
+TOKEN_DAYS = (WARNING_DAYS, 14, 7, 3, 2, 1, 0)
 
 _ENDS = {
     0: "done",

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from ninjasync.check import duo, run
+from ninjasync.check import local, run
 from ninjasync.config.load import load
 from ninjasync.config.tenant import tenant_of
 from ninjasync.model.finding import Finding, Line, exit_code, green, red, yellow
@@ -96,7 +96,7 @@ def test_what_waits_for_something_that_waits_names_the_root(world: Office) -> No
 
 
 def test_a_check_that_breaks_down_is_one_red_line(world: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(sight: Any) -> Finding:
+    def broken(context: Any) -> Finding:
         raise KeyError("surprise")
 
     monkeypatch.setattr(run, "CHECKS", (run.Check("broken", broken), *run.CHECKS))
@@ -166,9 +166,9 @@ def hiding(name: str) -> Meddling:
 ENDPOINTS: dict[str, tuple[Meddling, str, str, str]] = {
     "nothing about itself": (without_discovery, "discovery", "green", "does no harm"),
     "nothing about PATCH": (without_discovery, "PATCH", "green", "check --probe finds out"),
-    "everybody for a filter": (ignoring_filters, "filter", "yellow", "ignores filters"),
+    "all accounts for a filter": (ignoring_filters, "filter", "yellow", "ignores filters"),
     "an error for a filter": (refusing_filters, "filter", "yellow", 'discovery = "list"'),
-    "nobody for a filter": (blind_to_filters, "filter", "yellow", "finds nobody"),
+    "none for a filter": (blind_to_filters, "filter", "yellow", "finds none"),
     "the same page again": (ignoring_pages, "paging", "yellow", "page_size to more than the number of accounts (7"),
     "no PATCH": (saying_that_it_has_no_patch, "PATCH", "yellow", 'patch = "put"'),
     "no list": (not_listing, "NinjaOne users", "yellow", "each is looked up"),
@@ -256,13 +256,13 @@ def test_a_group_that_left_the_scope_by_a_new_name_is_told_with_that_name(world:
     ],
 )
 def test_a_clock_is_judged_by_its_distance(seconds: int, color: str, said: str) -> None:
-    found = duo.judged_skew("Duo", timedelta(seconds=seconds))
+    found = local.judge_skew("Duo", timedelta(seconds=seconds))
     assert found.color == color
     assert said in found.text
 
 
 def test_a_clock_that_nobody_told_of_is_no_fault() -> None:
-    assert duo.judged_skew("Duo", None).color == "yellow"
+    assert local.judge_skew("Duo", None).color == "yellow"
 
 
 # --- how it looks ----------------------------------------------------------------------------

@@ -133,7 +133,7 @@ def empty_groups(bench: Bench) -> None:
 
 
 def intercepted(bench: Bench) -> str:
-    """Serve TLS with a certificate of an authority that nobody knows, as an inspecting firewall does."""
+    """Serve TLS with a certificate of an unknown authority, as an inspecting firewall does."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("localhost").configure_cert(context)
 
@@ -192,7 +192,7 @@ MISTAKES: dict[str, Mistake] = {
     "a host that does not exist": Mistake(
         unresolvable_duo, "Duo groups", 1, "Check [duo] api_hostname, the network", 1
     ),
-    "a port on which nobody listens": Mistake(
+    "a port on which nothing listens": Mistake(
         lambda b: b.duo(api_hostname=f"http://127.0.0.1:{closed_port()}"),
         "Duo groups",
         1,
@@ -290,7 +290,7 @@ MISTAKES: dict[str, Mistake] = {
         lambda b: b.ninjaone(endpoint_url=b.world.box.scim_url + "/Users"), "NinjaOne users", 1, CONSOLE_URL, 1
     ),
     "an endpoint that does not exist": Mistake(unresolvable_ninjaone, "NinjaOne users", 1, CONSOLE_URL, 1),
-    "an endpoint on which nobody listens": Mistake(
+    "an endpoint on which nothing listens": Mistake(
         lambda b: b.ninjaone(endpoint_url=f"http://127.0.0.1:{closed_port()}/scim"), "NinjaOne users", 1, CONSOLE_URL, 1
     ),
     "plain http to NinjaOne": Mistake(
@@ -360,7 +360,7 @@ MISTAKES: dict[str, Mistake] = {
         missing_quote,
         "configuration",
         78,
-        "Mend that line",
+        "Fix that line",
         78,
     ),
     "a key misspelt": Mistake(
@@ -393,7 +393,7 @@ MISTAKES: dict[str, Mistake] = {
         "Write custom_attributes.organizationID there; letter case counts.",
     ),
     "a field of Duo misspelt": Mistake(mapping(user_name="emial"), "attributes", 1, "Write email there"),
-    "an attribute that nobody has": Mistake(
+    "an attribute that no user has": Mistake(
         mapping(organization="custom_attributes.site"), "attributes", 0, "or give the attribute a value in Duo"
     ),
     "a group renamed in Duo": Mistake(
@@ -410,10 +410,10 @@ MISTAKES: dict[str, Mistake] = {
         lambda b: b.world.configure("scope", groups=[TECHNICIANS, "Ninjas*"]),
         "groups in scope",
         0,
-        "Mend the pattern",
+        "Fix the pattern",
         None,
     ),
-    "groups in which nobody is": Mistake(empty_groups, "people in scope", 1, "do its groups have members in Duo", None),
+    "groups without members": Mistake(empty_groups, "people in scope", 1, "do its groups have members in Duo", None),
     # this machine
     "a ledger where none can be": Mistake(
         lambda b: b.world.configure("state", path="config.toml/ledger"),

@@ -190,7 +190,7 @@ def test_the_account_is_an_end_user_of_all_organizations_only_where_nobody_has_j
         user["custom_attributes"]["organizationID"] = "All"
     done = probe(world)
     assert done.code == 0
-    assert "all organizations, as nobody in scope has just one" in done.json["probe"]["steps"][0]["text"]
+    assert "all organizations, as no user in scope has just one" in done.json["probe"]["steps"][0]["text"]
 
 
 # --- cleaning up -----------------------------------------------------------------------------

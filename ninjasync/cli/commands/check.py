@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ninjasync.check.context import Sight
+from ninjasync.check.context import CheckContext
 from ninjasync.check.probe import probe as run_probe
 from ninjasync.check.run import check as run_checks
 from ninjasync.check.run import obstacle
@@ -58,19 +58,19 @@ def check(
     at, as_json = clock.now(), as_ is PlainFormat.JSON
     result, not_probed = None, 0
     progress = Progress(invocation)
-    with closing(Sight(invocation.config, at, progress.tell)) as sight:
-        recorder = start_recording(sight) if shapes is not None else None
+    with closing(CheckContext(invocation.config, at, progress.tell)) as context:
+        recorder = start_recording(context) if shapes is not None else None
         with progress.reading():
-            lines = run_checks(sight)
+            lines = run_checks(context)
             if recorder is not None:
-                ask_more(sight)
-        tenant = sight.tenant
+                ask_more(context)
+        tenant = context.tenant
         if not as_json:
             invocation.deliver(report.render_text(lines, color=invocation.color(), tenant=tenant))
         if probe:
-            result, not_probed = _ask_and_probe(invocation, sight, lines, yes=yes)
+            result, not_probed = _ask_and_probe(invocation, context, lines, yes=yes)
         if shapes is not None and recorder is not None:
-            _write_shapes(shapes, sight, recorder, lines, result)
+            _write_shapes(shapes, context, recorder, lines, result)
     code = overall(lines, result, not_probed)
     if as_json:
         invocation.deliver(report.render_json(lines, result, at, code, tenant))
@@ -79,22 +79,24 @@ def check(
     return code
 
 
-def _write_shapes(file: Path, sight: Sight, recorder: Shapes, lines: tuple[Line, ...], result: Probe | None) -> None:
+def _write_shapes(
+    file: Path, context: CheckContext, recorder: Shapes, lines: tuple[Line, ...], result: Probe | None
+) -> None:
     """Write what was seen, and say what is in the file before anyone sends it anywhere."""
     if lines[0].finding.color == "red":
         file.unlink(missing_ok=True)
         typer.echo(f"{visible(str(file))} is not written: without a configuration nothing was asked.", err=True)
         return
-    write_private(file, shapes_document(sight, recorder, lines, result).encode())
+    write_private(file, shapes_document(context, recorder, lines, result).encode())
     typer.echo(f"{visible(str(file))} is written. {ABOUT} Read it before you send it to anyone.", err=True)
 
 
 def _ask_and_probe(
-    invocation: Invocation, sight: Sight, lines: tuple[Line, ...], *, yes: bool
+    invocation: Invocation, context: CheckContext, lines: tuple[Line, ...], *, yes: bool
 ) -> tuple[Probe | None, int]:
     """Ask and probe; return what came of it, and the exit code where nothing was tried."""
     reason = obstacle(lines)
-    subject = None if reason else subject_for(sight.source, secrets.token_hex(4))
+    subject = None if reason else subject_for(context.source, secrets.token_hex(4))
     if subject is None:
         typer.echo(f"Not probed: {reason or 'no user in scope has a valid account to go by'}.", err=True)
         return None, 1
@@ -103,10 +105,10 @@ def _ask_and_probe(
         f"  an end user of {visible(subject.why)}\nGo on?"
     )
     if not yes and not confirm(question):
-        report_no(invocation, "nothing was tried", sight.tenant)
+        report_no(invocation, "nothing was tried", context.tenant)
         return None, 3
     stop = threading.Event()
     # However often a signal comes: what the probe made must not stay.
     announce = partial(remark, invocation, "Stopping: what the probe made is removed first.")
     with stop_on_signals(stop, announce, second_interrupts=False):
-        return run_probe(sight.config, sight.token, subject, stop, sight.hear), 0
+        return run_probe(context.config, context.token, subject, stop, context.hear), 0
