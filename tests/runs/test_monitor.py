@@ -694,7 +694,7 @@ def test_a_ping_url_may_have_a_query(make_config: Callable[..., Config], url: st
 @pytest.mark.parametrize(
     ("keys", "color", "told"),
     [
-        ({}, "green", "Nobody is told"),
+        ({}, "green", "No run is reported"),
         ({"metrics_file": "n.prom", "ping_url": "http://127.0.0.1:1/"}, "green", "a metrics file, a ping."),
         ({"notify": ["json://127.0.0.1:1"]}, "green", "messages"),
         ({"metrics_file": "nowhere/n.prom"}, "yellow", "cannot be written"),
