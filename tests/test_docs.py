@@ -25,6 +25,7 @@ from ninjasync.cli.commands import COMMANDS as COMMAND_TABLE
 from ninjasync.config import schema, secrets
 from ninjasync.config.load import load
 from ninjasync.config.schema import Config
+from ninjasync.config.section import SecretReference
 from ninjasync.model import outcome
 from ninjasync.planning import guards
 from ninjasync.report import metrics
@@ -82,7 +83,7 @@ def as_toml(value: Any) -> str:
     match value:
         case None:
             return '""'
-        case schema.SecretReference(env=name):
+        case SecretReference(env=name):
             return f'{{ env = "{name}" }}'
         case tuple():
             return f"[{', '.join(map(as_toml, value))}]"

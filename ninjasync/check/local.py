@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from ninjasync.check.context import CheckContext
 from ninjasync.config.environment import PREFIX
-from ninjasync.config.schema import SecretReference
+from ninjasync.config.section import SecretReference
 from ninjasync.config.tenant import tenant_of
 from ninjasync.model.finding import Finding, green, red, yellow
 from ninjasync.model.token_expiry import is_to_be_renewed

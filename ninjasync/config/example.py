@@ -1,49 +1,36 @@
-"""The example configuration, and what is made of it: a filled-in one, and descriptions for editors.
-
-The example is the one place where every key is described for people. Knows its form: a
-table's head, then ``key = value   # what it is for``.
-"""
+"""The configuration as a commented file and as a schema for editors, both made of what ``schema`` says of each key."""
 
 import json
 import re
 from collections.abc import Iterator, Mapping
-from importlib import resources
-from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
 from ninjasync.config.schema import Config
+from ninjasync.config.section import section_of
 
-_NAME = "config.example.toml"
-_TABLE = re.compile(r"\[([a-z.]+)\]\s*(?:#\s*(.*))?")
-_KEY = re.compile(r'("[^"]+"|[A-Za-z_]+) = (.*?)(\s*#\s*(.*))?')
-_MARK = "FILL IN: "
+# Values as TOML, by table and key: those of a file that is filled in.
+Values = Mapping[tuple[str, str], str]
+
+_HEAD = """\
+# The configuration of ninjasync. Copy this file to config.toml and fill in the lines marked FILL IN.
+# Every other line holds the default and may be left out.
+#
+# Each key can also come from the environment, which goes before this file:
+#   NINJASYNC_DUO__TIMEOUT=60    NINJASYNC_SCOPE__GROUPS='["A", "B"]'    (lists and tables as JSON)
+# A relative path starts at the folder of this file, and ~ is your home folder."""
 
 
-def text() -> str:
-    """Return the example, as it is shipped; in a checkout, as it lies at the top."""
-    shipped = resources.files("ninjasync") / _NAME
-    if shipped.is_file():
-        return shipped.read_text("utf-8")
-    return (Path(__file__).resolve().parents[2] / _NAME).read_text("utf-8")
+def example() -> str:
+    """Return a file with every key: its default, or a value to fill in where there is none."""
+    return "\n".join([_HEAD, *_tables(Config, "", {}, "FILL IN: "), ""])
 
 
-def filled_in(values: Mapping[tuple[str, str], str], head: str) -> str:
-    """Return the example with ``values`` (table and key to a value as TOML) and another ``head``, of comments."""
-    _, _, body = text().partition("\n\n")
-    lines = []
-    for table, key, line in _lines(body):
-        if line.startswith("[organizations]"):
-            lines.append(line)
-            lines += [f"{toml(name)} = {number}" for (at, name), number in values.items() if at == "organizations"]
-            continue
-        found = _KEY.fullmatch(line) if (table, key) in values else None
-        if found is None:
-            lines.append(line.replace(_MARK, ""))
-            continue
-        said = found[4].replace(_MARK, "") if found[4] else ""
-        start = f"{found[1]} = {values[table, key]}"
-        lines.append(f"{start.ljust(39)} # {said}".rstrip(" #"))
-    return f"{head}\n\n" + "\n".join(lines) + "\n"
+def fill_in(values: Values, head: str) -> str:
+    """Return a file with every key: that of ``values``, else the default. ``head`` is the comment that begins it."""
+    return "\n".join([head, *_tables(Config, "", values, ""), ""])
 
 
 def schema() -> dict[str, Any]:
@@ -51,36 +38,59 @@ def schema() -> dict[str, Any]:
     made: dict[str, Any] = Config.model_json_schema()
     made["properties"].pop("base")
     made["title"] = "The configuration of ninjasync"
-    tables = {"": made}
-    for table, key, line in _lines(text()):
-        if (found := _TABLE.fullmatch(line)) is not None:
-            above, _, name = table.rpartition(".")
-            place = tables[above]["properties"].get(name, {})
-            tables[table] = made["$defs"].get(place.get("$ref", "").rpartition("/")[2], place)
-            if found[2]:
-                place["description"] = found[2]
-        elif key and (described := _KEY.fullmatch(line)) is not None and described[4]:
-            properties = tables[table].get("properties", {})
-            if key in properties:
-                properties[key]["description"] = described[4].replace(_MARK, "")
     return made
 
 
-def toml(value: str | list[str] | dict[str, str]) -> str:
+def toml(value: Any) -> str:
     """Write a value as TOML, on one line."""
-    if isinstance(value, str):
-        # JSON's strings are TOML's, but that TOML wants this one control character escaped too.
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, list):
-        return f"[{', '.join(map(toml, value))}]"
-    return f"{{ {', '.join(f'{key} = {toml(one)}' for key, one in value.items())} }}"
+    match value:
+        case None:
+            return '""'
+        case str():
+            # JSON's strings are TOML's, but that TOML wants this one control character escaped too.
+            return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+        case list() | tuple():
+            return f"[{', '.join(map(toml, value))}]"
+        case BaseModel():
+            return toml(value.model_dump(exclude_defaults=True))
+        case dict():
+            pairs = ", ".join(f"{_key(key)} = {toml(item)}" for key, item in value.items())
+            return f"{{ {pairs} }}" if pairs else "{}"
+        case _:
+            return json.dumps(value)
 
 
-def _lines(body: str) -> Iterator[tuple[str, str, str]]:
-    """Yield each line with the table that it is in and the key that it sets, empty where it sets none."""
-    table = ""
-    for line in body.splitlines():
-        if (head := _TABLE.fullmatch(line)) is not None:
-            table = head[1]
-        key = _KEY.fullmatch(line)
-        yield table, key[1].strip('"') if key else "", line
+def _tables(model: type[BaseModel], above: str, values: Values, mark: str) -> Iterator[str]:
+    """Yield the lines of the tables in a model, each after an empty one, and of the tables in them."""
+    for name, field in model.model_fields.items():
+        table = f"{above}.{name}".lstrip(".")
+        if inner := section_of(field):
+            yield from ("", *_comment(f"[{table}]", field.description))
+            for key, setting in inner.model_fields.items():
+                if not section_of(setting):
+                    yield from _setting(table, key, setting, values, mark)
+            yield from _tables(inner, table, values, mark)
+        elif not above and name != "base":  # names of the operator's own, with values that are alike
+            yield from ("", *_comment(f"[{table}]", field.description))
+            given = {key: value for (place, key), value in values.items() if place == table}
+            lines = {key: toml(value) for key, value in field.default.items()} | given
+            yield from (f"{_key(key)} = {value}" for key, value in lines.items())
+
+
+def _setting(table: str, key: str, field: FieldInfo, values: Values, mark: str) -> Iterator[str]:
+    """Yield a key with its value and comment; a field with examples is one that has to be filled in."""
+    default = field.examples[0] if field.examples else field.default
+    value = values.get((table, key), toml(default))
+    return _comment(f"{key} = {value}", f"{mark if field.examples else ''}{field.description}")
+
+
+def _comment(start: str, description: str | None) -> Iterator[str]:
+    """Yield a line with a comment; what goes on in the comment stands on lines of its own below it."""
+    first, *rest = (description or "").split("\n")
+    yield f"{start:39} # {first}"
+    for line in rest:
+        yield f"{'':39} # {line}".rstrip()
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else toml(name)

@@ -14,7 +14,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, field_validator
 
-from ninjasync.config.schema import Config, Monitor, Secret, Section, Strings
+from ninjasync.config.schema import Config, Monitor, Strings
+from ninjasync.config.section import Secret, Section
 from ninjasync.config.tenant import tenant_of
 from ninjasync.errors import ConfigurationError
 from ninjasync.model.message import did_you_mean

@@ -13,12 +13,12 @@ from typing import Any
 
 import platformdirs
 from pydantic import BaseModel, SecretStr, ValidationError
-from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from ninjasync.config.environment import find_unknown, names_keys, read_variables
 from ninjasync.config.fleet import defaults_for, read_toml
-from ninjasync.config.schema import Config, SecretReference, is_left_from_example
+from ninjasync.config.schema import Config, is_left_from_example
+from ninjasync.config.section import SecretReference, section_of
 from ninjasync.errors import ConfigurationError
 from ninjasync.model.message import did_you_mean
 
@@ -176,7 +176,7 @@ def _keys(table: list[Any]) -> list[str]:
     """List the keys that the table may have."""
     model: type[BaseModel] = Config
     for name in table:
-        model = _model(model.model_fields[name]) or model
+        model = section_of(model.model_fields[name]) or model
     return [name for name in model.model_fields if name != "base"]
 
 
@@ -184,13 +184,8 @@ def _every_key(model: type[BaseModel] = Config, table: str = "") -> dict[str, st
     """Map every key below ``model`` to the form that shows where it belongs."""
     found: dict[str, str] = {}
     for name, field in model.model_fields.items():
-        if inner := _model(field):
+        if inner := section_of(field):
             found |= _every_key(inner, f"{table}.{name}".lstrip("."))
         elif table:
             found[name] = f"[{table}] {name}"
     return found
-
-
-def _model(field: FieldInfo) -> type[BaseModel] | None:
-    kind = field.annotation
-    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None

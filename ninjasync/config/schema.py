@@ -1,32 +1,36 @@
 """The configuration's shape: every key, its default, what it may be, what it is for.
 
-``settings`` makes one frozen ``Config`` of TOML and environment; here is what a valid
-one looks like. Secrets appear as references only (``secrets`` reads them).
+Each key is described here once: the example, the schema for editors and the file that ``init``
+writes are made of it (``example``). ``load`` makes one frozen ``Config`` of TOML and
+environment. Secrets appear as references only (``secrets`` reads them).
 """
 
-import ipaddress
 import re
 from datetime import date, datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     NonNegativeFloat,
-    SecretStr,
-    ValidationError,
     WithJsonSchema,
     field_validator,
     model_validator,
 )
 
 from ninjasync.config.expression import ExpressionError, compile_expression
+from ninjasync.config.section import File, Secret, SecretReference, Section
+from ninjasync.config.urls import (
+    check_duo_host,
+    check_optional_proxy,
+    check_optional_url,
+    check_path,
+    check_ping_url,
+    check_url,
+)
 from ninjasync.errors import ConfigurationError
 from ninjasync.model import attributes
 
@@ -34,130 +38,13 @@ MOST_WORKERS = 64
 STATUSES = ("active", "bypass", "locked out", "disabled", "pending deletion")
 
 
-class Section(BaseModel):
-    """One table of the configuration; unknown keys are mistakes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False)
-
-
-class SecretReference(Section):
-    """Where a secret is kept: exactly one of the four."""
-
-    env: str = ""
-    file: str = ""
-    keyring: str = ""
-    command: tuple[str, ...] = ()
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> "SecretReference":
-        if sum(map(bool, (self.env, self.file, self.keyring, self.command))) != 1:
-            raise ValueError("name exactly one of env, file, keyring, command")
-        _file(self.file)
-        if self.keyring and not all(self.keyring.partition("/")):
-            raise ValueError('keyring is written "service/user"')
-        return self
-
-
-def _secret(value: Any) -> Any:
-    """Accept a plain string as the secret itself, a table as where it is kept."""
-    if isinstance(value, str):
-        if not value.strip():
-            raise ValueError("is empty; give the secret or say where it is kept")
-        return SecretStr(value.strip())
-    if isinstance(value, SecretStr | SecretReference):
-        return value
-    try:
-        return SecretReference.model_validate(value)
-    except ValidationError as error:
-        why = "; ".join(str(one["loc"][0]) if one["loc"] else one["msg"] for one in error.errors())
-        raise ValueError(
-            f'allowed: a string, or one of {{ env = "…" }}, {{ file = "…" }}, '
-            f'{{ keyring = "service/user" }}, {{ command = ["…"] }} (wrong here: {why})'
-        ) from None
-
-
-Secret = Annotated[SecretStr | SecretReference, BeforeValidator(_secret)]
-
-
-_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f:.]*:[0-9a-f:.]*")
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether ``host`` (no port) is this machine's own address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
-def _url(text: str, *, query: bool = False) -> str:
-    """Check an http(s) URL that a secret will be sent to; return it without a trailing slash."""
-    try:
-        parts = urlsplit(text.strip())
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise ValueError(f"is no URL: {error}") from error
-    if parts.scheme not in ("https", "http") or not host:
-        raise ValueError("allowed: a URL that starts with https://")
-    if not _HOST.fullmatch(host):
-        raise ValueError("holds no valid host name")
-    if parts.username or parts.password:
-        raise ValueError("must hold no user name or password")
-    if parts.fragment or (parts.query and not query):
-        raise ValueError("must hold no #" if query else "must end with its path, without ? or #")
-    if parts.scheme == "http" and not is_loopback(host):
-        raise ValueError("plain http is allowed to this machine only (127.0.0.1); use https://")
-    return text.strip() if parts.query else text.strip().rstrip("/")
-
-
-def _duo_host(text: str) -> str:
-    bare = text.strip()
-    url = _url(bare if "://" in bare else f"https://{bare}")
-    if urlsplit(url).path:
-        raise ValueError("is a host name without a path, as Duo's console shows it")
-    return url
-
-
-def _ping_url(text: str) -> str:
-    return _url(text, query=True) if text.strip() else ""
-
-
-def proxy_url(text: str) -> str:
-    """Return the URL of a proxy; ``host:port`` means http. Raises ValueError without the text, for passwords."""
-    bare = text.strip()
-    url = bare if "://" in bare else f"http://{bare}"
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        raise ValueError("is no URL of a proxy; allowed: http://host:port") from None
-    if parts.scheme not in ("http", "https"):
-        raise ValueError(f"a proxy that speaks {parts.scheme} cannot be used; allowed: http://host:port")
-    if not host or not _HOST.fullmatch(host) or port == 0:
-        raise ValueError("is no URL of a proxy; allowed: http://host:port")
-    return url
-
-
-def _proxy(text: str) -> str:
-    return proxy_url(text) if text.strip() else ""
-
-
-def _account_id(text: str) -> str:
+def _check_account_id(text: str) -> str:
     if text.strip() and not re.fullmatch("DA[A-Za-z0-9]+", text.strip()):
         raise ValueError("allowed: the id of a child account (DA and 18 more characters), or nothing")
     return text.strip()
 
 
-def _file(text: str) -> str:
-    """Refuse what no system takes as a path."""
-    if "\0" in text:
-        raise ValueError("a path holds no null character")
-    return text
-
-
-def _day(value: Any) -> Any:
+def _read_day(value: Any) -> Any:
     return value.date() if isinstance(value, datetime) else value or None
 
 
@@ -179,20 +66,37 @@ PositiveSeconds = Annotated[float, Field(gt=0, le=3600)]
 Percent = Annotated[float, Field(ge=0, le=100)]
 Count = Annotated[int, Field(ge=0)]
 Strings = tuple[str, ...]
-File = Annotated[str, AfterValidator(_file)]
 
 
 class Duo(Section):
     """The source: a Duo Admin API application with the permission "Grant resource - Read"."""
 
-    api_hostname: Annotated[str, AfterValidator(_duo_host)]
-    integration_key: Annotated[str, Field(min_length=1)]
-    secret_key: Secret
-    ca_file: File = ""
-    proxy: Annotated[str, AfterValidator(_proxy)] = ""
-    timeout: PositiveSeconds = 30
-    rate_limit: NonNegativeFloat = 50
-    account_id: Annotated[str, AfterValidator(_account_id)] = ""
+    api_hostname: Annotated[str, AfterValidator(check_duo_host)] = Field(
+        description='"API hostname" of that application', examples=["api-XXXXXXXX.duosecurity.com"]
+    )
+    integration_key: Annotated[str, Field(min_length=1)] = Field(
+        description='"Integration key"', examples=["DIXXXXXXXXXXXXXXXXXX"]
+    )
+    secret_key: Secret = Field(
+        description=(
+            'where the "Secret key" is kept. One of\n'
+            '  { env = "NAME" }                 an environment variable\n'
+            '  { file = "duo.secret" }          a file that holds it alone\n'
+            '  { keyring = "service/user" }     the system\'s keyring (extra "keyring")\n'
+            '  { command = ["op", "read", "…"] }  what a command prints\n'
+            '  "the secret itself"              if this file is for your eyes only'
+        ),
+        examples=[{"env": "DUO_SECRET_KEY"}],
+    )
+    ca_file: File = Field("", description='certificates to trust instead of Duo\'s own: a PEM file, or "system"')
+    proxy: Annotated[str, AfterValidator(check_optional_proxy)] = Field(
+        "", description="http://host:port; empty: HTTPS_PROXY, ALL_PROXY and NO_PROXY"
+    )
+    timeout: PositiveSeconds = Field(30, description="seconds to wait for a connection and for each answer")
+    rate_limit: NonNegativeFloat = Field(50, description="calls a minute; the first 50 go at once. 0: no limit")
+    account_id: Annotated[str, AfterValidator(_check_account_id)] = Field(
+        "", description="a child account (DA…), read with the keys of its parent's Accounts API"
+    )
 
 
 MediaType = Literal["scim", "json"]
@@ -201,19 +105,33 @@ MediaType = Literal["scim", "json"]
 class Dialect(Section):
     """What a real SCIM endpoint may want otherwise."""
 
-    discovery: Literal["auto", "list", "lookup"] = "auto"
-    page_size: Annotated[int, Field(ge=1, le=10_000)] = 100
-    patch: Literal["patch", "put"] = "patch"
-    group_patch: Literal["", "patch", "put"] = ""
-    patch_op_case: Literal["lower", "title"] = "lower"
-    booleans: Literal["json", "string"] = "json"
-    member_removal: Literal["filter", "list"] = "filter"
-    members_per_call: Annotated[int, Field(ge=1, le=10_000)] = 100
-    external_id: bool = True
-    technician_value: str = "technician"
-    all_value: str = "All"
-    organization_id_type: Literal["string", "number"] = "string"
-    media_type: MediaType = "scim"
+    discovery: Literal["auto", "list", "lookup"] = Field(
+        "auto", description="list: accounts are listed; lookup: each by itself; auto: what proves right"
+    )
+    page_size: Annotated[int, Field(ge=1, le=10_000)] = Field(100, description="accounts asked for in one page")
+    patch: Literal["patch", "put"] = Field(
+        "patch", description="patch: only what changes is sent; put: the whole account or group"
+    )
+    group_patch: Literal["", "patch", "put"] = Field("", description="the same for groups; empty: as patch")
+    patch_op_case: Literal["lower", "title"] = Field(
+        "lower", description='lower: "replace"; title: "Replace", as Microsoft Entra writes it'
+    )
+    booleans: Literal["json", "string"] = Field("json", description='json: true; string: "True"')
+    member_removal: Literal["filter", "list"] = Field(
+        "filter", description="filter: a path with the member's id; list: the ids as a value"
+    )
+    members_per_call: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        100, description="group members added or removed by one request"
+    )
+    external_id: bool = Field(
+        True, description="write the Duo id to externalId. Without it the ledger alone knows which accounts are ours"
+    )
+    technician_value: str = Field(
+        "technician", description='spelling of the technician type: "technician" or "Technician"'
+    )
+    all_value: str = Field("All", description='spelling of "all organizations": "All" or "all"')
+    organization_id_type: Literal["string", "number"] = Field("string", description='string: "12"; number: 12')
+    media_type: MediaType = Field("scim", description="scim: application/scim+json; json: application/json")
 
     @field_validator("technician_value", "all_value")
     @classmethod
@@ -224,23 +142,17 @@ class Dialect(Section):
         return value
 
 
-def _console_url(text: str) -> str:
-    return _url(text) if text.strip() else ""
-
-
-def _path(text: str) -> str:
-    if not re.fullmatch(r"/[A-Za-z0-9/._-]*[A-Za-z0-9]", text.strip()):
-        raise ValueError('allowed: a path such as "/ws/oauth/token"')
-    return text.strip()
-
-
 class Api(Section):
     """NinjaOne's public API, a second witness beside SCIM: read only, and off without a ``url``."""
 
-    url: Annotated[str, AfterValidator(_console_url)] = ""
-    client_id: str = ""
-    client_secret: Secret = SecretReference(env="NINJAONE_API_SECRET")
-    token_path: Annotated[str, AfterValidator(_path)] = "/ws/oauth/token"  # noqa: S105 - a path
+    url: Annotated[str, AfterValidator(check_optional_url)] = Field(
+        "", description="the console's address, as https://app.ninjarmm.com; empty: not used"
+    )
+    client_id: str = Field("", description='of a client app of the platform "API Services" with the scope monitoring')
+    client_secret: Secret = Field(SecretReference(env="NINJAONE_API_SECRET"), description="its secret")
+    token_path: Annotated[str, AfterValidator(check_path)] = Field(
+        "/ws/oauth/token", description="where tokens are asked for; some consoles have /oauth/token"
+    )
 
     @model_validator(mode="after")
     def _has_a_client(self) -> "Api":
@@ -252,31 +164,51 @@ class Api(Section):
 class NinjaOne(Section):
     """The target: the SCIM endpoint of an identity provider's entry in NinjaOne."""
 
-    endpoint_url: Annotated[str, AfterValidator(_url)]
-    secret_token: Secret
-    token_expires: Annotated[date | None, BeforeValidator(_day)] = None
-    ca_file: File = ""
-    proxy: Annotated[str, AfterValidator(_proxy)] = ""
-    timeout: PositiveSeconds = 30
-    rate_limit: NonNegativeFloat = 0
-    dialect: Dialect = Dialect()
-    api: Api = Api()
+    endpoint_url: Annotated[str, AfterValidator(check_url)] = Field(
+        description="the API endpoint URL that the console shows, unchanged", examples=["https://FILL-IN.example/scim"]
+    )
+    secret_token: Secret = Field(
+        description="where the SCIM token is kept; as for secret_key", examples=[{"env": "NINJAONE_SCIM_TOKEN"}]
+    )
+    token_expires: Annotated[date | None, BeforeValidator(_read_day)] = Field(
+        None, description="the day on which the token expires, as 2027-05-01: warned of 30 days before"
+    )
+    ca_file: File = Field("", description='certificates to trust: a PEM file, or "system"')
+    proxy: Annotated[str, AfterValidator(check_optional_proxy)] = Field(
+        "", description="http://host:port; empty: HTTPS_PROXY, ALL_PROXY and NO_PROXY"
+    )
+    timeout: PositiveSeconds = Field(30, description="seconds to wait for a connection and for each answer")
+    rate_limit: NonNegativeFloat = Field(0, description="requests a second. 0: as many as NinjaOne allows")
+    dialect: Dialect = Field(
+        Dialect(), description="what your endpoint may want otherwise; leave it alone while all goes well"
+    )
+    api: Api = Field(Api(), description="NinjaOne's public API, a second witness beside SCIM; optional, and only read")
 
 
 class Scope(Section):
     """Who is provisioned."""
 
-    groups: Strings = ()
-    all_users: bool = False
-    users: Strings = ()
-    exclude_groups: Strings = ()
-    exclude_users: Strings = ()
-    statuses: tuple[Literal["active", "bypass", "locked out", "disabled", "pending deletion"], ...] = (
-        "active",
-        "bypass",
-        "locked out",
+    groups: Strings = Field(
+        (),
+        description="Duo groups by name, pattern (*, ?) or id",
+        examples=[["NinjaOne End Users", "NinjaOne Technicians"]],
     )
-    where: str = ""
+    all_users: bool = Field(False, description="true: every user in Duo, whatever the groups")
+    users: Strings = Field((), description="and these users: e-mail, username, user id or a pattern")
+    exclude_groups: Strings = Field((), description="but no member of these groups")
+    exclude_users: Strings = Field((), description='and none of these users, as ["svc-*@example.com"]')
+    statuses: tuple[Literal["active", "bypass", "locked out", "disabled", "pending deletion"], ...] = Field(
+        (
+            "active",
+            "bypass",
+            "locked out",
+        ),
+        description=(
+            'the Duo statuses that count as working here; also "disabled",\n'
+            '"pending deletion". Without "locked out", a user who is locked out stays as is'
+        ),
+    )
+    where: str = Field("", description='a JMESPath condition over the Duo user, as "is_enrolled"')
 
     @field_validator("where")
     @classmethod
@@ -317,7 +249,7 @@ def _is_whole(value: Any) -> bool:
     return not isinstance(value, bool | float) and text.isascii() and text.isdigit()
 
 
-def _organization_fault(name: str, number: Any) -> str:
+def _find_fault(name: str, number: Any) -> str:
     """Say what is wrong with a line of [organizations], if anything is."""
     if not name.strip():
         return "the name is empty"
@@ -335,19 +267,25 @@ OrganizationNumber = Annotated[str, WithJsonSchema({"anyOf": [{"type": "integer"
 class Groups(Section):
     """Which groups NinjaOne gets, and under which names."""
 
-    push: Strings = ("*",)
-    rename: dict[str, str] = {}
-    strip_sync_suffix: bool = True
-    removed: Literal["keep", "delete"] = "keep"
+    push: Strings = Field(("*",), description="patterns choose among the groups in scope; a name or id, any Duo group")
+    rename: dict[str, str] = Field({}, description='as { "IT-Tier1" = "Helpdesk" }: Duo\'s name, then NinjaOne\'s')
+    strip_sync_suffix: bool = Field(True, description="'Helpdesk (from AD sync \"corp\")' becomes 'Helpdesk'")
+    removed: Literal["keep", "delete"] = Field(
+        "keep", description="keep or delete a group that left the scope; its role mapping goes with it"
+    )
 
 
 class Deprovision(Section):
     """What becomes of a managed account whose user is gone."""
 
-    users: Literal["deactivate", "delete", "keep"] = "deactivate"
-    delete_after_days: Annotated[int, Field(ge=-1)] = 30
-    adopt: bool = True
-    adopt_foreign: bool = False
+    users: Literal["deactivate", "delete", "keep"] = Field("deactivate", description="deactivate, delete or keep")
+    delete_after_days: Annotated[int, Field(ge=-1)] = Field(
+        30, description="with deactivate: deleted that many days later; -1: never"
+    )
+    adopt: bool = Field(True, description="take over an account that has the same userName; false: hold that user")
+    adopt_foreign: bool = Field(
+        False, description="also one with the Duo id of a user that neither this Duo nor the ledger knows"
+    )
 
     @model_validator(mode="after")
     def _zero_days(self) -> "Deprovision":
@@ -361,20 +299,34 @@ class Deprovision(Section):
 class Safety(Section):
     """The limits beyond which nothing is written."""
 
-    max_removals: Count = 3
-    max_removals_percent: Percent = 10
-    max_member_removals_percent: Percent = 25
-    min_source_percent: Percent = 80
-    on_refusal: Literal["stop", "withhold"] = "stop"
-    protected_users: Strings = ()
-    max_vanished: Count = 3
-    max_vanished_percent: Percent = 10
-    max_privilege_changes: Count = 3
-    max_privilege_changes_percent: Percent = 10
-    max_held: Count = 5
-    max_held_percent: Percent = 20
-    allow_missing_user_type: bool = False
-    allow_missing_organization: bool = False
+    max_removals: Count = Field(3, description="accounts deactivated or deleted in one run: the larger of this")
+    max_removals_percent: Percent = Field(10, description="and of this share of the active managed accounts")
+    max_member_removals_percent: Percent = Field(
+        25, description="group memberships removed in one run, of all (from 20 on)"
+    )
+    min_source_percent: Percent = Field(80, description="users in scope, compared with the last good run")
+    on_refusal: Literal["stop", "withhold"] = Field(
+        "stop", description="stop: nothing is written; withhold: everything but removals is"
+    )
+    protected_users: Strings = Field(
+        (), description='userNames never touched, as ["breakglass@example.com", "admin-*@example.com"]'
+    )
+    max_vanished: Count = Field(3, description="managed accounts that NinjaOne no longer has: the larger of this")
+    max_vanished_percent: Percent = Field(10, description="and of this share of the active managed accounts")
+    max_privilege_changes: Count = Field(
+        3, description="other user types, and end users' organizations: the larger of this"
+    )
+    max_privilege_changes_percent: Percent = Field(
+        10, description="and of this share of the active managed accounts; both 0: each needs approval"
+    )
+    max_held: Count = Field(5, description="held records: the larger of this")
+    max_held_percent: Percent = Field(20, description="and of this share of the users in scope")
+    allow_missing_user_type: bool = Field(
+        False, description="true: no user type is no mistake (NinjaOne makes an end user)"
+    )
+    allow_missing_organization: bool = Field(
+        False, description="true: no organization is no mistake (NinjaOne makes a global end user)"
+    )
 
     def removal_limit(self, active: int) -> float:
         """Return how many of ``active`` managed accounts one run may deactivate or delete."""
@@ -392,30 +344,45 @@ class Safety(Section):
 class Run(Section):
     """How a run works."""
 
-    parallelism: Annotated[int, Field(ge=1, le=MOST_WORKERS)] = 8
-    retries: Annotated[int, Field(ge=0, le=50)] = 6
+    parallelism: Annotated[int, Field(ge=1, le=MOST_WORKERS)] = Field(
+        8, description="requests to NinjaOne under way at once while applying"
+    )
+    retries: Annotated[int, Field(ge=0, le=50)] = Field(
+        6, description="how often a request that failed for a passing reason is sent again"
+    )
 
 
 class State(Section):
     """Where ninjasync keeps what it knows."""
 
-    path: File = ""
-    tenant: str = ""
-    keep_history_days: Annotated[int, Field(ge=1)] = 400
+    path: File = Field("", description="the ledger's file; empty: in your user's state folder")
+    tenant: str = Field("", description="a name; tells tenants apart that share an endpoint URL and a Duo account")
+    keep_history_days: Annotated[int, Field(ge=1)] = Field(
+        400, description="past runs are forgotten after that; which accounts are ours is kept"
+    )
 
 
 class Monitor(Section):
     """Who is told of a run; none of these can make a run fail."""
 
-    metrics_file: File = ""
-    ping_url: Annotated[str, AfterValidator(_ping_url)] = ""
-    notify: Strings = ()
-    notify_on: tuple[Literal["failure", "refusal", "removals", "held", "token"], ...] = (
-        "failure",
-        "refusal",
-        "removals",
-        "held",
-        "token",
+    metrics_file: File = Field(
+        "", description='a file of metrics for Prometheus\' node_exporter, as "/var/lib/…/ninjasync.prom"'
+    )
+    ping_url: Annotated[str, AfterValidator(check_ping_url)] = Field(
+        "", description="fetched after a good run; with /fail (before a query) after a bad one"
+    )
+    notify: Strings = Field(
+        (), description='Apprise URLs that get a message (extra "notify"); keep them like passwords'
+    )
+    notify_on: tuple[Literal["failure", "refusal", "removals", "held", "token"], ...] = Field(
+        (
+            "failure",
+            "refusal",
+            "removals",
+            "held",
+            "token",
+        ),
+        description="what they get a message about",
     )
 
     @property
@@ -427,17 +394,34 @@ class Monitor(Section):
 class Config(Section):
     """A whole valid configuration. ``base`` is the folder that relative paths start from."""
 
-    duo: Duo
-    ninjaone: NinjaOne
-    scope: Scope
-    attributes: dict[str, str] = DEFAULT_ATTRIBUTES
-    organizations: dict[str, OrganizationNumber] = {}
-    groups: Groups = Groups()
-    deprovision: Deprovision = Deprovision()
-    safety: Safety = Safety()
-    run: Run = Run()
-    state: State = State()
-    monitor: Monitor = Monitor()
+    duo: Duo = Field(description="where users come from: an Admin API application in Duo")
+    ninjaone: NinjaOne = Field(description="where accounts go to: the SCIM endpoint of an identity provider")
+    scope: Scope = Field(description="who gets an account")
+    attributes: dict[str, str] = Field(
+        DEFAULT_ATTRIBUTES,
+        description=(
+            "what an account is made of: SCIM attribute = JMESPath over the Duo user.\n"
+            "userName must give an e-mail address. The user type and the organization are the two\n"
+            "custom attributes of NinjaOne's guide; a Duo name with blanks is quoted, as in\n"
+            "'custom_attributes.\"User Type\"'"
+        ),
+    )
+    organizations: dict[str, OrganizationNumber] = Field(
+        {},
+        description=(
+            "names that may stand in Duo in place of an organization's number,\n"
+            'a line each: the name as it is written in Duo, then the number, or "All":\n'
+            '"Contoso Ltd" = 12'
+        ),
+    )
+    groups: Groups = Field(Groups(), description="which Duo groups NinjaOne gets, for its role mapping")
+    deprovision: Deprovision = Field(
+        Deprovision(), description="what becomes of the account of a user who left the scope"
+    )
+    safety: Safety = Field(Safety(), description="beyond these limits nothing is written, unless approved by number")
+    run: Run = Field(Run(), description="how a run works")
+    state: State = Field(State(), description="what ninjasync remembers between runs")
+    monitor: Monitor = Field(Monitor(), description="who is told how a run ended; none of these can make it fail")
     base: Path = Field(default=Path(), exclude=True)
 
     @field_validator("attributes", mode="before")
@@ -470,7 +454,7 @@ class Config(Section):
         """Let each name stand for a whole number, or for All."""
         if not isinstance(given, dict):
             return given
-        mistakes = [f'"{name}": {why}' for name, number in given.items() if (why := _organization_fault(name, number))]
+        mistakes = [f'"{name}": {why}' for name, number in given.items() if (why := _find_fault(name, number))]
         if mistakes:
             raise ValueError("\n".join(mistakes))
         return {name: str(int(number)) if _is_whole(number) else "All" for name, number in given.items()}

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from ninjasync.config.schema import Config, SecretReference, is_left_from_example
+from ninjasync.config.schema import Config, is_left_from_example
+from ninjasync.config.section import SecretReference
 from ninjasync.errors import ConfigurationError
 
 log = logging.getLogger(__name__)

@@ -20,7 +20,8 @@ from urllib.parse import urlsplit
 import msgspec.json
 import requests.utils
 
-from ninjasync.config.schema import Config, is_loopback, proxy_url
+from ninjasync.config.schema import Config
+from ninjasync.config.urls import check_proxy, is_loopback
 from ninjasync.errors import ConfigurationError, UnreachableError
 
 SYSTEM = "system"
@@ -93,7 +94,7 @@ def proxy_for(url: str, configured: str) -> str | None:
 
 def _usable(scheme: str, given: str) -> str:
     try:
-        return proxy_url(given)
+        return check_proxy(given)
     except ValueError as error:
         names = (f"{scheme}_proxy", f"{scheme.upper()}_PROXY")
         name = next((one for one in names if os.environ.get(one)), "")

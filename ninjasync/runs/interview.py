@@ -60,7 +60,7 @@ class Answers:
 
     def config_toml(self) -> str:
         """Return the configuration as a commented file."""
-        return example.filled_in(self.values, _HEAD)
+        return example.fill_in(self.values, _HEAD)
 
 
 def interview(ask: Asker, folder: Path, now: datetime) -> Answers:

@@ -109,9 +109,9 @@ def test_the_configuration_passes_check_and_has_every_key_with_its_comment(share
     untold = {"ledger", "externalId", "protected"}
     assert {line["name"] for line in done.json["checks"] if line["color"] != "green"} == untold
     assert "FILL IN" not in text
-    plain = tomllib.loads(example.text())
+    plain = tomllib.loads(example.example())
     assert {name: set(keys) for name, keys in found.items()} == {name: set(keys) for name, keys in plain.items()}
-    comments = [line.partition("#")[2] for line in example.text().splitlines() if line.startswith("timeout")]
+    comments = [line.partition("#")[2] for line in example.example().splitlines() if line.startswith("timeout")]
     assert all(comment in text for comment in comments)
 
 
@@ -299,12 +299,6 @@ def test_the_example_is_the_one_at_the_top_of_the_repository_to_the_byte(tmp_pat
     assert run("init", "--example", "--output", str(path)).code == 0
     assert path.read_text("utf-8") == top
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-
-
-def test_the_example_is_shipped_inside_the_package() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
-    assert wheel["force-include"] == {"config.example.toml": "ninjasync/config.example.toml"}
 
 
 def test_the_example_overwrites_nothing_where_nobody_can_be_asked(tmp_path: Path) -> None:

@@ -11,7 +11,9 @@ import pytest
 from pydantic import SecretStr
 
 from ninjasync.config.load import load
-from ninjasync.config.schema import Config, SecretReference, is_loopback
+from ninjasync.config.schema import Config
+from ninjasync.config.section import SecretReference
+from ninjasync.config.urls import is_loopback
 from ninjasync.errors import ConfigurationError
 from ninjasync.model.attributes import ORGANIZATION_ID, USER_TYPE
 

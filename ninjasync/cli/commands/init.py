@@ -52,7 +52,7 @@ def init(
     if asks and not sys.stdin.isatty():
         raise CommandLineError("There is no terminal to ask on.", "Give --example or --schema, or run it on one.")
     if not asks:
-        return _write(output, _schema(what) if schema else shipped.text())
+        return _write(output, _schema(what) if schema else shipped.example())
     output = output or Path("config.toml")
     if not _may_write(output):
         return 3

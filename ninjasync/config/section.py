@@ -1,0 +1,74 @@
+"""What every table of a configuration is made of: its base, a file's path, and where a secret is kept."""
+
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+
+
+class Section(BaseModel):
+    """One table of the configuration; unknown keys are mistakes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False)
+
+
+def section_of(field: FieldInfo) -> type[BaseModel] | None:
+    """Return the table that a field of another table is, None where it is a key."""
+    kind = field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def _check_file(text: str) -> str:
+    """Refuse what no system takes as a path."""
+    if "\0" in text:
+        raise ValueError("a path holds no null character")
+    return text
+
+
+File = Annotated[str, AfterValidator(_check_file)]
+
+
+class SecretReference(Section):
+    """Where a secret is kept: exactly one of the four."""
+
+    env: str = ""
+    file: File = ""
+    keyring: str = ""
+    command: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> "SecretReference":
+        if sum(map(bool, (self.env, self.file, self.keyring, self.command))) != 1:
+            raise ValueError("name exactly one of env, file, keyring, command")
+        if self.keyring and not all(self.keyring.partition("/")):
+            raise ValueError('keyring is written "service/user"')
+        return self
+
+
+def _read_secret(value: Any) -> Any:
+    """Accept a plain string as the secret itself, a table as where it is kept."""
+    if isinstance(value, str):
+        if not value.strip():
+            raise ValueError("is empty; give the secret or say where it is kept")
+        return SecretStr(value.strip())
+    if isinstance(value, SecretStr | SecretReference):
+        return value
+    try:
+        return SecretReference.model_validate(value)
+    except ValidationError as error:
+        why = "; ".join(str(detail["loc"][0]) if detail["loc"] else detail["msg"] for detail in error.errors())
+        raise ValueError(
+            f'allowed: a string, or one of {{ env = "…" }}, {{ file = "…" }}, '
+            f'{{ keyring = "service/user" }}, {{ command = ["…"] }} (wrong here: {why})'
+        ) from None
+
+
+Secret = Annotated[SecretStr | SecretReference, BeforeValidator(_read_secret)]
