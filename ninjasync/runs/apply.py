@@ -58,7 +58,7 @@ class Applying:
         """Write the plan and return what became of it.
 
         With this it is accepted: its read becomes the baseline, and last of all the ledger
-        forgets what is gone.
+        forgets what is gone. A ledger that fails ends the run (``fatal``), but loses nothing of the report.
         """
         self._accept()
         journal = LedgerJournal(self._ledger.run_log, self._run, self._context.now)
@@ -72,14 +72,24 @@ class Applying:
             stop=self._context.stop,
             tell=tell,
         )
+        if isinstance(result.fatal, LedgerError):
+            return result
+        try:
+            self._ledger.flush()
+            return self._learn_from(result)
+        except LedgerError as error:
+            return replace(result, fatal=result.fatal or error)
+
+    def _learn_from(self, result: Result) -> Result:
+        """Keep in the ledger what the writing showed; return the result with what past runs say of its failures."""
+        memory = self._ledger.memory
         if self._writer.members_shown:
-            self._ledger.memory.learn_that_members_are_shown()
+            memory.learn_that_members_are_shown()
         elif self._writer.members_hidden:
-            self._ledger.memory.learn_that_members_are_hidden()
+            memory.learn_that_members_are_hidden()
         if ledger_update.may_forget(self.plan, result):
             gone = [one.id for one in ledger_update.to_forget(self.plan, result) if self._is_gone(one)]
-            with suppress(LedgerError):  # the next run does it; what was written is to be reported
-                self._ledger.forget([*self._found.deleted, *gone])
+            self._ledger.forget([*self._found.deleted, *gone])
         return explain_lasting_failures(result, self._ledger.run_log, self._run)
 
     def _accept(self) -> None:
@@ -101,12 +111,12 @@ class Applying:
             return False
 
     def finish(self, result: Result, exit_code: int) -> LedgerError | None:
-        """Put the end of the run into the history; return what kept it from being written there."""
+        """Put the end of the run into the history; return what kept it from that, where ``result`` does not say it."""
         counts = {status: result.count(status) for status in ("applied", "failed", "skipped")}
         try:
             self._ledger.run_log.finish(self._run, exit_code, counts, self._context.now())
         except LedgerError as error:  # the report tells more of the run, so it must not be lost
-            return error
+            return None if isinstance(result.fatal, LedgerError) else error
         return None
 
 
@@ -196,8 +206,9 @@ def _begun(context: RunContext, command: str, timeout: float) -> Iterator[tuple[
             yield ledger, run, at
         except BaseException as error:
             code = error.exit_code if isinstance(error, NinjasyncError) else 1 if isinstance(error, Exception) else 130
-            if any(one.id == run for one in ledger.run_log.unfinished()[0]):
-                ledger.run_log.finish(run, code, {}, context.now())
+            with suppress(LedgerError):  # what ended the run is to be told; the next one takes this for one cut short
+                if any(unfinished.id == run for unfinished in ledger.run_log.unfinished()[0]):
+                    ledger.run_log.finish(run, code, {}, context.now())
             raise
 
 

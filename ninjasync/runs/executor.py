@@ -19,6 +19,7 @@ from typing import Literal, Protocol, TypeVar
 from ninjasync.errors import (
     CredentialsError,
     InterruptedRunError,
+    LedgerError,
     NinjasyncError,
     NotKeptError,
     RefusedRequestError,
@@ -95,7 +96,8 @@ def apply_plan(
     ``tell`` is called with each outcome as it comes, from this thread.
 
     A change whose need failed is skipped. Setting ``stop`` lets the calls under way
-    finish and skips the rest; so do refused credentials and an endpoint that is gone.
+    finish and skips the rest; so do refused credentials and an endpoint that is gone. Where the
+    journal fails, ``stop`` is set from here: nothing may be tried again that cannot be journaled.
     """
     return _Run(plan, writer, journal, parallelism, stop, tell).result()
 
@@ -137,7 +139,7 @@ class _Run:
             for phase in _phases(self._plan.writes):
                 self._run_phase(pool, phase)
         outcomes = tuple(self._outcomes[change.name] for change in self._plan.writes)
-        interrupted = self._stop.is_set()
+        interrupted = self._stop.is_set() and not isinstance(self._fatal, LedgerError)
         return Result(outcomes, interrupted=interrupted, fatal=self._fatal).with_withheld(self._plan)
 
     def _run_phase(self, pool: ThreadPoolExecutor, changes: list[Change]) -> None:
@@ -197,7 +199,10 @@ class _Run:
             self._skip(change, error.reason)
             return
         if isinstance(error, InterruptedRunError):
-            self._settle(Outcome(change, "skipped", Message("interrupted while it waited to try again")))
+            why = Message("interrupted while it waited to try again")
+            if self._fatal:
+                why = Message("not tried again, as the run stopped: {}", as_message(self._fatal.message))
+            self._settle(Outcome(change, "skipped", why))
             return
         told = error if isinstance(error, NinjasyncError) else refusal_of_system(error)
         if told is not None:
@@ -218,6 +223,10 @@ class _Run:
                     self._fatal = error
             elif isinstance(error, CredentialsError):
                 self._fatal = error
+            elif isinstance(error, LedgerError):
+                # Without a journal, and perhaps without the lock, not even a request under retry may be sent again.
+                self._fatal = error
+                self._stop.set()
 
     def _skip(self, change: Change, why: Message) -> None:
         if change.name in self._freed:
@@ -236,7 +245,11 @@ class _Run:
             return ()
         if why := self._hindrance(change):
             raise _HinderedError(why)
-        number = self._journal.intend(change, step)
+        try:
+            number = self._journal.intend(change, step)
+        except LedgerError as error:
+            self._heed(error)
+            raise _HinderedError(self._hindrance(change)) from error
         begun = time.monotonic()
         try:
             id_, observed = self._send(change, step)

@@ -336,7 +336,9 @@ def test_a_server_that_replaces_gets_the_whole_user_but_not_for_the_temporary_na
 def test_what_cannot_be_journaled_is_not_sent() -> None:
     writer = Memory()
     result = applied(plan_of(create("a")), writer, journal=Notebook(LedgerError("disk full", "make room")))
-    assert [(one.status, one.error) for one in result.outcomes] == [("failed", "disk full make room")]
+    assert [(one.status, one.error) for one in result.outcomes] == [
+        ("skipped", "not tried, as the run stopped: disk full")
+    ]
     assert writer.calls == []
 
 
