@@ -1,0 +1,285 @@
+"""What the ledger tells its database: only what differs, in text that every database can keep, from rows in memory."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ninjasync.errors import LedgerError
+from ninjasync.model.directory import Resource
+from ninjasync.model.ownership import Owned
+from ninjasync.model.tenant import Tenant
+from ninjasync.state.database import Statement, storable
+from ninjasync.state.ledger import Ledger
+from ninjasync.state.run_log import Conclusion, Intent, OwnershipChange
+from ninjasync.state.sqlite import SqliteDatabase
+
+AT = datetime(2027, 3, 1, 9, tzinfo=UTC)
+TENANT = Tenant("https://ninja.example/scim", "api-1.duosecurity.com", "")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.sqlite3"
+
+
+@pytest.fixture
+def ledger(path: Path) -> Iterator[Ledger]:
+    with closing(Ledger.open(path, TENANT, AT)) as made:
+        made.run_log.begin("me", "apply", AT, "run")
+        yield made
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[Statement]:
+    """Every statement that is carried out from now on, with its rows."""
+    done: list[Statement] = []
+    write = SqliteDatabase.write
+
+    def listen(database: SqliteDatabase, statements: Sequence[Statement]) -> list[list[Any]]:
+        done.extend(statements)
+        return write(database, statements)
+
+    monkeypatch.setattr(SqliteDatabase, "write", listen)
+    return done
+
+
+def rows_of(statements: list[Statement], table: str) -> int:
+    return sum(len(one.rows) for one in statements if f"INTO {table} " in " ".join(one.sql.split()))
+
+
+# --- what differs ----------------------------------------------------------------------------
+
+
+def test_recording_the_same_again_writes_no_row(ledger: Ledger, written: list[Statement]) -> None:
+    ours = [(f"DU-{number}", f"n-{number}", f"user{number}@example.com") for number in range(50)]
+    ledger.record("user", ours, AT)
+    assert rows_of(written, "resources") == 50
+
+    written.clear()
+    ledger.record("user", ours, AT)
+    assert rows_of(written, "resources") == 0
+
+    ours[7] = ("DU-7", "n-7", "renamed@example.com")
+    ledger.record("user", [*ours, ("DU-new", "n-new", "new@example.com")], AT)
+    assert rows_of(written, "resources") == 2
+    assert ledger.owned("user")["DU-7"].name == "renamed@example.com"
+
+
+def test_a_ledger_is_known_from_the_first_record_on_even_of_nothing(ledger: Ledger) -> None:
+    assert not ledger.ownership(AT).known
+    ledger.record("user", [], AT)
+    assert ledger.ownership(AT).known
+
+
+# --- text that any database can keep ---------------------------------------------------------
+
+
+@given(st.text(st.characters(codec=None, categories=None)))
+def test_whatever_the_text_it_can_be_stored_and_is_as_it_was_where_nothing_had_to_be_escaped(text: str) -> None:
+    kept = storable(text)
+    assert kept.encode("utf-8").decode("utf-8") == kept
+    assert "\0" not in kept
+    assert storable(kept) == kept
+    if "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text):
+        assert kept == text
+
+
+@pytest.mark.parametrize("name", ["nul\0in@example.com", "half\ud83d@example.com", "\udfff", "plain \U0001f600 name"])
+def test_a_hostile_name_hurts_nothing_that_is_journaled_with_it(ledger: Ledger, name: str) -> None:
+    ledger.record("user", [("DU-1", "n-1", name), ("DU-2", "n-2", "two@example.com")], AT)
+    number = ledger.run_log.intend(Intent("run", "user", "update", name, "DU-1", "n-1", "{}", AT))
+    owned = OwnershipChange("user", "DU-1", "n-1", name, applied={"title": name})
+    ledger.run_log.conclude(Conclusion(number, "failed", f"refused {name}", AT, owned, ("user", name)))
+
+    (operation,) = ledger.run_log.operations("run")
+    assert (operation.key, operation.error) == (storable(name), f"refused {storable(name)}")
+    assert ledger.owned("user")["DU-2"].name == "two@example.com"
+    assert ledger.owned("user")["DU-1"].applied == {"title": name}, "JSON keeps it as it is"
+    assert len(ledger.memory.contested(AT)) == 1
+
+
+# --- rows in memory --------------------------------------------------------------------------
+
+
+def test_a_run_reads_each_kind_of_row_once_however_much_it_writes(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.record("user", [(f"DU-{number}", f"n-{number}", f"u{number}") for number in range(20)], AT)
+    ledger.ownership(AT)
+    asked: list[str] = []
+    read = SqliteDatabase.read
+
+    def listen(database: SqliteDatabase, query: str, *values: object) -> list[Any]:
+        asked.append(query)
+        return read(database, query, *values)
+
+    monkeypatch.setattr(SqliteDatabase, "read", listen)
+    for number in range(20):
+        intent = Intent("run", "user", "update", f"u{number}", f"DU-{number}", f"n-{number}", "{}", AT)
+        made = ledger.run_log.intend(intent)
+        owned = OwnershipChange("user", f"DU-{number}", f"n-{number}", f"u{number}", applied={"title": "x"})
+        ledger.run_log.conclude(Conclusion(made, "applied", "", AT, owned))
+    ledger.flush()
+    assert asked == []
+
+
+def random_change(rng: Random) -> OwnershipChange:
+    resource: Resource = rng.choice(("user", "group"))
+    duo_id, id_ = f"DU-{rng.randrange(6)}", f"{resource[0]}-{rng.randrange(8)}"
+    if rng.random() < 0.15:
+        return OwnershipChange(resource, duo_id, gone=True)
+    people = tuple(f"DU-{number}" for number in range(6))
+    return OwnershipChange(
+        resource,
+        duo_id,
+        id_,
+        f"name {rng.randrange(100)}",
+        applied={path: str(rng.randrange(3)) for path in rng.sample(("title", "active", "nickName"), rng.randrange(3))},
+        shown={path: rng.choice((None, "other")) for path in rng.sample(("title", "nickName"), rng.randrange(2))},
+        added=tuple(rng.sample(people, rng.randrange(3))) if resource == "group" else (),
+        removed=tuple(rng.sample(people, rng.randrange(2))) if resource == "group" else (),
+        deactivated=resource == "user" and rng.random() < 0.2,
+    )
+
+
+@settings(max_examples=40)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_what_is_kept_in_memory_is_what_the_database_has(seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+    rng = Random(seed)
+    path = tmp_path_factory.mktemp("ledger") / "ledger.sqlite3"
+    with closing(Ledger.open(path, TENANT, AT)) as ledger:
+        ledger.run_log.begin("me", "apply", AT, "run")
+        for _ in range(rng.randrange(1, 25)):
+            match rng.randrange(8):
+                case 0:
+                    ledger.record("user", [(f"DU-{rng.randrange(6)}", f"u-{rng.randrange(8)}", "found")], AT)
+                case 1:
+                    ledger.start_clocks([f"DU-{rng.randrange(6)}"], AT)
+                case 2:
+                    ledger.stop_clocks([f"DU-{rng.randrange(6)}"])
+                case 3 if rng.random() < 0.3:
+                    ledger.forget([f"u-{rng.randrange(8)}"])
+                case _:
+                    change = random_change(rng)
+                    intent = Intent("run", change.resource, "update", "k", change.external_id, change.id, "{}", AT)
+                    number = ledger.run_log.intend(intent)
+                    ledger.run_log.conclude(Conclusion(number, "applied", "", AT, change))
+            if rng.random() < 0.2:
+                ledger.flush()
+        ledger.flush()
+        kinds: tuple[Resource, ...] = ("user", "group")
+        for kind in kinds:
+            remembered = {duo_id: fields(owned) for duo_id, owned in ledger._rows_of(kind).items()}
+            with closing(Ledger.open(path, TENANT, AT)) as other:
+                assert remembered == {duo_id: fields(owned) for duo_id, owned in other.owned(kind).items()}
+
+
+def fields(owned: Owned) -> tuple[object, ...]:
+    rest = (owned.members, owned.deleted)
+    return owned.id, owned.name, owned.deactivated_at, dict(owned.applied), dict(owned.shown), *rest
+
+
+# --- one ledger, two tenants -----------------------------------------------------------------
+
+
+def test_no_statement_touches_another_tenants_rows(path: Path) -> None:
+    other = Tenant("https://ninja.example/scim", "api-2.duosecurity.com", "")
+    with closing(Ledger.open(path, other, AT)) as theirs:
+        theirs.run_log.begin("they", "apply", AT, "their run")
+        theirs.record("user", [("DU-1", "n-1", "same name")], AT)
+        theirs.memory.learn_that_members_are_shown()
+        theirs.run_log.conclude(
+            Conclusion(
+                theirs.run_log.intend(Intent("their run", "user", "create", "k", "DU-1", None, "{}", AT)), "", "", AT
+            )
+        )
+    before = content(path, other)
+    with closing(Ledger.open(path, TENANT, AT)) as ledger:
+        ledger.run_log.begin("me", "apply", AT, "run")
+        ledger.record("user", [("DU-1", "n-9", "mine")], AT)
+        ledger.start_clocks(["DU-1"], AT)
+        ledger.stop_clocks(["DU-1"])
+        ledger.memory.uncontest([("user", "same name")])
+        ledger.forget(["n-1", "n-9"])
+        ledger.run_log.finish("their run", 0, {}, AT)
+        ledger.run_log.prune(0, AT + timedelta(days=1))
+        assert ledger.run_log.operations("their run") == []
+        assert ledger.owned("user") == {}
+        assert not ledger.memory.members_shown
+    assert content(path, other) == before
+
+
+def content(path: Path, tenant: Tenant) -> str:
+    with closing(sqlite3.connect(path)) as connection:
+        tables = {
+            "resources": "tenant = :id",
+            "runs": "tenant = :id",
+            "operations": "run IN (SELECT id FROM runs WHERE tenant = :id)",
+            "meta": "instr(key, :id)",
+        }
+        return json.dumps(
+            [
+                connection.execute(f"SELECT * FROM {table} WHERE {condition}", {"id": tenant.id}).fetchall()
+                for table, condition in tables.items()
+            ]
+        )
+
+
+# --- looking the whole file through ----------------------------------------------------------
+
+
+@pytest.fixture
+def checks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every look through a whole file from now on."""
+    made: list[str] = []
+    connect = sqlite3.connect
+
+    def traced(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(*arguments, **options)
+        connection.set_trace_callback(lambda sql: made.append(sql) if "quick_check" in sql else None)
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", traced)
+    return made
+
+
+def test_a_file_is_looked_through_once_a_day_and_not_at_each_opening(path: Path, checks: list[str]) -> None:
+    for hours, looks in ((0, 1), (1, 1), (23, 1), (25, 2), (26, 2), (49, 3)):
+        Ledger.open(path, TENANT, AT + timedelta(hours=hours)).close()
+        assert len(checks) == looks, hours
+
+
+def test_after_a_run_that_was_cut_short_it_is_looked_through_also_by_those_who_only_read(
+    path: Path, checks: list[str]
+) -> None:
+    with closing(Ledger.open(path, TENANT, AT)) as ledger:
+        ledger.run_log.begin("me", "apply", AT, "run")
+    reader = Ledger.open_to_read(path, TENANT)
+    assert reader is not None
+    reader.close()
+    with closing(Ledger.open(path, TENANT, AT)) as ledger:
+        ledger.run_log.finish("run", None, {}, AT)
+    assert len(checks) == 3
+    Ledger.open(path, TENANT, AT).close()
+    assert len(checks) == 3
+
+
+def test_a_page_that_was_scribbled_over_is_found_by_the_next_days_look(path: Path) -> None:
+    with closing(Ledger.open(path, TENANT, AT)) as ledger:
+        ledger.record("user", [(f"DU-{number}", f"n-{number}", "x" * 500) for number in range(200)], AT)
+    data = path.read_bytes()
+    path.write_bytes(data[:-4096] + b"\xff" * 4096)
+
+    with pytest.raises(LedgerError, match="damaged"):
+        Ledger.open(path, TENANT, AT + timedelta(days=2))
