@@ -211,7 +211,7 @@ def undisturbed(stage: _Stage, tmp_path_factory: pytest.TempPathFactory) -> Any:
     return stage.act(tmp_path_factory.mktemp("undisturbed"))
 
 
-_WRITES = 16
+_WRITES = 17
 
 
 def test_the_story_has_a_write_of_every_kind(undisturbed: Any) -> None:
