@@ -1,9 +1,8 @@
-"""``explain WHO``: one person's story over real HTTP, and that it is the plan's own."""
+"""``explain WHO``: each kind of case over real HTTP, in scope and out, ours and not."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,73 +12,19 @@ import pytest
 from ninjasync.cli import clock
 from ninjasync.config.load import load
 from ninjasync.explain.run import explain
-from ninjasync.explain.search import nearest
-from ninjasync.report.explain import document, render_text
+from ninjasync.report.explain import render_text
 from ninjasync.runs.inspection import inspect
-from ninjasync.sandbox.company.staffing import existing_accounts, make_company
 from ninjasync.sandbox.ninjaone.schema import USER
-from tests.support.command import Json, Ran
-from tests.support.company import END_USERS, TECHNICIANS, staff, user
+from tests.support.command import Json
+from tests.support.company import END_USERS, TECHNICIANS, user
 from tests.support.contexts import context_of
-from tests.support.office import Office, Saved
-from tests.support.urns import EXTENSION
-
-ACTIONS = {"create", "adopt", "update", "reactivate", "deactivate", "delete"}
-
-
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Office, Saved, Saved]]:
-    """Two technicians, six end users; once with an empty NinjaOne, once with all applied."""
-    world = Office(tmp_path_factory.mktemp("stage"), staff(6, 2)).start()
-    empty = world.save()
-    world.settle()
-    yield world, empty, world.save()
-    world.stop()
-
-
-def restored(stage: tuple[Office, Saved, Saved], saved: Saved, folder: Path) -> Office:
-    stage[0].box.set_behavior()
-    return stage[0].restore(saved, folder)
-
-
-@pytest.fixture
-def world(stage: tuple[Office, Saved, Saved], tmp_path: Path) -> Office:
-    """Nothing is applied yet."""
-    return restored(stage, stage[1], tmp_path)
-
-
-@pytest.fixture
-def settled(stage: tuple[Office, Saved, Saved], tmp_path: Path) -> Office:
-    """All is applied."""
-    return restored(stage, stage[2], tmp_path)
-
-
-def told(world: Office, who: str) -> Json:
-    """The story as JSON; see that it could be told, and that it was read alone."""
-    world.box.forget()
-    ran = world.run("explain", who, "--format", "json")
-    assert ran.code == 0, ran.text
-    assert {one.method for one in world.box.requests} == {"GET"}
-    return ran.json
-
-
-def text(world: Office, who: str) -> str:
-    """The story as text, on one line, so that wrapping does not matter."""
-    ran = world.run("explain", who)
-    assert ran.code == 0, ran.text
-    assert all(len(line) <= 80 for line in ran.out.splitlines() if "urn:ietf" not in line), ran.out
-    return " ".join(ran.out.split())
-
-
-def step(story: Json, name: str) -> Json:
-    (found,) = (one for one in story["steps"] if one["step"] == name)
-    return dict(found)
-
+from tests.support.explanations import step, text, told
+from tests.support.office import Office
 
 # --- people in scope -------------------------------------------------------------------------
 
 
-def test_who_is_in_step_has_his_account_and_nothing_would_be_sent(settled: Office) -> None:
+def test_a_user_in_step_has_an_account_and_nothing_would_be_sent(settled: Office) -> None:
     story = told(settled, user(0))
 
     assert story["outcome"] == "unchanged"
@@ -93,7 +38,7 @@ def test_who_is_in_step_has_his_account_and_nothing_would_be_sent(settled: Offic
     assert "Requests nothing would be sent" in text(settled, user(0))
 
 
-def test_who_is_to_be_created_is_shown_with_each_attribute_s_expression_and_the_very_requests(world: Office) -> None:
+def test_a_new_user_is_shown_with_each_attribute_s_expression_and_the_very_requests(world: Office) -> None:
     story = told(world, user(1))
     shown = text(world, user(1))
     done = world.apply("--only", user(1))
@@ -116,7 +61,7 @@ def test_who_is_to_be_created_is_shown_with_each_attribute_s_expression_and_the_
     assert {name: value for name, value in account.items() if name in post["body"]} == post["body"]
 
 
-def test_who_is_promoted_is_marked_and_both_his_groups_change(settled: Office) -> None:
+def test_a_promoted_user_is_marked_and_both_groups_change(settled: Office) -> None:
     settled.configure("safety", max_privilege_changes=0, max_privilege_changes_percent=0)
     duo_id = settled.duo(user(2))
     settled.people.set_attribute(duo_id, "userType", "technician")
@@ -142,7 +87,7 @@ def test_who_is_promoted_is_marked_and_both_his_groups_change(settled: Office) -
     assert [one["method"] for one in story["requests"]] == ["PATCH"] * 3
 
 
-def test_who_has_an_account_made_by_hand_is_shown_as_taken_over(world: Office) -> None:
+def test_an_account_made_by_hand_is_shown_as_taken_over(world: Office) -> None:
     id_ = world.native(user(0).upper())
 
     story = told(world, user(0))
@@ -152,7 +97,7 @@ def test_who_has_an_account_made_by_hand_is_shown_as_taken_over(world: Office) -
     assert "the name alone is no proof" in step(story, "match")["text"]
 
 
-def test_who_has_a_bad_value_is_held_and_the_problem_comes_with_its_cure(settled: Office) -> None:
+def test_a_user_with_a_bad_value_is_held_and_the_problem_comes_with_its_cure(settled: Office) -> None:
     settled.people.set_attribute(settled.duo(user(0)), "userType", "Technican")
     newcomer = settled.people.hire("New", "Comer", groups=[END_USERS], user_type="endUser")
     settled.people.set_email(newcomer, "new.comer@example.com")
@@ -169,7 +114,7 @@ def test_who_has_a_bad_value_is_held_and_the_problem_comes_with_its_cure(settled
     assert {one["path"]: one["given"] for one in story["attributes"]}["userType"] == "Technican"
 
 
-def test_who_wants_a_name_that_is_held_is_told_by_whom(settled: Office) -> None:
+def test_a_user_who_wants_a_name_that_is_taken_sees_the_holder(settled: Office) -> None:
     settled.people.set_email(settled.duo(user(0)), "stranger@example.com")
     id_ = settled.native("stranger@example.com", externalId="DUQQQQQQQQQQQQQQQQQQ")
 
@@ -181,7 +126,7 @@ def test_who_wants_a_name_that_is_held_is_told_by_whom(settled: Office) -> None:
     assert any(id_ in note and "not this user's" in note for note in step(story, "match")["notes"])
 
 
-def test_a_chain_of_people_who_want_one_another_s_names_is_followed_to_its_end(settled: Office) -> None:
+def test_a_chain_of_users_who_want_one_another_s_names_is_followed_to_its_end(settled: Office) -> None:
     first, second, third = (settled.duo(user(number)) for number in range(3))
     for duo_id, wanted in ((first, user(1)), (second, user(2)), (third, user(0))):
         settled.people.set_email(duo_id, wanted)
@@ -229,7 +174,7 @@ def test_a_chain_of_people_who_want_one_another_s_names_is_followed_to_its_end(s
         ),
     ],
 )
-def test_who_is_out_of_scope_is_told_by_which_line(
+def test_a_user_out_of_scope_sees_the_line_that_decided_it(
     world: Office, settings: Json, change: Json, answer: str, line: str
 ) -> None:
     world.configure("scope", **settings)
@@ -246,7 +191,7 @@ def test_who_is_out_of_scope_is_told_by_which_line(
     assert step(story, "decide")["notes"][-1].startswith("To give an account, ")
 
 
-def test_who_is_locked_out_stays_as_he_is_where_that_is_no_wanted_status(settled: Office) -> None:
+def test_a_locked_out_user_stays_as_is_where_that_status_is_not_wanted(settled: Office) -> None:
     settled.configure("scope", statuses=["active"])
     settled.people.lock_out(settled.duo(user(0)))
 
@@ -282,7 +227,25 @@ def test_a_leaver_is_followed_from_deactivation_to_deletion(settled: Office, mon
     assert [one["method"] for one in last["requests"]] == ["DELETE"]
 
 
-def test_a_leaver_whom_the_configuration_keeps_is_told_so(settled: Office) -> None:
+def test_a_deletion_beyond_the_removal_limit_is_shown_as_deferred(
+    settled: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settled.configure("safety", max_removals=1, max_removals_percent=0, min_source_percent=1)
+    for number in (0, 1):
+        settled.people.disable(settled.duo(user(number)))
+        assert settled.apply().code == 0
+    later = datetime.now(UTC) + timedelta(days=31)
+    monkeypatch.setattr(clock, "now", lambda: later)
+
+    first, second = told(settled, user(0)), told(settled, user(1))
+
+    assert (first["outcome"], second["outcome"]) == ("delete", "inactive")
+    assert "deferred by the removal limit" in second["answer"]
+    assert second["changes"] == second["requests"] == []
+    assert step(second, "decide")["text"].startswith("wait: the deletion is due")
+
+
+def test_a_leaver_that_the_configuration_keeps_is_shown_with_the_line(settled: Office) -> None:
     settled.configure("deprovision", users="keep")
     settled.people.disable(settled.duo(user(0)))
 
@@ -292,7 +255,7 @@ def test_a_leaver_whom_the_configuration_keeps_is_told_so(settled: Office) -> No
     assert step(story, "decide")["settings"] == ['[deprovision] users = "keep"']
 
 
-def test_whom_only_the_ledger_remembers_is_told_so(settled: Office) -> None:
+def test_an_account_that_only_the_ledger_remembers_is_gone(settled: Office) -> None:
     duo_id = settled.duo(user(0))
     settled.ninjaone.delete(USER, settled.id_of(user(0)))
     settled.people.erase(duo_id)
@@ -316,7 +279,7 @@ def test_a_protected_account_is_never_touched_and_the_line_that_says_so_is_shown
     assert step(owned, "decide")["settings"] == [f'[safety] protected_users = [..., "{user(0)}"]']
 
 
-def test_a_stranger_s_account_is_left_alone(settled: Office) -> None:
+def test_an_unmanaged_account_is_left_alone(settled: Office) -> None:
     id_ = settled.native("stranger@example.com")
 
     by_name, by_id = told(settled, "stranger@example.com"), told(settled, id_)
@@ -337,7 +300,7 @@ def test_an_account_with_the_old_address_leads_to_its_owner(settled: Office) -> 
     assert story["changes"][0]["diff"] == [{"path": "userName", "before": user(0), "after": "renamed@example.com"}]
 
 
-def test_who_was_deleted_and_made_anew_in_duo_gets_the_old_account(settled: Office) -> None:
+def test_a_user_deleted_and_made_anew_in_duo_gets_the_old_account(settled: Office) -> None:
     settled.people.erase(settled.duo(user(0)))
     anew = settled.people.hire("User0", "Two", groups=[END_USERS], user_type="endUser", organization="1")
     settled.people.set_email(anew, user(0))
@@ -346,358 +309,6 @@ def test_who_was_deleted_and_made_anew_in_duo_gets_the_old_account(settled: Offi
 
     assert (story["outcome"], story["external_id"]) == ("adopt", anew)
     assert (by_account["outcome"], by_account["external_id"]) == ("adopt", anew)
-
-
-# --- who is meant ----------------------------------------------------------------------------
-
-
-def test_a_user_is_found_by_address_username_alias_user_id_and_ninjaone_id(settled: Office) -> None:
-    duo_id = settled.duo(user(0))
-    settled.people.users[duo_id]["alias1"] = "zero"
-
-    names = (user(0).title(), "user0.two", "zero", duo_id, settled.id_of(user(0)))
-
-    assert [told(settled, name)["external_id"] for name in names] == [duo_id] * 5
-
-
-def test_an_unknown_who_is_a_usage_error_that_says_where_it_looked_and_names_the_nearest(world: Office) -> None:
-    def asked(who: str) -> Ran:
-        return world.run("explain", who, "--format", "json")
-
-    dana = world.people.hire("Dana", "Scully", groups=["Elsewhere"])
-    near, far, blank = asked("dana.sculy"), asked("zzz@example.com"), asked(" ")
-    near_id = asked(dana[:-1] + ("A" if dana[-1] != "A" else "B"))
-
-    assert (near.code, far.code, blank.code, near_id.code) == (64, 64, 64, 64)
-    assert near.json["error"]["hint"] == 'Did you mean "dana.scully", "dana.scully@example.com"?'
-    assert near.json["error"]["message"] == (
-        'No user or account is called "dana.sculy"; looked in Duo by user id, username and e-mail address, '
-        "NinjaOne by userName and id, and the ledger."
-    )
-    assert far.json["error"]["hint"].startswith("Give an e-mail address")
-    assert near_id.json["error"]["hint"].startswith(f'Did you mean "{dana}"')
-
-
-def test_a_user_is_found_by_the_token_that_redact_shows(settled: Office) -> None:
-    settled.people.set_attribute(settled.duo(user(0)), "organizationID", "77")
-    (change,) = settled.plan("--redact").json["changes"]
-
-    story = told(settled, change["key"])
-
-    assert (story["external_id"], story["outcome"]) == (settled.duo(user(0)), "update")
-    assert "by its token" in step(story, "read")["text"]
-
-
-def test_a_token_is_made_with_the_key_of_the_environment_where_there_is_one(
-    world: Office, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("NINJASYNC_REDACT_KEY", "one")
-    keys = [row["key"] for row in world.plan("--redact").json["changes"] if row["external_id"] == world.duo(user(0))]
-    found = told(world, keys[0])
-    monkeypatch.setenv("NINJASYNC_REDACT_KEY", "another")
-    lost = world.run("explain", keys[0])
-
-    assert found["external_id"] == world.duo(user(0))
-    assert lost.code == 64
-    assert "A token fits the key that it was made with" in lost.err
-
-
-def test_a_token_without_any_key_asks_for_the_key(world: Office) -> None:
-    ran = world.run("explain", "person-0123456789ab")
-
-    assert ran.code == 64
-    assert "Set NINJASYNC_REDACT_KEY to the key that it was made with." in ran.err
-
-
-def test_a_name_that_several_users_have_asks_for_an_id_unless_only_one_is_in_scope(settled: Office) -> None:
-    duo_id, twin = settled.duo(user(0)), settled.duo(user(1))
-    settled.people.set_email(twin, user(0))
-
-    several = settled.run("explain", user(0))
-    settled.people.trash(twin)
-    one = told(settled, user(0))
-
-    assert several.code == 64
-    assert duo_id in several.err
-    assert twin in several.err
-    assert (one["external_id"], one["outcome"]) == (duo_id, "unchanged")
-    assert twin in step(one, "read")["text"]
-
-
-def test_a_hostile_name_obeys_nobody(world: Office) -> None:
-    duo_id = world.people.hire("Eve", "\x1b[31mRed\u202e", groups=[END_USERS], user_type="endUser", organization="1")
-    world.people.users[duo_id]["username"] = "eve\r\nadmin [bold]"
-
-    shown = world.run("explain", duo_id).out
-
-    assert "\x1b" not in shown
-    assert "\u202e" not in shown
-    assert r"eve\r\nadmin [bold]" in shown
-    assert r'"\x1b[31mRed\u202e"' in shown
-    assert told(world, duo_id)["attributes"][2]["value"] == "\x1b[31mRed\u202e"
-
-
-# --- guards ----------------------------------------------------------------------------------
-
-
-def test_guards_are_judged_now_whatever_was_planned_before(settled: Office) -> None:
-    def tripped() -> tuple[bool, list[str]]:
-        story = told(settled, user(0))
-        return story["refused"], [one["name"] for one in story["guards"] if one["tripped"] and one["stops_this"]]
-
-    before = tripped()
-    for number in range(5):
-        settled.people.disable(settled.duo(user(number)))
-    now = tripped()
-    assert settled.apply("--approve-removals", "5", "--approve-source", "1").code == 0
-    applied = tripped()
-
-    assert before == applied == (False, [])
-    assert now == (True, ["source", "removals"])
-
-
-def test_a_guard_that_withholds_removals_stops_a_leaver_and_nobody_else(settled: Office) -> None:
-    settled.configure("safety", on_refusal="withhold", min_source_percent=1)
-    for number in range(4):
-        settled.people.disable(settled.duo(user(number)))
-    settled.people.users[settled.duo(user(5))]["lastname"] = "Else"
-
-    leaver, other = told(settled, user(0)), told(settled, user(5))
-
-    def stops(story: Json) -> list[str]:
-        return [one["name"] for one in story["guards"] if one["stops_this"]]
-
-    assert (stops(leaver), stops(other)) == (["removals"], [])
-    assert leaver["answer"].endswith("But a guard withholds this; see the guards.")
-    assert leaver["changes"][0]["withheld"] is True
-    assert "none stands in the way of this, though others tripped" in text(settled, user(5))
-    assert "Guards this is withheld: x removals:" in text(settled, user(0))
-
-
-def test_a_scoped_group_that_duo_lacks_is_told(world: Office) -> None:
-    world.configure("scope", groups=[TECHNICIANS, END_USERS, "NinjaOne Technician"])
-
-    story = told(world, user(0))
-
-    assert story["answer"].endswith("But the plan is refused as it stands; see the guards.")
-    assert [one["name"] for one in story["guards"] if one["stops_this"]] == ["scoped-groups"]
-
-
-# --- it reads as a plan does -----------------------------------------------------------------
-
-
-def test_it_reads_what_a_plan_reads_and_writes_nothing(settled: Office) -> None:
-    def asked(*command: str) -> list[tuple[str, str, str]]:
-        settled.box.forget()
-        assert settled.run(*command).code == 0
-        return sorted((one.service, one.method, one.path) for one in settled.box.requests)
-
-    assert asked("explain", user(0)) == asked("plan")
-
-
-def test_the_ledger_is_not_written_and_need_not_be_there(settled: Office) -> None:
-    before = settled.save().ledger["ledger.sqlite3"]
-    told(settled, user(0))
-    assert settled.save().ledger["ledger.sqlite3"] == before
-    for path in settled.folder.glob("ledger*"):
-        path.unlink()
-
-    story = told(settled, user(0))
-
-    assert story["outcome"] == "unchanged"
-    assert not list(settled.folder.glob("ledger*"))
-
-
-def test_the_document_is_the_same_for_the_same_world_but_for_the_time(settled: Office) -> None:
-    settled.people.set_attribute(settled.duo(user(0)), "organizationID", "77")
-
-    first, second = told(settled, user(0)), told(settled, user(0))
-
-    assert first.pop("created_at")
-    assert second.pop("created_at")
-    assert json.dumps(first) == json.dumps(second)
-
-
-@pytest.mark.parametrize("dialect", [{"patch": "put"}, {"patch_op_case": "title", "member_removal": "list"}])
-def test_the_requests_are_those_that_apply_then_sends(settled: Office, dialect: Json) -> None:
-    settled.configure("ninjaone.dialect", **dialect)
-    settled.people.set_attribute(settled.duo(user(0)), "organizationID", "77")
-    settled.people.leave(settled.duo(user(0)), settled.people.group_named(END_USERS))
-    settled.people.join(settled.duo(user(0)), settled.people.group_named(TECHNICIANS))
-    meddler = settled.proxy_scim()
-    settled.configure("ninjaone", endpoint_url=meddler.url)
-    requests = told(settled, user(0))["requests"]
-    meddler.hits.clear()
-    done = settled.apply()
-
-    sent = [(hit.method, hit.path, hit.document) for hit in meddler.hits if hit.method != "GET"]
-    expected = [(one["method"], "/" + one["url"].split("/", 3)[3], one["body"]) for one in requests]
-    assert done.code == 0
-    assert sorted(map(repr, sent)) == sorted(map(repr, expected))
-
-
-# --- agreement with the plan -----------------------------------------------------------------
-
-
-def disagreements(world: Office, ids: list[str]) -> list[object]:
-    """Compare the story of each with what a plan of the whole world says; return where they differ."""
-    planned = world.plan().json
-    config = load(Path(world.write_config()))
-    mine = {one["external_id"]: one for one in planned["changes"] if one["resource"] == "user"}
-    held: dict[str, list[Json]] = {}
-    for problem in planned["problems"]:
-        if problem["resource"] == "user":
-            held.setdefault(problem["external_id"], []).append(problem)
-    found: list[object] = []
-    with inspect(context_of(config)) as inspection:
-        for duo_id in ids:
-            story = explain(config, duo_id, inspection)
-            said = document(story)
-            changes = [one for one in said["changes"] if one["resource"] == "user"]
-            codes = [(one["code"], one["message"]) for one in said["problems"]]
-            if codes != [(one["code"], one["message"]) for one in held.get(duo_id, [])]:
-                found.append((duo_id, codes, held.get(duo_id)))
-            if changes != [one for one in (mine.get(duo_id),) if one]:
-                found.append((duo_id, changes, mine.get(duo_id)))
-            if (story.conclusion in ACTIONS, story.conclusion == "held") != (duo_id in mine, duo_id in held):
-                found.append((duo_id, story.conclusion))
-            key = changes[0]["key"] if changes else story.name
-            # A plan names members by their userNames; who is held may have another's.
-            expected = set() if duo_id in held else memberships(planned, key)
-            if memberships(said, key) != expected:
-                found.append((duo_id, memberships(said, key), expected))
-            assert render_text(story, color=True)
-    return found
-
-
-def memberships(body: Json, key: str) -> set[tuple[str, str]]:
-    rows = [(one["key"], row) for one in body["changes"] if one["resource"] == "group" for row in one["diff"]]
-    return {(group, how) for group, row in rows for how in ("added", "removed") if key in row.get(how, ())}
-
-
-def test_every_story_of_a_company_is_what_its_plan_says(tmp_path: Path) -> None:
-    people = make_company(26)
-    world = Office(tmp_path, people, existing_accounts(people)).start()
-    try:
-        world.configure("scope", groups=[people.groups[id_]["name"] for id_ in people.scoped], exclude_users=["pat*"])
-        world.configure("safety", max_removals=9)
-        first = disagreements(world, list(people.users))
-        assert world.apply().code == 0
-        known = list(people.users)
-        staffed = [
-            id_
-            for id_, one in people.users.items()
-            if one["status"] == "active" and one["email"] in world.accounts() and one["firstname"] != "Pat"
-        ]
-        mails = [people.users[id_]["email"] for id_ in staffed]
-        people.disable(staffed[0])
-        people.trash(staffed[1])
-        people.erase(staffed[2])
-        people.set_email(staffed[3], mails[4])
-        people.set_email(staffed[4], mails[3])
-        people.set_email(staffed[5], mails[6])  # two of one name
-        people.set_email(staffed[7], mails[0])  # that of a leaver
-        people.set_email(staffed[8], mails[2])  # that of somebody who is gone
-        people.set_attribute(staffed[9], "organizationID", "999")
-        people.join(staffed[10], people.scoped[0])
-        world.ninjaone.edit(USER, world.id_of(mails[11]), active=False)
-        second = disagreements(world, known)
-        outcomes = {row["action"] for row in world.plan().json["changes"] if row["resource"] == "user"}
-        for path in world.folder.glob("ledger*"):
-            path.unlink()
-        third = disagreements(world, staffed)
-    finally:
-        world.stop()
-
-    assert (first, second, third) == ([], [], [])
-    assert outcomes == {"update", "deactivate", "reactivate"}
-
-
-@pytest.mark.parametrize(
-    "quirks",
-    [
-        ("no-external-id",),
-        ("no-external-id-filter", "filter-404"),
-        ("no-filter", "page-cap=3"),
-        ("too-many", "members-absent"),
-        ("members-hidden", "no-extension"),
-        ("odd-ids", "wrong-case", "string-booleans"),
-        ("duo.list-values", "inactive-unlisted"),
-    ],
-    ids=lambda quirks: "+".join(quirks),
-)
-def test_every_story_is_the_plan_s_also_before_servers_of_other_ways(settled: Office, quirks: tuple[str, ...]) -> None:
-    people = settled.people
-    settled.box.set_behavior(quirks=quirks)
-    if "no-external-id" in quirks:
-        for id_ in settled.ninjaone.users:
-            settled.ninjaone.edit(USER, id_, externalId=None)
-    if "odd-ids" in quirks:
-        for path in settled.folder.glob("ledger*"):
-            path.unlink()  # it has the plain ones
-        settled.apply()
-    people.disable(people.user_with_email(user(0)))
-    people.set_attribute(people.user_with_email(user(1)), "organizationID", "77")
-    people.set_email(people.user_with_email(user(2)), "other@example.com")
-    people.hire("New", "Comer", groups=[END_USERS], user_type="endUser", organization="1")
-
-    assert disagreements(settled, list(people.users)) == []
-
-
-def test_a_name_that_an_account_holds_whom_ninjaone_shows_to_nobody_is_told_as_taken(world: Office) -> None:
-    world.native("hidden@example.com")
-    newcomer = world.people.hire("New", "Comer", groups=[END_USERS], user_type="endUser", organization="1")
-    world.people.set_email(newcomer, "hidden@example.com")
-    world.box.set_behavior(quirks=["hidden-holder"])
-    assert world.apply().code == 4
-
-    assert disagreements(world, [newcomer]) == []
-    assert told(world, newcomer)["problems"][0]["code"] == "name-taken"
-
-
-def test_members_that_only_a_group_itself_shows_are_seen_without_a_ledger_too(settled: Office) -> None:
-    for path in settled.folder.glob("ledger*"):
-        path.unlink()
-    settled.box.set_behavior(quirks=["members-absent"])
-
-    assert told(settled, user(0))["outcome"] == "unchanged"
-    assert told(settled, user(0))["changes"] == []
-
-
-def test_every_story_is_the_plan_s_also_where_accounts_are_looked_up(settled: Office) -> None:
-    settled.configure("ninjaone.dialect", discovery="lookup", external_id=False)
-    settled.people.disable(settled.duo(user(0)))
-    settled.people.set_email(settled.duo(user(1)), "other@example.com")
-
-    assert disagreements(settled, list(settled.people.users)) == []
-
-
-def test_a_value_that_somebody_took_away_is_told_from_one_that_ninjaone_never_shows(settled: Office) -> None:
-    settled.ninjaone.edit(USER, settled.id_of(user(0)), **{EXTENSION: {"userType": "endUser"}})
-    taken = told(settled, user(0))
-    for id_, account in settled.ninjaone.users.items():
-        settled.ninjaone.edit(USER, id_, **{EXTENSION: {"userType": account[EXTENSION]["userType"]}})
-    hidden = told(settled, user(0))
-
-    assert [row["path"] for row in taken["changes"][0]["diff"]] == ["organizationId"]
-    assert (hidden["outcome"], hidden["changes"]) == ("unchanged", [])
-    assert step(hidden, "diff")["notes"] == [
-        "NinjaOne does not show organizationId; what was last applied counts instead."
-    ]
-
-
-# --- smaller things --------------------------------------------------------------------------
-
-
-def test_nearest_goes_by_what_stands_before_the_at_sign() -> None:
-    names = ["ann.smith@example.org", "ann.smits@example.org", "bob@example.com", "ann.smith@example.com"]
-
-    assert nearest("Ann.Smth@exmaple.com", names) == [
-        "ann.smith@example.com",
-        "ann.smith@example.org",
-        "ann.smits@example.org",
-    ]
-    assert nearest("zzz@example.com", names) == []
 
 
 def test_the_text_is_coloured_only_when_asked(settled: Office) -> None:
