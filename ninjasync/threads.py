@@ -1,10 +1,8 @@
 """Work in background threads, and waiting for it so that a signal is heeded meanwhile."""
 
-import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, wait
-from contextlib import contextmanager
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -22,22 +20,6 @@ def in_background(work: Callable[[], T]) -> Future[T]:
 
     threading.Thread(target=run, name="read", daemon=True).start()
     return future
-
-
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """Let interrupts wait until the end of this: Python may lose one that comes amid an import.
-
-    The threads that are started meanwhile never get any, so that the main thread does.
-    """
-    if hasattr(signal, "pthread_sigmask"):
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-        try:
-            yield
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    else:  # Windows, where programs are told another way
-        yield
 
 
 # Seconds. A signal that comes in the moment before the main thread begins to wait is heeded when it wakes.

@@ -24,7 +24,7 @@ from ninjasync.model.change import Delta
 from ninjasync.model.finding import Finding, green, red, yellow
 from ninjasync.model.values import ALL_ORGANIZATIONS, differs, same_value
 from ninjasync.ninjaone import scim_requests, scim_responses
-from ninjasync.ninjaone.reader import PATHS
+from ninjasync.ninjaone.endpoint import PATHS
 from ninjasync.ninjaone.statuses import of_one
 
 _RIGHTS = (USER_TYPE, ORGANIZATION_ID)
@@ -174,7 +174,7 @@ def _changed(trial: Trial, diff: tuple[Delta, ...], dialect: Dialect) -> tuple[d
         trial.account,
         dialect.patch,
         scim_requests.patch(diff, dialect),
-        lambda row: scim_requests.replaced(row, diff, whole, dialect),
+        lambda row: scim_requests.put_resource(row, diff, whole, dialect),
     )
     return trial.endpoint.look("user", trial.account.id), how
 

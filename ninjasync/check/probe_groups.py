@@ -12,7 +12,7 @@ from ninjasync.model.attributes import DISPLAY_NAME, EXTERNAL_ID, MEMBERS
 from ninjasync.model.change import Delta
 from ninjasync.model.finding import Finding, green, red, yellow
 from ninjasync.ninjaone import scim_requests, scim_responses
-from ninjasync.ninjaone.reader import PATHS
+from ninjasync.ninjaone.endpoint import PATHS
 from ninjasync.ninjaone.statuses import of_one
 
 _NO_ONE = "00000000-0000-0000-0000-000000000000"

@@ -17,7 +17,7 @@ from ninjasync.model.attributes import DISPLAY_NAME, EXTERNAL_ID, USER_NAME
 from ninjasync.model.directory import Resource
 from ninjasync.model.finding import Line, Probe
 from ninjasync.ninjaone import scim_requests, scim_responses
-from ninjasync.ninjaone.reader import place as place_of
+from ninjasync.ninjaone.endpoint import place as place_of
 
 # No one has this address (RFC 2606), so a filter that works finds no one.
 _NO_ONE = "ninjasync-shapes@nobody.invalid"

@@ -21,8 +21,8 @@ from ninjasync.model.values import ALL_ORGANIZATIONS, END_USER
 from ninjasync.names_alike import folded
 from ninjasync.net.pacing import Pacer, TransientError
 from ninjasync.ninjaone import scim_requests, scim_responses
+from ninjasync.ninjaone.endpoint import PATHS
 from ninjasync.ninjaone.http import Answer, ScimTransport
-from ninjasync.ninjaone.reader import PATHS
 from ninjasync.ninjaone.statuses import of_filter, of_one
 
 _NAMING: dict[Resource, str] = {"user": USER_NAME, "group": DISPLAY_NAME}

@@ -14,8 +14,8 @@ from ninjasync.config.schema import Config, Dialect
 from ninjasync.errors import InterruptedRunError, UnreachableError
 from ninjasync.model.finding import Finding, Line, red
 from ninjasync.ninjaone import scim_responses
+from ninjasync.ninjaone.endpoint import PATHS
 from ninjasync.ninjaone.http import Answer
-from ninjasync.ninjaone.reader import PATHS
 from ninjasync.ninjaone.statuses import of_one
 
 # What may be tried for each key, beside what is configured.

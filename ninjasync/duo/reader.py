@@ -40,7 +40,7 @@ from ninjasync.net.connection import (
     stated_time,
 )
 from ninjasync.net.pacing import Pacer, TransientError, may_pass, retry_after
-from ninjasync.net.prefetch import Ahead
+from ninjasync.net.prefetch import Prefetch
 
 log = logging.getLogger(__name__)
 
@@ -312,14 +312,14 @@ class DuoReader:
         After the first page the others are fetched side by side, by arithmetic; where
         ``next_offset`` says otherwise, it is followed, one page after the other.
         """
-        pages: Ahead[int, _Raw] = Ahead(lambda offset: self._fetch(path, size, offset), self._threads)
-        with pages as ahead:
-            rows, metadata = self._parsed(path, ahead.take(0))
-            ahead.expect(_offsets(rows, metadata))
-            yield from self._following(path, what, rows, metadata, ahead)
+        prefetch: Prefetch[int, _Raw] = Prefetch(lambda offset: self._fetch(path, size, offset), self._threads)
+        with prefetch:
+            rows, metadata = self._parsed(path, prefetch.get(0))
+            prefetch.announce(_offsets(rows, metadata))
+            yield from self._following(path, what, rows, metadata, prefetch)
 
     def _following(
-        self, path: str, what: str, rows: list[Any], metadata: Mapping[str, Any], ahead: Ahead[int, _Raw]
+        self, path: str, what: str, rows: list[Any], metadata: Mapping[str, Any], prefetch: Prefetch[int, _Raw]
     ) -> Iterator[tuple[list[Any], object]]:
         offset = 0
         while True:
@@ -346,7 +346,7 @@ class DuoReader:
                     "Run again; if it stays so, ask Duo's support.",
                 )
             offset = following
-            rows, metadata = self._parsed(path, ahead.take(offset))
+            rows, metadata = self._parsed(path, prefetch.get(offset))
 
     def _fetch(self, path: str, size: int, offset: int) -> _Raw:
         answer: _Raw = self._transport.api_call("GET", path, {"limit": str(size), "offset": str(offset)})

@@ -1,81 +1,191 @@
-"""Which requests the Writer would send for a change, without sending any.
+"""Which requests a change takes: the one place that says so.
 
-Knows the order of a change's requests and what stands in for what is not known yet; the
-bodies are ``scim``'s, as they are the Writer's.
+The Writer sends what is yielded here, and ``explain`` shows it. Knows a change's requests, their
+order and their bodies, which are ``scim_requests``'s; must not know what became of any. What the
+Writer does beside upon a refusal (PUT for PATCH, a batch in halves) is its own.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from ninjasync.config.schema import Config, Dialect
-from ninjasync.model.change import Change, Member
+from ninjasync.model import attributes
+from ninjasync.model.attributes import EXTERNAL_ID, MEMBERS
+from ninjasync.model.change import Change, Delta, Member
+from ninjasync.model.directory import Resource
 from ninjasync.model.explanation import Request
 from ninjasync.ninjaone import scim_requests, scim_responses
+from ninjasync.ninjaone.endpoint import PATHS, place
 from ninjasync.ninjaone.http import CONTENT_TYPES
-from ninjasync.ninjaone.reader import PATHS, place
+from ninjasync.ninjaone.scim_responses import Json
 
-# An id that NinjaOne has yet to give.
+Method = Literal["POST", "PATCH", "PUT", "DELETE"]
+Whole = tuple[tuple[str, str], ...]
+
+# Ids that NinjaOne has yet to give.
 _NEW_ACCOUNT, _NEW_GROUP = "<id of the new account>", "<id of the new group>"
 
 
-def requests(changes: tuple[Change, ...], config: Config, rows: Mapping[str, Any]) -> tuple[Request, ...]:
-    """Return what would be sent for ``changes``, in order, with the token masked.
+@dataclass(frozen=True, slots=True)
+class ChangeRequest:
+    """One request. ``method`` is the dialect's choice; what can be patched can also be replaced.
+
+    ``body`` is that of a POST or a PATCH. ``replace`` makes that of a PUT out of the resource as
+    NinjaOne shows it; it raises UnreadableResourceError where members would be lost. ``kind`` tells
+    what is changed, as a server may patch the one and not the other. ``own`` are the top-level
+    attributes or URNs that the change itself needs in a PUT.
+    """
+
+    method: Method
+    path: str
+    resource: Resource
+    id: str | None = None
+    body: Json | None = None
+    replace: Callable[[Json], Json] | None = None
+    kind: str = ""
+    own: frozenset[str] = field(default=frozenset())
+
+
+def creation(
+    change: Change, members: Sequence[str], dialect: Dialect, without: frozenset[str] = frozenset()
+) -> ChangeRequest:
+    """Return the POST of a create, ``without`` attributes that are refused; ``members`` as ``members_at_once`` says."""
+    assert change.external_id is not None
+    if EXTERNAL_ID in without:
+        dialect = dialect.model_copy(update={"external_id": False})
+    if change.resource == "user":
+        diff = [delta for delta in change.diff if delta.path not in without]
+        body = scim_requests.new_user(change.external_id, diff, dialect)
+    else:
+        kept = () if MEMBERS in without else members
+        body = scim_requests.new_group(change.external_id, change.key, kept, dialect)
+    return ChangeRequest("POST", PATHS[change.resource], change.resource, body=body)
+
+
+def members_at_once(members: Sequence[str], dialect: Dialect) -> Sequence[str]:
+    """Return the members that go into the POST of their group: many servers drop them there, so none but for a PUT."""
+    return members[: dialect.members_per_call] if scim_requests.replaces("group", dialect) else ()
+
+
+def attribute_rounds(diff: tuple[Delta, ...], whole: Whole) -> Iterator[tuple[tuple[Delta, ...], Whole]]:
+    """Yield what of a change of attributes goes into one request each; all desired values go along with the last."""
+    *before, last = scim_requests.patch_rounds(diff) or ((),)
+    for some in before:
+        yield some, ()
+    if last:
+        yield last, whole
+
+
+def attribute_request(
+    resource: Resource,
+    id_: str,
+    diff: tuple[Delta, ...],
+    whole: Whole,
+    dialect: Dialect,
+    known_members: frozenset[str] | None = None,
+) -> ChangeRequest:
+    """Return what changes attributes in one request; a PUT keeps ``known_members`` beside those shown."""
+
+    def replace(row: Json) -> Json:
+        body = scim_requests.put_resource(row, diff, whole, dialect)
+        return scim_requests.put_members(body, (), (), known_members) if known_members else body
+
+    return ChangeRequest(
+        _method(resource, dialect),
+        place(resource, id_),
+        resource,
+        id_,
+        scim_requests.patch(diff, dialect),
+        replace,
+        resource,
+        frozenset(_top_level(path) for path in (*(path for path, _ in whole), *(delta.path for delta in diff))),
+    )
+
+
+def member_request(
+    id_: str, added: Sequence[str], removed: Sequence[str], dialect: Dialect, known: frozenset[str] | None = None
+) -> ChangeRequest:
+    """Return what adds or removes members in one request. ``known`` are those that a PUT keeps beside those shown."""
+    return ChangeRequest(
+        _method("group", dialect),
+        place("group", id_),
+        "group",
+        id_,
+        scim_requests.member_patch(added, removed, dialect),
+        lambda row: scim_requests.put_members(row, added, removed, known),
+        MEMBERS,
+    )
+
+
+def deletion(resource: Resource, id_: str) -> ChangeRequest:
+    """Return what deletes a resource."""
+    return ChangeRequest("DELETE", place(resource, id_), resource, id_)
+
+
+def requests_of(change: Change, dialect: Dialect) -> Iterator[ChangeRequest]:
+    """Yield all requests of a change, in order; what is new has a placeholder for an id."""
+    added, removed = list(map(_id, change.added)), list(map(_id, change.removed))
+    if change.action == "delete":
+        assert change.id is not None
+        yield deletion(change.resource, change.id)
+        return
+    known: frozenset[str] | None = None
+    if change.action == "create":
+        first = members_at_once(added, dialect)
+        yield creation(change, first, dialect)
+        id_, added, known = _NEW_GROUP, added[len(first) :], frozenset(first)
+    else:
+        assert change.id is not None
+        id_ = change.id
+        if change.freeing:
+            yield attribute_request(change.resource, id_, change.freeing, (), dialect)
+        for diff, whole in attribute_rounds(change.diff, change.whole):
+            yield attribute_request(change.resource, id_, diff, whole, dialect)
+    for into, out_of in scim_requests.member_batches(added, removed, dialect.members_per_call):
+        yield member_request(id_, into, out_of, dialect, known)
+
+
+def requests(changes: Iterable[Change], config: Config, rows: Mapping[str, Any]) -> tuple[Request, ...]:
+    """Return what would be sent for ``changes``, in order, with the token masked, without sending any.
 
     ``rows`` are accounts and groups as NinjaOne shows them, by id; needed where it
     replaces instead of patching.
     """
-    dialect = config.ninjaone.dialect
+    dialect, url = config.ninjaone.dialect, config.ninjaone.endpoint_url
     headers = {"Authorization": "Bearer ***", "Content-Type": CONTENT_TYPES[dialect.media_type]}
-    sent = (one for change in changes for one in _sent(change, dialect, rows))
-    return tuple(Request(method, config.ninjaone.endpoint_url + path, headers, body) for method, path, body in sent)
+    shown = []
+    for change in changes:
+        row = rows.get(change.id or "")
+        for request in requests_of(change, dialect):
+            method, body = request.method, request.body
+            if method == "POST":
+                row = {**(body or {}), "id": _NEW_GROUP}
+            elif method == "PUT" and request.replace is not None and (replaced := _replaced(request, row)) is not None:
+                row = body = replaced
+            elif method == "PUT":
+                method = "PATCH"  # what the Writer takes where it cannot put; without the resource no PUT can be shown
+            path = request.path.replace(place("group", _NEW_GROUP), f"{PATHS['group']}/{_NEW_GROUP}")
+            shown.append(Request(method, url + path, headers, body))
+    return tuple(shown)
 
 
-def _sent(change: Change, dialect: Dialect, rows: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
-    at = place(change.resource, change.id) if change.id else ""
-    match change.action, change.resource:
-        case "create", "user":
-            assert change.external_id is not None
-            yield "POST", PATHS["user"], scim_requests.new_user(change.external_id, change.diff, dialect)
-        case "create", "group":
-            assert change.external_id is not None
-            members = list(map(_id, change.added))
-            first = members[: dialect.members_per_call] if scim_requests.replaces("group", dialect) else []
-            yield "POST", PATHS["group"], scim_requests.new_group(change.external_id, change.key, first, dialect)
-            made = f"{PATHS['group']}/{_NEW_GROUP}"
-            yield from _memberships(members[len(first) :], [], made, dialect, None)
-        case "delete", _:
-            yield "DELETE", at, None
-        case _:
-            yield from _patches(change, at, dialect, rows.get(change.id or ""))
-            added, removed = list(map(_id, change.added)), list(map(_id, change.removed))
-            yield from _memberships(added, removed, at, dialect, rows.get(change.id or ""))
+def _replaced(request: ChangeRequest, row: Any) -> Json | None:
+    if not isinstance(row, dict) or request.replace is None:
+        return None
+    try:
+        return request.replace(row)
+    except scim_responses.UnreadableResourceError:
+        return None
 
 
-def _patches(change: Change, at: str, dialect: Dialect, row: Any) -> Iterator[tuple[str, str, Any]]:
-    *before, last = (change.freeing, *scim_requests.patch_rounds(change.diff)) if change.diff else ((),)
-    for diff, whole in [*((some, ()) for some in before), (last, change.whole)]:
-        if not diff:
-            continue
-        if scim_requests.replaces(change.resource, dialect) and isinstance(row, dict):
-            row = scim_requests.replaced(row, diff, whole, dialect)
-            yield "PUT", at, row
-        else:
-            yield "PATCH", at, scim_requests.patch(diff, dialect)
+def _method(resource: Resource, dialect: Dialect) -> Method:
+    return "PUT" if scim_requests.replaces(resource, dialect) else "PATCH"
 
 
-def _memberships(
-    added: list[str], removed: list[str], at: str, dialect: Dialect, row: Any
-) -> Iterator[tuple[str, str, Any]]:
-    for some, others in scim_requests.member_batches(added, removed, dialect.members_per_call):
-        if (
-            scim_requests.replaces("group", dialect)
-            and isinstance(row, dict)
-            and scim_responses.read_group(row).members is not None
-        ):
-            row = scim_requests.with_members(row, some, others)
-            yield "PUT", at, row
-        else:
-            yield "PATCH", at, scim_requests.member_patch(some, others, dialect)
+def _top_level(path: str) -> str:
+    urn, names = attributes.split(path)
+    return urn or names[0]
 
 
 def _id(member: Member) -> str:

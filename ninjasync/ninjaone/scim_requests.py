@@ -1,10 +1,10 @@
-"""RFC 7643 and RFC 7644 on the wire: resources, PatchOp, lists and errors as JSON.
+"""The bodies of writes: resources and PatchOp as JSON (RFC 7643, RFC 7644), as the dialect wants them.
 
-Pure. Writes what the dialect asks for and reads tolerantly; knows nothing of HTTP
-beyond a body, and nothing of who owns what.
+Pure. Must not know HTTP, nor the order of a change's requests (``change_requests``).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from copy import deepcopy
 from typing import Any
 
 from ninjasync.config import schema
@@ -16,9 +16,6 @@ from ninjasync.model.values import ALL_ORGANIZATIONS, TECHNICIAN
 from ninjasync.ninjaone.scim_responses import Json, UnreadableResourceError, read_group
 
 PATCH_OP = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
-
-
-# --- writing ---------------------------------------------------------------------------------
 
 
 def new_user(external_id: str, diff: Iterable[Delta], dialect: schema.Dialect) -> Json:
@@ -117,19 +114,19 @@ def replaces(resource: Resource, dialect: schema.Dialect) -> bool:
     return ((dialect.group_patch if resource == "group" else "") or dialect.patch) == "put"
 
 
-def replaced(row: Json, diff: Iterable[Delta], whole: Iterable[tuple[str, str]], dialect: schema.Dialect) -> Json:
+def put_resource(row: Json, diff: Iterable[Delta], whole: Iterable[tuple[str, str]], dialect: schema.Dialect) -> Json:
     """Return the body of a PUT (RFC 7644 §3.5.1): ``row`` as it was read, changed by ``diff``.
 
     What the server does not show would be lost by a PUT, so ``whole`` is put in too.
     """
-    body: Json = {key: value for key, value in row.items() if key.casefold() not in ("meta", "groups")}
+    body: Json = deepcopy({key: value for key, value in row.items() if key.casefold() not in ("meta", "groups")})
     rows = [Delta(path, None, value) for path, value in whole]
     for delta in (*rows, *diff):
         _put(body, delta, dialect)
     return body
 
 
-def with_members(row: Json, added: Iterable[str], removed: Iterable[str], known: Iterable[str] | None = None) -> Json:
+def put_members(row: Json, added: Iterable[str], removed: Iterable[str], known: Iterable[str] | None = None) -> Json:
     """Return the body of a PUT that changes a group's members, or keeps them.
 
     ``known`` are members beside those that it shows; None where nothing is known of any.
@@ -229,6 +226,3 @@ def _value(path: str, value: Value, dialect: schema.Dialect) -> Any:
     if path == ORGANIZATION_ID and value is not None and dialect.organization_id_type == "number":
         return int(value)
     return value
-
-
-# --- reading ---------------------------------------------------------------------------------

@@ -1,8 +1,7 @@
 """What the HTTP status of NinjaOne's answer says of a resource, of a list, and of a page further on.
 
-Pure. One table for all who read, so that no two of them understand one answer differently
-(CONTRACT §7.6). A 401 and whatever is worth another try never come this far: ``scim_http``
-raises them.
+Pure. One table for all that read, so that no two of them understand one answer differently
+(CONTRACT 7.6). A 401, and anything worth another try, never comes this far: ``http`` raises it.
 """
 
 from typing import Literal
@@ -35,3 +34,12 @@ def of_filter(status: int) -> Meaning:
     if status == 200:
         return "there"
     return "gone" if status in _GONE else "failed"
+
+
+# Refusals of which a part of the request may be the cause; 500 is one that stays after its tries.
+_OF_A_PART = frozenset({400, 403, 404, 405, 409, 413, 422, 500, 501})
+
+
+def may_be_of_a_part(status: int | None) -> bool:
+    """Whether a part of what was sent may be the cause of a refusal, so that the other parts are worth sending."""
+    return status in _OF_A_PART

@@ -1,7 +1,7 @@
-"""Asks NinjaOne who is in a group where the group itself does not tell: by its people, or by a filter.
+"""Finds out who is in a group that does not show it: by the groups of a user, or by a filter.
 
-Only ``apply`` asks, and only of members whom it has just changed. Knows which way of asking
-is worth anything, for a server may ignore a filter; what follows is the Writer's affair.
+Only ``apply`` asks, and only about members that it has just changed. Knows which way of asking
+is worth anything, for a server may ignore a filter; ``memberships`` decides what follows.
 """
 
 from collections.abc import Iterable
@@ -9,28 +9,28 @@ from typing import Literal
 
 from ninjasync.errors import UnreachableError
 from ninjasync.ninjaone import scim_requests, scim_responses
-from ninjasync.ninjaone.http import Answer, ScimTransport
-from ninjasync.ninjaone.reader import PATHS, place
+from ninjasync.ninjaone.endpoint import PATHS, Endpoint, place
+from ninjasync.ninjaone.http import Answer
 
 # "perhaps out": a way of asking that has not said yes to anything yet says no.
 Verdict = Literal["in", "out", "perhaps out", "unknown"]
 
 _Way = Literal["groups of the user", "filter"]
 
-# Nobody has this id; a server that finds a group for it does not heed the filter.
-_NOBODY = "00000000-0000-4000-8000-000000000000"
+# No account has this id; a server that finds a group for it ignores the filter.
+_NO_ACCOUNT = "00000000-0000-4000-8000-000000000000"
 
 
 class Witness:
     """Answers for one endpoint, and remembers for a run what its ways of answering are worth."""
 
-    def __init__(self, transport: ScimTransport) -> None:
-        self._transport = transport
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._transport = endpoint.transport
         self._proven: set[_Way] = set()
         self._useless: set[_Way] = set()
 
-    def says(self, group: str, user: str, others: Iterable[str]) -> Verdict:
-        """Whether ``user`` is in ``group``; ``others`` are users who are not, if any are known."""
+    def judge(self, group: str, user: str, others: Iterable[str]) -> Verdict:
+        """Say whether ``user`` is in ``group``; ``others`` are users who are not, if any are known."""
         verdicts = []
         for way, ask in (("groups of the user", self._by_user), ("filter", self._by_filter)):
             if way in self._useless:
@@ -68,10 +68,10 @@ class Witness:
         if not rows:
             return "out" if "filter" in self._proven else "perhaps out"
         if "filter" not in self._proven:
-            control = self._filtered(group, _NOBODY)
-            told = scim_responses.read_page(control.body) if control.status == 200 else None
-            strangers = [row for row in rows if not _is(row, group)]
-            if strangers or (told is not None and told.resources):
+            control = self._filtered(group, _NO_ACCOUNT)
+            control_page = scim_responses.read_page(control.body) if control.status == 200 else None
+            others = [row for row in rows if not _is(row, group)]
+            if others or (control_page is not None and control_page.resources):
                 self._useless.add("filter")
                 return "unknown"
             self._proven.add("filter")

@@ -19,6 +19,8 @@ from ninjasync.model.message import Message
 from ninjasync.model.outcome import Outcome, Result
 from ninjasync.model.ownership import Baseline
 from ninjasync.model.plan import Approvals, Plan, Vanished
+from ninjasync.ninjaone.endpoint import connect
+from ninjasync.ninjaone.reader import Reader
 from ninjasync.ninjaone.writer import Writer
 from ninjasync.planning import guards
 from ninjasync.planning.mapping import compile_mapping
@@ -106,7 +108,7 @@ class Applying:
     def _is_gone(self, one: Vanished) -> bool:
         """Whether NinjaOne still says that a resource is gone: a saved plan may be hours old."""
         try:
-            return self._writer.raw(one.resource, one.id) is None
+            return self._writer.endpoint.get(one.resource, one.id) is None
         except UnreachableError:
             return False
 
@@ -129,16 +131,17 @@ def applying(
     token, secret = secrets.both(config)
     with (
         _begun(context, command, lock_timeout) as (ledger, run, at),
-        Writer(context, token) as writer,
+        connect(context, token) as endpoint,
     ):
-        warnings = tuple(settle(ledger, run, writer, context.now()))
-        writer.begin(
+        warnings = tuple(settle(ledger, run, endpoint, context.now()))
+        reader, writer = Reader(endpoint, context), Writer(endpoint, context)
+        reader.begin(
             compile_mapping(config.attributes, config.safety).paths,
             first=ledger.memory.baseline() is None,
             members_hidden=ledger.memory.members_hidden,
         )
         moment = moment_of(ledger, at, approvals, only, warnings)
-        planning = read_and_plan(context, secret, writer, moment)
+        planning = read_and_plan(context, secret, reader, moment)
         ledger_update.remember(ledger, planning, moment)
         found = ledger_update.found(planning, moment)
         users, disputed = ledger_update.undisputed(found.ours, moment.owned.users)
@@ -172,21 +175,22 @@ def applying_saved(
     token = secrets.ninjaone_token(config)
     with (
         _begun(context, command, lock_timeout) as (ledger, run, at),
-        Writer(context, token) as writer,
+        connect(context, token) as endpoint,
     ):
         if used := ledger.memory.plan_used_by(plan_file.file_digest):
             raise RefusedForSafetyError(
                 f"The saved plan {path} was applied already, by the run {used}.",
                 "Make a new one with plan --out FILE.",
             )
-        warnings = tuple(settle(ledger, run, writer, context.now()))
+        warnings = tuple(settle(ledger, run, endpoint, context.now()))
         plan = _judged_again(config, plan_file, approvals, warnings)
         if not plan.refused:
             gone = {one.id for one in plan.evidence.vanished}
             ours = sorted(one.id for one in ledger.owned("user").values() if not one.deleted and one.id not in gone)
-            expect_fresh(plan_file, writer, config.ninjaone.dialect.page_size, ours)
+            expect_fresh(plan_file, Reader(endpoint, context), config.ninjaone.dialect.page_size, ours)
             ledger.memory.use_plan(plan_file.file_digest, run, at)
         found = ledger_update.found_before(plan_file.exact)
+        writer = Writer(endpoint, context)
         yield Applying(context, ledger, writer, run, plan, _saved_baseline(plan_file, plan, at), found, at)
 
 

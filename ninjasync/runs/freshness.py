@@ -7,7 +7,6 @@ requests. Cannot write.
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from itertools import islice
-from typing import Protocol
 
 from ninjasync.errors import IncompleteReadError, RefusedForSafetyError, UnreachableError
 from ninjasync.model.change import Change
@@ -16,24 +15,8 @@ from ninjasync.model.message import Argument, Message, as_message, listed, numbe
 from ninjasync.model.plan import Plan
 from ninjasync.names_alike import folded
 from ninjasync.net.pacing import TransientError
+from ninjasync.ninjaone.reader import Reader
 from ninjasync.state.saved_plan import SavedPlan, fingerprint
-
-
-class Looker(Protocol):
-    """What it takes to look again."""
-
-    def directory(self, paths: tuple[str, ...], wanted: Wanted) -> Directory:
-        """Return all users and groups, or at least those in ``wanted``."""
-
-    def user(self, id_: str, paths: tuple[str, ...]) -> User | None:
-        """Return one user by NinjaOne's id."""
-
-    def group(self, id_: str) -> Group | None:
-        """Return one group by NinjaOne's id."""
-
-    def holder(self, resource: Resource, external_id: str, name: str) -> User | Group | None:
-        """Return whoever has this externalId or this name."""
-
 
 _Look = Callable[[Change], User | Group | None]
 
@@ -42,7 +25,7 @@ _Look = Callable[[Change], User | Group | None]
 _SOME = 3
 
 
-def expect_fresh(saved_plan: SavedPlan, reader: Looker, page_size: int, ours: Iterable[str]) -> None:
+def expect_fresh(saved_plan: SavedPlan, reader: Reader, page_size: int, ours: Iterable[str]) -> None:
     """Raise RefusedForSafetyError, naming each object that has moved since the plan was made.
 
     Also where NinjaOne shows nothing that the plan changes, nor some of ``ours`` (its ids of
@@ -83,10 +66,10 @@ def expect_fresh(saved_plan: SavedPlan, reader: Looker, page_size: int, ours: It
         _expect_some(reader, list(islice(ours, _SOME)))
 
 
-def _expect_some(reader: Looker, ours: list[str]) -> None:
+def _expect_some(reader: Reader, ours: list[str]) -> None:
     for id_ in ours:
         try:
-            if reader.user(id_, ()) is not None:
+            if reader.endpoint.read_user(id_, ()) is not None:
                 return
         except UnreachableError as error:
             if isinstance(error, TransientError):
@@ -108,18 +91,18 @@ def by_name(actual: Directory) -> dict[str, User | Group]:
     return users | {f"group:{group.id}": group for group in actual.groups}
 
 
-def _by_looking_up(reader: Looker, plan: Plan) -> _Look:
+def _by_looking_up(reader: Reader, plan: Plan) -> _Look:
     def look(change: Change) -> User | Group | None:
         if change.id is None:
-            return reader.holder(change.resource, change.external_id or "", change.key)
+            return reader.endpoint.find_holder(change.resource, change.external_id or "", change.key)
         if change.resource == "user":
-            return reader.user(change.id, plan.paths)
-        return reader.group(change.id)
+            return reader.endpoint.read_user(change.id, plan.paths)
+        return reader.endpoint.read_group(change.id)
 
     return look
 
 
-def _in_lists(reader: Looker, plan: Plan) -> _Look:
+def _in_lists(reader: Reader, plan: Plan) -> _Look:
     actual = reader.directory(plan.paths, Wanted(frozenset(), frozenset(), {}, {}))
     there = by_name(actual)
     held: dict[tuple[Resource, str | None], User | Group] = {}

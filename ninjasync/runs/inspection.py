@@ -21,6 +21,7 @@ from ninjasync.model.change import Change
 from ninjasync.model.explanation import Request
 from ninjasync.names_alike import folded
 from ninjasync.ninjaone import change_requests, scim_requests
+from ninjasync.ninjaone.endpoint import connect
 from ninjasync.ninjaone.reader import Reader
 from ninjasync.planning.planner import Moment, Planning, make_plan
 from ninjasync.report.redact import make_tokens
@@ -117,7 +118,7 @@ def inspect(context: RunContext, redaction_key: bytes | None = None) -> Iterator
     config = context.config
     token, secret = secrets.both(config)
     with ExitStack() as stack:
-        reader = stack.enter_context(Reader(context, token))
+        reader = Reader(stack.enter_context(connect(context, token)), context)
         ledger = _open_ledger(config)
         if ledger is not None:
             stack.callback(ledger.close)
@@ -141,7 +142,7 @@ def _open_ledger(config: Config) -> Ledger | None:
 def _replaced(config: Config, changes: tuple[Change, ...], reader: Reader) -> dict[str, object]:
     """Read again, by id, what would be replaced as a whole: the request's body is made from it."""
     return {
-        change.id: reader.raw(change.resource, change.id)
+        change.id: reader.endpoint.get(change.resource, change.id)
         for change in changes
         if change.id is not None and scim_requests.replaces(change.resource, config.ninjaone.dialect)
     }

@@ -21,6 +21,7 @@ from ninjasync.errors import LedgerNotWritableError
 from ninjasync.model.message import Message, as_message, join, person, text, word
 from ninjasync.model.plan import Approvals, Plan
 from ninjasync.model.tenant import Tenant
+from ninjasync.ninjaone.endpoint import connect
 from ninjasync.ninjaone.reader import Reader
 from ninjasync.planning.mapping import compile_mapping
 from ninjasync.planning.planner import Moment, Planning, fields_read, make_plan
@@ -45,7 +46,7 @@ def plan_run(context: RunContext, approvals: Approvals, only: tuple[str, ...]) -
     tenant = tenant_of(config)
     token, secret = secrets.both(config)
     with ExitStack() as stack:
-        reader = stack.enter_context(Reader(context, token))
+        reader = Reader(stack.enter_context(connect(context, token)), context)
         ledger, warnings = _ledger_for_a_plan(config, tenant, at)
         if ledger is not None:
             stack.callback(ledger.close)
@@ -90,7 +91,7 @@ def begin_reading(context: RunContext, reader: Reader, ledger: Ledger | None, mo
         before = ledger.memory.baseline() if ledger is not None else None
         paths = compile_mapping(config.attributes, config.safety).paths
         hidden = ledger is not None and ledger.memory.members_hidden
-        reader.begin(paths, before.in_scope if before else 0, first=before is None, members_hidden=hidden)
+        reader.begin(paths, first=before is None, members_hidden=hidden)
         under_way = _under_way(ledger, tenant_of(config)) if ledger is not None else []
         return moment_of(ledger, moment.now, moment.approvals, moment.only, (*moment.warnings, *under_way))
 

@@ -9,7 +9,8 @@ from ninjasync.model.directory import Group, User
 from ninjasync.model.history import Operation
 from ninjasync.model.message import NOTHING, Message, number, person, word
 from ninjasync.names_alike import alike
-from ninjasync.ninjaone.reader import Reader, is_down
+from ninjasync.ninjaone.endpoint import Endpoint
+from ninjasync.ninjaone.unreadable import is_down
 from ninjasync.runs.journal import LASTING
 from ninjasync.state.ledger import Ledger
 from ninjasync.state.run_log import Conclusion, OwnershipChange
@@ -17,7 +18,7 @@ from ninjasync.state.run_log import Conclusion, OwnershipChange
 log = logging.getLogger(__name__)
 
 
-def settle(ledger: Ledger, run: str, reader: Reader, at: datetime) -> list[Message]:
+def settle(ledger: Ledger, run: str, endpoint: Endpoint, at: datetime) -> list[Message]:
     """Look at the server for each write of which nobody knows whether it was made; say so in a line.
 
     ``run`` is the present one. Returns that line, or nothing where there is nothing to settle.
@@ -27,7 +28,7 @@ def settle(ledger: Ledger, run: str, reader: Reader, at: datetime) -> list[Messa
     made = unseen = 0
     for operation in operations:
         try:
-            made += _settle_one(ledger, reader, operation)
+            made += _settle_one(ledger, endpoint, operation)
         except UnreachableError as error:
             if is_down(error):
                 raise
@@ -53,20 +54,20 @@ def settle(ledger: Ledger, run: str, reader: Reader, at: datetime) -> list[Messa
     return [line]
 
 
-def _settle_one(ledger: Ledger, reader: Reader, operation: Operation) -> bool:
+def _settle_one(ledger: Ledger, endpoint: Endpoint, operation: Operation) -> bool:
     """Find out whether a write was made, and record what is ours by it."""
     owned: OwnershipChange | None = None
     refused = LASTING in operation.error and operation.action != "delete"  # an answer, though no good one
     if operation.action == "create":
-        found = _created(reader, operation)
+        found = _created(endpoint, operation)
         made = found is not None
         if found is not None:
             owned = _recovered_owner(operation, found.id or "")
     elif operation.resource == "group":
-        group = reader.group(operation.id or "")
+        group = endpoint.read_group(operation.id or "")
         made = (group is None) == (operation.action == "delete") and not refused
     else:
-        user = reader.user(operation.id or "", ())
+        user = endpoint.read_user(operation.id or "", ())
         match operation.action:
             case "delete":
                 made = user is None
@@ -93,17 +94,17 @@ def _settle_one(ledger: Ledger, reader: Reader, operation: Operation) -> bool:
     return made
 
 
-def _created(reader: Reader, operation: Operation) -> User | Group | None:
+def _created(endpoint: Endpoint, operation: Operation) -> User | Group | None:
     """Return the resource of a create whose answer nobody saw: same externalId, or same name and made since."""
     duo_id = operation.external_id or ""
     found: User | Group | None
     if operation.resource == "user":
-        found = reader.find_user(duo_id, operation.key)
+        found = endpoint.find_own_user(duo_id, operation.key)
     else:
-        found = reader.find_group(duo_id, operation.key)
+        found = endpoint.find_own_group(duo_id, operation.key)
     if found is None or found.external_id == duo_id:
         return found
-    return found if reader.made_since(operation.resource, found.id or "", operation.intended_at) else None
+    return found if endpoint.was_created_since(operation.resource, found.id or "", operation.intended_at) else None
 
 
 def _recovered_owner(operation: Operation, id_: str, *, deactivated: bool = False) -> OwnershipChange | None:

@@ -124,6 +124,6 @@ def test_the_places_where_names_are_compared_know_the_one_rule() -> None:
             "planning/scope",
             "planning/planner",
         ),
-        *("runs/freshness", "ninjaone/reader", "explain/search", "duo/records"),
+        *("runs/freshness", "ninjaone/endpoint", "explain/search", "duo/records"),
     ):
         assert "names_alike" in (root / f"{module}.py").read_text("utf-8"), module

@@ -6,6 +6,7 @@ import json
 import re
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -17,9 +18,11 @@ import requests
 import responses
 from pydantic import SecretStr
 
+from ninjasync.config.context import RunContext
 from ninjasync.config.schema import Config
 from ninjasync.errors import CredentialsError, IncompleteReadError, UnreachableError
 from ninjasync.model.directory import Group, User, Wanted
+from ninjasync.ninjaone.endpoint import connect
 from ninjasync.ninjaone.reader import Reader
 from tests.support.contexts import context_of
 
@@ -38,10 +41,16 @@ def server() -> Iterator[responses.RequestsMock]:
         yield mock
 
 
+@contextmanager
+def reading(context: RunContext) -> Iterator[Reader]:
+    with connect(context, SecretStr("scim-token")) as endpoint:
+        yield Reader(endpoint, context)
+
+
 @pytest.fixture
 def reader(make_config: MakeConfig, clock: Clock) -> Iterator[Reader]:
     config = make_config(ninjaone={"dialect": {"page_size": 2}}, run={"retries": 3})
-    with Reader(context_of(config, stop=clock), SecretStr("scim-token")) as made:
+    with reading(context_of(config, stop=clock)) as made:
         yield made
 
 
@@ -101,7 +110,7 @@ def test_what_was_begun_is_asked_for_once_and_a_single_worker_asks_for_one_thing
     server.get(USERS, json=listed(user("a")))
     server.get(GROUPS, json=listed(group("g", members=[{"value": "a"}])))
     config = make_config(run={"parallelism": 1})
-    with Reader(context_of(config, stop=clock), SecretStr("scim-token")) as reader:
+    with reading(context_of(config, stop=clock)) as reader:
         reader.begin(())
         found = reader.directory((), NOBODY)
     assert ([one.id for one in found.users], [one.id for one in found.groups]) == (["a"], ["g"])
@@ -125,27 +134,6 @@ def test_several_workers_ask_for_the_first_users_and_the_first_groups_at_once(re
         found = reader.directory((), NOBODY)
         assert len(server.calls) == 2
     assert ([one.id for one in found.users], [one.id for one in found.groups]) == (["a"], ["g"])
-
-
-def test_who_is_known_to_be_there_is_asked_for_before_the_first_page_has_come(reader: Reader) -> None:
-    rows = [user(f"u{number}") for number in range(7)]
-    together = threading.Barrier(3)  # the first page and the next two that are sure to be full
-    starts: list[str] = []
-
-    def page(request: Any) -> tuple[int, dict[str, str], str]:
-        start = int(request.params["startIndex"]) - 1
-        starts.append(request.params["startIndex"])
-        if start < 6:
-            together.wait(timeout=30)
-        return 200, {}, json.dumps(listed(*rows[start : start + 2], total=7))
-
-    with responses.RequestsMock() as server:
-        server.add_callback("GET", USERS, page)
-        server.get(GROUPS, json=NO_GROUPS)
-        reader.begin((), about=7)
-        found = reader.directory((), NOBODY)
-    assert [one.id for one in found.users] == [row["id"] for row in rows]
-    assert sorted(starts) == ["1", "3", "5", "7"]
 
 
 @pytest.mark.parametrize("refused", [USERS, GROUPS])
@@ -221,7 +209,7 @@ def test_the_same_page_with_an_unreadable_record_again_and_again_is_no_loop(
         seen += 1
         return (200, {}, json.dumps(listed(user("a"), {"id": "b"}, total=None))) if seen < 20 else (400, {}, "{}")
 
-    with responses.RequestsMock() as mock, Reader(context_of(make_config(), stop=clock), SecretStr("t")) as reader:
+    with responses.RequestsMock() as mock, reading(context_of(make_config(), stop=clock)) as reader:
         mock.add_callback("GET", USERS, callback=same)
         with pytest.raises(IncompleteReadError):
             reader.directory((), NOBODY)
@@ -361,7 +349,7 @@ def test_neither_netrc_nor_a_redirect_gets_at_the_token(
     monkeypatch.setenv("HOME", str(tmp_path))
     server.get(USERS, json=NO_GROUPS)
     server.get(GROUPS, json=NO_GROUPS)
-    with Reader(context_of(make_config()), SecretStr("scim-token")) as reader:
+    with reading(context_of(make_config())) as reader:
         reader.directory((), NOBODY)
     assert server.calls[0].request.headers["Authorization"] == "Bearer scim-token"
 
@@ -385,13 +373,13 @@ def test_the_authorities_are_the_configured_ones_else_the_environments(
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    with Reader(context_of(make_config(ninjaone=ninjaone)), SecretStr("t")) as reader:
-        assert reader._transport._verify == verify
+    with reading(context_of(make_config(ninjaone=ninjaone))) as reader:
+        assert reader.endpoint.transport._verify == verify
 
 
 def test_a_proxy_is_used_where_one_is_configured(make_config: MakeConfig) -> None:
-    with Reader(context_of(make_config(ninjaone={"proxy": "http://p.example"})), SecretStr("t")) as reader:
-        assert reader._transport._proxies == {"http": "http://p.example", "https": "http://p.example"}
+    with reading(context_of(make_config(ninjaone={"proxy": "http://p.example"}))) as reader:
+        assert reader.endpoint.transport._proxies == {"http": "http://p.example", "https": "http://p.example"}
 
 
 # --- looking up ------------------------------------------------------------------------------
@@ -422,7 +410,7 @@ def test_a_user_is_looked_up_by_externalid_then_by_name_and_a_filter_may_be_igno
     server.get(USERS, json=listed(*by_external_id))
     if by_name is not None:
         server.get(USERS, json=listed(*by_name))
-    account = reader.find_user("DU1", "jane@example.com")
+    account = reader.endpoint.find_own_user("DU1", "jane@example.com")
     assert (account.id if account else None) == found
 
 
@@ -445,14 +433,14 @@ def test_a_group_is_looked_up_by_externalid_then_by_name(
     server.get(GROUPS, json=listed(*by_external_id))
     if by_name is not None:
         server.get(GROUPS, json=listed(*by_name))
-    made = reader.find_group("DG1", "Staff")
+    made = reader.endpoint.find_own_group("DG1", "Staff")
     assert (made.id if made else None) == found
 
 
 def test_a_hostile_name_stays_within_its_filter(reader: Reader, server: responses.RequestsMock) -> None:
     server.get(USERS, json=listed())
     server.get(USERS, json=listed())
-    reader.find_user("DU1", 'x" or id pr or "@example.com')
+    reader.endpoint.find_own_user("DU1", 'x" or id pr or "@example.com')
     params = server.calls[1].request.params  # type: ignore[attr-defined]  # responses adds it
     assert params == {"filter": r'userName eq "x\" or id pr or \"@example.com"'}
 
@@ -463,7 +451,7 @@ def test_a_filter_that_is_not_supported_finds_nobody(
 ) -> None:
     server.get(USERS, status=status, json={})
     server.get(USERS, json=listed(user("a", userName="jane@example.com")))
-    account = reader.find_user("DU1", "jane@example.com")
+    account = reader.endpoint.find_own_user("DU1", "jane@example.com")
     assert account is not None
     assert account.id == "a"
 
@@ -474,7 +462,7 @@ def test_a_look_up_that_gives_no_answer_is_not_taken_for_nobody(
 ) -> None:
     server.get(USERS, status=status, json=body)
     with pytest.raises((UnreachableError, CredentialsError), match=f"look-up .*HTTP {status}"):
-        reader.find_user("DU1", "jane@example.com")
+        reader.endpoint.find_own_user("DU1", "jane@example.com")
 
 
 # --- one by one ------------------------------------------------------------------------------
@@ -488,7 +476,7 @@ def test_an_account_is_read_by_its_id(
     reader: Reader, server: responses.RequestsMock, status: int, body: Any, found: str | None
 ) -> None:
     server.get(f"{USERS}/a%2Fb", status=status, json=body)
-    account = reader.user("a/b", ())
+    account = reader.endpoint.read_user("a/b", ())
     assert (account.id if account else None) == found
 
 
@@ -498,7 +486,7 @@ def test_a_group_that_gives_no_readable_answer_is_not_taken_for_gone(
 ) -> None:
     server.get(f"{GROUPS}/g", status=status, json=body)
     with pytest.raises((UnreachableError, CredentialsError)):
-        reader.group("g")
+        reader.endpoint.read_group("g")
 
 
 NOW = datetime(2027, 1, 1, 12, 0, 0, tzinfo=UTC)
@@ -525,7 +513,7 @@ def test_a_resource_was_made_since_only_where_ninjaone_says_so(
 
 def _made_since(reader: Reader, when: datetime) -> bool:
     """Ask with the server's clock taken to be right: without a Date header the skew is next to nothing."""
-    return reader.made_since("user", "a", when)
+    return reader.endpoint.was_created_since("user", "a", when)
 
 
 def test_a_clock_that_is_an_hour_ahead_is_reckoned_with(reader: Reader, server: responses.RequestsMock) -> None:
@@ -551,7 +539,7 @@ def test_whoever_holds_a_name_is_found_whosever_he_is(
     server.get(url, json=listed(*first))
     if second is not None:
         server.get(url, json=listed(*second))
-    holder = reader.holder(resource, "DU1", "jane@x.yz")
+    holder = reader.endpoint.find_holder(resource, "DU1", "jane@x.yz")
     assert (holder.id if holder else None) == found
 
 
@@ -565,12 +553,13 @@ def lookups(make_config: MakeConfig, clock: Clock) -> Iterator[Callable[[str], R
 
     def make(discovery: str) -> Reader:
         config = make_config(ninjaone={"dialect": {"discovery": discovery}}, run={"parallelism": 1, "retries": 0})
-        made.append(Reader(context_of(config, stop=clock), SecretStr("t")))
+        context = context_of(config, stop=clock)
+        made.append(Reader(connect(context, SecretStr("t")), context))
         return made[-1]
 
     yield make
     for reader in made:
-        reader.__exit__(None, None, None)
+        reader.endpoint.close()
 
 
 def test_every_account_of_the_ledger_is_looked_up_by_id_and_every_wanted_name_by_filter(

@@ -156,7 +156,7 @@ def test_a_put_has_everything_that_was_read_changed_and_what_is_not_shown() -> N
     }
     diff = (Delta("userName", "old@example.com", "new@example.com"), Delta("title", "Boss", None))
     whole = (("userName", "new@example.com"), ("name.givenName", "Jane"), (USER_TYPE, "technician"))
-    assert scim_requests.replaced(row, diff, whole, Dialect(technician_value="Technician")) == {
+    assert scim_requests.put_resource(row, diff, whole, Dialect(technician_value="Technician")) == {
         "schemas": [CORE_USER, NINJAONE],
         "id": "1",
         "USERNAME": "new@example.com",
@@ -167,7 +167,7 @@ def test_a_put_has_everything_that_was_read_changed_and_what_is_not_shown() -> N
 
 
 def test_a_put_survives_what_is_no_object_where_one_should_be() -> None:
-    body = scim_requests.replaced({"name": None, NINJAONE: [], "schemas": "x"}, JANE, (), DIALECT)
+    body = scim_requests.put_resource({"name": None, NINJAONE: [], "schemas": "x"}, JANE, (), DIALECT)
     assert body["name"] == {"givenName": "Jane", "familyName": "Doe"}
     assert body[NINJAONE] == {"userType": "technician", "organizationId": "All"}
     assert body["schemas"] == "x"
@@ -175,7 +175,7 @@ def test_a_put_survives_what_is_no_object_where_one_should_be() -> None:
 
 def test_a_put_of_a_group_keeps_the_members_that_are_there() -> None:
     row = {"id": "g", "displayName": "Staff", "Members": [{"value": "1", "display": "x"}, {"value": "2"}], "meta": {}}
-    assert scim_requests.with_members(row, ["3"], ["1"]) == {
+    assert scim_requests.put_members(row, ["3"], ["1"]) == {
         "id": "g",
         "displayName": "Staff",
         "members": [{"value": "2"}, {"value": "3"}],
@@ -185,7 +185,7 @@ def test_a_put_of_a_group_keeps_the_members_that_are_there() -> None:
 @pytest.mark.parametrize("members", [None, "1"])
 def test_a_group_that_does_not_show_its_members_cannot_be_put_as_they_would_be_lost(members: Any) -> None:
     with pytest.raises(UnreadableResourceError, match="does not show its members"):
-        scim_requests.with_members({"id": "g", "displayName": "Staff", "members": members}, ["3"], [])
+        scim_requests.put_members({"id": "g", "displayName": "Staff", "members": members}, ["3"], [])
 
 
 @pytest.mark.parametrize("meta", [None, {}, {"created": None}, {"created": "yesterday"}, {"created": 7}, "x"])

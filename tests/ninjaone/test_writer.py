@@ -19,6 +19,7 @@ from ninjasync.model.attributes import NINJAONE, ORGANIZATION_ID, USER_TYPE
 from ninjasync.model.change import Change, Delta
 from ninjasync.model.directory import Membership, Observation
 from ninjasync.model.ownership import Ownership
+from ninjasync.ninjaone.endpoint import connect
 from ninjasync.ninjaone.writer import Writer
 from tests.support.contexts import context_of
 
@@ -38,7 +39,8 @@ STOP = (Delta("active", True, False),)
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses between two looks, which take no time here."""
     taken: list[float] = []
-    monkeypatch.setattr("ninjasync.ninjaone.writer.time", SimpleNamespace(sleep=taken.append))
+    for module in ("memberships", "observation"):
+        monkeypatch.setattr(f"ninjasync.ninjaone.{module}.time", SimpleNamespace(sleep=taken.append))
     return taken
 
 
@@ -55,12 +57,13 @@ def make_writer(make_config: MakeConfig, clock: Clock) -> Iterator[Callable[...,
 
     def make(**dialect: Any) -> Writer:
         config = make_config(ninjaone={"dialect": {"members_per_call": 2} | dialect}, run={"retries": 3})
-        made.append(Writer(context_of(config, stop=clock), SecretStr("scim-token")))
+        context = context_of(config, stop=clock)
+        made.append(Writer(connect(context, SecretStr("scim-token")), context))
         return made[-1]
 
     yield make
     for writer in made:
-        writer.__exit__(None, None, None)
+        writer.endpoint.close()
 
 
 @pytest.fixture
@@ -130,7 +133,7 @@ def test_a_409_before_any_answer_was_lost_is_somebody_elses_account(
     with pytest.raises(RefusedRequestError, match=r"POST \(HTTP 409 uniqueness\): taken") as caught:
         writer.create_user(JANE)
     assert caught.value.status == 409
-    assert "the next plan says who" in caught.value.hint
+    assert "the next plan says which" in caught.value.hint
 
 
 def test_a_409_after_a_lost_answer_is_our_own_account_if_it_carries_our_externalid(
