@@ -12,7 +12,6 @@ from pydantic import SecretStr
 
 from ninjasync.config.schema import Config
 from ninjasync.model.attributes import FAMILY_NAME, GIVEN_NAME, ORGANIZATION_ID, USER_NAME, USER_TYPE
-from ninjasync.model.attributes import NINJAONE as EXTENSION
 from ninjasync.model.change import Change, Delta, Member
 from ninjasync.model.exchange import Exchange
 from ninjasync.ninjaone.change_requests import requests
