@@ -37,14 +37,13 @@ ROOMS: dict[str, set[str]] = {
 GROUND = {"errors", "names_alike"}
 TOOLS = {"log", "threads", "files"}
 # Parts of a room that another one may know, although the room as a whole is none of its business.
-PARTS = {("planning", "ninjasync.duo.records"), ("planning", "ninjasync.log")}  # the log goes, once runs reads
+PARTS = {("planning", "ninjasync.duo.records")}
 # A field of that name, not the clock: the moment that a run goes by.
 OWN_FIELDS = {"now"}
 # Of libraries that can do more, the parts that compute, or read what is shipped with the package.
 HARMLESS = {
     "ninjasync.model.tenant": {"urllib.parse"},
     "ninjasync.report.html": {"importlib.resources"},
-    "ninjasync.planning.planner": {"logging"},  # goes, once runs reads
 }
 PURE_ROOMS = ("model", "planning", "report")
 PURE = tuple(name for name in MODULES if name.split(".")[1:2] and name.split(".")[1] in PURE_ROOMS)

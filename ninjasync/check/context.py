@@ -35,7 +35,7 @@ from ninjasync.ninjaone.http import Answer, ScimTransport
 from ninjasync.ninjaone.scim_responses import Page, read_page
 from ninjasync.planning.email_address import find_fault
 from ninjasync.planning.mapping import AttributeMapping, compile_mapping, has_value
-from ninjasync.planning.planner import read_source
+from ninjasync.planning.source import read_source
 from ninjasync.runs import tenancy
 from ninjasync.state import sqlite
 from ninjasync.state.ledger import Ledger

@@ -11,8 +11,8 @@ from ninjasync.config.expression import alternatives_of, fields_of
 from ninjasync.model import attributes as paths
 from ninjasync.model.finding import Finding, green, red, yellow
 from ninjasync.model.source import Standing
+from ninjasync.planning.baseline import lost_groups
 from ninjasync.planning.causes import name_remedies, written
-from ninjasync.planning.planner import lost_groups
 
 _CUSTOM = "custom_attributes"
 # Without a value of these no user is provisioned, by default.

@@ -25,7 +25,7 @@ from ninjasync import __version__
 from ninjasync.config.context import RunContext
 from ninjasync.config.schema import Config
 from ninjasync.errors import CredentialsError, IncompleteReadError, UnreachableError
-from ninjasync.log import requested
+from ninjasync.log import requested, timed
 from ninjasync.model.directory import Resource
 from ninjasync.model.events import Read
 from ninjasync.model.exchange import Exchange
@@ -213,6 +213,7 @@ class DuoReader:
         """Close the connections."""
         self._transport.close()
 
+    @timed(log, "read Duo groups")
     def groups(self) -> dict[str, str]:
         """Return every group's name by its Duo id, but for those that are ``nameless``."""
 
@@ -231,6 +232,7 @@ class DuoReader:
         self.nameless = tuple(sorted(id_ for id_, name in found.items() if not name.strip()))
         return {id_: name for id_, name in found.items() if name.strip()}
 
+    @timed(log, "read Duo users")
     def users(self, convert: Callable[[Any], T]) -> list[T]:
         """Return ``convert`` of every user's record, in Duo's order; the raw records are dropped page by page."""
         return self._read_all(_USERS, _USERS_A_PAGE, "users", "user_id", convert)

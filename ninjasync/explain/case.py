@@ -18,7 +18,7 @@ from ninjasync.model.ownership import Owned
 from ninjasync.model.plan import GuardResult
 from ninjasync.model.source import SourceUser, Standing
 from ninjasync.names_alike import folded
-from ninjasync.planning.leavers import Turn
+from ninjasync.planning.leavers import DueDeletion
 from ninjasync.planning.planner import Planning
 from ninjasync.planning.scope import Verdict, judge, resolve
 from ninjasync.planning.users import protection
@@ -52,7 +52,7 @@ class Case:
     memberships: tuple[Change, ...]
     protected: str | None
     verdict: Verdict | None
-    turn: Turn | None
+    turn: DueDeletion | None
     deferred: bool
     conclusion: Conclusion
 
@@ -115,8 +115,8 @@ def open_case(config: Config, inspection: Inspection, subject: Subject) -> Case:
     protected = _protected_name(config, planning, subject, user, account)
     problems = tuple(one for one in plan.problems if one.resource == "user" and one.external_id == duo_id)
     narrowed = (_narrowed(one, duo_id) for one in plan.changes if one.resource == "group")
-    ladder = difference.ladder
-    turn = next((one for one in (*ladder.waiting, *ladder.deferred) if one.account.external_id == duo_id), None)
+    schedule = difference.schedule
+    turn = next((one for one in (*schedule.waiting, *schedule.deferred) if one.account.external_id == duo_id), None)
     memberships = tuple(one for one in narrowed if one is not None)
     return Case(
         config=config,
@@ -135,7 +135,7 @@ def open_case(config: Config, inspection: Inspection, subject: Subject) -> Case:
         protected=protected,
         verdict=_verdict(config, inspection, user),
         turn=turn,
-        deferred=turn in ladder.deferred,
+        deferred=turn in schedule.deferred,
         conclusion=_conclude(config, planning, user, account, (change, problems, protected), duo_id),
     )
 

@@ -39,7 +39,7 @@ class GuardResult:
 
 @dataclass(frozen=True, slots=True)
 class Leaver:
-    """A leaver's inactive account that the ladder deletes on the day ``due``, or later where it is deferred."""
+    """A leaver's inactive account that is deleted on the day ``due``, or later where it is deferred."""
 
     key: str
     external_id: str

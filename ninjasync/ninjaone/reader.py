@@ -4,6 +4,7 @@ Has an Endpoint, and uses no verb of it but GET. Knows what lists may lack; how 
 is in ``listing``, how single accounts are in ``look_ups``.
 """
 
+import logging
 from collections.abc import Iterable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -12,6 +13,7 @@ from typing import Literal
 
 from ninjasync.config.context import RunContext
 from ninjasync.errors import IncompleteReadError, UnreachableError
+from ninjasync.log import timed
 from ninjasync.model.directory import Directory, Group, Problem, Resource, Wanted
 from ninjasync.model.message import Message, as_message, number, person, text
 from ninjasync.names_alike import folded
@@ -20,6 +22,8 @@ from ninjasync.ninjaone.endpoint import PATHS, Endpoint, name_of
 from ninjasync.ninjaone.listing import Gap, ListProof, NoListError, PagePrefetch, prefetch_pages, read_list
 from ninjasync.ninjaone.look_ups import LookUps
 from ninjasync.threads import in_background, result_of
+
+log = logging.getLogger(__name__)
 
 _INSTEAD = 'Run again; if it stays so, set [ninjaone.dialect] discovery = "lookup".'
 
@@ -77,6 +81,7 @@ class Reader:
 
         self._begun = _Begun(in_background(work), users, groups)
 
+    @timed(log, "read NinjaOne")
     def directory(self, paths: tuple[str, ...], wanted: Wanted) -> Directory:
         """Read users and groups as the dialect says: by lists, one by one, or as proves right.
 

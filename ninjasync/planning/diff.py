@@ -14,7 +14,7 @@ from ninjasync.model.ownership import Ownership
 from ninjasync.model.plan import Counts
 from ninjasync.model.source import Source
 from ninjasync.planning.groups import GroupDiff
-from ninjasync.planning.leavers import Ladder
+from ninjasync.planning.leavers import DeletionSchedule
 from ninjasync.planning.policy import Policy
 from ninjasync.planning.users import UserDiff
 
@@ -41,7 +41,7 @@ class Difference:
     active: int
     memberships: int
     leavers: frozenset[str]
-    ladder: Ladder
+    schedule: DeletionSchedule
     protected: Mapping[str, str]
 
 
@@ -67,7 +67,7 @@ def diff(source: Source, actual: Directory, policy: Policy, owned: Ownership) ->
         active=people.active,
         memberships=groups.memberships,
         leavers=frozenset(people.leavers),
-        ladder=people.ladder,
+        schedule=people.schedule,
         protected=people.protected,
     )
 

@@ -22,6 +22,30 @@ class _Case:
     approvals: Approvals
 
 
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The verdicts on some changes: whether nothing may be written, else what may, and what is withheld (names)."""
+
+    verdicts: tuple[GuardResult, ...]
+    refused: bool
+    writes: tuple[Change, ...]
+    withheld: frozenset[str]
+
+
+def judge_changes(
+    changes: tuple[Change, ...], evidence: Evidence, safety: schema.Safety, approvals: Approvals
+) -> Judgement:
+    """Judge ``changes`` by the figures of the whole world; a plan, and a saved one again, is judged here alone."""
+    verdicts = judge(evidence, safety, approvals)
+    writes, withheld = permitted(changes, evidence, verdicts, safety)
+    return Judgement(
+        verdicts=(*verdicts, unreadable(evidence, len(withheld))),
+        refused=safety.on_refusal == "stop" and any(verdict.tripped for verdict in verdicts),
+        writes=writes,
+        withheld=withheld,
+    )
+
+
 def judge(evidence: Evidence, safety: schema.Safety, approvals: Approvals) -> tuple[GuardResult, ...]:
     """Return every guard's verdict, in the order of the table."""
     case = _Case(evidence, safety, approvals)

@@ -1,6 +1,6 @@
-"""The leaver ladder: deactivated, kept for a while, then deleted; whose turn it is when.
+"""When leavers' accounts are deleted: deactivated first, kept for a while, then deleted, the oldest first.
 
-Pure. Knows dates and the limit of removals; which accounts are leavers' is ``diff``'s affair.
+Pure. Knows dates and the limit of removals; must not know which accounts are leavers'.
 """
 
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 
 @dataclass(frozen=True, slots=True)
-class Inactive:
+class InactiveAccount:
     """A leaver's inactive account. ``since`` is when ninjasync deactivated it, None if that is not known."""
 
     external_id: str
@@ -18,43 +18,45 @@ class Inactive:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class DueDeletion:
     """An inactive account and the day when it is deleted."""
 
-    account: Inactive
+    account: InactiveAccount
     due: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Ladder:
+class DeletionSchedule:
     """``due`` are deleted now, ``deferred`` are due but beyond the limit, ``waiting`` are not yet due.
 
-    ``unclocked`` have no known start; their time starts at the next apply.
+    ``undated`` have no known start; their time starts at the next apply.
     """
 
-    due: tuple[Turn, ...] = ()
-    deferred: tuple[Turn, ...] = ()
-    waiting: tuple[Turn, ...] = ()
-    unclocked: tuple[Inactive, ...] = ()
+    due: tuple[DueDeletion, ...] = ()
+    deferred: tuple[DueDeletion, ...] = ()
+    waiting: tuple[DueDeletion, ...] = ()
+    undated: tuple[InactiveAccount, ...] = ()
 
 
-def climb(accounts: Iterable[Inactive], days: int, now: datetime, room: int) -> Ladder:
-    """Sort inactive accounts by whose turn it is; at most ``room`` are deleted now, the oldest first.
+def schedule_deletions(
+    accounts: Iterable[InactiveAccount], days: int, now: datetime, allowance: int
+) -> DeletionSchedule:
+    """Sort inactive accounts by the day of their deletion; at most ``allowance`` are deleted now, the oldest first.
 
     ``days`` of -1 means never.
     """
     every = sorted(accounts, key=lambda account: (account.key.casefold(), account.external_id))
-    unclocked = tuple(account for account in every if account.since is None)
+    undated = tuple(account for account in every if account.since is None)
     if days < 0:
-        return Ladder(unclocked=unclocked)
+        return DeletionSchedule(undated=undated)
     turns = sorted(
-        (Turn(account, account.since + timedelta(days=days)) for account in every if account.since is not None),
+        (DueDeletion(account, account.since + timedelta(days=days)) for account in every if account.since is not None),
         key=lambda turn: turn.due,
     )
-    ripe = [turn for turn in turns if turn.due <= now]
-    return Ladder(
-        due=tuple(ripe[: max(room, 0)]),
-        deferred=tuple(ripe[max(room, 0) :]),
+    overdue = [turn for turn in turns if turn.due <= now]
+    return DeletionSchedule(
+        due=tuple(overdue[: max(allowance, 0)]),
+        deferred=tuple(overdue[max(allowance, 0) :]),
         waiting=tuple(turn for turn in turns if turn.due > now),
-        unclocked=unclocked,
+        undated=undated,
     )

@@ -45,7 +45,7 @@ class AttributeMapping:
     # For each of ``paths``: expression, rule, and the valid form of each text that came before. There
     # are far fewer first names than people, so a rule is mostly a look-up (0.1 µs instead of 0.6 µs).
     steps: tuple[tuple[Expression, "_Rule", dict[Any, str | None]], ...]
-    # Whether a user may lack what he lacks: user type, and for each of ``paths`` whether there is no value.
+    # Whether a user may lack these values: user type, and for each of ``paths`` whether there is no value.
     may_lack: dict[tuple[str | None, tuple[bool, ...]], bool]
     # Where in ``paths`` the user type is, if it is mapped.
     type_at: int | None
@@ -83,7 +83,7 @@ def compile_mapping(
 
 
 def map_user(mapping: AttributeMapping, row: Mapping[str, Any]) -> tuple[User | None, tuple[Problem, ...]]:
-    """Return the desired user for a Duo record, or None with every problem that holds him.
+    """Return the desired user for a Duo record, or None with every problem that holds the user.
 
     ``row`` is a Duo user with empty strings already turned into null, unless
     ``mapping.bare``.

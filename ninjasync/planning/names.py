@@ -37,8 +37,8 @@ def settle_names(
     ``own`` gives each Duo id its resource, ``names`` each resource its folded name. A name
     is free if nobody holds it or its holder wishes for another and gets it. A resource
     that nobody owns is adopted by one who has none. All who wish for one name are
-    duplicates; who wishes for a name that stays held finds it taken, and stays where he
-    is, which may take the name from the next one.
+    duplicates; a request for a name whose holder keeps it fails; the requester keeps the old name, which may block
+    another request.
     """
     if len(set(wishes.values())) == len(wishes) and all(names.get(own.get(one, "")) == wishes[one] for one in wishes):
         return Settled({}, {}, {})  # as on most days, and half the work of a diff is spared

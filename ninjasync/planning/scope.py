@@ -23,10 +23,10 @@ _LOCKED_OUT = Message("locked out in Duo for now")
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Where a Duo user stands and why; ``code`` is a problem code where he is held.
+    """Where a Duo user stands and why; ``code`` is a problem code where the user is held.
 
     ``key`` is the key of [scope] that decided it, empty where none did, and ``entry`` its
-    entry that he came under: a pattern, or the id of a group.
+    entry that the user came under: a pattern, or the id of a group.
     """
 
     standing: Standing

@@ -20,7 +20,7 @@ from ninjasync.model.problems import Code
 from ninjasync.model.source import Source, SourceUser, Standing, is_duo_id
 from ninjasync.model.values import same_value
 from ninjasync.names_alike import folded, matcher
-from ninjasync.planning.leavers import Inactive, Ladder, climb
+from ninjasync.planning.leavers import DeletionSchedule, InactiveAccount, schedule_deletions
 from ninjasync.planning.matching import match
 from ninjasync.planning.names import order_renames, settle_names
 from ninjasync.planning.policy import Policy
@@ -47,7 +47,7 @@ class UserDiff:
 
     ``account`` are our accounts, ``wanted`` the desired users who can have what they
     want, ``adopted`` the accounts that are taken over for them, ``leavers`` the owners of
-    accounts who are gone, ``protected`` who is left alone for his name.
+    accounts that are no longer wanted, ``protected`` the names for which a user is left alone.
     """
 
     def __init__(self, source: Source, actual: Directory, policy: Policy, owned: Ownership) -> None:
@@ -81,7 +81,7 @@ class UserDiff:
             for duo_id in self.account
             if ((found := people.get(duo_id)) is None or found.standing is out) and duo_id not in self.protected
         }
-        self.ladder = Ladder()
+        self.schedule = DeletionSchedule()
         self._kept: Counter[tuple[str, bool]] = Counter()
         self._kept_for_want: Counter[str] = Counter()
         self._warn()
@@ -114,7 +114,7 @@ class UserDiff:
         return found
 
     def protects_an_account_of(self, duo_id: str) -> bool:
-        """Whether this user is left alone for his name, and an account of that name is there."""
+        """Whether this user is left alone for a protected name, and an account of that name is there."""
         shown = folded(self.protected.get(duo_id, ""))
         return bool(shown) and any(folded(account.user_name) == shown for account in self.actual.users)
 
@@ -171,10 +171,10 @@ class UserDiff:
         return user.desired.user_name if user.desired and protects(user.desired.user_name) else None
 
     def _settle(self) -> dict[str, User]:
-        """Decide who gets the userName that he wants; hold those who cannot have it."""
+        """Decide which users get the userName that they want; hold those that cannot have it."""
         if self._all_have_their_names():
             return {}
-        # Whom Duo has deleted owns nothing any more: his account goes to whoever has his address now.
+        # A user that Duo has deleted owns nothing any more: the account goes to the user with that address now.
         own = {duo_id: account.id or "" for duo_id, account in self.account.items() if duo_id not in self._gone}
         settled = settle_names(
             {duo_id: folded(desired.user_name) for duo_id, desired in self.wanted.items()},
@@ -202,7 +202,7 @@ class UserDiff:
         return {duo_id: self._by_id[account_id] for duo_id, account_id in settled.adopted.items()}
 
     def _all_have_their_names(self) -> bool:
-        """Whether nobody wants a name but the one that he has, and no two the same: so it is on most days."""
+        """Whether every user already has the name that they want, and no two want the same: so it is on most days."""
         for duo_id in self._strays:
             account = self.account.get(duo_id)
             if account is None or folded(account.user_name) != folded(self.wanted[duo_id].user_name):
@@ -401,18 +401,18 @@ class UserDiff:
         then = Message("deleted {} days later, unless the user returns", number(days)) if days > 0 else _KEPT_INACTIVE
         stopped = [self._deactivate(duo_id, then) for duo_id in self.leavers if self.account[duo_id].active]
         inactive = [
-            Inactive(duo_id, account.user_name, entry.deactivated_at if entry else None)
+            InactiveAccount(duo_id, account.user_name, entry.deactivated_at if entry else None)
             for duo_id in self.leavers
             if not (account := self.account[duo_id]).active and not self._is_deleted(duo_id)
             for entry in (self.owned.users.get(duo_id),)
         ]
         room = int(self.policy.removal_limit(self.active)) - len(stopped)
-        self.ladder = climb(inactive, days, self.policy.now, room)
-        if self.ladder.deferred:
+        self.schedule = schedule_deletions(inactive, days, self.policy.now, room)
+        if self.schedule.deferred:
             self.warnings.append(
                 Message(
                     "{} due but beyond the removal limit; the rest follows in later runs, the oldest first.",
-                    counted(len(self.ladder.deferred), "deletion is", "deletions are"),
+                    counted(len(self.schedule.deferred), "deletion is", "deletions are"),
                 )
             )
         due = [
@@ -424,7 +424,7 @@ class UserDiff:
                     number(f"{turn.due:%Y-%m-%d}"),
                 ),
             )
-            for turn in self.ladder.due
+            for turn in self.schedule.due
         ]
         return stopped + due
 

@@ -24,11 +24,11 @@ from ninjasync.ninjaone.reader import Reader
 from ninjasync.ninjaone.writer import Writer
 from ninjasync.planning import guards
 from ninjasync.planning.mapping import compile_mapping
+from ninjasync.planning.planner import baseline_of
 from ninjasync.runs import ledger_update
 from ninjasync.runs.executor import apply_plan
 from ninjasync.runs.freshness import expect_fresh
 from ninjasync.runs.journal import LedgerJournal, explain_lasting_failures
-from ninjasync.runs.ledger_update import _saved_baseline
 from ninjasync.runs.plan import moment_of, read_and_plan
 from ninjasync.runs.recovery import settle
 from ninjasync.state import lock, saved_plan, sqlite
@@ -103,7 +103,7 @@ class Applying:
         ledger.record("user", found.ours, self._at)
         ledger.record("group", found.our_groups, self._at)
         ledger.stop_clocks(found.clocks_to_stop)
-        ledger.start_clocks(found.unclocked, self._at)
+        ledger.start_clocks(found.undated, self._at)
 
     def _is_gone(self, one: Vanished) -> bool:
         """Whether NinjaOne still says that a resource is gone: a saved plan may be hours old."""
@@ -149,7 +149,9 @@ def applying(
         ledger.record("user", users, at)
         ledger.record("group", groups, at)
         found = replace(found, ours=disputed, our_groups=disputed_groups)
-        baseline = ledger_update.accepted_baseline(config, planning, moment)
+        baseline = ledger_update.accepted_baseline(
+            planning.plan, baseline_of(context.config, planning, moment.now), whole=not moment.only
+        )
         yield Applying(context, ledger, writer, run, planning.plan, baseline, found, at)
 
 
@@ -183,7 +185,7 @@ def applying_saved(
                 "Make a new one with plan --out FILE.",
             )
         warnings = tuple(settle(ledger, run, endpoint, context.now()))
-        plan = _judged_again(config, plan_file, approvals, warnings)
+        plan = _judge_again(config, plan_file, approvals, warnings)
         if not plan.refused:
             gone = {one.id for one in plan.evidence.vanished}
             ours = sorted(one.id for one in ledger.owned("user").values() if not one.deleted and one.id not in gone)
@@ -191,7 +193,10 @@ def applying_saved(
             ledger.memory.use_plan(plan_file.file_digest, run, at)
         found = ledger_update.found_before(plan_file.exact)
         writer = Writer(endpoint, context)
-        yield Applying(context, ledger, writer, run, plan, _saved_baseline(plan_file, plan, at), found, at)
+        saved = plan_file.exact
+        in_scope = Baseline(at, plan.evidence.in_scope, saved.scope_digest, saved.scoped)
+        baseline = ledger_update.accepted_baseline(plan, in_scope, whole=saved.whole_scope)
+        yield Applying(context, ledger, writer, run, plan, baseline, found, at)
 
 
 @contextmanager
@@ -216,19 +221,18 @@ def _begun(context: RunContext, command: str, timeout: float) -> Iterator[tuple[
             raise
 
 
-def _judged_again(
+def _judge_again(
     config: Config, plan_file: saved_plan.SavedPlan, approvals: Approvals, warnings: tuple[Message, ...]
 ) -> Plan:
     """Let the guards judge a saved plan once more, with the approvals in the file and those given now."""
     plan = plan_file.plan
-    verdicts = guards.judge(plan.evidence, config.safety, plan_file.approvals.with_more(approvals))
-    tripped = any(verdict.tripped for verdict in verdicts)
-    writes, withheld = guards.permitted(plan.changes, plan.evidence, verdicts, config.safety)
+    approved = plan_file.approvals.with_more(approvals)
+    judgement = guards.judge_changes(plan.changes, plan.evidence, config.safety, approved)
     return replace(
         plan,
-        guards=(*verdicts, guards.unreadable(plan.evidence, len(withheld))),
-        refused=tripped and config.safety.on_refusal == "stop",
-        writes=writes,
-        withheld=withheld,
+        guards=judgement.verdicts,
+        refused=judgement.refused,
+        writes=judgement.writes,
+        withheld=judgement.withheld,
         warnings=(*warnings, *plan.warnings),
     )

@@ -14,7 +14,6 @@ from ninjasync.model.ownership import Baseline, Owned
 from ninjasync.model.plan import Plan, Vanished
 from ninjasync.planning.planner import Moment, Planning, baseline_of
 from ninjasync.runs.freshness import by_name
-from ninjasync.state import saved_plan
 from ninjasync.state.ledger import Ledger
 from ninjasync.state.saved_plan import Exact, fingerprint
 
@@ -31,7 +30,7 @@ class Found:
 
     ours: Rows
     our_groups: Rows
-    unclocked: list[str]
+    undated: list[str]
     clocks_to_stop: list[str]
     seen_names: list[tuple[Resource, str]]
     deleted: list[str]
@@ -43,7 +42,7 @@ def found(planning: Planning, moment: Moment) -> Found:
     entries = [*moment.owned.users.values(), *moment.owned.groups.values()]
     return Found(
         *ours(planning),
-        unclocked(planning),
+        undated(planning),
         clocks_to_stop(planning, moment),
         seen_names(planning, moment),
         [entry.id for entry in entries if entry.deleted and entry.id not in there],
@@ -52,7 +51,7 @@ def found(planning: Planning, moment: Moment) -> Found:
 
 def found_before(exact: Exact) -> Found:
     """Return what the apply of a saved plan keeps."""
-    return Found(exact.ours, exact.our_groups, exact.unclocked, exact.clocks_to_stop, [], [])
+    return Found(exact.ours, exact.our_groups, exact.undated, exact.clocks_to_stop, [], [])
 
 
 def undisputed(rows: Rows, entries: Mapping[str, Owned]) -> tuple[Rows, Rows]:
@@ -80,9 +79,9 @@ def to_forget(plan: Plan, result: Result) -> tuple[Vanished, ...]:
     return tuple(one for one in plan.evidence.vanished if (one.resource, one.external_id) not in undone)
 
 
-def unclocked(planning: Planning) -> list[str]:
+def undated(planning: Planning) -> list[str]:
     """List the leavers whose accounts are inactive without a known date."""
-    return [account.external_id for account in planning.difference.ladder.unclocked]
+    return [account.external_id for account in planning.difference.schedule.undated]
 
 
 def clocks_to_stop(planning: Planning, moment: Moment) -> list[str]:
@@ -117,7 +116,7 @@ def exact(config: Config, planning: Planning, moment: Moment, now: datetime) -> 
         seen,
         our_users,
         our_groups,
-        unclocked(planning),
+        undated(planning),
         clocks_to_stop(planning, moment),
         baseline.scope_digest,
         dict(baseline.groups),
@@ -125,19 +124,10 @@ def exact(config: Config, planning: Planning, moment: Moment, now: datetime) -> 
     )
 
 
-def _saved_baseline(plan_file: saved_plan.SavedPlan, plan: Plan, at: datetime) -> Baseline | None:
-    complete = plan_file.exact.whole_scope and plan.evidence.unreadable == 0
-    if not complete or any(guard.tripped for guard in plan.guards):
-        return None
-    return Baseline(at, plan.evidence.in_scope, plan_file.exact.scope_digest, plan_file.exact.scoped)
-
-
-def accepted_baseline(config: Config, planning: Planning, moment: Moment) -> Baseline | None:
-    """Return what a complete read of the whole scope found, if no guard objected to it."""
-    complete = not moment.only and planning.plan.evidence.unreadable == 0
-    if complete and not any(guard.tripped for guard in planning.plan.guards):
-        return baseline_of(config, planning, moment.now)
-    return None
+def accepted_baseline(plan: Plan, found: Baseline, *, whole: bool) -> Baseline | None:
+    """Return what was ``found`` in scope, if the read was of the ``whole`` scope, complete, and no guard objected."""
+    complete = whole and plan.evidence.unreadable == 0
+    return found if complete and plan.safe else None
 
 
 def keep(ledger: Ledger, config: Config, planning: Planning, moment: Moment, *, baseline: bool) -> None:
@@ -145,7 +135,8 @@ def keep(ledger: Ledger, config: Config, planning: Planning, moment: Moment, *, 
     if planning.plan.safe:
         ledger.memory.uncontest(seen_names(planning, moment))
     remember(ledger, planning, moment)
-    if baseline and (accepted := accepted_baseline(config, planning, moment)) is not None:
+    found = baseline_of(config, planning, moment.now)
+    if baseline and (accepted := accepted_baseline(planning.plan, found, whole=not moment.only)) is not None:
         ledger.memory.set_baseline(accepted)
 
 

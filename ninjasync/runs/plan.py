@@ -24,7 +24,8 @@ from ninjasync.model.tenant import Tenant
 from ninjasync.ninjaone.endpoint import connect
 from ninjasync.ninjaone.reader import Reader
 from ninjasync.planning.mapping import compile_mapping
-from ninjasync.planning.planner import Moment, Planning, fields_read, make_plan
+from ninjasync.planning.planner import Moment, Planning, make_plan
+from ninjasync.planning.source import fields_read
 from ninjasync.runs import ledger_update, tenancy
 from ninjasync.state import lock, saved_plan
 from ninjasync.state.ledger import Ledger

@@ -32,7 +32,7 @@ class Exact:
 
     ``seen`` maps the name of each change of a resource that exists to the fingerprint
     that it had; ``ours`` and ``our_groups`` are what was found to be ours (Duo id,
-    NinjaOne id, name), ``unclocked`` and ``clocks_to_stop`` whose time on the ladder
+    NinjaOne id, name), ``undated`` and ``clocks_to_stop`` the leavers whose time
     begins and ends, ``scope_digest`` and ``scoped`` what makes the next baseline, unless
     the plan was narrowed.
     """
@@ -41,7 +41,7 @@ class Exact:
     seen: dict[str, str]
     ours: list[tuple[str, str, str]]
     our_groups: list[tuple[str, str, str]]
-    unclocked: list[str]
+    undated: list[str]
     clocks_to_stop: list[str]
     scope_digest: str
     scoped: dict[str, str]

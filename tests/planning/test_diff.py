@@ -399,8 +399,8 @@ def test_a_leaver_is_deleted_so_many_days_after_his_deactivation_was_recorded(
     sides.recorded("A", deactivated_days_ago=days_ago)
     found = sides.diff()
     assert [change.action for change in found.changes] == actions
-    assert len(found.ladder.unclocked) == (days_ago is None)
-    assert len(found.ladder.waiting) == (days_ago == 29.9)
+    assert len(found.schedule.undated) == (days_ago is None)
+    assert len(found.schedule.waiting) == (days_ago == 29.9)
 
 
 def test_due_deletions_beyond_the_limit_are_deferred_the_oldest_go_first(sides: Sides) -> None:
@@ -415,7 +415,7 @@ def test_due_deletions_beyond_the_limit_are_deferred_the_oldest_go_first(sides: 
         ("delete", "b@example.com"),
         ("delete", "d@example.com"),
     ]
-    assert [turn.account.external_id for turn in found.ladder.deferred] == ["C", "A"]
+    assert [turn.account.external_id for turn in found.schedule.deferred] == ["C", "A"]
     assert "2 deletions are due but beyond the removal limit" in found.warnings[0]
 
 
@@ -425,7 +425,7 @@ def test_deletions_that_are_due_wait_while_deactivations_take_the_whole_limit(si
     sides.recorded("A", deactivated_days_ago=99)
     found = sides.diff()
     assert {change.action for change in found.changes} == {"deactivate"}
-    assert len(found.ladder.deferred) == 1
+    assert len(found.schedule.deferred) == 1
 
 
 def test_a_group_deleted_in_duo_is_kept_or_deleted_if_the_ledger_knows_it(sides: Sides) -> None:

@@ -18,9 +18,11 @@ from ninjasync.model.outcome import exit_code
 from ninjasync.model.ownership import Baseline, Owned, Ownership
 from ninjasync.model.plan import Approvals, Evidence, Plan
 from ninjasync.model.source import SourceUser, Standing
+from ninjasync.planning.baseline import scope_digest
 from ninjasync.planning.mapping import compile_mapping
-from ninjasync.planning.planner import Moment, baseline_of, fields_read, make_plan, scope_digest, source_reader
+from ninjasync.planning.planner import Moment, baseline_of, make_plan
 from ninjasync.planning.scope import resolve
+from ninjasync.planning.source import fields_read, source_reader
 
 T = TypeVar("T")
 MakeConfig = Callable[..., Config]

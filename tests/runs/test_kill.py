@@ -95,7 +95,7 @@ def _let_things_happen(people: Company, ninjaone: NinjaOne, staff: list[str], fo
     adopted = people.hire("Stu", "Stranger", groups=[end_users], user_type="endUser", organization="12")
     people.set_email(adopted, stranger["userName"])
     people.rename_group(technicians, "NinjaOne Technicians EMEA")
-    # His time on the ladder is up.
+    # The leaver is due for deletion.
     with closing(sqlite3.connect(folder / "ledger.db")) as ledger, ledger:
         ledger.execute(
             "UPDATE resources SET deactivated_at = '2026-01-01T00:00:00.000+00:00' WHERE external_id = ?", (lapsed,)

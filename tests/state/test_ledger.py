@@ -274,7 +274,7 @@ def test_a_ledger_deleted_between_two_runs_removes_nobody_who_has_not_left_and_d
         assert office.plan().json["changes"] == []
 
 
-def test_the_ladder_starts_anew_where_the_ledger_was_lost(office: Office) -> None:
+def test_the_time_until_a_deletion_starts_anew_where_the_ledger_was_lost(office: Office) -> None:
     office.settle()
     office.people.disable(office.duo(user(0)))
     office.apply()

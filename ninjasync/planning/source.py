@@ -1,0 +1,226 @@
+"""From Duo's records to one Source: scope and mapping of every user, and what was noticed on the way.
+
+Pure but for the reader that it is handed. Knows Duo's fields and [scope]; must not know NinjaOne.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol, TypeVar
+
+from ninjasync.config.expression import fields_of_bare, is_bare
+from ninjasync.config.schema import Config
+from ninjasync.duo.records import clean, group_ids, label
+from ninjasync.model.directory import Problem, User
+from ninjasync.model.message import Message, counted, did_you_mean, group, listed, number, person, text, word
+from ninjasync.model.ownership import Ownership
+from ninjasync.model.problems import Code
+from ninjasync.model.source import Source, SourceUser, Standing
+from ninjasync.names_alike import fitting_none, folded
+from ninjasync.planning.causes import Noted, empty_attributes
+from ninjasync.planning.mapping import AttributeMapping, compile_mapping, map_user
+from ninjasync.planning.scope import Scope, Verdict, judge, resolve
+
+T = TypeVar("T")
+
+
+class SourceReader(Protocol):
+    """What a plan needs of Duo."""
+
+    @property
+    def unlisted(self) -> int:
+        """How many users Duo counts and did not list, in the last ``users``."""
+
+    @property
+    def nameless(self) -> tuple[str, ...]:
+        """The ids of the groups without a name, which the last ``groups`` passed over."""
+
+    def groups(self) -> dict[str, str]:
+        """Return every group's name by its id."""
+
+    def users(self, convert: Callable[[Any], T]) -> list[T]:
+        """Return ``convert`` of every user's record."""
+
+    def users_by_id(self, ids: list[str], convert: Callable[[Any], T]) -> list[T]:
+        """Return ``convert`` of those of these users whom Duo has."""
+
+
+def read_source(config: Config, duo: SourceReader, owned: Ownership) -> Source:
+    """Read Duo and decide on every user alone: who is in scope, and what the account is to be in NinjaOne.
+
+    A user of ours that was not among the pages is asked for by id: while users come and go, paging may
+    pass one over, and not read is not absent.
+    """
+    groups = duo.groups()
+    scope = resolve(config.scope, config.groups, groups)
+    mapping = compile_mapping(config.attributes, config.safety, config.organizations)
+    noted = Noted()
+    convert = source_reader(scope, mapping, noted)
+    listed = duo.users(convert)
+    users = {found.id: found for found in listed if isinstance(found, SourceUser)}
+    absent = sorted(duo_id for duo_id in owned.users.keys() - users.keys() if not owned.users[duo_id].deleted)
+    asked_for = duo.users_by_id(absent, convert) if absent else []
+    there = {found.id: found for found in asked_for if isinstance(found, SourceUser)}
+    passed_over = frozenset(there).difference(users)
+    users |= there
+    unreadable = [found for found in (*listed, *asked_for) if isinstance(found, Problem)]
+    # A group of ours is not read without its name: not read is never absent.
+    unreadable += [Problem("group", id_, id_, UNREADABLE, _NAMELESS) for id_ in duo.nameless if id_ in owned.groups]
+    unlisted = max(duo.unlisted - len(passed_over), 0)
+    return Source(
+        paths=mapping.paths,
+        users=users,
+        groups=groups,
+        pushed=scope.pushed,
+        scoped=scope.included,
+        passed_over=passed_over,
+        missing=scope.missing,
+        unreadable=tuple(unreadable),
+        warnings=(
+            *scope.warnings,
+            *_passed_over(passed_over),
+            *_unlisted(unlisted),
+            *_nameless(duo.nameless),
+            *_unknown_people("users", config.scope.users, users),
+            *_unknown_people("exclude_users", config.scope.exclude_users, users),
+        ),
+        empty=empty_attributes(mapping, users, noted, config.attributes),
+        full_names=noted.full_names,
+        unlisted=unlisted,
+    )
+
+
+_NAMELESS = Message("Duo sent this group without a name; give it one in the Duo Admin Panel")
+
+
+def _nameless(ids: tuple[str, ...]) -> list[Message]:
+    """Name the groups that have no name; the others go on."""
+    if not ids:
+        return []
+    return [
+        Message(
+            "Duo has groups without a name ({}); they are passed over. Give them names in the Duo Admin Panel.",
+            listed(map(group, ids)),
+        )
+    ]
+
+
+def _unlisted(users: int) -> list[Message]:
+    if not users:
+        return []
+    return [
+        Message(
+            "Duo counts {} than it lists, twice the same: perhaps those in its trash. The plan goes on with those "
+            "listed; nobody is removed until the numbers agree.",
+            counted(users, "more user"),
+        )
+    ]
+
+
+def _passed_over(ids: frozenset[str]) -> list[Message]:
+    if not ids:
+        return []
+    lacking = number(len(ids))
+    return [Message("Duo's list of users lacks {} that Duo still has when asked by id; they count as there.", lacking)]
+
+
+def _unknown_people(key: str, named: tuple[str, ...], users: Mapping[str, SourceUser]) -> list[Message]:
+    """Name entries of a list of [scope] that match nobody."""
+    if not named:
+        return []
+    unknown = fitting_none(named, (name for user in users.values() for name in (user.label, user.username, user.id)))
+    names = [name for user in users.values() for name in (user.label, user.username)] if unknown else []
+    where = word(f"[scope] {key}")
+    return [
+        Message('{}: "{}" matches nobody in Duo{}', where, text(entry), suggest_name(entry, names)) for entry in unknown
+    ]
+
+
+def suggest_name(entry: str, names: Iterable[str]) -> Message:
+    """Say which name may be meant, by what stands before the @: else all of one domain would be alike.
+
+    Only names that begin alike and are about as long are looked at: comparing 100,000 would take a second.
+    """
+    local = folded(entry).partition("@")[0]
+    shown: dict[str, str] = {}
+    for name in names:
+        form = folded(name).partition("@")[0]
+        if form[:1] == local[:1] and abs(len(form) - len(local)) <= 3:
+            shown.setdefault(form, name)
+    return did_you_mean(local, shown, person)
+
+
+UNREADABLE: Code = "unreadable-record"
+
+
+_WITHOUT_GROUPS = Verdict(
+    Standing.HELD, Message("Duo sent the user's record without the user's groups"), code=UNREADABLE
+)
+
+
+_WITHOUT_ID = Message("Duo sent a user's record without an id")
+
+
+# What ``source_reader`` reads of a record whatever [attributes] says.
+_FIELDS = frozenset({"user_id", "username", "email", "realname", "status", "groups", "custom_attributes"})
+
+
+def fields_read(config: Config) -> frozenset[str] | None:
+    """Return the fields of a Duo record that a plan reads; None where only an expression could tell."""
+    texts = config.attributes.values()
+    if config.scope.where or not all(map(is_bare, texts)):
+        return None
+    return _FIELDS.union(*map(fields_of_bare, texts))
+
+
+def source_reader(
+    scope: Scope, mapping: AttributeMapping, noted: Noted | None = None
+) -> Callable[[Any], SourceUser | Problem]:
+    """Return what turns one Duo record into what the diff needs of it; a Problem where not even its id can be read.
+
+    ``noted`` is told of each record what may explain an empty attribute or a held user.
+    """
+    note_names = noted.custom.update if noted is not None else None
+    # To bare expressions an empty string is null anyhow, so most records need no cleaned copy (2 µs).
+    bare = mapping.bare and scope.where is None
+    same_groups: dict[tuple[str, ...], tuple[str, ...]] = {}
+    # Looked up here too, for a call costs more than the look-up, and there is one for everybody.
+    inside, held, judged = Standing.IN, Standing.HELD, scope.known
+
+    def groups_of(record: Mapping[str, Any]) -> tuple[str, ...] | None:
+        given = record.get("groups")
+        try:
+            known = same_groups.get(tuple([group["group_id"] for group in given])) if type(given) is list else None
+        except (KeyError, TypeError):
+            return None
+        if known is None and (known := group_ids(record)) is not None:
+            same_groups[known] = known
+        return known
+
+    def read(row: Any) -> SourceUser | Problem:
+        id_ = row.get("user_id") if isinstance(row, dict) else None
+        if not isinstance(id_, str) or not id_:
+            return Problem("user", "?", None, UNREADABLE, _WITHOUT_ID)
+        record = row if bare and type(row.get("custom_attributes")) is dict else clean(row)
+        if note_names is not None and (custom := record.get("custom_attributes")):
+            note_names(custom)
+        name, groups, status = label(record), groups_of(record), record.get("status")
+        verdict: Verdict | None = None
+        if groups is None:
+            verdict = _WITHOUT_GROUPS
+        elif judged and type(status) is str:
+            verdict = judged.get((groups, status))
+        if verdict is None:
+            verdict = judge(scope, record, groups or ())
+        desired: User | None = None
+        problems: tuple[Problem, ...] = ()
+        standing = verdict.standing
+        if standing is inside:
+            desired, problems = map_user(mapping, record)
+            if problems and noted is not None:
+                noted.note_held(record, problems, mapping)
+        elif standing is held:
+            problems = (Problem("user", name, id_, verdict.code or UNREADABLE, verdict.reason),)
+        username = record.get("username")
+        username = username if isinstance(username, str) else ""
+        return SourceUser(id_, name, standing, verdict.reason, groups or (), desired, problems, username)
+
+    return read
