@@ -61,6 +61,10 @@ class Behavior:
     seed: int = 1
 
 
+TRAINING = Access()
+WELL_BEHAVED = Behavior()
+
+
 class Sandbox:
     """A Duo Admin API, a NinjaOne SCIM endpoint and its public API on loopback, from ``start`` to ``stop``.
 
@@ -76,9 +80,9 @@ class Sandbox:
         company: Company | None = None,
         ninjaone: NinjaOne | None = None,
         *,
-        access: Access = Access(),
+        access: Access = TRAINING,
         ports: Mapping[str, int] | None = None,
-        behavior: Behavior = Behavior(),
+        behavior: Behavior = WELL_BEHAVED,
     ) -> None:
         self.company = make_company() if company is None else company
         self.ninjaone = existing_accounts(self.company) if ninjaone is None else ninjaone

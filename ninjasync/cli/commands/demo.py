@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ninjasync.cli import clock
+from ninjasync.cli.commands.demo_fleet import show_fleet
 from ninjasync.cli.options import Invocation
 from ninjasync.config.context import RunContext
 from ninjasync.config.load import load
@@ -29,9 +30,14 @@ def demo(
     ctx: typer.Context,
     users: Annotated[int, typer.Option(metavar="N", min=20, max=2000, help="How many people Duo knows.")] = 30,
     seed: Annotated[int, typer.Option(metavar="S", help="The same seed tells the same story.")] = 1,
+    fleet: Annotated[
+        bool, typer.Option("--fleet", help="Tell it of four companies at once, with the fleet commands.")
+    ] = False,
 ) -> int:
     """Serve a company, bring NinjaOne into step, let a year go by, and do it again."""
     invocation: Invocation = ctx.obj
+    if fleet:
+        return show_fleet(invocation, users, seed)
     color = invocation.color()
     people = make_company(users=users, seed=seed)
     with Sandbox(people, existing_accounts(people, seed=seed)) as box, TemporaryDirectory() as folder:

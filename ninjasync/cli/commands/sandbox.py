@@ -30,6 +30,7 @@ from ninjasync.sandbox.faults.catalogue import (
     parse_fault,
     parse_quirks,
 )
+from ninjasync.sandbox.fleet import FLEET_FILE, SandboxFleet, make_fleet
 
 T = TypeVar("T")
 
@@ -43,7 +44,19 @@ def sandbox(
     users: Annotated[int, typer.Option(metavar="N", min=1, max=200_000, help="How many people Duo knows.")] = 60,
     seed: Annotated[int, typer.Option(metavar="S", help="The same seed makes the same company and faults.")] = 1,
     write_config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the configuration that reaches it here (mode 0600).")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write the configuration that reaches it here (mode 0600); with --tenants, a folder."
+        ),
+    ] = None,
+    tenants: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            max=2000,
+            help="Serve N companies behind one port, and write a fleet.toml with a file for each of them.",
+        ),
     ] = None,
     port: Annotated[
         int | None,
@@ -71,11 +84,19 @@ def sandbox(
     """Make a company, serve both sides until interrupted, and let events happen as they are typed."""
     faults = dict(_parse_each("--fault", parse_fault, fault))
     _parse_each("--quirk", lambda text: parse_quirks([text]), quirk)
+    behavior = Behavior(faults, tuple(quirk or ()), seed)
+    if tenants is not None:
+        boxes = make_fleet(tenants, users, seed, behavior)
+        return _serve_fleet(SandboxFleet(boxes, port=port or 0), write_config or Path("sandbox-fleet"), port)
     people = make_company(users=users, seed=seed)
-    accounts = existing_accounts(people, seed=seed)
     ports = {} if port is None else dict(zip(SERVICES, range(port, port + 3), strict=True))
-    box = Sandbox(people, accounts, ports=ports, behavior=Behavior(faults, tuple(quirk or ()), seed))
-    with _serve(box, ports):
+    return _serve_one(
+        Sandbox(people, existing_accounts(people, seed=seed), ports=ports, behavior=behavior), write_config, ports
+    )
+
+
+def _serve_one(box: Sandbox, write_config: Path | None, ports: Mapping[str, int]) -> int:
+    with _serve(box, tuple(ports.values())):
         text = box.config_toml()
         if write_config is None:
             typer.echo(text)
@@ -87,19 +108,37 @@ def sandbox(
         if write_config is not None:
             typer.echo(f"Try: ninjasync plan --config {quoted(write_config)}", err=True)
         typer.echo(f"Type an event, such as help, or POST it to {box.events_url}", err=True)
-        _start_hearing(box)
-        with suppress(KeyboardInterrupt):
-            while True:
-                time.sleep(3600)  # on Windows, Ctrl-C wakes from this, and not from waiting for an event
+        _start_hearing(box.events.run)
+        _wait_for_interrupt()
     return 0
 
 
+def _serve_fleet(fleet: SandboxFleet, folder: Path, port: int | None) -> int:
+    with _serve(fleet, () if port is None else (port,)):
+        for name, text in fleet.render_files().items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            write_private(folder / name, text.encode())
+        many = len(fleet.boxes)
+        typer.echo(f"{many} compan{'y' if many == 1 else 'ies'} at {fleet.url}; Ctrl-C ends all.", err=True)
+        typer.echo(f"Try: ninjasync fleet plan --fleet {quoted(folder / FLEET_FILE)}", err=True)
+        typer.echo("Type a company's name and an event, such as: alder hire", err=True)
+        _start_hearing(fleet.run_event)
+        _wait_for_interrupt()
+    return 0
+
+
+def _wait_for_interrupt() -> None:
+    with suppress(KeyboardInterrupt):
+        while True:
+            time.sleep(3600)  # on Windows, Ctrl-C wakes from this, and not from waiting for an event
+
+
 @contextmanager
-def _serve(box: Sandbox, ports: Mapping[str, int]) -> Iterator[None]:
+def _serve(box: Sandbox | SandboxFleet, ports: tuple[int, ...]) -> Iterator[None]:
     try:
         box.start()
     except OSError as error:
-        places = ", ".join(map(str, ports.values())) if ports else "any port"
+        places = ", ".join(map(str, ports)) if ports else "any port"
         raise NinjasyncError(
             f"The sandbox cannot serve on {places} of 127.0.0.1: {error.strerror}.",
             "Give another --port, or leave it out.",
@@ -110,7 +149,7 @@ def _serve(box: Sandbox, ports: Mapping[str, int]) -> Iterator[None]:
         box.stop()
 
 
-def _start_hearing(box: Sandbox) -> None:
+def _start_hearing(run_event: Callable[[str], str]) -> None:
     """Let happen what is typed, where a terminal or a pipe is there to type into."""
     try:
         descriptor = sys.stdin.fileno()
@@ -122,10 +161,10 @@ def _start_hearing(box: Sandbox) -> None:
             signal.signal(signal.SIGTTIN, signal.SIG_IGN)  # in the background it serves on, unheard
     elif not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
         return
-    threading.Thread(target=_hear_events, args=(box, descriptor), name="sandbox-events", daemon=True).start()
+    threading.Thread(target=_hear_events, args=(run_event, descriptor), name="sandbox-events", daemon=True).start()
 
 
-def _hear_events(box: Sandbox, descriptor: int) -> None:
+def _hear_events(run_event: Callable[[str], str], descriptor: int) -> None:
     """Answer each line; by the descriptor, as a thread that waits in sys.stdin would hold up the end."""
     left = b""
     with suppress(OSError, ValueError):
@@ -133,12 +172,12 @@ def _hear_events(box: Sandbox, descriptor: int) -> None:
             *lines, left = (left + chunk).split(b"\n")
             for line in lines:
                 if line.strip():
-                    typer.echo(visible(_answer(box, line.decode("utf-8", "replace"))), err=True)
+                    typer.echo(visible(_answer(run_event, line.decode("utf-8", "replace"))), err=True)
 
 
-def _answer(box: Sandbox, line: str) -> str:
+def _answer(run_event: Callable[[str], str], line: str) -> str:
     try:
-        return box.events.run(line)
+        return run_event(line)
     except UnknownEvent as error:
         return str(error)
 
