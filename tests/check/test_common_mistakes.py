@@ -6,13 +6,11 @@ import os
 import re
 import socket
 import ssl
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +24,7 @@ from tests.support.command import run
 from tests.support.company import TECHNICIANS
 from tests.support.office import Office, Saved
 from tests.support.proxy import Forward, Meddling
-from tests.support.server import Hit, Reply, html_reply, json_reply
+from tests.support.server import Hit, LoopbackServer, Reply, html_reply, json_reply
 
 TYPE = "urn:ietf:params:scim:schemas:extension:ninjaone:2.0:User:userType"
 ORGANIZATION = "urn:ietf:params:scim:schemas:extension:ninjaone:2.0:User:organizationId"
@@ -137,18 +135,9 @@ def intercepted(bench: Bench) -> str:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("localhost").configure_cert(context)
 
-    class Quiet(HTTPServer):
-        def handle_error(self, request: Any, client_address: Any) -> None:
-            pass
-
-    server = Quiet(("127.0.0.1", 0), BaseHTTPRequestHandler)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    bench.after.callback(thread.join)
-    bench.after.callback(server.server_close)
-    bench.after.callback(server.shutdown)
-    return f"https://localhost:{server.server_address[1]}"
+    server = LoopbackServer(lambda hit: Reply(), context).start()
+    bench.after.callback(server.stop)
+    return server.url.replace("127.0.0.1", "localhost")
 
 
 def missing_quote(bench: Bench) -> None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import ssl
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlsplit
 
 import certifi
 import pytest
@@ -20,80 +17,39 @@ from ninjasync.config.schema import Config
 from ninjasync.duo.reader import DuoReader
 from ninjasync.duo.records import clean, group_ids
 from ninjasync.errors import ConfigurationError, CredentialsError, IncompleteReadError, UnreachableError
-from ninjasync.sandbox.box import Sandbox
+from ninjasync.sandbox.box import Access, Sandbox
 from ninjasync.sandbox.company.staffing import make_company
 from ninjasync.sandbox.ninjaone.store import NinjaOne
 from tests.support.contexts import context_of
+from tests.support.server import HANG_UP, Hit, LoopbackServer, Reply, json_reply
 
 if TYPE_CHECKING:
     from tests.support.clock import Clock
 
 MakeConfig = Callable[..., Config]
-Answer = tuple[int, Any]
-Answering = Callable[[str, dict[str, str]], Answer]
-
-
-class Script:
-    """A server on loopback that answers as a function of path and parameters says, and remembers the requests."""
-
-    def __init__(self) -> None:
-        self.answer: Answering = lambda path, params: page([], 0)
-        self.requests: list[tuple[str, dict[str, str], str]] = []
-        script = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                parts = urlsplit(self.path)
-                params = dict(parse_qsl(parts.query))
-                script.requests.append((parts.path, params, self.headers["Authorization"] + self.headers["Date"]))
-                status, body = script.answer(parts.path, params)
-                if status == 0:  # hang up
-                    self.close_connection = True
-                    return
-                sent = body if isinstance(body, bytes) else json.dumps(body).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(sent)))
-                if 300 <= status < 400:
-                    self.send_header("Location", f"http://127.0.0.1:{script.port}/elsewhere")
-                self.end_headers()
-                self.wfile.write(sent)
-
-            def log_message(self, format: str, *args: Any) -> None:
-                pass
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port = self._server.server_port
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self._thread.start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
 
 @pytest.fixture
-def script() -> Iterator[Script]:
-    with closing(Script()) as made:
-        yield made
+def script() -> Iterator[LoopbackServer]:
+    with LoopbackServer(lambda hit: page([], 0)) as server:
+        yield server
 
 
 @pytest.fixture
-def reader(script: Script, make_config: MakeConfig, clock: Clock) -> Iterator[DuoReader]:
-    config = make_config(duo={"api_hostname": f"http://127.0.0.1:{script.port}"}, run={"retries": 3})
+def reader(script: LoopbackServer, make_config: MakeConfig, clock: Clock) -> Iterator[DuoReader]:
+    config = make_config(duo={"api_hostname": script.url}, run={"retries": 3})
     with closing(DuoReader(context_of(config, stop=clock), SecretStr("secret"))) as made:
         yield made
 
 
-def page(rows: list[Any], total: Any, following: Any = None) -> Answer:
+def page(rows: list[Any], total: Any, following: Any = None) -> Reply:
     metadata = {"total_objects": total, "next_offset": following}
-    return 200, {"stat": "OK", "response": rows, "metadata": {k: v for k, v in metadata.items() if v is not None}}
+    present = {name: value for name, value in metadata.items() if value is not None}
+    return json_reply({"stat": "OK", "response": rows, "metadata": present})
 
 
-def fail(status: int, code: int, message: str = "No", detail: str | None = None) -> Answer:
-    return status, {"stat": "FAIL", "code": code, "message": message, "message_detail": detail}
+def fail(status: int, code: int, message: str = "No", detail: str | None = None) -> Reply:
+    return json_reply({"stat": "FAIL", "code": code, "message": message, "message_detail": detail}, status)
 
 
 def users(*ids: str, **fields: Any) -> list[dict[str, Any]]:
@@ -138,8 +94,8 @@ def test_every_user_and_group_of_a_real_account_is_read_page_by_page(make_config
 def test_refused_credentials_are_told_with_the_cure(
     make_config: MakeConfig, setting: str, wrong: Any, cure: str
 ) -> None:
-    options = {setting: wrong} if setting == "permissions" else {}
-    with Sandbox(make_company(users=1), NinjaOne(), **options) as box:
+    access = Access(permissions=wrong) if setting == "permissions" else Access()
+    with Sandbox(make_company(users=1), NinjaOne(), access=access) as box:
         given = {"integration_key": box.integration_key, "secret_key": box.secret_key, setting: wrong}
         config = make_config(duo={"api_hostname": box.duo_url, "integration_key": given["integration_key"]})
         with (
@@ -155,16 +111,16 @@ def test_refused_credentials_are_told_with_the_cure(
 # --- completeness ----------------------------------------------------------------------------
 
 
-def test_an_empty_account_is_read_completely(script: Script, reader: DuoReader) -> None:
+def test_an_empty_account_is_read_completely(script: LoopbackServer, reader: DuoReader) -> None:
     assert ids(reader) == []
-    assert len(script.requests) == 1
+    assert len(script.hits) == 1
 
 
-def test_pages_follow_the_offsets_that_duo_gives(script: Script, reader: DuoReader) -> None:
+def test_pages_follow_the_offsets_that_duo_gives(script: LoopbackServer, reader: DuoReader) -> None:
     pages = {"0": page(users("A", "B"), 3, 7), "7": page(users("C"), 3)}
-    script.answer = lambda path, params: pages[params["offset"]]
+    script.answer = lambda hit: pages[hit.query["offset"]]
     assert ids(reader) == ["A", "B", "C"]
-    assert [params for _, params, _ in script.requests] == [
+    assert [hit.query for hit in script.hits] == [
         {"limit": "300", "offset": "0"},
         {"limit": "300", "offset": "7"},
     ]
@@ -172,93 +128,99 @@ def test_pages_follow_the_offsets_that_duo_gives(script: Script, reader: DuoRead
 
 @pytest.mark.parametrize("total", [0, 1])
 def test_a_read_that_does_not_add_up_is_tried_once_more_and_then_refused(
-    script: Script, reader: DuoReader, total: int
+    script: LoopbackServer, reader: DuoReader, total: int
 ) -> None:
-    script.answer = lambda path, params: page(users("A", "B"), total)
+    script.answer = lambda hit: page(users("A", "B"), total)
     with pytest.raises(IncompleteReadError, match=f"Duo says that it has {total} users, but sent 2"):
         ids(reader)
-    assert len(script.requests) == 2
+    assert len(script.hits) == 2
 
 
-def test_a_user_who_was_created_during_the_read_costs_one_more_read(script: Script, reader: DuoReader) -> None:
+def test_a_user_who_was_created_during_the_read_costs_one_more_read(script: LoopbackServer, reader: DuoReader) -> None:
     answers = [page(users("A"), 2), page(users("A", "B"), 2)]
-    script.answer = lambda path, params: answers.pop(0)
+    script.answer = lambda hit: answers.pop(0)
     assert ids(reader) == ["A", "B"]
 
 
 def test_a_user_who_comes_twice_counts_once_so_that_another_who_was_skipped_is_noticed(
-    script: Script, reader: DuoReader
+    script: LoopbackServer, reader: DuoReader
 ) -> None:
     pages = {"0": page(users("A", "B"), 3, 2), "2": page(users("B"), 3)}
-    script.answer = lambda path, params: pages[params["offset"]]
+    script.answer = lambda hit: pages[hit.query["offset"]]
     with pytest.raises(IncompleteReadError, match="has 3 users, but sent 2"):
         ids(reader)
 
 
 @pytest.mark.parametrize("total", [3, 2])
-def test_users_in_the_trash_may_or_may_not_be_counted_by_duo(script: Script, reader: DuoReader, total: int) -> None:
+def test_users_in_the_trash_may_or_may_not_be_counted_by_duo(
+    script: LoopbackServer, reader: DuoReader, total: int
+) -> None:
     rows = [*users("A", "B"), *users("T", status="pending deletion")]
-    script.answer = lambda path, params: page(rows, total)
+    script.answer = lambda hit: page(rows, total)
     assert ids(reader) == ["A", "B", "T"]
 
 
 @pytest.mark.parametrize("total", [None, "2", True, 2.0, [2]])
-def test_without_a_total_the_read_cannot_be_proven(script: Script, reader: DuoReader, total: Any) -> None:
-    script.answer = lambda path, params: page(users("A", "B"), total)
+def test_without_a_total_the_read_cannot_be_proven(script: LoopbackServer, reader: DuoReader, total: Any) -> None:
+    script.answer = lambda hit: page(users("A", "B"), total)
     with pytest.raises(IncompleteReadError, match="did not say how many users"):
         ids(reader)
 
 
 @pytest.mark.parametrize("following", [0, -1, "300", [1], 300.0])
-def test_paging_that_stands_still_is_an_error_and_no_loop(script: Script, reader: DuoReader, following: Any) -> None:
-    script.answer = lambda path, params: page(users("A"), 5, following)
+def test_paging_that_stands_still_is_an_error_and_no_loop(
+    script: LoopbackServer, reader: DuoReader, following: Any
+) -> None:
+    script.answer = lambda hit: page(users("A"), 5, following)
     with pytest.raises(IncompleteReadError, match="paging of users stands still"):
         ids(reader)
 
 
-def test_offsets_that_grow_over_empty_pages_are_an_error_and_no_loop(script: Script, reader: DuoReader) -> None:
-    def endless(path: str, params: dict[str, str]) -> Answer:
-        if len(script.requests) > 20:
+def test_offsets_that_grow_over_empty_pages_are_an_error_and_no_loop(script: LoopbackServer, reader: DuoReader) -> None:
+    def endless(hit: Hit) -> Reply:
+        if len(script.hits) > 20:
             return fail(400, 40002, "the test has seen enough")
-        return page([], 5, int(params["offset"]) + 300)
+        return page([], 5, int(hit.query["offset"]) + 300)
 
     script.answer = endless
     with pytest.raises(IncompleteReadError, match="an empty page of users, and says that more follow"):
         ids(reader)
 
 
-def test_a_number_of_users_that_changes_between_pages_is_read_once_more(script: Script, reader: DuoReader) -> None:
+def test_a_number_of_users_that_changes_between_pages_is_read_once_more(
+    script: LoopbackServer, reader: DuoReader
+) -> None:
     answers = [page(users("A", "B"), 3, 2), page(users("C"), 4), page(users("A", "B", "C", "D"), 4)]
-    script.answer = lambda path, params: answers.pop(0)
+    script.answer = lambda hit: answers.pop(0)
     assert ids(reader) == ["A", "B", "C", "D"]
-    script.answer = lambda path, params: page(users("A"), len(script.requests), 2 if params["offset"] == "0" else None)
+    script.answer = lambda hit: page(users("A"), len(script.hits), 2 if hit.query["offset"] == "0" else None)
     with pytest.raises(IncompleteReadError, match="changed from"):
         ids(reader)
 
 
 def test_users_are_asked_for_by_id_a_hundred_at_a_time_and_nobody_else_is_believed(
-    script: Script, reader: DuoReader
+    script: LoopbackServer, reader: DuoReader
 ) -> None:
-    def answer(path: str, params: dict[str, str]) -> Answer:
-        asked = json.loads(params["user_id_list"])
+    def answer(hit: Hit) -> Reply:
+        asked = json.loads(hit.query["user_id_list"])
         return page([*users(asked[0], "STRANGER"), "nonsense"], 2)
 
     script.answer = answer
     wanted = [f"DU{number:03}" for number in range(150)]
     assert reader.users_by_id(wanted, lambda row: row["user_id"]) == ["DU000", "DU100"]
-    assert [len(json.loads(params["user_id_list"])) for _, params, _ in script.requests] == [100, 50]
+    assert [len(json.loads(hit.query["user_id_list"])) for hit in script.hits] == [100, 50]
     assert reader.users_by_id([], lambda row: row) == []
 
 
-def test_a_record_without_an_id_does_not_lose_the_page(script: Script, reader: DuoReader) -> None:
+def test_a_record_without_an_id_does_not_lose_the_page(script: LoopbackServer, reader: DuoReader) -> None:
     rows: list[Any] = [*users("A"), {"username": "nobody"}, "nonsense", {"user_id": ""}, *users("B")]
-    script.answer = lambda path, params: page(rows, 5)
+    script.answer = lambda hit: page(rows, 5)
     assert ids(reader) == ["A", None, "nonsense", "", "B"]
 
 
 @pytest.fixture
-def narrow(script: Script, make_config: MakeConfig, clock: Clock) -> Iterator[DuoReader]:
-    config = make_config(duo={"api_hostname": f"http://127.0.0.1:{script.port}"}, run={"retries": 3})
+def narrow(script: LoopbackServer, make_config: MakeConfig, clock: Clock) -> Iterator[DuoReader]:
+    config = make_config(duo={"api_hostname": script.url}, run={"retries": 3})
     with closing(
         DuoReader(context_of(config, stop=clock), SecretStr("secret"), fields=frozenset({"user_id", "status", "email"}))
     ) as made:
@@ -266,35 +228,35 @@ def narrow(script: Script, make_config: MakeConfig, clock: Clock) -> Iterator[Du
 
 
 def test_fields_that_nobody_asked_for_are_left_out_and_the_others_are_as_duo_sent_them(
-    script: Script, narrow: DuoReader
+    script: LoopbackServer, narrow: DuoReader
 ) -> None:
     email: list[Any] = ["a@example.com", None, 7, {"nested": [1]}, ["x"], "\u00e4\u2028"]
     rows = [*users("A", email=email, phones=[{"number": "1"}], notes="long"), *users("B", phones=None)]
-    script.answer = lambda path, params: page(rows, 2)
+    script.answer = lambda hit: page(rows, 2)
     assert narrow.users(lambda row: row) == [
         {"user_id": "A", "status": "active", "email": email},
         {"user_id": "B", "status": "active"},
     ]
 
 
-def test_fields_are_left_out_of_users_alone_for_groups_have_others(script: Script, narrow: DuoReader) -> None:
-    script.answer = lambda path, params: page([{"group_id": "DG1", "name": "Staff"}], 1)
+def test_fields_are_left_out_of_users_alone_for_groups_have_others(script: LoopbackServer, narrow: DuoReader) -> None:
+    script.answer = lambda hit: page([{"group_id": "DG1", "name": "Staff"}], 1)
     assert narrow.groups() == {"DG1": "Staff"}
 
 
 @pytest.mark.parametrize("odd", ["nonsense", None, ["x"], 7, {"user_id": "C", "email": "\ud800"}])
 def test_a_page_of_another_shape_is_read_as_it_would_be_without_fields(
-    script: Script, reader: DuoReader, narrow: DuoReader, odd: Any
+    script: LoopbackServer, reader: DuoReader, narrow: DuoReader, odd: Any
 ) -> None:
-    script.answer = lambda path, params: page([*users("A"), odd], 2)
+    script.answer = lambda hit: page([*users("A"), odd], 2)
     assert narrow.users(lambda row: row) == reader.users(lambda row: row) == [*users("A"), odd]
 
 
 @pytest.mark.parametrize("row", ["x", None, {}, {"group_id": "", "name": "x"}, {"group_id": 1, "name": "x"}])
 def test_a_group_that_cannot_be_read_ends_the_run_as_scope_hangs_on_it(
-    script: Script, reader: DuoReader, row: Any
+    script: LoopbackServer, reader: DuoReader, row: Any
 ) -> None:
-    script.answer = lambda path, params: page([{"group_id": "DG0", "name": "Ok"}, row], 2)
+    script.answer = lambda hit: page([{"group_id": "DG0", "name": "Ok"}, row], 2)
     with pytest.raises(IncompleteReadError, match="a group without an id"):
         reader.groups()
 
@@ -304,27 +266,27 @@ def test_a_group_that_cannot_be_read_ends_the_run_as_scope_hangs_on_it(
 
 @pytest.mark.parametrize(("status", "tries"), [(500, 3), (502, 4), (503, 4), (504, 4), (429, 4), (0, 4)])
 def test_a_failure_that_may_pass_is_tried_again_and_then_told(
-    script: Script, reader: DuoReader, status: int, tries: int
+    script: LoopbackServer, reader: DuoReader, status: int, tries: int
 ) -> None:
-    script.answer = lambda path, params: (status, b"")
+    script.answer = lambda hit: Reply(status) if status else HANG_UP
     with pytest.raises(UnreachableError) as caught:
         reader.groups()
-    assert len(script.requests) == tries
+    assert len(script.hits) == tries
     assert ("cannot be reached" if status == 0 else f"HTTP {status}") in caught.value.message
     assert caught.value.hint
 
 
-def test_a_call_succeeds_after_a_failure_that_passed(script: Script, reader: DuoReader, clock: Clock) -> None:
-    answers = [(503, b""), fail(429, 42901, "Too Many Requests"), page(users("A"), 1)]
-    script.answer = lambda path, params: answers.pop(0)
+def test_a_call_succeeds_after_a_failure_that_passed(script: LoopbackServer, reader: DuoReader, clock: Clock) -> None:
+    answers = [Reply(503), fail(429, 42901, "Too Many Requests"), page(users("A"), 1)]
+    script.answer = lambda hit: answers.pop(0)
     assert ids(reader) == ["A"]
-    assert [params for _, params, _ in script.requests] == [{"limit": "300", "offset": "0"}] * 3
+    assert [hit.query for hit in script.hits] == [{"limit": "300", "offset": "0"}] * 3
 
 
 def test_nothing_listening_is_told(make_config: MakeConfig, clock: Clock) -> None:
-    with closing(Script()) as gone:
-        port = gone.port
-    config = make_config(duo={"api_hostname": f"http://127.0.0.1:{port}"}, run={"retries": 0})
+    with LoopbackServer(lambda hit: HANG_UP) as gone:
+        url = gone.url
+    config = make_config(duo={"api_hostname": url}, run={"retries": 0})
     with (
         closing(DuoReader(context_of(config, stop=clock), SecretStr("secret"))) as reader,
         pytest.raises(UnreachableError, match="nothing listens there"),
@@ -344,54 +306,56 @@ def test_nothing_listening_is_told(make_config: MakeConfig, clock: Clock) -> Non
         (40399, "integration_key and secret_key"),
     ],
 )
-def test_each_of_duos_refusals_has_its_own_cure(script: Script, reader: DuoReader, code: int, cure: str) -> None:
-    script.answer = lambda path, params: fail(code // 100, code, "Refused", "because")
+def test_each_of_duos_refusals_has_its_own_cure(
+    script: LoopbackServer, reader: DuoReader, code: int, cure: str
+) -> None:
+    script.answer = lambda hit: fail(code // 100, code, "Refused", "because")
     with pytest.raises(CredentialsError) as caught:
         reader.groups()
     assert cure in caught.value.hint
     assert f"{code} Refused (because)" in caught.value.message
-    assert len(script.requests) == 1
+    assert len(script.hits) == 1
 
 
-def test_a_bad_request_is_told_with_duos_words_and_not_tried_again(script: Script, reader: DuoReader) -> None:
-    script.answer = lambda path, params: fail(400, 40002, "Invalid request parameters", "limit")
+def test_a_bad_request_is_told_with_duos_words_and_not_tried_again(script: LoopbackServer, reader: DuoReader) -> None:
+    script.answer = lambda hit: fail(400, 40002, "Invalid request parameters", "limit")
     with pytest.raises(UnreachableError, match=r"HTTP 400, 40002 Invalid request parameters \(limit\)"):
         reader.groups()
-    assert len(script.requests) == 1
+    assert len(script.hits) == 1
 
 
 @pytest.mark.parametrize(
     "answer",
     [
-        (200, b"<html>Sign in</html>"),
-        (404, b"<html>Not found</html>"),
-        (302, b""),
-        (200, b""),
-        (200, []),
-        (200, {}),
-        (200, {"stat": "OK", "response": {"a": 1}, "metadata": {}}),
-        (200, {"stat": "OK", "response": [], "metadata": 3}),
-        (200, {"stat": "FAIL"}),
-        (200, {"stat": "OK"}),
-        (200, b"null"),
-        (200, b"\xff"),
-        (400, {"stat": "FAIL"}),
-        (400, b"null"),
-        (400, b"[]"),
+        Reply(200, b"<html>Sign in</html>"),
+        Reply(404, b"<html>Not found</html>"),
+        Reply(302, headers={"Location": "/elsewhere"}),
+        Reply(200),
+        json_reply([], 200),
+        json_reply({}, 200),
+        json_reply({"stat": "OK", "response": {"a": 1}, "metadata": {}}, 200),
+        json_reply({"stat": "OK", "response": [], "metadata": 3}, 200),
+        json_reply({"stat": "FAIL"}, 200),
+        json_reply({"stat": "OK"}, 200),
+        Reply(200, b"null"),
+        Reply(200, b"\xff"),
+        json_reply({"stat": "FAIL"}, 400),
+        Reply(400, b"null"),
+        Reply(400, b"[]"),
     ],
 )
 def test_what_is_no_answer_of_duo_is_told_as_such_and_no_redirect_is_followed(
-    script: Script, reader: DuoReader, answer: Answer
+    script: LoopbackServer, reader: DuoReader, answer: Reply
 ) -> None:
-    script.answer = lambda path, params: answer
+    script.answer = lambda hit: answer
     with pytest.raises((UnreachableError, IncompleteReadError)) as caught:
         reader.groups()
     assert caught.value.hint
-    assert all(path == "/admin/v1/groups" for path, _, _ in script.requests)
+    assert all(hit.path == "/admin/v1/groups" for hit in script.hits)
 
 
-def test_every_message_is_free_of_the_secret(script: Script, reader: DuoReader) -> None:
-    script.answer = lambda path, params: fail(401, 40103, "Invalid signature")
+def test_every_message_is_free_of_the_secret(script: LoopbackServer, reader: DuoReader) -> None:
+    script.answer = lambda hit: fail(401, 40103, "Invalid signature")
     with pytest.raises(CredentialsError) as caught:
         reader.groups()
     assert "secret" not in caught.value.message

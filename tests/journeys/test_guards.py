@@ -20,7 +20,7 @@ from tests.support.company import END_USERS, TECHNICIANS, populate, staff, user
 from tests.support.office import Office
 from tests.support.urns import EXTENSION
 
-SIZES = [5, 5000]
+SIZES = [5, 400]
 # Duo's pages hold 300 users: these are one page and three.
 FEW_AND_MANY = [5, 700]
 
@@ -94,7 +94,7 @@ Case = tuple[str, Callable[[Office, int], None], dict[int, int], dict[str, Any],
 REMOVALS: Case = (
     "removals",
     disable,
-    {5: 3, 5000: 500},
+    {5: 3, 400: 40},
     {"min_source_percent": 0},
     "max_removals",
     "--approve-removals",
@@ -102,7 +102,7 @@ REMOVALS: Case = (
 MEMBERS: Case = (
     "member-removals",
     move,
-    {5: 5, 5000: 1250},
+    {5: 5, 400: 100},
     {},
     "max_member_removals_percent",
     "--approve-member-removals",
@@ -110,7 +110,7 @@ MEMBERS: Case = (
 SOURCE: Case = (
     "source",
     shrink,
-    {5: 1, 5000: 1000},
+    {5: 1, 400: 80},
     {"max_removals": 5000},
     "min_source_percent",
     "--approve-source",
@@ -118,7 +118,7 @@ SOURCE: Case = (
 PRIVILEGES: Case = (
     "privilege-changes",
     promote,
-    {5: 3, 5000: 500},
+    {5: 3, 400: 40},
     {},
     "max_privilege_changes",
     "--approve-privilege-changes",
@@ -126,7 +126,7 @@ PRIVILEGES: Case = (
 HELD: Case = (
     "held",
     spoil,
-    {5: 1, 5000: 1000},
+    {5: 1, 400: 80},
     {"max_held": 0},
     "max_held",
     "--approve-held",

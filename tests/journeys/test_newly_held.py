@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.runs.test_monitor import Ear
 from tests.support.company import staff, user
+from tests.support.monitoring import Receiver
 from tests.support.office import Office
 
 # One of Apprise's many services uses a module that Python 3.13 has no more.
@@ -16,10 +16,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:Deprecati
 
 
 @pytest.fixture
-def ear() -> Iterator[Ear]:
-    made = Ear()
-    yield made
-    made.close()
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as server:
+        yield server
 
 
 @pytest.fixture
@@ -28,30 +27,30 @@ def office(tmp_path: Path) -> Iterator[Office]:
         yield made
 
 
-def test_who_is_newly_held_is_told_once_and_again_on_returning(office: Office, ear: Ear) -> None:
+def test_who_is_newly_held_is_told_once_and_again_on_returning(office: Office, receiver: Receiver) -> None:
     office.settle()
-    office.configure("monitor", notify=[f"json://{ear.place}/"], notify_on=["held"])
+    office.configure("monitor", notify=[f"json://{receiver.host}/"], notify_on=["held"])
     assert office.apply().code == 0
-    assert ear.messages == []
+    assert receiver.messages == []
 
     office.people.set_attribute(office.duo(user(0)), "userType", "chef")
     assert office.apply().code == 0
-    (first,) = ear.messages
+    (first,) = receiver.messages
     assert "1 record is held that was not in the last run: invalid-user-type (1)." in first["message"]
     assert first["type"] == "warning"
     assert "@" not in first["message"]
 
     assert office.apply().code == 0
-    assert len(ear.messages) == 1
+    assert len(receiver.messages) == 1
 
     office.people.set_attribute(office.duo(user(1)), "organizationID", "x")
     assert office.apply("--strict").code == 3
-    assert "unknown-organization (1)" in ear.messages[1]["message"]
-    assert "invalid-user-type" not in ear.messages[1]["message"]
+    assert "unknown-organization (1)" in receiver.messages[1]["message"]
+    assert "invalid-user-type" not in receiver.messages[1]["message"]
 
     office.people.set_attribute(office.duo(user(0)), "userType", "endUser")
     assert office.apply().code == 0
-    assert len(ear.messages) == 2
+    assert len(receiver.messages) == 2
     office.people.set_attribute(office.duo(user(0)), "userType", "chef")
     assert office.apply().code == 0
-    assert "invalid-user-type (1)" in ear.messages[2]["message"]
+    assert "invalid-user-type (1)" in receiver.messages[2]["message"]

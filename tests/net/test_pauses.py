@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -13,63 +12,45 @@ from pydantic import SecretStr
 from ninjasync.config.schema import Config
 from ninjasync.net.pacing import Pacer
 from ninjasync.ninjaone.http import ScimTransport
+from tests.support.server import Hit, LoopbackServer, Reply
 
 _PAUSE = 1.0
 # What was on its way when the server said 429 may still arrive.
 _ON_ITS_WAY = 0.15
 
 
-class _Server(ThreadingHTTPServer):
+class Limited(LoopbackServer):
     """Answers 429 to the 40th request, with a Retry-After of a second, and notes when each came."""
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(self._answer)
         self.arrived: list[float] = []
         self.refused_at = 0.0
-        self.lock = threading.Lock()
+        self._lock = threading.Lock()
 
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: _Server
-
-    def do_GET(self) -> None:
-        with self.server.lock:
+    def _answer(self, hit: Hit) -> Reply:
+        with self._lock:
             now = time.monotonic()
-            self.server.arrived.append(now)
-            refuse = len(self.server.arrived) == 40
+            self.arrived.append(now)
+            refuse = len(self.arrived) == 40
             if refuse:
-                self.server.refused_at = now
-        self.send_response(429 if refuse else 200)
-        if refuse:
-            self.send_header("Retry-After", str(int(_PAUSE)))
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"{}")
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
+                self.refused_at = now
+        return Reply(429, b"{}", {"Retry-After": str(int(_PAUSE))}) if refuse else Reply(200, b"{}")
 
 
 @pytest.fixture
-def server() -> Iterator[_Server]:
-    with _Server() as made:
-        thread = threading.Thread(target=made.serve_forever, args=(0.02,))
-        thread.start()
-        yield made
-        made.shutdown()
-        thread.join()
+def server() -> Iterator[Limited]:
+    with Limited() as limited:
+        yield limited
 
 
 def test_after_a_429_no_request_of_any_worker_reaches_the_server_before_the_time_is_up(
-    server: _Server, tmp_path: Path
+    server: Limited, tmp_path: Path
 ) -> None:
     config = Config.model_validate(
         {
             "duo": {"api_hostname": "127.0.0.1", "integration_key": "DI", "secret_key": "duo-secret"},
-            "ninjaone": {"endpoint_url": f"http://127.0.0.1:{server.server_port}", "secret_token": "the-token"},
+            "ninjaone": {"endpoint_url": server.url, "secret_token": "the-token"},
             "scope": {"all_users": True},
         }
     )

@@ -12,7 +12,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -50,6 +50,11 @@ class Ran:
         """The last line of standard output."""
         return self.out.rstrip("\n").rpartition("\n")[2]
 
+    @property
+    def warnings(self) -> str:
+        """The warnings of the document, as one text."""
+        return " ".join(self.json["warnings"])
+
     def actions(self, resource: str = "user") -> dict[str, str]:
         """Each change's action by key."""
         return {change["key"]: change["action"] for change in self.json["changes"] if change["resource"] == resource}
@@ -76,6 +81,29 @@ class Ran:
     def tripped(self) -> dict[str, Json]:
         """The guards that stand in the way, by name."""
         return {guard["name"]: guard for guard in self.json["guards"] if guard["tripped"]}
+
+
+def one_sentence(ran: Ran) -> str:
+    """See that a run ended in one error, in words for people, and return all of standard error."""
+    assert "Traceback" not in ran.text
+    assert "unexpected error" not in ran.text
+    errors = [line for line in ran.err.splitlines() if line.startswith("Error: ")]
+    assert len(errors) == 1, ran.err
+    return ran.err
+
+
+class Terminal:
+    """Standard input as an operator at a terminal who gives that answer; ``meanwhile`` happens before it."""
+
+    def __init__(self, answer: str, meanwhile: Callable[[], None] = lambda: None) -> None:
+        self._answer, self._meanwhile = answer, meanwhile
+
+    def isatty(self) -> bool:
+        return True
+
+    def readline(self) -> str:
+        self._meanwhile()
+        return self._answer
 
 
 def run(*arguments: str) -> Ran:

@@ -19,12 +19,14 @@ from typing import Any, Self
 import pytest
 
 from ninjasync.cli import clock
+from ninjasync.config.load import load
+from ninjasync.config.schema import Config
 from ninjasync.sandbox.box import Sandbox
 from ninjasync.sandbox.company.people import Company
 from ninjasync.sandbox.ninjaone.schema import GROUP, USER
 from ninjasync.sandbox.ninjaone.store import NinjaOne
 from tests.support.command import Json, Ran, run, run_process, spawn
-from tests.support.company import END_USERS, TECHNICIANS, add_native, staff
+from tests.support.company import END_USERS, TECHNICIANS, add_native, staff, user
 from tests.support.proxy import Meddling, Proxy, untouched
 from tests.support.toml import toml_document
 
@@ -62,9 +64,8 @@ class Office:
                 "integration_key": self.box.integration_key,
                 "secret_key": self.box.secret_key,
                 "rate_limit": 0,
-                "timeout": 5,
             },
-            "ninjaone": {"endpoint_url": self.box.scim_url, "secret_token": self.box.token, "timeout": 5},
+            "ninjaone": {"endpoint_url": self.box.scim_url, "secret_token": self.box.token},
             "scope": {"groups": [TECHNICIANS, END_USERS]},
             "run": {"retries": 0},
             "state": {"path": LEDGER},
@@ -132,6 +133,9 @@ class Office:
         path = self.folder / name
         path.write_text(toml_document(self.config), "utf-8")
         return str(path)
+
+    def load_config(self) -> Config:
+        return load(Path(self.write_config()))
 
     def run(self, command: str, *arguments: str | Path) -> Ran:
         """Run one command in this process."""
@@ -206,6 +210,17 @@ class Office:
     def duo(self, email: str) -> str:
         """The Duo id of the user with that address."""
         return self.people.user_with_email(email)
+
+    def disable(self, *numbers: int) -> None:
+        """Disable these end users of ``staff`` in Duo: they leave."""
+        for number in numbers:
+            self.people.disable(self.duo(user(number)))
+
+    def settle_but_for_a_newcomer(self) -> tuple[str, str]:
+        """Bring all in step, then hire one user; return their address and Duo id."""
+        self.settle()
+        id_ = self.people.hire("New", "Comer", groups=[END_USERS], user_type="endUser", organization="1")
+        return "new.comer@example.com", id_
 
     # --- NinjaOne as it is -----------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -79,14 +80,21 @@ def html_reply(status: int = 200) -> Reply:
 
 
 class LoopbackServer:
-    """Serves ``answer``, which may be replaced at any time, from ``start`` to ``stop``; ``hits`` grow in order."""
+    """Serves ``answer``, which may be replaced at any time, from ``start`` to ``stop``; ``hits`` grow in order.
 
-    def __init__(self, answer: Answer) -> None:
+    With a ``context`` it speaks TLS.
+    """
+
+    def __init__(self, answer: Answer, context: ssl.SSLContext | None = None) -> None:
         self.answer = answer
+        self.scheme = "https" if context else "http"
         self.hits: list[Hit] = []
         self.ended = threading.Event()  # an answer that is never to come waits for this
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.owner = self
+        self.host = f"127.0.0.1:{self._server.server_port}"  # and port
+        if context:
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
 
     def start(self) -> Self:
@@ -106,13 +114,8 @@ class LoopbackServer:
         self.stop()
 
     @property
-    def host(self) -> str:
-        """Host and port."""
-        return f"127.0.0.1:{self._server.server_port}"
-
-    @property
     def url(self) -> str:
-        return f"http://{self.host}"
+        return f"{self.scheme}://{self.host}"
 
     def count(self, on: str) -> int:
         """How many hits were ``on`` that; see ``Hit.on``."""
