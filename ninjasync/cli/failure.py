@@ -6,7 +6,7 @@ from ninjasync.cli import clock
 from ninjasync.cli.options import Invocation
 from ninjasync.cli.session import choose_redaction_key, complain
 from ninjasync.errors import InterruptedRunError, NinjasyncError
-from ninjasync.report.formats import Format, rendered_error
+from ninjasync.report.formats import Format, renderer_of
 from ninjasync.report.redact import redacted_error
 from ninjasync.runs.system_refusals import refusal_of_system
 
@@ -47,4 +47,5 @@ def _is_of_an_interrupt(error: BaseException | None) -> bool:
 def _deliver(failure: NinjasyncError, invocation: Invocation) -> None:
     """Write the failure to where the result was to go, so that an old file there is not taken for its result."""
     if invocation.output is not None or invocation.format is not Format.TEXT:
-        invocation.deliver(rendered_error(failure, clock.now(), invocation.format, invocation.tenant))
+        renderer = renderer_of(invocation.format)
+        invocation.deliver(renderer.render_error(failure, clock.now(), invocation.tenant))

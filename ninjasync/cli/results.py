@@ -8,13 +8,17 @@ import typer
 from ninjasync.cli.options import Invocation
 from ninjasync.cli.session import choose_redaction_key
 from ninjasync.model.plan import Plan
-from ninjasync.report.formats import rendered_plan
+from ninjasync.report import text
+from ninjasync.report.formats import Format, renderer_of
 from ninjasync.report.redact import redacted
 
 
 def deliver_plan(invocation: Invocation, plan: Plan, created_at: datetime) -> None:
     """Render a plan and write it to where the result goes."""
-    invocation.deliver(rendered_plan(plan, created_at, invocation.format, color=invocation.color()))
+    if invocation.format is Format.TEXT:
+        invocation.deliver(text.render_plan(plan, color=invocation.color()))
+    else:
+        invocation.deliver(renderer_of(invocation.format).render(plan, created_at))
 
 
 def redact_plan(plan: Plan, key: bytes | None) -> Plan:

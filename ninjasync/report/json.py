@@ -7,12 +7,22 @@ from typing import Any
 from ninjasync import __version__
 from ninjasync.errors import ConfigurationError, NinjasyncError
 from ninjasync.model.document import FORMAT_VERSION, digest, document
+from ninjasync.model.message import Message
 from ninjasync.model.outcome import Result
 from ninjasync.model.plan import Plan
 
 
-def render(plan: Plan, created_at: datetime, result: Result | None = None, exit_code: int = 0) -> str:
-    """Return the document of a plan; with ``result`` that of a run, which ended with ``exit_code``."""
+def render(
+    plan: Plan,
+    created_at: datetime,
+    result: Result | None = None,
+    exit_code: int = 0,
+    steps: tuple[Message, ...] = (),
+) -> str:
+    """Return the document of a plan; with ``result`` that of a run, which ended with ``exit_code``.
+
+    ``steps`` are no part of it: they are sentences for people, on standard error.
+    """
     body = document(plan)
     head = _head(created_at) | {"digest": digest(body)}
     if result is not None:

@@ -5,7 +5,9 @@ Text is for people: its layout may change in any version; programs read the JSON
 
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 
+from ninjasync.errors import ConfigurationError, NinjasyncError
 from ninjasync.model.change import Change, Member
 from ninjasync.model.message import Message
 from ninjasync.model.outcome import Outcome, Result
@@ -25,6 +27,24 @@ _SIGNS = {
 _WIDTH = 80
 
 Paint = Callable[[str, str], str]
+
+
+def render(
+    plan: Plan,
+    created_at: datetime,
+    result: Result | None = None,
+    exit_code: int = 0,
+    steps: tuple[Message, ...] = (),
+) -> str:
+    """Return a plan, with ``result`` also what became of it, without colour; time and exit code are not in it."""
+    return render_plan(plan, color=False) + (render_result(result, plan, steps, color=False) if result else "")
+
+
+def render_error(error: NinjasyncError, created_at: datetime, tenant: str = "") -> str:
+    """Return a run that ended before there was a plan."""
+    mistakes = error.mistakes if isinstance(error, ConfigurationError) else ()
+    named = f" [tenant {tenant}]" if tenant else ""
+    return "\n".join([*mistakes, f"Error: {error.message}{named}", str(error.hint), ""])
 
 
 def render_plan(plan: Plan, *, color: bool) -> str:

@@ -101,7 +101,7 @@ def test_an_unexpected_error_in_a_redacted_run_tells_its_kind_alone(
     def fail(*_: object) -> None:
         raise KeyError("jane@example.com")
 
-    monkeypatch.setattr("ninjasync.runs.plan.plan_run", fail)
+    monkeypatch.setattr("ninjasync.cli.commands.plan.plan_run", fail)
 
     ran = office.run("plan", "--redact", "--format", "markdown")
 

@@ -11,7 +11,7 @@ from ninjasync.model.directory import Problem
 from ninjasync.model.message import Message, group, listed, number, person, text, word
 from ninjasync.model.plan import GuardResult, Leaver, Plan
 from ninjasync.model.problems import CODES
-from ninjasync.report.formats import Format, rendered_error, rendered_plan
+from ninjasync.report.formats import Format, renderer_of
 from ninjasync.report.redact import redacted, redacted_error
 from tests.support.plans import AT, made, of_every_kind
 
@@ -70,9 +70,9 @@ def _planted(name: str) -> Plan:
 @pytest.mark.parametrize("name", _PEOPLE)
 def test_no_name_is_left_in_any_format(name: str, format: Format) -> None:
     plan = _planted(name)
-    assert _MARK in rendered_plan(plan, AT, format, color=False).casefold(), "nothing was planted"
+    assert _MARK in renderer_of(format).render(plan, AT).casefold(), "nothing was planted"
 
-    shown = rendered_plan(redacted(plan, _KEY), AT, format, color=False)
+    shown = renderer_of(format).render(redacted(plan, _KEY), AT)
 
     assert _MARK not in shown.casefold()
     assert "@example" not in shown
@@ -129,7 +129,7 @@ def test_a_withheld_change_is_still_marked_as_such() -> None:
     plan = _planted("zyx")
     plan = replace(plan, withheld=frozenset({plan.changes[0].name}))
 
-    shown = rendered_plan(redacted(plan, _KEY), AT, Format.TEXT, color=False)
+    shown = renderer_of(Format.TEXT).render(redacted(plan, _KEY), AT)
 
     assert "withheld, see the guards" in shown
 
@@ -145,6 +145,6 @@ def test_a_failure_names_nobody_either(format: Format) -> None:
     for error in errors:
         redacted_one = redacted_error(error, _KEY)
         assert redacted_one.exit_code == error.exit_code
-        shown = rendered_error(redacted_one, AT, format)
+        shown = renderer_of(format).render_error(redacted_one, AT)
         assert _MARK not in shown
         assert redacted_one.message.split()[0] in shown

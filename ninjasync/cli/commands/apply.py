@@ -28,7 +28,7 @@ from ninjasync.model.message import Message
 from ninjasync.model.outcome import Outcome, Result, exit_code
 from ninjasync.model.plan import Approvals, Plan
 from ninjasync.report import text
-from ninjasync.report.formats import Format, rendered_run
+from ninjasync.report.formats import Format, renderer_of
 from ninjasync.report.outline import left_to_do
 from ninjasync.report.redact import outcome_redactor, redacted, redacted_result
 from ninjasync.runs.apply import Applying, applying, applying_saved
@@ -152,7 +152,8 @@ class _View:
         if self._in_parts:
             invocation.deliver(text.render_result(result, self._shown, steps, color=invocation.color()))
         else:
-            invocation.deliver(rendered_run(self._shown, clock.now(), invocation.format, result, code, steps))
+            renderer = renderer_of(invocation.format)
+            invocation.deliver(renderer.render(self._shown, clock.now(), result, code, steps))
         if invocation.format is Format.JSON and invocation.log_format is LogFormat.JSON:
             remark(invocation, *steps)
         elif invocation.format is Format.JSON:
