@@ -11,14 +11,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from ninjasync.cli.options import Invocation
-from ninjasync.cli.progress_bars import Bars, bars
 from ninjasync.log import fields
 from ninjasync.model.events import Event, Locked, Read, Wait
 from ninjasync.model.outcome import Outcome
 from ninjasync.report.text import render_outcome
+
+if TYPE_CHECKING:
+    from ninjasync.cli.progress_bars import Bars
 
 _FIRST_LINE_AFTER, _NEXT_LINE_AFTER = 10, 30  # seconds
 _WORTH_A_BAR, _WORTH_A_WARNING = 1, 30  # seconds
@@ -91,8 +93,10 @@ class Progress:
         if not self._drawn:
             yield
             return
+        from ninjasync.cli.progress_bars import draw_bars  # rich: 100 ms, which no run without a terminal needs
+
         with ExitStack() as stack:
-            self._bars = stack.enter_context(bars(heading, color=self._color))
+            self._bars = stack.enter_context(draw_bars(heading, color=self._color))
             stack.callback(setattr, self, "_bars", None)
             yield
 

@@ -1,7 +1,7 @@
 """Progress on a terminal: a bar for each thing that is counted, and what is waited for below them.
 
-Drawn on standard error and gone when it ends. Knows rich, which is imported when the
-first bar is drawn; knows nothing of what is counted.
+Drawn on standard error and gone when it ends. Knows rich, so that this file is imported when
+the first bar is drawn; must not know what is counted.
 """
 
 import math
@@ -10,11 +10,11 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-    from rich.progress import Progress, Task, TaskID
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID
+from rich.spinner import Spinner
+from rich.text import Text
 
 # Seconds: what a rate is taken over, at most and at least. Duo's first 50 calls go at once, the rest
 # one by one, which is not to be hidden for long.
@@ -24,7 +24,7 @@ _LATELY, _TELLING = 6.0, 1.0
 class Bars:
     """Bars by their labels. Safe to use from several threads."""
 
-    def __init__(self, progress: "Progress", pause: "_Pause") -> None:
+    def __init__(self, progress: Progress, pause: "_Pause") -> None:
         self._progress, self._pause = progress, pause
         self._drawn: dict[str, tuple[TaskID, _Rate]] = {}
 
@@ -81,38 +81,41 @@ class _Pause:
         return self.said.format(left) if left > 0 else ""
 
 
+class _Counts(ProgressColumn):
+    """How far a bar is, in words."""
+
+    def render(self, task: Task) -> Text:
+        return Text(_counts(task), no_wrap=True)
+
+
+class _Drawing(Progress):
+    """A heading, the bars, and what is waited for."""
+
+    def __init__(self, heading: str, pause: _Pause, console: Console) -> None:
+        columns = ("[progress.description]{task.description}", BarColumn(20), _Counts())
+        # This spinner is plain ASCII, which every terminal can show.
+        self._heading, self._pause = Spinner("line", heading), pause
+        # Standard output is not a matter of progress, be it on the same terminal.
+        super().__init__(*columns, console=console, transient=True, redirect_stdout=False)
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        yield self._heading
+        if self.tasks:
+            yield self.make_tasks_table(self.tasks)
+        if words := self._pause.words():
+            yield Text(words, style="yellow")
+
+
 @contextmanager
-def bars(heading: str, *, color: bool) -> Iterator[Bars]:
+def draw_bars(heading: str, *, color: bool) -> Iterator[Bars]:
     """Draw bars below ``heading`` as long as this lasts; lines written to standard error appear above them."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, ProgressColumn
-    from rich.spinner import Spinner
-    from rich.text import Text
-
-    class Counts(ProgressColumn):
-        def render(self, task: "Task") -> Text:
-            return Text(_counts(task), no_wrap=True)
-
-    class Shown(Progress):
-        def get_renderables(self) -> "Iterator[RenderableType]":
-            yield spinner
-            if self.tasks:
-                yield self.make_tasks_table(self.tasks)
-            if words := pause.words():
-                yield Text(words, style="yellow")
-
     pause = _Pause()
-    # This spinner is plain ASCII, which every terminal can show.
-    spinner = Spinner("line", heading)
     console = Console(stderr=True, no_color=not color, highlight=False)
-    columns = ("[progress.description]{task.description}", BarColumn(20), Counts())
-    # Standard output is not a matter of progress, be it on the same terminal.
-    progress = Shown(*columns, console=console, transient=True, redirect_stdout=False)
-    with progress:
+    with _Drawing(heading, pause, console) as progress:
         yield Bars(progress, pause)
 
 
-def _counts(task: "Task") -> str:
+def _counts(task: Task) -> str:
     """Say how many are done of how many, at which rate, and how long the rest will take."""
     words = f"{task.completed:,.0f}" + (f" of {task.total:,.0f}" if task.total is not None else "")
     words += str(task.fields["note"])

@@ -1,14 +1,17 @@
 """JMESPath expressions over a Duo record, compiled once and cheap to evaluate.
 
-Pure. Knows JMESPath (https://jmespath.org/specification.html); knows nothing of
-SCIM or of which expression is used for what. What functions there are beside JMESPath's
-own stands in ``functions``.
+Pure. Knows JMESPath (https://jmespath.org/specification.html); must not know SCIM, nor which
+expression is used for what. The functions beside JMESPath's own are in ``functions``.
 """
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache, partial
+from functools import partial
 from typing import Any
+
+import jmespath
+from jmespath.exceptions import JMESPathError, ParseError
+from jmespath.functions import Functions
 
 from ninjasync.config.functions import FUNCTIONS, Function, value_of
 from ninjasync.model.message import did_you_mean
@@ -17,9 +20,8 @@ Expression = Callable[[Mapping[str, Any]], Any]
 
 _PATH = r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*"
 # Nothing but names joined by dots, perhaps in the call of one function.
-_TERM = re.compile(
-    rf"\s*(?:({'|'.join(name for name, one in FUNCTIONS.items() if one.is_of_one_text)})\(\s*)?({_PATH})(\s*\))?\s*"
-)
+_OF_ONE_TEXT = "|".join(name for name, function in FUNCTIONS.items() if function.is_of_one_text)
+_TERM = re.compile(rf"\s*(?:({_OF_ONE_TEXT})\(\s*)?({_PATH})(\s*\))?\s*")
 _QUOTES = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`(?:[^`\\]|\\.)*`""", re.DOTALL)
 # What JMESPath's own functions give, where it is one kind of value whatever they are given.
 _GIVEN = {
@@ -99,7 +101,7 @@ def _terms(text: str) -> list[tuple[str | None, str]] | None:
 
 
 def _alternatives(terms: list[tuple[str | None, str]]) -> Expression:
-    """Evaluate ``a || b``: most mappings are such, and each of them is asked for everybody."""
+    """Evaluate ``a || b``: most mappings are such, and each is evaluated once per user."""
     (name, path), *others = terms
     first = _bare_path(path) if name is None else _bare_call(name, path)
     if not others:
@@ -112,18 +114,11 @@ def _alternatives(terms: list[tuple[str | None, str]]) -> Expression:
             return rest(record) if value == "" or value.isspace() else value
         return value if is_true(value) else rest(record)
 
-    def evaluate_field(record: Mapping[str, Any]) -> Any:
-        value = record.get(path)
-        if type(value) is str:
-            return rest(record) if value == "" or value.isspace() else value
-        return value if is_true(value) else rest(record)
-
-    # A call costs more than all that it spares to write twice.
-    return evaluate_field if name is None and "." not in path else evaluate
+    return evaluate
 
 
 def _bare_call(name: str, path: str) -> Expression:
-    """Evaluate ``function(a.b)``. What is no text is for JMESPath to refuse."""
+    """Evaluate ``function(a.b)``. A value that is no text is left to JMESPath, which refuses it."""
     call, place = FUNCTIONS[name].call, _bare_path(path)
 
     def evaluate(record: Mapping[str, Any]) -> Any:
@@ -140,16 +135,6 @@ def _bare_call(name: str, path: str) -> Expression:
 def _bare_path(text: str) -> Expression:
     """Evaluate ``a.b.c`` by dict look-ups."""
     first, *rest = text.split(".")
-    if not rest:
-        return lambda record: record.get(first)
-    if len(rest) == 1:
-        (second,) = rest
-
-        def two(record: Mapping[str, Any]) -> Any:
-            place = record.get(first)
-            return place.get(second) if isinstance(place, dict) else None
-
-        return two
 
     def evaluate(record: Mapping[str, Any]) -> Any:
         value = record.get(first)
@@ -164,9 +149,6 @@ def _bare_path(text: str) -> Expression:
 
 
 def _compiled(text: str) -> Expression:
-    import jmespath  # most mappings do without
-    from jmespath.exceptions import JMESPathError, ParseError
-
     try:
         compiled = jmespath.compile(text)
     except ParseError as error:
@@ -175,7 +157,7 @@ def _compiled(text: str) -> Expression:
         raise ExpressionError(f"does not parse: {error}") from error
     if mistakes := list(_mistakes(compiled.parsed)):
         raise ExpressionError("; and ".join(mistakes))
-    options = jmespath.Options(custom_functions=_functions())
+    options = jmespath.Options(custom_functions=_AllFunctions())
 
     def evaluate(record: Mapping[str, Any]) -> Any:
         try:
@@ -186,25 +168,22 @@ def _compiled(text: str) -> Expression:
     return evaluate
 
 
-@cache
-def _functions() -> Any:
-    """Return JMESPath's functions and ours; to ours any argument may be null."""
-    from jmespath.functions import Functions
+def _call(function: Function, _: Functions, *arguments: Any) -> Any:
+    return value_of(function, arguments)
 
-    def called(function: Function, _: Functions, *arguments: Any) -> Any:
-        return value_of(function, arguments)
 
-    class All(Functions):
-        """JMESPath's and ours."""
+class _AllFunctions(Functions):
+    """JMESPath's functions and ours; to ours any argument may be null."""
 
-    All.FUNCTION_TABLE = Functions.FUNCTION_TABLE | {
-        name: {
-            "function": partial(called, function),
-            "signature": [{"types": [*kinds, "null"]} for kinds in function.takes],
-        }
-        for name, function in FUNCTIONS.items()
+
+# Set from outside: their metaclass makes a table of the methods whose names begin with _func_.
+_AllFunctions.FUNCTION_TABLE = Functions.FUNCTION_TABLE | {
+    name: {
+        "function": partial(_call, function),
+        "signature": [{"types": [*kinds, "null"]} for kinds in function.takes],
     }
-    return All()
+    for name, function in FUNCTIONS.items()
+}
 
 
 def _mistakes(node: Any) -> Iterator[str]:
@@ -217,7 +196,7 @@ def _mistakes(node: Any) -> Iterator[str]:
 
 
 def _mistakes_of_call(name: str, arguments: list[Any]) -> Iterator[str]:
-    table = _functions().FUNCTION_TABLE
+    table = _AllFunctions.FUNCTION_TABLE
     if name not in table:
         near = did_you_mean(name, list(table)) or f"; there are {', '.join(sorted(table))}"
         yield f"calls {name}(), which there is not{near}"
@@ -236,11 +215,11 @@ def _mistakes_of_call(name: str, arguments: list[Any]) -> Iterator[str]:
             yield f"calls {name}() with {_A[given]} as argument {number}, where it takes {shown}"
             return
     if name in ("replace", "split", "word") and arguments[1]["type"] == "literal":
-        yield from _failing(name, *(one["value"] if one["type"] == "literal" else "x" for one in arguments))
+        yield from _failing(name, *(node["value"] if node["type"] == "literal" else "x" for node in arguments))
 
 
 def _failing(name: str, *arguments: Any) -> Iterator[str]:
-    """Try a call with what is written out in the expression: what fails with it fails for everybody."""
+    """Try a call with the arguments that the expression spells out: what fails with them fails for every user."""
     try:
         value_of(FUNCTIONS[name], arguments)
     except (ArithmeticError, ValueError) as error:
@@ -299,8 +278,6 @@ def fields_of(text: str) -> frozenset[tuple[str, ...]]:
 
     What is read within a field, as behind a projection, is left out but for one level.
     """
-    import jmespath
-
     found: set[tuple[str, ...]] = set()
     _note_fields(jmespath.compile(text).parsed, found)
     return frozenset(found)

@@ -1,8 +1,7 @@
 """The functions that expressions have beside JMESPath's own.
 
-Pure. Each is plain Python over values that are there: a null argument gives null before it
-is called, and a blank result is null too. How expressions call them is ``expression``'s
-affair.
+Pure. Each is plain Python over values that are not null: a null argument gives null before it
+is called, and a blank result is null too. How expressions call them is in ``expression``.
 """
 
 import unicodedata
