@@ -30,7 +30,7 @@ def clean(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def names_of(row: Mapping[str, Any], parameter: str) -> set[str]:
-    """Return by what a user is found by ``parameter``, folded: his e-mail address, or username and aliases."""
+    """Return by what a user is found by ``parameter``, folded: their e-mail address, or username and aliases."""
     if parameter == "email":
         found = [row.get("email")]
     else:
