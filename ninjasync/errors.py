@@ -1,7 +1,7 @@
 """The error tree: what went wrong, what to do about it, and the exit code that says so.
 
 Raised anywhere, caught at one place (``cli``). Messages are for an operator at
-night: one sentence with what failed and on whom, and a hint with the next step.
+night: one sentence with what failed and for which user, and a hint with the next step.
 Nothing here knows where an error is shown.
 """
 

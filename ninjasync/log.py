@@ -1,6 +1,6 @@
 """What log lines have for programs: the run's id, which operation, how long it took, how it ended.
 
-Knows logging's ``extra``; how a line is written is ``cli``'s affair.
+Knows logging's ``extra``; ``cli`` decides how a line is written.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""Work in background threads, and waiting for it so that a signal is heeded meanwhile."""
+"""Work in background threads, and waiting for it so that a signal is handled meanwhile. Knows nothing of the work."""
 
 import threading
 from collections.abc import Callable
@@ -22,12 +22,12 @@ def in_background(work: Callable[[], T]) -> Future[T]:
     return future
 
 
-# Seconds. A signal that comes in the moment before the main thread begins to wait is heeded when it wakes.
+# Seconds. A signal that comes just before the main thread begins to wait is handled when it wakes.
 HEEDS_SIGNALS_AFTER = 0.5
 
 
 def result_of(future: Future[T]) -> T:
-    """Return, or raise, what comes of ``future``; an interrupt is heeded meanwhile."""
+    """Return, or raise, what comes of ``future``; an interrupt is handled meanwhile."""
     while not future.done():
         wait([future], timeout=HEEDS_SIGNALS_AFTER)
     return future.result()

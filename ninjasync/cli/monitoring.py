@@ -8,22 +8,22 @@ from ninjasync.cli.options import Invocation
 from ninjasync.cli.session import load_config
 from ninjasync.config.schema import Config
 from ninjasync.runs import monitor
-from ninjasync.runs.watch import Watch
+from ninjasync.runs.monitor import RunInProgress
 
 
-def load_watched(invocation: Invocation, command: str, *, whole: bool) -> tuple[Config, Watch]:
+def load_watched(invocation: Invocation, command: str, *, whole: bool) -> tuple[Config, RunInProgress]:
     """Return the configuration, and the run so far, for the command to fill in; [monitor] is told at the end.
 
     Of a plan on a terminal nothing is told: its user sees it, and it must neither calm nor
     set off an alarm about the runs that no user sees.
     """
     config = load_config(invocation)
-    watch = Watch(config, command, clock.now(), whole)
+    watch = RunInProgress(config, command, clock.now(), whole)
     if config.monitor.has_listeners and not (command == "plan" and sys.stderr.isatty()):
         invocation.at_end = partial(_notify, watch)
     return config, watch
 
 
-def _notify(watch: Watch, exit_code: int, error: BaseException | None) -> None:
+def _notify(watch: RunInProgress, exit_code: int, error: BaseException | None) -> None:
     watch.error = error
-    monitor.tell(watch, exit_code, clock.now())
+    monitor.notify(watch, exit_code, clock.now())

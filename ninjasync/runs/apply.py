@@ -30,7 +30,7 @@ from ninjasync.runs.executor import apply_plan
 from ninjasync.runs.freshness import expect_fresh
 from ninjasync.runs.journal import LedgerJournal, explain_lasting_failures
 from ninjasync.runs.plan import moment_of, read_and_plan
-from ninjasync.runs.recovery import settle
+from ninjasync.runs.recovery import recover_lost_writes
 from ninjasync.state import lock, saved_plan, sqlite
 from ninjasync.state.ledger import Ledger
 
@@ -133,7 +133,7 @@ def applying(
         _begun(context, command, lock_timeout) as (ledger, run, at),
         connect(context, token) as endpoint,
     ):
-        warnings = tuple(settle(ledger, run, endpoint, context.now()))
+        warnings = tuple(recover_lost_writes(ledger, run, endpoint, context.now()))
         reader, writer = Reader(endpoint, context), Writer(endpoint, context)
         reader.begin(
             compile_mapping(config.attributes, config.safety).paths,
@@ -184,7 +184,7 @@ def applying_saved(
                 f"The saved plan {path} was applied already, by the run {used}.",
                 "Make a new one with plan --out FILE.",
             )
-        warnings = tuple(settle(ledger, run, endpoint, context.now()))
+        warnings = tuple(recover_lost_writes(ledger, run, endpoint, context.now()))
         plan = _judge_again(config, plan_file, approvals, warnings)
         if not plan.refused:
             gone = {one.id for one in plan.evidence.vanished}
@@ -205,7 +205,7 @@ def _begun(context: RunContext, command: str, timeout: float) -> Iterator[tuple[
     config = context.config
     tenant, path = tenant_of(config), sqlite.ledger_path(config)
     with (
-        lock.held(path, tenant, timeout, context.now(), context.listener),
+        lock.hold_lock(path, tenant, timeout, context.now(), context.listener),
         closing(Ledger.open(path, tenant, context.now())) as ledger,
     ):
         at = context.now()

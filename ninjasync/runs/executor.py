@@ -402,7 +402,7 @@ def _steps(changes: Mapping[str, Change]) -> dict[_Node, list[_Node]]:
     """Return the steps of ``changes``, each with those that must go before it.
 
     A change that goes by way of a temporary name has two, of which the first frees the name.
-    A group waits for what becomes of the people whose membership changes, and for nobody
+    A group waits for what becomes of the people whose membership changes, and for nothing
     else: its members go in one request after the other, while others are at work.
     """
     graph: dict[_Node, list[_Node]] = {}

@@ -34,7 +34,7 @@ def past_run(config: Config, id_: str) -> tuple[Run, list[Operation]]:
 
 
 def past_of_user(config: Config, who: str) -> list[Operation]:
-    """Return all that was ever done to the users whom ``who`` names, now or then: userName, Duo id or NinjaOne id.
+    """Return all that was ever done to the users that ``who`` names, now or then: userName, Duo id or NinjaOne id.
 
     Of a write to a group it is what became of their membership. Raises CommandLineError
     where the ledger knows of no such user.

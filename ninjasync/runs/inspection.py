@@ -61,7 +61,7 @@ class DuoRecords:
         return self._duo.users(self._keeping(convert))
 
     def users_by_id(self, ids: list[str], convert: Callable[[Any], T]) -> list[T]:
-        """Return ``convert`` of those of these users whom Duo has."""
+        """Return ``convert`` of those of these users that Duo has."""
         return self._duo.users_by_id(ids, self._keeping(convert))
 
     def record(self, duo_id: str) -> Mapping[str, Any] | None:

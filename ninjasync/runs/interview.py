@@ -39,7 +39,7 @@ _HEAD = """# The configuration of ninjasync, written by ninjasync init. What you
 
 
 class Asker(Protocol):
-    """Puts questions to somebody at a terminal."""
+    """Puts questions to the operator at a terminal."""
 
     def say(self, text: str) -> None:
         """Tell something."""
@@ -64,7 +64,7 @@ class Answers:
 
 
 def interview(ask: Asker, folder: Path, now: datetime) -> Answers:
-    """Ask for everything that nobody else can fill in. ``folder`` is where the configuration will lie."""
+    """Ask for everything that has no default. ``folder`` is where the configuration will lie."""
     answers = Answers()
     put = answers.values
     ask.say("Duo: in the Duo Admin Panel, Applications, your Admin API application.")

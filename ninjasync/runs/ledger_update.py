@@ -1,6 +1,6 @@
 """What a planning found that the ledger is to keep or to forget, by an apply or by way of a saved plan.
 
-Knows what was read and decided, and writes nothing; who does, and when, is ``apply_run``'s affair.
+Knows what was read and decided, and writes to the ledger alone, when ``plan`` and ``apply`` say so.
 """
 
 from collections.abc import Mapping

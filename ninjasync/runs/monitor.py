@@ -1,7 +1,7 @@
 """Tells others how a run ended: a file of metrics, a ping, messages. None of it can make a run fail.
 
 Knows [monitor] and how to deliver; what is said is of ``metrics`` and ``notice``. An
-address is a secret here: whoever knows it can use it, so that none comes into any line,
+address is a secret here: all who know it can use it, so that none comes into any line,
 and no exception's own text, which may repeat it.
 """
 
@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from importlib.util import find_spec
@@ -28,6 +28,7 @@ from ninjasync.config.schema import Config
 from ninjasync.config.tenant import tenant_of
 from ninjasync.errors import LockedError, NinjasyncError
 from ninjasync.log import timed
+from ninjasync.model.outcome import Result
 from ninjasync.model.plan import Plan
 from ninjasync.net.connection import environment_authorities, network_failure
 from ninjasync.report.escape import visible
@@ -35,7 +36,6 @@ from ninjasync.report.metrics import Ended, metrics
 from ninjasync.report.notice import TOKEN_DAYS, Notice, notice, token_stage
 from ninjasync.report.redact import redacted_error
 from ninjasync.runs.system_refusals import refusal_of_system
-from ninjasync.runs.watch import Watch
 from ninjasync.state.ledger import Ledger
 from ninjasync.state.sqlite import ledger_path
 from ninjasync.threads import in_background
@@ -46,27 +46,40 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _PING_SECONDS = 10.0
-# Pings and messages go at the same time; nobody waits longer than this for all of them.
+# Pings and messages go at the same time; no run waits longer than this for all of them.
 _MOST_SECONDS = 30.0
 INSTALL = "Install the extra, in the folder of ninjasync's source: pip install '.[notify]'"
 ADDRESSES = "Apprise's documentation lists the services and how their addresses are written."
 
 
+@dataclass(slots=True)
+class RunInProgress:
+    """What is known of a run while it goes on; ``whole`` is False where it is narrowed to single users."""
+
+    config: Config
+    command: str
+    begun: datetime
+    whole: bool
+    plan: Plan | None = None
+    result: Result | None = None
+    error: BaseException | None = None
+
+
 class _UndeliveredError(Exception):
-    """Somebody could not be told; the text says why, without any secret."""
+    """A listener could not be told; the text says why, without any secret."""
 
 
-def tell(watch: Watch, exit_code: int, at: datetime) -> None:
-    """Tell whoever [monitor] names how the run ended. Raises nothing, and takes no longer than half a minute."""
+def notify(watch: RunInProgress, exit_code: int, at: datetime) -> None:
+    """Tell the listeners that [monitor] names how the run ended. Raises nothing; takes half a minute at most."""
     try:
-        _tell(watch, _ended(watch, exit_code, at))
+        _deliver(watch, _ended(watch, exit_code, at))
     except KeyboardInterrupt:
-        log.warning("[monitor]: interrupted; perhaps not everybody was told of this run.")
+        log.warning("[monitor]: interrupted; perhaps not all listeners were told of this run.")
     except Exception as error:  # whatever it is, the run has ended as it has
-        log.warning("[monitor]: nobody could be told of this run (%s).", type(error).__name__)
+        log.warning("[monitor]: no listener could be told of this run (%s).", type(error).__name__)
 
 
-def _tell(watch: Watch, run: Ended) -> None:
+def _deliver(watch: RunInProgress, run: Ended) -> None:
     monitor = watch.config.monitor
     jobs: list[tuple[str, Callable[[], None]]] = []
     # Of a run that did not get the lock, the one that has it will tell; if that one hangs, its silence does.
@@ -85,7 +98,7 @@ def _tell(watch: Watch, run: Ended) -> None:
         _attempt(name, partial(_result, future, until))
 
 
-def _ended(watch: Watch, exit_code: int, at: datetime) -> Ended:
+def _ended(watch: RunInProgress, exit_code: int, at: datetime) -> Ended:
     tenant = tenant_of(watch.config)
     return Ended(
         tenant.shown,
@@ -175,7 +188,7 @@ def _ping(url: str) -> None:
 # --- messages --------------------------------------------------------------------------------
 
 
-def _message(watch: Watch, run: Ended) -> Notice | None:
+def _message(watch: RunInProgress, run: Ended) -> Notice | None:
     on = watch.config.monitor.notify_on
     if "held" in on and watch.whole and run.plan is not None:
         run = replace(run, newly_held=_newly_held(watch.config, run.plan, run.ended))
@@ -194,8 +207,8 @@ def _newly_held(config: Config, plan: Plan, at: datetime) -> tuple[tuple[str, in
     return tuple(sorted(codes.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
-def _why(watch: Watch) -> str:
-    """Say in a sentence or two what ended the run, without anybody's name."""
+def _why(watch: RunInProgress) -> str:
+    """Say in a sentence or two what ended the run, without any user's name."""
     error = watch.result.fatal if watch.result and watch.result.fatal else watch.error
     error = error if error is None or isinstance(error, NinjasyncError) else refusal_of_system(error) or error
     if isinstance(error, NinjasyncError):

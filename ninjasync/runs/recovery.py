@@ -1,4 +1,4 @@
-"""Settles what a killed run left: looks at the server for each write of which no outcome is known."""
+"""Recovers what a killed run left: looks at the server for each write whose outcome is unknown. Sends no write."""
 
 import logging
 from datetime import datetime
@@ -18,8 +18,8 @@ from ninjasync.state.run_log import Conclusion, OwnershipChange
 log = logging.getLogger(__name__)
 
 
-def settle(ledger: Ledger, run: str, endpoint: Endpoint, at: datetime) -> list[Message]:
-    """Look at the server for each write of which nobody knows whether it was made; say so in a line.
+def recover_lost_writes(ledger: Ledger, run: str, endpoint: Endpoint, at: datetime) -> list[Message]:
+    """Look at the server for each write whose outcome is unknown, and record what it shows; say so in a line.
 
     ``run`` is the present one. Returns that line, or nothing where there is nothing to settle.
     """
@@ -28,7 +28,7 @@ def settle(ledger: Ledger, run: str, endpoint: Endpoint, at: datetime) -> list[M
     made = unseen = 0
     for operation in operations:
         try:
-            made += _settle_one(ledger, endpoint, operation)
+            made += _recover(ledger, endpoint, operation)
         except UnreachableError as error:
             if is_down(error):
                 raise
@@ -54,7 +54,7 @@ def settle(ledger: Ledger, run: str, endpoint: Endpoint, at: datetime) -> list[M
     return [line]
 
 
-def _settle_one(ledger: Ledger, endpoint: Endpoint, operation: Operation) -> bool:
+def _recover(ledger: Ledger, endpoint: Endpoint, operation: Operation) -> bool:
     """Find out whether a write was made, and record what is ours by it."""
     owned: OwnershipChange | None = None
     refused = LASTING in operation.error and operation.action != "delete"  # an answer, though no good one
@@ -95,7 +95,7 @@ def _settle_one(ledger: Ledger, endpoint: Endpoint, operation: Operation) -> boo
 
 
 def _created(endpoint: Endpoint, operation: Operation) -> User | Group | None:
-    """Return the resource of a create whose answer nobody saw: same externalId, or same name and made since."""
+    """Return the resource of a create whose answer was lost: same externalId, or same name and made since."""
     duo_id = operation.external_id or ""
     found: User | Group | None
     if operation.resource == "user":

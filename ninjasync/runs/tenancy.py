@@ -40,7 +40,7 @@ def rename_tenant(config: Config, old: str, now: datetime) -> TenantEntries:
     if not path.exists():
         raise CommandLineError(f"There is no ledger at {path}.", "Set [state] path to where it is.")
     with ExitStack() as stack:
-        stack.enter_context(lock.held(path, tenant, 0, now))
+        stack.enter_context(lock.hold_lock(path, tenant, 0, now))
         ledger = stack.enter_context(closing(Ledger.open(path, tenant, now)))
         tenants = ledger.tenants()
         former = _named(old, tenant, tenants)
@@ -51,7 +51,7 @@ def rename_tenant(config: Config, old: str, now: datetime) -> TenantEntries:
                 f"{_called(former)} cannot become its own.",
                 "Each keeps what it has; set [state] tenant to the name whose entries are to count.",
             )
-        stack.enter_context(lock.held(path, former.tenant, 0, now))
+        stack.enter_context(lock.hold_lock(path, former.tenant, 0, now))
         ledger.take_over(former.id)
         run = ledger.run_log.begin(lock.actor(), f"ledger rename-tenant {in_a_command(old)}", now)
         ledger.run_log.finish(run, 0, {}, now)

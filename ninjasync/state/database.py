@@ -1,7 +1,7 @@
 """What the ledger needs of a database, whichever it is: reading, writing in one transaction, one moment's view.
 
-Statements are written for every database alike: columns are named, placeholders are ``?``, what is there already is
-told by ON CONFLICT, what was made by RETURNING. Knows no table.
+Statements are written for every database alike: columns are named, placeholders are ``?``, ON CONFLICT says
+what happens to a row that exists, RETURNING what was made. Knows no table.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """Writes the journal's lines of many workers in few transactions.
 
 Work that comes while a transaction is under way shares the next one: eight workers need far fewer commits than they
-have lines to write. Work is data; what a database is told of it is for ``statements_of`` to say.
+have lines to write. Work is data; ``statements_of`` turns it into statements.
 """
 
 import logging
@@ -54,7 +54,7 @@ class GroupCommit(Generic[W]):
             yield
 
     def queue(self, work: W) -> None:
-        """Let ``work`` be done with the next transaction. Nobody waits for it."""
+        """Let ``work`` be done with the next transaction. No thread waits for it."""
         self._waiting.append((work, None))
 
     def commit(self, work: W) -> list[Any]:
@@ -111,7 +111,7 @@ class GroupCommit(Generic[W]):
                 future.set_result(returned[first])
 
     def _put_back(self, batch: Sequence[_Waiting[W]], error: BaseException) -> None:
-        """Tell those who wait; what nobody waits for is tried again with the next transaction, if that can help."""
+        """Raise the error in those who wait; try the rest again with the next transaction, where that can help."""
         unawaited = [(work, future) for work, future in batch if future is None]
         hopeless = isinstance(error, Exception) and not isinstance(error, LedgerNotWritableError)
         if unawaited and hopeless:

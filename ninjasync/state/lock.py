@@ -27,7 +27,7 @@ def actor() -> str:
 
 
 @contextmanager
-def held(ledger: Path, tenant: Tenant, timeout: float, now: datetime, tell: Listener = ignore) -> Iterator[None]:
+def hold_lock(ledger: Path, tenant: Tenant, timeout: float, now: datetime, tell: Listener = ignore) -> Iterator[None]:
     """Hold the tenant's lock, which lies beside the ledger.
 
     Raises LockedError, naming the holder, when it is not free within ``timeout`` seconds.
@@ -70,7 +70,7 @@ def held(ledger: Path, tenant: Tenant, timeout: float, now: datetime, tell: List
 
 
 def holder(ledger: Path, tenant: Tenant) -> str | None:
-    """Say who holds the lock, as far as the holder wrote it down; None if nobody did.
+    """Say who holds the lock, as far as the holder wrote it down; None if no note is there.
 
     A holder that was killed leaves its note behind, so this alone does not tell that the
     lock is held; see ``is_held``.

@@ -132,7 +132,7 @@ class RunLog:
         self._commits.flush()
 
     def statements_of(self, work: Work) -> list[Statement]:
-        """Return what the journal's tables are told of ``work``."""
+        """Return the statements that put ``work`` into the journal's tables."""
         if isinstance(work, Intent):
             row = (work.run, work.resource, work.action, work.key, work.external_id, work.id, work.diff)
             return [statement(_INTEND, *row, stamp(work.at), PENDING)]

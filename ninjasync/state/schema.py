@@ -84,6 +84,6 @@ CREATE TABLE used_plans (
 
 # Version n's entry takes a ledger from version n to n + 1; a new one is a row here.
 MIGRATIONS: Mapping[int, tuple[str, ...]] = {
-    # What explain told of the last plan before it made its own.
+    # What explain needed before it made a plan of its own.
     1: ("DELETE FROM meta WHERE key LIKE 'last_plan %' OR key LIKE 'last_names %'",),
 }

@@ -1,4 +1,4 @@
-"""The ledger as an SQLite file: where it is, how it is made, opened and proven sound, and how its failures are told.
+"""The ledger as an SQLite file: where it is, how it is made, opened verified, and what its failures mean.
 
 Knows SQLite; does not know what the rows mean.
 """

@@ -152,7 +152,7 @@ def ledger_of_another_program(bench: Bench) -> None:
 def lock_held(bench: Bench) -> None:
     config = load(Path(bench.world.write_config()))
     path = config.file(config.state.path)
-    bench.after.enter_context(lock.held(path, tenant_of(config), 0, datetime.now(UTC)))
+    bench.after.enter_context(lock.hold_lock(path, tenant_of(config), 0, datetime.now(UTC)))
 
 
 def days(number: int) -> Any:

@@ -374,10 +374,10 @@ def test_whoever_waits_for_the_lock_is_told_who_holds_it(
         progress.tell(one)
 
     def waits() -> None:
-        with lock.held(ledger, tenant, 0.01, clock.now(), tell):
+        with lock.hold_lock(ledger, tenant, 0.01, clock.now(), tell):
             raise AssertionError
 
-    with lock.held(ledger, tenant, 0, clock.now()), pytest.raises(LockedError):
+    with lock.hold_lock(ledger, tenant, 0, clock.now()), pytest.raises(LockedError):
         waits()
     (one,) = told
     assert isinstance(one, Locked)

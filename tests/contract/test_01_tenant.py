@@ -53,7 +53,7 @@ def test_01_entries_lock_plans_and_baselines_belong_to_one_tenant(office: Office
     # Lock: that of the first tenant is none for the second.
     office.configure("state", tenant=None)
     config = office.load_config()
-    with lock.held(office.ledger, tenant_of(config), 0, clock.now()):
+    with lock.hold_lock(office.ledger, tenant_of(config), 0, clock.now()):
         assert office.apply().code == 5
         office.configure("state", tenant="north")
         assert office.apply().code == 3, "refused, as all accounts are the first tenant's, and not locked out"

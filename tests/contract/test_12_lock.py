@@ -25,7 +25,7 @@ def test_12_the_lock_is_taken_before_the_first_read(office: Office) -> None:
             held.append(0)
             with (
                 pytest.raises(LockedError, match="Another run holds the lock"),
-                lock.held(office.ledger, tenant_of(office.load_config()), 0, clock.now()),
+                lock.hold_lock(office.ledger, tenant_of(office.load_config()), 0, clock.now()),
             ):
                 pass
         return serve(request)
@@ -37,7 +37,7 @@ def test_12_the_lock_is_taken_before_the_first_read(office: Office) -> None:
 
 
 def test_12_who_does_not_get_the_lock_has_read_nothing(office: Office) -> None:
-    with lock.held(office.ledger, tenant_of(office.load_config()), 0, clock.now()):
+    with lock.hold_lock(office.ledger, tenant_of(office.load_config()), 0, clock.now()):
         done = office.apply()
 
     assert done.code == 5
@@ -77,7 +77,7 @@ def test_12_only_the_holder_of_the_lock_settles_a_journal_and_plan_says_unfinish
     assert "ada@host" in planned.warnings
     assert office.ask_ledger("select status from operations where key = ?", name)[-1] == ("pending",)
 
-    with lock.held(office.ledger, tenant_of(office.load_config()), 0, clock.now()):
+    with lock.hold_lock(office.ledger, tenant_of(office.load_config()), 0, clock.now()):
         assert "under way" in office.plan().warnings
         assert office.apply().code == 5
         assert office.ask_ledger("select status from operations where key = ?", name)[-1] == ("pending",)

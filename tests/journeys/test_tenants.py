@@ -129,7 +129,7 @@ def test_a_run_of_either_name_keeps_the_entries_where_they_are(world: Office, na
     world.settle()
     world.configure("state", tenant="north")
     held = Tenant(world.box.scim_url, world.box.duo_url, name)
-    with lock.held(world.folder / "ledger.sqlite3", held, 0, now()):
+    with lock.hold_lock(world.folder / "ledger.sqlite3", held, 0, now()):
         assert ledger(world, "rename-tenant", "").code == 5
     assert tenants(world)[""] == (15, 2, False)
 

@@ -153,7 +153,7 @@ def test_a_bug_in_here_is_one_warning_too(office: Office, monkeypatch: pytest.Mo
     office.configure("monitor", metrics_file="n.prom")
     done = office.apply()
     assert done.code == 0
-    assert warnings(done) == ["warning: [monitor]: nobody could be told of this run (KeyError)."]
+    assert warnings(done) == ["warning: [monitor]: no listener could be told of this run (KeyError)."]
 
 
 def test_a_run_without_apprise_wanted_never_loads_it(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:

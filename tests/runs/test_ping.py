@@ -134,7 +134,7 @@ def test_a_ping_sends_no_password_that_netrc_has(
 def test_a_run_that_finds_the_lock_taken_pings_nothing(office: Office, receiver: Receiver) -> None:
     office.configure("monitor", ping_url=f"http://{receiver.host}/", metrics_file="n.prom")
     tenant = tenant_of(load(Path(office.write_config())))
-    with lock.held(office.ledger, tenant, 0, AT):
+    with lock.hold_lock(office.ledger, tenant, 0, AT):
         assert office.apply().code == 5
     assert receiver.requests == []
     assert figures(office, "apply")["last_run_exit_code"] == 5
