@@ -1,6 +1,5 @@
 """Checks of Duo: is it reached, does it permit, and does it have what the configuration speaks of."""
 
-import difflib
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -11,6 +10,7 @@ from ninjasync.config.expression import alternatives_of, fields_of
 from ninjasync.model import attributes as paths
 from ninjasync.model.finding import Finding, green, red, yellow
 from ninjasync.model.source import Standing
+from ninjasync.names_alike import nearest
 from ninjasync.planning.baseline import lost_groups
 from ninjasync.planning.causes import name_remedies, written
 
@@ -201,9 +201,9 @@ def _fault(field: tuple[str, ...], context: CheckContext) -> tuple[str, str] | N
     if seen[name]:
         return None
     others = {other.casefold(): other for other in seen if other != name and (seen[other] or name not in seen)}
-    near = difflib.get_close_matches(name.casefold(), others, n=1, cutoff=0.75)
+    near = nearest(name, others, cutoff=0.75)
     if near:
-        other = others[near[0]]
+        other = near[0]
         return f'no user in Duo has the {what} "{name}", but "{other}" occurs.', written(other, custom=custom)
     return f'no user in Duo has a value of the {what} "{name}".', ""
 

@@ -3,7 +3,6 @@
 Pure. Knows by what a user may be called; must not know what becomes of them.
 """
 
-import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from ninjasync.errors import CommandLineError
 from ninjasync.model.directory import User
 from ninjasync.model.source import Standing, is_duo_id
-from ninjasync.names_alike import folded
+from ninjasync.names_alike import folded, nearest
 from ninjasync.runs.inspection import Inspection
 
 # What --redact writes in place of a name.
@@ -144,7 +143,9 @@ def _behind_token(inspection: Inspection, token: str) -> Subject:
 
 
 def _unknown(inspection: Inspection, who: str) -> CommandLineError:
-    meant = nearest_ids(who, inspection.planning.source.users) if is_duo_id(who) else nearest(who, _names(inspection))
+    meant = (
+        nearest_ids(who, inspection.planning.source.users) if is_duo_id(who) else nearest_names(who, _names(inspection))
+    )
     quoted = ", ".join(f'"{name}"' for name in meant)
     looked = "Duo by user id, username and e-mail address, NinjaOne by userName and id, and the ledger"
     hint = f"Did you mean {quoted}?" if quoted else _HINT
@@ -166,7 +167,7 @@ def _names(inspection: Inspection) -> Iterator[str]:
     yield from inspection.records.names()
 
 
-def nearest(who: str, names: Iterable[str]) -> list[str]:
+def nearest_names(who: str, names: Iterable[str]) -> list[str]:
     """Return up to three of ``names`` that ``who`` may be a misspelling of, the likeliest first.
 
     Compared is what stands before the @: else all of one domain would be alike.
@@ -175,10 +176,10 @@ def nearest(who: str, names: Iterable[str]) -> list[str]:
     for name in filter(None, names):
         form = folded(name)
         by_local.setdefault(form.partition("@")[0], {}).setdefault(form, name)
-    hits = difflib.get_close_matches(folded(who).partition("@")[0], by_local, n=3, cutoff=0.7)
+    hits = nearest(folded(who).partition("@")[0], by_local.keys(), most=3, cutoff=0.7)
     return [by_local[hit][form] for hit in hits for form in sorted(by_local[hit])][:3]
 
 
 def nearest_ids(who: str, ids: Iterable[str]) -> list[str]:
     """Return up to three of ``ids`` that ``who`` may be a misspelling of, the likeliest first."""
-    return difflib.get_close_matches(who.upper(), ids, n=3, cutoff=0.8)
+    return nearest(who, ids, most=3, cutoff=0.8)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ninjasync.explain.search import nearest
+from ninjasync.explain.search import nearest_names
 from tests.support.command import Ran
 from tests.support.company import END_USERS, user
 from tests.support.explanations import step, told
@@ -100,9 +100,9 @@ def test_a_hostile_name_is_escaped(world: Office) -> None:
 def test_nearest_goes_by_what_stands_before_the_at_sign() -> None:
     names = ["ann.smith@example.org", "ann.smits@example.org", "bob@example.com", "ann.smith@example.com"]
 
-    assert nearest("Ann.Smth@exmaple.com", names) == [
+    assert nearest_names("Ann.Smth@exmaple.com", names) == [
         "ann.smith@example.com",
         "ann.smith@example.org",
         "ann.smits@example.org",
     ]
-    assert nearest("zzz@example.com", names) == []
+    assert nearest_names("zzz@example.com", names) == []
