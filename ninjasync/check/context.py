@@ -30,7 +30,8 @@ from ninjasync.model.history import Run
 from ninjasync.model.ownership import Baseline, Owned, Ownership
 from ninjasync.model.source import Source, SourceUser, Standing
 from ninjasync.names_alike import spelled
-from ninjasync.net.pacing import Pacer, TransientError
+from ninjasync.net.pacing import TransientError
+from ninjasync.ninjaone.endpoint import connect
 from ninjasync.ninjaone.http import Answer, ScimTransport
 from ninjasync.ninjaone.scim_responses import Page, read_page
 from ninjasync.planning.email_address import find_fault
@@ -165,13 +166,16 @@ class CheckContext:
         self.secrets_read.append(secret)
         return secret
 
+    def run_context(self, stop: threading.Event | None = None) -> RunContext:
+        """Return the context of a run with this configuration; ``stop`` ends it."""
+        return RunContext(self.config, "", self.now, lambda: self.now, stop or self._stop, self._listener)
+
     # --- Duo ---------------------------------------------------------------------------------
 
     @cached_property
     def duo(self) -> DuoReader:
         """A reader of Duo."""
-        run = RunContext(self.config, "", self.now, lambda: self.now, self._stop, self._listener)
-        return self._opened.enter_context(closing(DuoReader(run, self.duo_secret, hear=self.hear)))
+        return self._opened.enter_context(closing(DuoReader(self.run_context(), self.duo_secret, hear=self.hear)))
 
     @cached_property
     def mapping(self) -> AttributeMapping:
@@ -193,9 +197,7 @@ class CheckContext:
     @cached_property
     def scim(self) -> ScimTransport:
         """The SCIM endpoint; see ``get``."""
-        rate = self.config.ninjaone.rate_limit
-        pacer = Pacer(self.config.run.retries, rate=rate, stop=self._stop, tell=self._listener)
-        return self._opened.enter_context(closing(ScimTransport(self.config, self.token, pacer, self.hear)))
+        return self._opened.enter_context(connect(self.run_context(), self.token, self.hear)).transport
 
     def get(self, path: str, **params: str) -> Answer:
         """Ask the SCIM endpoint."""

@@ -4,21 +4,23 @@ Knows which steps there are and in which order. How a step is tried is in ``tria
 done with the account and the group is in ``probe_account`` and ``probe_groups``.
 """
 
-import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from pydantic import SecretStr
 
 from ninjasync.check import probe_account, probe_groups
-from ninjasync.check.throwaway import Cleanup, Endpoint, Subject, describe_answer
+from ninjasync.check.throwaway import Cleanup, ProbeRequests, Subject
 from ninjasync.check.trial import RefusedError, Trial, differing
-from ninjasync.config.schema import Config, Dialect
+from ninjasync.config.context import RunContext
+from ninjasync.config.schema import Dialect
 from ninjasync.errors import InterruptedRunError, NinjasyncError
 from ninjasync.model.attributes import ORGANIZATION_ID, USER_TYPE
 from ninjasync.model.exchange import Exchange
 from ninjasync.model.finding import Finding, Probe, green, red, yellow
 from ninjasync.ninjaone import scim_requests, scim_responses
+from ninjasync.ninjaone.endpoint import connect, describe
 
 # Every key of [ninjaone.dialect] that may be found to be otherwise, in its order there.
 _KEYS = tuple(Dialect.model_fields)
@@ -26,18 +28,15 @@ _SMALLER_PAGES = (50, 20, 10)
 
 
 def probe(
-    config: Config,
-    token: SecretStr,
-    subject: Subject,
-    stop: threading.Event,
-    hear: Callable[[Exchange], None] | None = None,
+    context: RunContext, token: SecretStr, subject: Subject, hear: Callable[[Exchange], None] | None = None
 ) -> Probe:
     """Try everything out; whatever happens, what was made is removed, or named as left.
 
-    Setting ``stop`` ends the probe after the request that is under way.
+    Setting the context's ``stop`` ends the probe after the request that is under way.
     """
-    endpoint = Endpoint(config, token, stop, hear)
-    trial = Trial(config, endpoint, subject, stop)
+    config, stop = context.config, context.stop
+    requests = ProbeRequests(connect(context, token, hear))
+    trial = Trial(config, requests, subject, stop)
     interrupted = False
     try:
         _go(trial)
@@ -50,10 +49,12 @@ def probe(
     except Exception as error:  # what was made must be removed whatever went wrong
         trial.found("probe", red(f"The probe failed: {type(error).__name__}: {error}.", "Please report it."))
     finally:
-        endpoint.close()
-        found = trial.dialect.model_copy(update={"media_type": endpoint.media_type})
+        requests.close()
+        found = trial.dialect.model_copy(update={"media_type": requests.media_type})
         ninjaone = config.ninjaone.model_copy(update={"dialect": found})
-        left = Cleanup(config.model_copy(update={"ninjaone": ninjaone}), token).remove_all(trial.made)
+        left = Cleanup(replace(context, config=config.model_copy(update={"ninjaone": ninjaone})), token).remove_all(
+            trial.made
+        )
     changed = differing(config.ninjaone.dialect, found, _KEYS)
     return Probe(subject.user_name, tuple(trial.lines), changed, left, interrupted=interrupted or stop.is_set())
 
@@ -96,7 +97,7 @@ def _no_list(trial: Trial, size: int) -> str:
         if answer.status in (401, 403):
             continue  # that is about rights: see the checks
         if answer.status != 200:
-            return f"its {resource}s are not listed ({describe_answer(answer)})"
+            return f"its {resource}s are not listed ({describe(answer)})"
         if scim_responses.read_page(answer.body) is None:
             return f"its {resource}s are answered with something that is no SCIM list"
     return ""
@@ -111,7 +112,7 @@ def _behind_the_last(trial: Trial) -> str:
     behind = trial.endpoint.ask("user", {"startIndex": str(page.total + 1), "count": "1"})
     after = scim_responses.read_page(behind.body) if behind.status == 200 else None
     if after is None:
-        return f" A page behind the last one is answered with {describe_answer(behind)}, which a run copes with."
+        return f" A page behind the last one is answered with {describe(behind)}, which a run copes with."
     again = " A page behind the last one is not empty, which a run copes with."
     return again if after.resources else " A page behind the last one is empty."
 
@@ -182,6 +183,6 @@ def _finds(trial: Trial, name: str, value: str) -> str:
     answer = trial.endpoint.ask("user", {"filter": f"{name} eq {scim_requests.quoted(value)}"})
     page = scim_responses.read_page(answer.body) if answer.status == 200 else None
     if page is None:
-        return describe_answer(answer)
+        return describe(answer)
     ids = [scim_responses.get(row, "id") for row in page.resources if isinstance(row, dict)]
     return "" if trial.account.id in map(str, ids) else "it finds no account of that id"

@@ -5,7 +5,6 @@ The account is the least that NinjaOne has, an end user, and is never given more
 
 from typing import Any
 
-from ninjasync.check.throwaway import describe_answer, place
 from ninjasync.check.trial import ASK, RefusedError, Trial
 from ninjasync.config.schema import Dialect
 from ninjasync.errors import UnreachableError
@@ -24,7 +23,7 @@ from ninjasync.model.change import Delta
 from ninjasync.model.finding import Finding, green, red, yellow
 from ninjasync.model.values import ALL_ORGANIZATIONS, differs, same_value
 from ninjasync.ninjaone import scim_requests, scim_responses
-from ninjasync.ninjaone.endpoint import PATHS
+from ninjasync.ninjaone.endpoint import PATHS, describe, place
 from ninjasync.ninjaone.statuses import of_one
 
 _RIGHTS = (USER_TYPE, ORGANIZATION_ID)
@@ -69,7 +68,7 @@ def remove(trial: Trial) -> None:
     account = trial.account
     answer = trial.endpoint.send("DELETE", place("user", account.id))
     if of_one(answer.status) == "failed":
-        trial.found("delete", red(f"Refused: {describe_answer(answer)}.", _KEEP_DELETED))
+        trial.found("delete", red(f"Refused: {describe(answer)}.", _KEEP_DELETED))
         return
     row = trial.endpoint.look("user", account.id)
     trial.made.remove(account)
@@ -159,7 +158,7 @@ def _create_again(trial: Trial) -> Finding:
     deltas = [Delta(path, None, value) for path, value in trial.values.items()]
     answer = trial.endpoint.send("POST", PATHS["user"], scim_requests.new_user(trial.mark, deltas, trial.dialect))
     if not trial.was_made(again, answer):
-        return yellow(f"A deleted account cannot be created again: {describe_answer(answer)}.", _KEEP_DELETED)
+        return yellow(f"A deleted account cannot be created again: {describe(answer)}.", _KEEP_DELETED)
     trial.discard(again)
     return green("An account of the same name was created once more, and deleted.")
 

@@ -5,14 +5,14 @@ No other account becomes a member, and nothing maps a role to the group.
 
 from typing import Any
 
-from ninjasync.check.throwaway import ProbeResource, describe_answer, place
+from ninjasync.check.throwaway import ProbeResource
 from ninjasync.check.trial import RefusedError, Trial, method_for_groups
 from ninjasync.config.schema import Dialect
 from ninjasync.model.attributes import DISPLAY_NAME, EXTERNAL_ID, MEMBERS
 from ninjasync.model.change import Delta
 from ninjasync.model.finding import Finding, green, red, yellow
 from ninjasync.ninjaone import scim_requests, scim_responses
-from ninjasync.ninjaone.endpoint import PATHS
+from ninjasync.ninjaone.endpoint import PATHS, describe, place
 from ninjasync.ninjaone.statuses import of_one
 
 _NO_ONE = "00000000-0000-0000-0000-000000000000"
@@ -117,7 +117,7 @@ class _Walk:
         answer = trial.endpoint.send("DELETE", place("group", group.id))
         if of_one(answer.status) == "failed":
             cure = 'Leave [groups] removed = "keep".'
-            trial.found("delete a group", red(f"Refused: {describe_answer(answer)}.", cure))
+            trial.found("delete a group", red(f"Refused: {describe(answer)}.", cure))
             return
         trial.made.remove(group)
         trial.made.append(group)  # by its name alone from here on
@@ -126,7 +126,7 @@ class _Walk:
             "POST", PATHS["group"], scim_requests.new_group(group.name, group.name, [], trial.dialect)
         )
         if not trial.was_made(group, answer):
-            text = f"A deleted group cannot be created again: {describe_answer(answer)}."
+            text = f"A deleted group cannot be created again: {describe(answer)}."
             trial.found("delete a group", yellow(text, 'Leave [groups] removed = "keep".'))
             return
         trial.discard(group)
@@ -174,7 +174,7 @@ class _Walk:
         """Say why one request cannot have so many members; empty where it can."""
         body = scim_requests.member_patch([self._trial.account.id] * number, [], self._trial.dialect)
         answer = self._trial.endpoint.send("PATCH", place("group", self._group.id), body)
-        return "" if answer.status < 300 else describe_answer(answer)
+        return "" if answer.status < 300 else describe(answer)
 
     # --- who is a member ---------------------------------------------------------------------
 

@@ -4,29 +4,26 @@ Knows how to look up what is there; must not know what is tried, nor what it mea
 """
 
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import quote
 
 from pydantic import SecretStr
 
-from ninjasync.config.schema import Config, MediaType
+from ninjasync.config.context import RunContext
+from ninjasync.config.schema import MediaType
 from ninjasync.errors import NinjasyncError
 from ninjasync.model.attributes import DISPLAY_NAME, FAMILY_NAME, GIVEN_NAME, ORGANIZATION_ID, USER_NAME, USER_TYPE
 from ninjasync.model.directory import Resource
-from ninjasync.model.exchange import Exchange
 from ninjasync.model.source import Source
 from ninjasync.model.values import ALL_ORGANIZATIONS, END_USER
 from ninjasync.names_alike import folded
-from ninjasync.net.pacing import Pacer, TransientError
+from ninjasync.net.pacing import TransientError
 from ninjasync.ninjaone import scim_requests, scim_responses
-from ninjasync.ninjaone.endpoint import PATHS
-from ninjasync.ninjaone.http import Answer, ScimTransport
+from ninjasync.ninjaone.endpoint import PATHS, Endpoint, connect, describe, place, unanswered
+from ninjasync.ninjaone.http import Answer
 from ninjasync.ninjaone.statuses import of_filter, of_one
-
-_NAMING: dict[Resource, str] = {"user": USER_NAME, "group": DISPLAY_NAME}
-
+from ninjasync.ninjaone.unreadable import NAMING
 
 # Of these the value of a user in scope is taken: a server may know a closed set of them. None gives rights.
 _LENT = ("title", "preferredLanguage", "locale", "timezone")
@@ -89,18 +86,12 @@ class ProbeResource:
     id: str = ""
 
 
-class Endpoint:
-    """Requests to the endpoint, and looking at what is there."""
+class ProbeRequests:
+    """What a probe asks of the endpoint that it has, and in which ways it looks for what is there."""
 
-    def __init__(
-        self,
-        config: Config,
-        token: SecretStr,
-        stop: threading.Event,
-        hear: Callable[[Exchange], None] | None = None,
-    ) -> None:
-        pacer = Pacer(config.run.retries, rate=config.ninjaone.rate_limit, stop=stop)
-        self._transport = ScimTransport(config, token, pacer, hear)
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._transport = endpoint.transport
 
     @property
     def media_type(self) -> MediaType:
@@ -109,7 +100,7 @@ class Endpoint:
 
     def close(self) -> None:
         """Close the connections."""
-        self._transport.close()
+        self._endpoint.close()
 
     def send(self, method: str, path: str, body: Any = None) -> Answer:
         """Send one request. A 500 that stays is an answer: some give it to what they will never do."""
@@ -122,16 +113,14 @@ class Endpoint:
 
     def look(self, resource: Resource, id_: str) -> dict[str, Any] | None:
         """Return a resource as NinjaOne shows it; None where it shows none."""
-        answer = self.send("GET", place(resource, id_))
-        if of_one(answer.status) == "gone":
-            return None
-        if answer.status != 200 or not isinstance(answer.body, dict):
-            raise self._transport.unexpected("look-up", answer)
-        return answer.body
+        row = self._endpoint.get(resource, id_)
+        if row is not None and not isinstance(row, dict):
+            raise unanswered(f"look-up of the {resource} {id_}", Answer(200, None))
+        return row
 
     def find(self, made: ProbeResource) -> str:
         """Return the id of what bears that name; empty where nothing does."""
-        by_name = f"{_NAMING[made.resource]} eq {scim_requests.quoted(made.name)}"
+        by_name = f"{NAMING[made.resource]} eq {scim_requests.quoted(made.name)}"
         # Where it cannot be asked for, it may be among what is listed.
         for query in ({"filter": by_name}, {}):
             for answer in self._answers(made.resource, query):
@@ -174,7 +163,7 @@ def _page_of(answer: Answer) -> scim_responses.Page | None:
 
 def _id_of(made: ProbeResource, rows: tuple[Any, ...]) -> str:
     for row in rows:
-        name = scim_responses.get(row, _NAMING[made.resource]) if isinstance(row, dict) else None
+        name = scim_responses.get(row, NAMING[made.resource]) if isinstance(row, dict) else None
         if isinstance(name, str) and folded(name) == folded(made.name):
             return scim_responses.read_id(row)
     return ""
@@ -183,38 +172,24 @@ def _id_of(made: ProbeResource, rows: tuple[Any, ...]) -> str:
 class Cleanup:
     """Removes what a probe made. Cannot be interrupted by what interrupted the probe."""
 
-    def __init__(self, config: Config, token: SecretStr) -> None:
-        self._endpoint = Endpoint(config, token, threading.Event())
+    def __init__(self, context: RunContext, token: SecretStr) -> None:
+        self._requests = ProbeRequests(connect(replace(context, stop=threading.Event()), token))
 
     def remove_all(self, made: list[ProbeResource]) -> tuple[str, ...]:
         """Remove groups, then users; return what could not be removed."""
         left = [said for one in reversed(made) if (said := self._removed(one))]
-        self._endpoint.close()
+        self._requests.close()
         return tuple(left)
 
     def _removed(self, one: ProbeResource) -> str:
         try:
-            one.id = one.id or self._endpoint.find(one)
+            one.id = one.id or self._requests.find(one)
             if not one.id:
                 return ""
-            answer = self._endpoint.send("DELETE", place(one.resource, one.id))
+            answer = self._requests.send("DELETE", place(one.resource, one.id))
         except (NinjasyncError, scim_responses.UnreadableResourceError) as error:
             sure = "the" if one.id else "perhaps the"
             return f"{sure} {one.resource} {one.name} (id {one.id or 'unknown'}): {error}"
         if of_one(answer.status) != "failed":
             return ""
-        return (
-            f"the {one.resource} {one.name} (id {one.id}): NinjaOne refused to delete it ({describe_answer(answer)})."
-        )
-
-
-def place(resource: Resource, id_: str) -> str:
-    """Return where a resource is, below the endpoint."""
-    return f"{PATHS[resource]}/{quote(id_, safe='')}"
-
-
-def describe_answer(answer: Answer) -> str:
-    """Return what NinjaOne answered, in a few words."""
-    detail, kind = scim_responses.read_error(answer.body)
-    words = " ".join(part for part in (f"HTTP {answer.status}", kind) if part)
-    return f"{words}: {detail.rstrip('.')}" if detail else words
+        return f"the {one.resource} {one.name} (id {one.id}): NinjaOne refused to delete it ({describe(answer)})."

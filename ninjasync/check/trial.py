@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any
 
-from ninjasync.check.throwaway import Endpoint, ProbeResource, Subject, describe_answer, place
+from ninjasync.check.throwaway import ProbeRequests, ProbeResource, Subject
 from ninjasync.config.schema import Config, Dialect
 from ninjasync.errors import InterruptedRunError, UnreachableError
 from ninjasync.model.finding import Finding, Line, red
 from ninjasync.ninjaone import scim_responses
-from ninjasync.ninjaone.endpoint import PATHS
+from ninjasync.ninjaone.endpoint import PATHS, describe, place
 from ninjasync.ninjaone.http import Answer
 from ninjasync.ninjaone.statuses import of_one
 
@@ -42,7 +42,7 @@ class Trial:
     ``values`` are the attributes that the account was given, by path.
     """
 
-    def __init__(self, config: Config, endpoint: Endpoint, subject: Subject, stop: threading.Event) -> None:
+    def __init__(self, config: Config, endpoint: ProbeRequests, subject: Subject, stop: threading.Event) -> None:
         self.dialect = config.ninjaone.dialect
         self.lines: list[Line] = []
         self.made: list[ProbeResource] = []
@@ -115,10 +115,10 @@ class Trial:
             self.made.append(made)
         answer = self.endpoint.send("POST", PATHS[made.resource], body)
         if not self.was_made(made, answer) and answer.status >= 300:
-            raise RefusedError(describe_answer(answer))
+            raise RefusedError(describe(answer))
         row = self.endpoint.look(made.resource, made.id) if made.id else None
         if row is None:
-            raise RefusedError(f"{describe_answer(answer)}, but the {made.resource} is not there")
+            raise RefusedError(f"{describe(answer)}, but the {made.resource} is not there")
         return row
 
     def was_made(self, made: ProbeResource, answer: Answer) -> bool:
@@ -141,9 +141,7 @@ class Trial:
         """Remove something that was made."""
         answer = self.endpoint.send("DELETE", place(made.resource, made.id))
         if of_one(answer.status) == "failed":
-            raise UnreachableError(
-                f"The {made.resource} {made.name} could not be removed: {describe_answer(answer)}.", ASK
-            )
+            raise UnreachableError(f"The {made.resource} {made.name} could not be removed: {describe(answer)}.", ASK)
         self.made.remove(made)
         made.id = ""
 
@@ -157,8 +155,8 @@ class Trial:
             if answer.status < 300:
                 return "PATCH"
             if answer.status not in (405, 501):
-                raise RefusedError(describe_answer(answer))
-            refusal = describe_answer(answer)
+                raise RefusedError(describe(answer))
+            refusal = describe(answer)
         row = self.endpoint.look(made.resource, made.id)
         if row is None:
             raise RefusedError(f"the {made.resource} is no longer shown, so there is nothing to replace")
@@ -168,7 +166,7 @@ class Trial:
             answer = self.endpoint.send("PUT", where, bare)  # some refuse what they themselves show empty
         if answer.status < 300:
             return "PUT"
-        raise RefusedError(refusal if method == "patch" else describe_answer(answer))
+        raise RefusedError(refusal if method == "patch" else describe(answer))
 
 
 def without_empty(body: Any) -> Any:

@@ -182,4 +182,4 @@ def nearest_names(who: str, names: Iterable[str]) -> list[str]:
 
 def nearest_ids(who: str, ids: Iterable[str]) -> list[str]:
     """Return up to three of ``ids`` that ``who`` may be a misspelling of, the likeliest first."""
-    return nearest(who, ids, most=3, cutoff=0.8)
+    return nearest(who, list(ids), most=3, cutoff=0.8)

@@ -97,6 +97,7 @@ CASEFOLD = {
     "model.values": "words of closed sets: user types and All",
     "config.secrets": "the word Bearer",
     "config.load": "section names",
+    "config.environment": "section names",
 }
 
 

@@ -111,4 +111,4 @@ def _ask_and_probe(
     # However often a signal comes: what the probe made must not stay.
     announce = partial(remark, invocation, "Stopping: what the probe made is removed first.")
     with stop_on_signals(stop, announce, second_interrupts=False):
-        return run_probe(context.config, context.token, subject, stop, context.hear), 0
+        return run_probe(context.run_context(stop), context.token, subject, context.hear), 0
