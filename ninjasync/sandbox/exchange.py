@@ -1,6 +1,6 @@
 """One HTTP request and its response as plain values.
 
-Knows the shape of the two; must not know sockets, services or what is said in them.
+Knows the shape of the two; must not know sockets, services or what stands in them.
 """
 
 from __future__ import annotations

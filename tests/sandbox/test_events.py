@@ -1,4 +1,4 @@
-"""What can be made to happen in the company: the words, whom they mean, and what is said."""
+"""What can be made to happen in the company: the words, the users they are for, and what is answered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bad weather: each fault does what it says, the same way for the same seed."""
+"""Faults: each does what it says, the same way for the same seed."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def test_a_request_that_is_made_again_has_another_chance() -> None:
     assert {service(HttpRequest("GET", "/same")).status for _ in range(40)} == {200, 503}
 
 
-def test_the_weather_can_change_while_it_serves_and_be_fair_again(box: Sandbox, scim: Client) -> None:
+def test_faults_and_quirks_can_change_while_it_serves_and_end(box: Sandbox, scim: Client) -> None:
     box.set_behavior(faults={"502": "1"}, quirks=["total-string"])
     assert scim.get().status_code == 502
     box.set_behavior(quirks=["total-string"])
@@ -207,14 +207,14 @@ def test_the_weather_can_change_while_it_serves_and_be_fair_again(box: Sandbox, 
     assert scim.get().json()["totalResults"] == 0
 
 
-def test_a_sandbox_can_begin_in_bad_weather() -> None:
+def test_a_sandbox_can_begin_with_faults_and_quirks() -> None:
     with Sandbox(make_company(users=3), NinjaOne(), behavior=Behavior({"scim.500": "1"}, ("duo.no-total",))) as box:
         client = Client(box)
         assert client.get().status_code == 500
         client.close()
 
 
-def test_many_connections_are_struck_one_by_one(box: Sandbox) -> None:
+def test_many_connections_fail_one_by_one(box: Sandbox) -> None:
     box.set_behavior(faults={"lost-answer": "0.3", "reset": "0.3"}, seed=2)
 
     def hire(number: int) -> bool:

@@ -1,4 +1,4 @@
-"""Each quirk in what a SCIM server keeps, whom it lets be written, and what its lists hold, does what its name says."""
+"""Each quirk in what a SCIM server keeps, which accounts may be written and what lists hold does what its name says."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_value_may_be_stored_otherwise_than_sent(
     assert stored in (shown.values() if isinstance(shown, dict) else [shown])
     assert there.store.users[answer["id"]][path] == shown
     assert there.get(f"/Users/{answer['id']}")[path] == shown
-    assert there.user("ana")[NINJAONE] == {"userType": "technician", "organizationId": "4"}, "nobody wrote to her"
+    assert there.user("ana")[NINJAONE] == {"userType": "technician", "organizationId": "4"}, "no request wrote to it"
 
 
 def test_a_promotion_may_be_undone_in_silence(there: There) -> None:

@@ -56,7 +56,7 @@ def raw(url: str, text: bytes) -> bytes:
 
 
 def test_it_imports_nothing_of_the_product_but_its_version() -> None:
-    for file in Path(ninjasync.sandbox.__file__).parent.glob("*.py"):
+    for file in Path(ninjasync.sandbox.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []

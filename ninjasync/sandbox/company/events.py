@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ninjasync.sandbox.company import year
 from ninjasync.sandbox.company.people import Company
-from ninjasync.sandbox.company.staffing import dice
+from ninjasync.sandbox.company.staffing import make_rng
 
 
 class Word(NamedTuple):
@@ -49,7 +49,7 @@ class Events:
     def __init__(self, people: Company, seed: int = 1) -> None:
         self._people = people
         self._seed = seed
-        self._rng = dice(seed, "events")
+        self._rng = make_rng(seed, "events")
         self._years = 0
 
     def run(self, line: str) -> str:

@@ -53,7 +53,7 @@ ODD_NAMES = (
 )
 
 
-def dice(seed: int, purpose: str) -> Random:
+def make_rng(seed: int, purpose: str) -> Random:
     """Random numbers that are the same every time."""
     return Random(f"{seed}/{purpose}")  # noqa: S311 - play data has to be repeatable, not secret
 
@@ -67,7 +67,7 @@ def make_company(users: int = 60, seed: int = 1, domain: str = "example.com") ->
     """
     if users < 1:
         raise ValueError("a company has at least one user")
-    made, rng = Company(seed=seed, domain=domain), dice(seed, "company")
+    made, rng = Company(seed=seed, domain=domain), make_rng(seed, "company")
     for name, description in ((TECHNICIANS, "Get technician accounts"), (END_USERS, ""), (HELPDESK, "")):
         made.scoped.append(made.found_group(name, description=description))
     made.found_group("Contractors" + FORMERLY)
@@ -162,7 +162,7 @@ def existing_accounts(people: Company, seed: int = 1) -> NinjaOne:
     in other letter case; a break-glass account, which is a system administrator; an account of a stranger
     whom Duo does not have; two accounts from the console that SCIM does not show; and organizations with names.
     """
-    rng = dice(seed, "ninjaone")
+    rng = make_rng(seed, "ninjaone")
     ninjaone = NinjaOne(seed=seed, now=lambda: "2024-11-05T08:30:00.000Z")
     sound = [
         user

@@ -10,7 +10,7 @@ from random import Random
 from typing import TypeAlias
 
 from ninjasync.sandbox.company.people import Company, strip_sync_suffix
-from ninjasync.sandbox.company.staffing import FIRST_NAMES, LAST_NAMES, ORGANIZATIONS, dice
+from ninjasync.sandbox.company.staffing import FIRST_NAMES, LAST_NAMES, ORGANIZATIONS, make_rng
 from ninjasync.sandbox.exchange import Json
 
 Event: TypeAlias = Callable[[Company, str, Random], str]
@@ -56,7 +56,7 @@ def year_of_life(people: Company, seed: int = 1) -> list[str]:
     twenty leaves); an end user becomes a technician; a user marries and has a new address; the
     synchronised group in scope gets a new name. A company too small for all of it has less of it.
     """
-    rng = dice(seed, "year")
+    rng = make_rng(seed, "year")
     with people.lock:
         staff = Staff(people, rng)
         times = max(1, len(people.users) // 60)
@@ -74,7 +74,7 @@ def hire(people: Company, rng: Random, name: Sequence[str] = ()) -> str:
     if name:
         first, last = " ".join(name[:-1]) or name[0], name[-1] if len(name) > 1 else last
     organization = rng.choice(ORGANIZATIONS)
-    groups = [*people.scoped[1:2], *_known(people, "All Staff")]  # by id: an earlier year may have renamed it
+    groups = [*people.scoped[1:2], *_find_groups(people, "All Staff")]  # by id: an earlier year may have renamed it
     user_id = people.hire(first, last, groups=groups, user_type="endUser", organization=organization)
     return f"{first} {last} was hired as an end user: {people.users[user_id]['email']}."
 
@@ -82,19 +82,19 @@ def hire(people: Company, rng: Random, name: Sequence[str] = ()) -> str:
 def promote(people: Company, user_id: str, rng: Random) -> str:
     """Make a technician of an end user."""
     if people.users[user_id]["custom_attributes"].get("userType") == "technician":
-        return f"{_called(people, user_id)} is a technician already."
+        return f"{_name_user(people, user_id)} is a technician already."
     people.set_attribute(user_id, "userType", "technician")
     for group_id in people.scoped[1:2]:
         people.leave(user_id, group_id)
     for group_id in people.scoped[:1]:
         people.join(user_id, group_id)
-    return f"{_called(people, user_id)} became a technician."
+    return f"{_name_user(people, user_id)} became a technician."
 
 
 def marry(people: Company, user_id: str, rng: Random) -> str:
     """Give the user another family name and address."""
     user = people.users[user_id]
-    old, domain = _called(people, user_id), (user["email"] or "").rpartition("@")[2] or people.domain
+    old, domain = _name_user(people, user_id), (user["email"] or "").rpartition("@")[2] or people.domain
     first, _, former = (user["realname"] or "").rpartition(" ")
     last = rng.choice([name for name in LAST_NAMES if name != (user["lastname"] or former)])
     email = f"{user['username'].partition('.')[0]}.{last.lower()}.{user_id[2:6].lower()}@{domain}"
@@ -109,22 +109,22 @@ def marry(people: Company, user_id: str, rng: Random) -> str:
 def disable(people: Company, user_id: str, rng: Random) -> str:
     """Let the user be disabled."""
     people.disable(user_id)
-    return f"{_called(people, user_id)} left and was disabled in Duo."
+    return f"{_name_user(people, user_id)} left and was disabled in Duo."
 
 
 def trash(people: Company, user_id: str, rng: Random) -> str:
     """Let the user be deleted, which goes by way of the trash."""
     people.trash(user_id)
-    return f"{_called(people, user_id)} left and is in Duo's trash."
+    return f"{_name_user(people, user_id)} left and is in Duo's trash."
 
 
 def move(people: Company, user_id: str, rng: Random) -> str:
     """Take the user out of all groups for NinjaOne."""
     for group_id in people.scoped:
         people.leave(user_id, group_id)
-    for group_id in _known(people, "Contractors"):
+    for group_id in _find_groups(people, "Contractors"):
         people.join(user_id, group_id)
-    return f"{_called(people, user_id)} went freelance and is in no group for NinjaOne any more."
+    return f"{_name_user(people, user_id)} went freelance and is in no group for NinjaOne any more."
 
 
 def come_back(people: Company, user_id: str, rng: Random) -> str:
@@ -135,7 +135,7 @@ def come_back(people: Company, user_id: str, rng: Random) -> str:
         technician = user["custom_attributes"].get("userType") == "technician"
         for group_id in people.scoped[:1] if technician else people.scoped[1:2]:
             people.join(user_id, group_id)
-    return f"{_called(people, user_id)} came back and is active."
+    return f"{_name_user(people, user_id)} came back and is active."
 
 
 def rename_group(people: Company) -> str:
@@ -147,11 +147,11 @@ def rename_group(people: Company) -> str:
     return f"The group {strip_sync_suffix(old)} is now called {name}."
 
 
-def _called(people: Company, user_id: str) -> str:
+def _name_user(people: Company, user_id: str) -> str:
     user = people.users[user_id]
     return str(user["email"] or user["username"])
 
 
-def _known(people: Company, name: str) -> list[str]:
+def _find_groups(people: Company, name: str) -> list[str]:
     """Return the id of the group of that name, if there is one."""
     return [group_id for group_id, group in people.groups.items() if strip_sync_suffix(group["name"]) == name]

@@ -58,7 +58,7 @@ _Result: TypeAlias = Json | _Page
 _Params: TypeAlias = Mapping[str, str]
 
 
-def utc_clock() -> datetime:
+def read_clock() -> datetime:
     """Now."""
     return datetime.now(UTC)
 
@@ -69,7 +69,7 @@ def duo_api(
     secret_key: str,
     *,
     permissions: Set[str] = frozenset({READ_RESOURCE}),
-    clock: Callable[[], datetime] = utc_clock,
+    clock: Callable[[], datetime] = read_clock,
     account_id: str = "",
 ) -> Service:
     """Return a Duo Admin API over that company for one integration with those permissions.
@@ -126,11 +126,11 @@ def _list_users(people: Company, params: _Params) -> _Result:
 
 
 def _get_user(people: Company, params: _Params, user_id: str) -> _Result:
-    return _user(people, _one(people.users, user_id))
+    return _user(people, _find_record(people.users, user_id))
 
 
 def _groups_of_user(people: Company, params: _Params, user_id: str) -> _Result:
-    user = _user(people, _one(people.users, user_id))
+    user = _user(people, _find_record(people.users, user_id))
     return _page(params, _MAX_GROUPS, {group["group_id"]: group for group in user["groups"]})
 
 
@@ -143,11 +143,11 @@ def _list_groups(people: Company, params: _Params) -> _Result:
 
 
 def _get_group(people: Company, params: _Params, group_id: str) -> _Result:
-    return _one(people.groups, group_id)
+    return _find_record(people.groups, group_id)
 
 
 def _users_of_group(people: Company, params: _Params, group_id: str) -> _Result:
-    _one(people.groups, group_id)
+    _find_record(people.groups, group_id)
     rows = {
         user_id: {"user_id": user_id, "username": people.users[user_id]["username"]}
         for user_id in people.members(group_id)
@@ -165,7 +165,7 @@ _ENDPOINTS: tuple[tuple[re.Pattern[str], Callable[..., _Result]], ...] = (
 )
 
 
-def _one(records: Mapping[str, Json], record_id: str) -> Json:
+def _find_record(records: Mapping[str, Json], record_id: str) -> Json:
     if record_id not in records:
         raise DuoError(404, 40401, "Resource not found")
     return records[record_id]

@@ -33,7 +33,7 @@ class Amount(NamedTuple):
 
 # Each is for all services, unless "duo.", "scim." or "api." stands before it.
 FAULTS: Mapping[str, Entry] = {
-    "stale-keepalive": Entry(NUMBER, "a connection that served N requests closes as the next one arrives, unheard"),
+    "stale-keepalive": Entry(NUMBER, "a connection that served N requests closes as the next arrives, which is lost"),
     "reset": Entry(RATE, "the connection is reset before the request is carried out"),
     "latency": Entry(TIME, "each answer is that much late"),
     "rate-limit": Entry(NUMBER, "no more than N requests a second (bursts of N): 429, from NinjaOne with Retry-After"),
@@ -218,7 +218,7 @@ def fault_amount(name: str, value: str) -> Amount:
     entry = FAULTS.get(bare if dot and service in SERVICES else name)
     if entry is None:
         known = [*FAULTS, *(f"{service}.{fault}" for service in SERVICES for fault in FAULTS)]
-        raise ValueError(f'there is no fault "{name}"{_nearest(name, known)}')
+        raise ValueError(f'there is no fault "{name}"{_suggest(name, known)}')
     return _amount("fault", name, entry.form, value)
 
 
@@ -227,7 +227,7 @@ def parse_quirk(text: str) -> tuple[str, int]:
     name, given, value = text.partition("=")
     entry = QUIRKS.get(name)
     if entry is None:
-        raise ValueError(f'there is no quirk "{name}"{_nearest(name, [*QUIRKS, *SERVERS])}')
+        raise ValueError(f'there is no quirk "{name}"{_suggest(name, [*QUIRKS, *SERVERS])}')
     if entry.form == NOTHING:
         if given:
             raise ValueError(f"the quirk {name} takes no value, found {value!r}")
@@ -263,7 +263,7 @@ def _amount(what: str, name: str, form: str, value: str) -> Amount:
     return Amount(number / 1000 if match[2] == "ms" else number, int(match[3]) if match[3] else None)
 
 
-def _nearest(wrong: str, known: Iterable[str]) -> str:
+def _suggest(wrong: str, known: Iterable[str]) -> str:
     from difflib import get_close_matches
 
     hits = get_close_matches(wrong.lower(), known, n=1, cutoff=0.5)

@@ -68,8 +68,8 @@ def _answer_instead(response: Callable[[_Context], HttpResponse]) -> _Fault:
     """Answer so, in place of the service, which hears nothing of it."""
 
     def fault(service: Service, context: _Context) -> Service:
-        dice = _Dice(context)
-        return lambda request: response(context) if dice.hits(request) else service(request)
+        make_rng = _Dice(context)
+        return lambda request: response(context) if make_rng.hits(request) else service(request)
 
     return fault
 
@@ -78,10 +78,10 @@ def _change_answer(change: Callable[[HttpResponse], HttpResponse]) -> _Fault:
     """Change the answer of the service, which has carried the request out."""
 
     def fault(service: Service, context: _Context) -> Service:
-        dice = _Dice(context)
+        make_rng = _Dice(context)
 
         def answer(request: HttpRequest) -> HttpResponse:
-            hit, response = dice.hits(request), service(request)
+            hit, response = make_rng.hits(request), service(request)
             return change(response) if hit else response
 
         return answer

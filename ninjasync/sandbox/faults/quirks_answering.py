@@ -127,8 +127,8 @@ def _lie(request: HttpRequest, document: Json) -> Json:
     if "schemaExtensions" in document:
         lies["schemaExtensions"] = []
     if "Resources" in document:
-        told = [_lie(request, each) for each in document["Resources"] if each["id"] != NINJAONE_USER]
-        lies |= {"Resources": told, "totalResults": len(told)}
+        listed = [_lie(request, each) for each in document["Resources"] if each["id"] != NINJAONE_USER]
+        lies |= {"Resources": listed, "totalResults": len(listed)}
     return {**document, **lies}
 
 
@@ -139,7 +139,10 @@ def _is_discovery(request: HttpRequest, context: Context | None = None) -> bool:
 def _headers(response: HttpResponse, **changed: str | None) -> HttpResponse:
     """Return the response with other values for headers that it has; None takes one away."""
     by_name = {name.lower().replace("-", "_"): name for name, _ in response.headers}
-    kept = {**dict(response.headers), **{by_name[name]: value for name, value in changed.items() if name in by_name}}
+    kept = {
+        **dict(response.headers),
+        **{by_name[name]: value for name, value in changed.items() if name in by_name},
+    }
     return replace(response, headers=tuple((name, value) for name, value in kept.items() if value is not None))
 
 

@@ -31,10 +31,10 @@ def _says_no_patch(request: HttpRequest, document: Json) -> Json:
 
 def _without_patch(response: HttpResponse) -> Quirk:
     def quirk(service: Service, context: Context) -> Service:
-        told = change_documents(_says_no_patch, lambda request: locate(request)[0] == "ServiceProviderConfig")(
+        described = change_documents(_says_no_patch, lambda request: locate(request)[0] == "ServiceProviderConfig")(
             service, context
         )
-        return refuse_if(lambda request, context: request.method == "PATCH", response)(told, context)
+        return refuse_if(lambda request, context: request.method == "PATCH", response)(described, context)
 
     return quirk
 

@@ -1,4 +1,4 @@
-"""Quirks of SCIM servers in who is in a group: what they take, what they show, and whom they ask.
+"""Quirks of SCIM servers in the members of groups: which they take, show, and find.
 
 Knows groups, members and the groups of a user. Must not know how any other attribute fares.
 """

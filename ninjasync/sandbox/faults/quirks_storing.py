@@ -1,4 +1,4 @@
-"""Quirks of SCIM servers in what they keep, and whom they let be written.
+"""Quirks of SCIM servers in what they keep, and which accounts may be written.
 
 Knows the store behind the service. Must not know the tool that has to live with it.
 """
@@ -162,8 +162,8 @@ def _all_but_oldest(rows: list[Json], context: Context) -> list[Json]:
 
 
 def _hidden_holder(service: Service, context: Context) -> Service:
-    found = refuse_if(_asks_for_oldest, make_error(404, "no such user"))(service, context)
-    return choose_rows(_all_but_oldest)(found, context)
+    hidden = refuse_if(_asks_for_oldest, make_error(404, "no such user"))(service, context)
+    return choose_rows(_all_but_oldest)(hidden, context)
 
 
 def _active_only(rows: list[Json], context: Context) -> list[Json]:
@@ -213,7 +213,7 @@ def _patch_urn_astray(service: Service, context: Context) -> Service:
     astray: dict[str, Json] = {}
     prefix = NINJAONE_USER.lower() + ":"
 
-    def heard(request: HttpRequest, user_id: str) -> HttpRequest:
+    def set_aside(request: HttpRequest, user_id: str) -> HttpRequest:
         kept: list[Json] = []
         for operation in read_operations(request):
             path = str(operation.get("path") or "")
@@ -232,7 +232,7 @@ def _patch_urn_astray(service: Service, context: Context) -> Service:
         if name != "Users":
             return service(request)
         if request.method == "PATCH" and user_id is not None and user_id in context.store.users:
-            request = heard(request, user_id)
+            request = set_aside(request, user_id)
         elif request.method in ("PUT", "DELETE"):
             astray.pop(user_id or "", None)  # a PUT replaces all there is
         response = service(request)

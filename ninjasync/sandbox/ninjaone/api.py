@@ -18,9 +18,9 @@ from ninjasync.sandbox.exchange import HttpRequest, HttpResponse, Json, Service,
 from ninjasync.sandbox.ninjaone.body import clean_resource, project
 from ninjasync.sandbox.ninjaone.error import ScimError, invalid_syntax, invalid_value, not_found
 from ninjasync.sandbox.ninjaone.filter import Both, Compare, Filter, parse_filter, resolve
-from ninjasync.sandbox.ninjaone.match import matches, values_at
-from ninjasync.sandbox.ninjaone.patch import patched
-from ninjasync.sandbox.ninjaone.schema import KINDS, RESOURCE_TYPES, SCHEMAS, Kind, service_provider_config
+from ninjasync.sandbox.ninjaone.match import find_values, matches
+from ninjasync.sandbox.ninjaone.patch import apply_patch
+from ninjasync.sandbox.ninjaone.schema import KINDS, RESOURCE_TYPES, SCHEMAS, Kind, describe_service
 from ninjasync.sandbox.ninjaone.store import NinjaOne
 
 BASE_PATH = "/scim/v2"
@@ -111,7 +111,7 @@ def _not_allowed(call: _Call) -> ScimError:
 
 def _discovery(call: _Call, name: str, rest: list[str]) -> Json | None:
     if name == "ServiceProviderConfig" and not rest:
-        return _located(call, service_provider_config(call.store.page_cap), name)
+        return _located(call, describe_service(call.store.page_cap), name)
     documents = {"Schemas": SCHEMAS, "ResourceTypes": RESOURCE_TYPES}.get(name)
     if documents is None:
         return None
@@ -192,7 +192,7 @@ def _sorted(kind: Kind, resources: list[Json], by: str, order: str) -> list[Json
     path = resolve(kind, by)
 
     def key(resource: Json) -> tuple[bool, str]:
-        values = [str(value) for value in values_at(resource, path)]
+        values = [str(value) for value in find_values(resource, path)]
         return not values, (values or [""])[0] if path.leaf.case_exact else (values or [""])[0].lower()
 
     return sorted(resources, key=key, reverse=order.lower() == "descending")
@@ -224,7 +224,7 @@ def _replace(call: _Call, kind: Kind, resource_id: str) -> _Answer:
 def _patch(call: _Call, kind: Kind, resource_id: str) -> _Answer:
     before = call.store.get(kind, resource_id)
     _require_version(call, before)
-    stored = call.store.update(kind, resource_id, patched(kind, before, _body(call)))
+    stored = call.store.update(kind, resource_id, apply_patch(kind, before, _body(call)))
     return 200, _projected(call, kind, _render(call, kind, stored)), _entity_tag(stored)
 
 

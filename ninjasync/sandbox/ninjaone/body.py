@@ -119,16 +119,16 @@ def project(kind: Kind, resource: Json, attributes: str, excluded: str) -> Json:
 
 
 def _paths(kind: Kind, names: str) -> list[Path | str]:
-    found: list[Path | str] = []
+    paths: list[Path | str] = []
     for name in filter(None, map(str.strip, names.split(","))):
         if urn := kind.extension(name):
-            found.append(urn)
+            paths.append(urn)
             continue
         try:
-            found.append(resolve(kind, name))
+            paths.append(resolve(kind, name))
         except ScimError:
             continue
-    return found
+    return paths
 
 
 def _only(resource: Json, paths: Iterable[Path | str]) -> Json:

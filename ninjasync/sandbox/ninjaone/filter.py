@@ -1,7 +1,6 @@
 """SCIM filters and attribute paths as text (RFC 7644 §3.4.2.2, §3.10 and §3.5.2): text to tree.
 
-Knows the grammar and the schema's types. Must not know resources: what a tree matches is
-scim_match's business.
+Knows the grammar and the schema's types. Must not know resources: ``match`` says what a tree matches.
 """
 
 from __future__ import annotations
@@ -213,12 +212,12 @@ class _Parser:
         return left
 
     def both(self, names: Names, depth: int) -> Filter:
-        left = self.one(names, depth)
+        left = self.term(names, depth)
         while self.accept("and"):
-            left = Both(left, self.one(names, depth))
+            left = Both(left, self.term(names, depth))
         return left
 
-    def one(self, names: Names, depth: int) -> Filter:
+    def term(self, names: Names, depth: int) -> Filter:
         if self.accept("not"):
             self.expect("(")
             inner = self.either(names, depth + 1)

@@ -25,11 +25,11 @@ _ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def values_at(resource: Json, path: Path) -> list[Any]:
+def find_values(resource: Json, path: Path) -> list[Any]:
     """All values that the path leads to; of a multi-valued attribute, one for each of its items."""
     holder = resource if path.urn is None else resource.get(path.urn) or {}
-    found = holder.get(path.attribute.name)
-    items = found if isinstance(found, list) else [found]
+    value = holder.get(path.attribute.name)
+    items = value if isinstance(value, list) else [value]
     if path.sub is not None or "value" in path.attribute.children:
         name = path.leaf.name
         items = [item.get(name) if isinstance(item, dict) else item for item in items]
@@ -42,11 +42,11 @@ def matches(tree: Filter, resource: Json) -> bool:
         case Compare():
             return _compare(tree, resource)
         case Present(path):
-            return bool(values_at(resource, path))
+            return bool(find_values(resource, path))
         case Within(path, inner):
             holder = resource if path.urn is None else resource.get(path.urn) or {}
-            found = holder.get(path.attribute.name) or []
-            items = found if isinstance(found, list) else [found]
+            value = holder.get(path.attribute.name) or []
+            items = value if isinstance(value, list) else [value]
             return any(matches(inner, item) for item in items)
         case Both(left, right):
             return matches(left, resource) and matches(right, resource)
@@ -60,7 +60,7 @@ def matches(tree: Filter, resource: Json) -> bool:
 
 def _compare(tree: Compare, resource: Json) -> bool:
     leaf, want = tree.path.leaf, tree.value
-    have = [comparable(leaf, value) for value in values_at(resource, tree.path)]
+    have = [comparable(leaf, value) for value in find_values(resource, tree.path)]
     if tree.op in ("eq", "ne"):
         equal = not have if want is None else any(type(h) is type(want) and h == want for h in have)
         return equal == (tree.op == "eq")

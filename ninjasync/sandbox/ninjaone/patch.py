@@ -20,7 +20,7 @@ from ninjasync.sandbox.ninjaone.schema import Attribute, Kind
 PATCH_OP = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 
 
-def patched(kind: Kind, resource: Json, body: Any) -> Json:
+def apply_patch(kind: Kind, resource: Json, body: Any) -> Json:
     """Return the resource after all operations of a PatchOp message, in order.
 
     Raises ScimError: invalidSyntax for a malformed message, invalidPath, noTarget, mutability for

@@ -39,7 +39,7 @@ class Attribute:
     children: Mapping[str, Attribute] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "children", by_name(self.sub))
+        object.__setattr__(self, "children", index_by_name(self.sub))
 
     @property
     def read_only(self) -> bool:
@@ -47,7 +47,7 @@ class Attribute:
         return self.mutability == "readOnly"
 
 
-def by_name(attributes: Iterable[Attribute]) -> dict[str, Attribute]:
+def index_by_name(attributes: Iterable[Attribute]) -> dict[str, Attribute]:
     """Return the attributes by lower-cased name: names are case-insensitive (RFC 7643 §2.1)."""
     return {attribute.name.lower(): attribute for attribute in attributes}
 
@@ -97,13 +97,13 @@ _COMMON = (
 _USER = (
     Attribute(
         "userName",
-        "The e-mail address that the person signs in with.",
+        "The e-mail address that the user signs in with.",
         required=True,
         uniqueness="server",
     ),
     Attribute(
         "name",
-        "The parts of the person's name.",
+        "The parts of the user's name.",
         "complex",
         sub=(
             Attribute("formatted", "The whole name."),
@@ -117,15 +117,15 @@ _USER = (
     Attribute("displayName", "The name shown to people."),
     Attribute("nickName", "The casual name."),
     Attribute("title", "The job title."),
-    Attribute("preferredLanguage", "The language the person prefers."),
-    Attribute("locale", "The person's locale."),
-    Attribute("timezone", "The person's time zone."),
+    Attribute("preferredLanguage", "The language the user prefers."),
+    Attribute("locale", "The user's locale."),
+    Attribute("timezone", "The user's time zone."),
     Attribute("active", "Whether the account may be used.", "boolean"),
     _multi("emails", "E-mail addresses."),
     _multi("phoneNumbers", "Telephone numbers."),
     Attribute(
         "groups",
-        "The groups the person is in.",
+        "The groups the user is in.",
         "complex",
         multi=True,
         mutability="readOnly",
@@ -154,14 +154,14 @@ _GROUP = (
     Attribute("displayName", "The group's name.", required=True, uniqueness="server"),
     Attribute(
         "members",
-        "The people in the group.",
+        "The users in the group.",
         "complex",
         multi=True,
         sub=(
-            Attribute("value", "The person's identifier.", required=True, case_exact=True, mutability="immutable"),
+            Attribute("value", "The user's identifier.", required=True, case_exact=True, mutability="immutable"),
             Attribute(
                 "$ref",
-                "The person's address.",
+                "The user's address.",
                 "reference",
                 case_exact=True,
                 mutability="immutable",
@@ -188,8 +188,8 @@ class Kind:
         return next((known for known in self.extensions if known.lower() == urn.lower()), None)
 
 
-USER = Kind("User", "/Users", CORE_USER, by_name(_COMMON + _USER), {NINJAONE_USER: by_name(_NINJAONE_USER)})
-GROUP = Kind("Group", "/Groups", CORE_GROUP, by_name(_COMMON + _GROUP), {})
+USER = Kind("User", "/Users", CORE_USER, index_by_name(_COMMON + _USER), {NINJAONE_USER: index_by_name(_NINJAONE_USER)})
+GROUP = Kind("Group", "/Groups", CORE_GROUP, index_by_name(_COMMON + _GROUP), {})
 KINDS: Mapping[str, Kind] = {"User": USER, "Group": GROUP}
 
 
@@ -239,7 +239,7 @@ def _resource_type(kind: Kind, description: str) -> Json:
 
 
 SCHEMAS: Mapping[str, Json] = {
-    CORE_USER: _schema(CORE_USER, "User", "A person's account.", _USER),
+    CORE_USER: _schema(CORE_USER, "User", "A user's account.", _USER),
     NINJAONE_USER: _schema(NINJAONE_USER, "NinjaOneUser", "What NinjaOne adds.", _NINJAONE_USER),
     CORE_GROUP: _schema(CORE_GROUP, "Group", "People who get a role together.", _GROUP),
 }
@@ -249,7 +249,7 @@ RESOURCE_TYPES: Mapping[str, Json] = {
 }
 
 
-def service_provider_config(page_cap: int) -> Json:
+def describe_service(page_cap: int) -> Json:
     """Tell what this service can do (RFC 7643 §5)."""
     return {
         "schemas": [_CORE + "ServiceProviderConfig"],
