@@ -193,7 +193,7 @@ def test_only_the_command_line_prints_asks_or_exits(name: str) -> None:
     assert not {module for module in imports(name) if within(module, {"typer", "click", "rich"})}
 
 
-def test_whoever_plans_is_handed_readers_and_imports_no_writer() -> None:
+def test_what_plans_is_handed_readers_and_imports_no_writer() -> None:
     assert not {"ninjasync.runs.executor", "ninjasync.ninjaone.reader", "ninjasync.ninjaone.writer"} & ours(
         "ninjasync.planning.planner"
     )

@@ -360,7 +360,7 @@ def test_a_pacer_tells_why_it_waits(clock: Clock) -> None:
     }
 
 
-def test_whoever_waits_for_the_lock_is_told_who_holds_it(
+def test_a_run_that_waits_for_the_lock_says_which_run_holds_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: list[str]
 ) -> None:
     tenant = Tenant("https://n.example/scim", "api-1.duosecurity.com", "")

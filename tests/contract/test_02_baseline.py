@@ -24,7 +24,7 @@ def test_02_without_a_ledger_leavers_seen_by_external_id_are_planned_and_the_res
     planned = office.plan()
 
     assert planned.actions() == {user(0): "deactivate", "new.comer@example.com": "adopt"}
-    # Who was erased is in no Duo read: his account and the stranger's cannot be judged.
+    # A user who was erased is in no Duo read: that account and the unmanaged one cannot be judged.
     assert re.search(r"\b2 accounts\b.*cannot be judged", planned.warnings)
     assert planned.json["summary"]["users"]["unmanaged"] == 2
 

@@ -56,7 +56,7 @@ def test_05_a_duo_user_matched_to_a_protected_account_is_reported_as_protected_n
     assert office.account(user(0)) == before
 
 
-def test_05_a_leavers_memberships_go_with_his_removal_and_do_not_count_for_the_member_limit(tmp_path: Path) -> None:
+def test_05_a_leavers_memberships_go_with_the_removal_and_do_not_count_for_the_member_limit(tmp_path: Path) -> None:
     with Office(tmp_path, staff(24, 0)) as office:
         office.configure("safety", max_removals=24, min_source_percent=0, max_member_removals_percent=0)
         office.settle()

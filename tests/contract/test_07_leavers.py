@@ -29,7 +29,7 @@ def test_07_the_leavers_clock_starts_when_the_ledger_recorded_our_deactivation(o
     assert office.apply().actions() == {}
 
 
-def test_07_with_no_deactivation_recorded_it_starts_at_the_first_apply_that_finds_him(office: Office) -> None:
+def test_07_with_no_deactivation_recorded_it_starts_at_the_first_apply_that_finds_the_leaver(office: Office) -> None:
     office.settle()
     office.disable(0)
     office.edit(user(0), active=False)
@@ -73,7 +73,7 @@ def test_07_a_clock_of_an_earlier_absence_does_not_count_for_the_next(office: Of
     assert user(0) in office.accounts()
 
 
-def test_07_a_returner_is_reactivated_with_the_same_id_and_his_clock_is_stopped(office: Office) -> None:
+def test_07_a_returner_is_reactivated_with_the_same_id_and_the_clock_is_stopped(office: Office) -> None:
     office.settle()
     id_ = office.account(user(0))["id"]
     office.disable(0)

@@ -41,7 +41,9 @@ def test_08_a_name_is_freed_before_it_is_taken(office: Office) -> None:
     assert "via" not in json.dumps(done.json["changes"])
 
 
-def test_08_a_cycle_of_names_goes_by_way_of_a_temporary_one_at_his_own_domain_shown_as_via(office: Office) -> None:
+def test_08_a_cycle_of_names_goes_by_way_of_a_temporary_one_at_the_users_own_domain_shown_as_via(
+    office: Office,
+) -> None:
     office.settle()
     ids = {number: office.account(user(number))["id"] for number in range(3)}
     duo_ids = [office.duo(user(number)) for number in range(3)]

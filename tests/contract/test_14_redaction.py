@@ -53,7 +53,7 @@ def test_14_no_name_and_no_address_is_left_and_one_person_has_one_token(with_tec
     office.native("breakglass@example.com")
     duplicate = office.duo(user(2))
     office.native("twin.o'neil@example.com", externalId=duplicate)
-    office.configure("scope", exclude_users=["tech0.one@example.com"], where="email != 'not.him@example.com'")
+    office.configure("scope", exclude_users=["tech0.one@example.com"], where="email != 'not.them@example.com'")
 
     as_json, as_text = office.plan("--redact"), office.run("plan", "--redact")
 

@@ -129,7 +129,7 @@ def test_a_total_that_shrinks_from_page_to_page_proves_nothing(tmp_path: Path) -
         office.stop()
 
 
-def test_a_duo_that_says_it_has_three_of_fifteen_removes_nobody(settled: Office) -> None:
+def test_a_duo_that_says_it_has_three_of_fifteen_removes_no_account(settled: Office) -> None:
     settled.proxy_duo(in_users(total(3, 3)))
     before = settled.snapshot()
     is_harmless(settled, settled.apply(), {0, 3})
@@ -215,7 +215,7 @@ def test_each_unreadable_row_counts(settled: Office) -> None:
     assert result.json["summary"]["users"]["held"] == 3
 
 
-def test_an_unknown_group_in_a_row_is_no_reason_to_hold_anybody(settled: Office) -> None:
+def test_an_unknown_group_in_a_row_is_no_reason_to_hold_a_user(settled: Office) -> None:
     stranger = {"group_id": "DGUNKNOWN00000000000", "name": "Unknown"}
     settled.proxy_duo(in_users(lambda page: [row["groups"].append(stranger) for row in page["response"]]))
     result = settled.plan()

@@ -263,7 +263,7 @@ def test_a_group_that_cannot_be_read_is_neither_changed_nor_made_again(settled: 
     assert result.json["summary"]["users"]["held"] == 0
 
 
-def test_a_resource_that_is_no_record_removes_nobody(settled: Office) -> None:
+def test_a_resource_that_is_no_record_removes_no_account(settled: Office) -> None:
     settled.proxy_scim(in_list(lambda page: page["Resources"].__setitem__(0, None)))
     result = settled.apply()
     is_clear(result)
@@ -271,7 +271,7 @@ def test_a_resource_that_is_no_record_removes_nobody(settled: Office) -> None:
 
 
 @pytest.mark.parametrize("shown", [None, "x", [None, {}, {"value": None}]])
-def test_members_that_cannot_be_read_remove_nobody_from_a_group(settled: Office, shown: Any) -> None:
+def test_members_that_cannot_be_read_remove_no_member_from_a_group(settled: Office, shown: Any) -> None:
     settled.people.enable(settled.duo(LEAVER))
     settled.proxy_scim(in_answers(lambda each: each.update(members=shown), "Groups"))
     before = settled.groups()
@@ -280,14 +280,14 @@ def test_members_that_cannot_be_read_remove_nobody_from_a_group(settled: Office,
     assert settled.groups() == before
 
 
-def test_members_whom_nobody_knows_are_left(settled: Office) -> None:
+def test_unknown_members_are_left(settled: Office) -> None:
     settled.proxy_scim(in_answers(lambda each: each["members"].append({"value": "ghost"}), "Groups", ("GET",)))
     planned = settled.plan()
     assert planned.actions("group") == {END_USERS: "update"}
     assert planned.change(END_USERS)["diff"] == [{"path": "members", "added": [], "removed": [LEAVER]}]
 
 
-def test_an_account_that_carries_another_ones_external_id_takes_nothing_from_anybody(settled: Office) -> None:
+def test_an_account_that_carries_another_ones_external_id_takes_nothing_from_any_other(settled: Office) -> None:
     double = settled.id_of(OTHER)
     owner = settled.duo("user1.two@example.com")
     settled.proxy_scim(
@@ -295,5 +295,5 @@ def test_an_account_that_carries_another_ones_external_id_takes_nothing_from_any
     )
     result = settled.plan()
     is_clear(result)
-    assert "user1.two@example.com" not in result.actions(), "he has his own account, by id and by name"
+    assert "user1.two@example.com" not in result.actions(), "the user has an account of their own, by id and by name"
     assert result.actions().get(OTHER, "adopt") == "adopt"

@@ -136,7 +136,7 @@ def between_plan_and_post(office: Office) -> Meddling:
     return change
 
 
-def test_an_account_that_somebody_made_meanwhile_fails_and_is_adopted_in_the_next_run(office: Office) -> None:
+def test_an_account_that_was_made_by_hand_meanwhile_fails_and_is_adopted_in_the_next_run(office: Office) -> None:
     office.proxy_scim(between_plan_and_post(office))
     result = office.apply()
     is_clear(result)
@@ -147,7 +147,7 @@ def test_an_account_that_somebody_made_meanwhile_fails_and_is_adopted_in_the_nex
     ends_well(office)
 
 
-def test_an_account_that_was_in_the_way_and_is_gone_again_holds_nobody_up(office: Office) -> None:
+def test_an_account_that_was_in_the_way_and_is_gone_again_holds_up_no_user(office: Office) -> None:
     office.proxy_scim(between_plan_and_post(office))
     assert office.apply().code == 4
     assert len(office.plan().actions()) == 1
@@ -157,7 +157,7 @@ def test_an_account_that_was_in_the_way_and_is_gone_again_holds_nobody_up(office
     ends_well(office)
 
 
-def test_a_name_that_ninjaone_refuses_without_showing_who_has_it_is_told_in_the_next_plan(office: Office) -> None:
+def test_a_name_that_ninjaone_refuses_without_showing_its_holder_is_told_in_the_next_plan(office: Office) -> None:
     taken = json_reply({"status": "409", "scimType": "uniqueness", "detail": "taken"}, 409)
     office.proxy_scim(on_write(only(OTHER.encode(), taken), "POST"))
     result = office.apply()

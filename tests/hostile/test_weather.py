@@ -68,7 +68,7 @@ REFUSALS: Mapping[str, tuple[int, str]] = {
     "duo.standing-offset": (1, "Duo's paging of groups stands still"),
     "duo.short-page": (1, "Duo says that it has 5 groups, but sent 4"),
 }
-# These keep somebody from what he should have; each has a test of its own below.
+# These keep a user from what they should have; each has a test of its own below.
 HINDRANCES = (
     "type-becomes-end-user",
     "organization-becomes-all",
@@ -203,7 +203,7 @@ def test_an_account_with_other_rights_than_meant_is_a_failure_in_every_run(
         office.check()
 
 
-def test_an_account_that_refuses_every_change_holds_up_nobody_else(tmp_path: Path) -> None:
+def test_an_account_that_refuses_every_change_holds_up_no_other(tmp_path: Path) -> None:
     with Rounds(tmp_path, quirks=("protected-403",)) as office:
         oldest = dict(next(iter(office.ninjaone.users.values())))
         for _ in range(2):
@@ -219,7 +219,7 @@ def test_an_account_that_refuses_every_change_holds_up_nobody_else(tmp_path: Pat
         office.check()
 
 
-def test_who_wants_a_name_that_a_hidden_account_holds_is_held_from_then_on(tmp_path: Path) -> None:
+def test_a_user_who_needs_the_name_of_a_hidden_account_is_held_from_then_on(tmp_path: Path) -> None:
     with Rounds(tmp_path, quirks=("hidden-holder",)) as office:
         oldest = dict(next(iter(office.ninjaone.users.values())))
         assert office.apply().code == 4
@@ -252,7 +252,7 @@ def test_a_record_that_cannot_be_read_holds_one_and_withholds_removals(tmp_path:
         office.check()
 
 
-def test_a_status_that_duo_does_not_document_holds_one_and_nobody_else(tmp_path: Path) -> None:
+def test_a_status_that_duo_does_not_document_holds_one_user_and_no_other(tmp_path: Path) -> None:
     with Rounds(tmp_path) as office:
         office.converge(1)
         before = by_duo_id(office)

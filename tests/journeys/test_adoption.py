@@ -53,7 +53,7 @@ def test_a_native_group_of_that_name_is_adopted_and_brought_in_step(office: Offi
     assert "stranger@example.com" in members, "a membership of an unmanaged account is not removed"
 
 
-def test_accounts_that_nobody_manages_are_left_alone(settled: Office) -> None:
+def test_unmanaged_accounts_are_left_alone(settled: Office) -> None:
     same = settled.native("stranger@example.com", externalId="okta-4711")
     other = settled.native("former@example.com", externalId="DUOFANOTHERACCOUNT00")
     before = settled.snapshot()

@@ -459,7 +459,7 @@ def test_a_duo_without_a_scoped_group_is_refused(office: Office, size: int) -> N
 
 
 @pytest.mark.parametrize("answer", [(401, 40103, 6), (403, 40301, 6), (503, 0, 1), (500, 0, 1), (429, 42901, 1)])
-def test_a_duo_that_refuses_or_fails_removes_nobody(office: Office, answer: tuple[int, int, int]) -> None:
+def test_a_duo_that_refuses_or_fails_removes_no_account(office: Office, answer: tuple[int, int, int]) -> None:
     status, code, exit_code = answer
     body = json.dumps({"stat": "FAIL", "code": code, "message": "No"}).encode()
     office.box.intercept("duo", lambda request, serve: HttpResponse(status, body))

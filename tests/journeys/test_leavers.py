@@ -69,7 +69,7 @@ def test_a_user_who_is_locked_out_is_left_untouched(settled: Office) -> None:
 
 
 @pytest.mark.parametrize("how", GOING)
-def test_who_comes_back_is_reactivated_under_the_same_id(settled: Office, how: str) -> None:
+def test_a_user_who_comes_back_is_reactivated_under_the_same_id(settled: Office, how: str) -> None:
     before, members = settled.account(user(0)), settled.groups()
     GOING[how](settled, user(0))
     settled.settle()

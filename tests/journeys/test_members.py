@@ -125,7 +125,7 @@ def dropping(name: str, office: Office) -> None:
 
 
 @pytest.mark.parametrize("quirks", [(), NO_WITNESS, ("aws",), ("members-always-empty",)])
-def test_a_member_that_is_dropped_in_silence_is_a_failed_operation_that_names_him_alone(
+def test_a_member_that_is_dropped_in_silence_is_a_failed_operation_that_names_that_member_alone(
     tmp_path: Path, quirks: tuple[str, ...]
 ) -> None:
     with office_with(tmp_path, *quirks) as office:

@@ -15,7 +15,7 @@ from tests.support.office import Office
 from tests.support.proxy import Proxy
 
 
-def test_a_wrong_duo_secret_exits_six_and_says_where_to_mend_it(office: Office) -> None:
+def test_a_wrong_duo_secret_exits_six_and_says_where_to_fix_it(office: Office) -> None:
     office.configure("duo", secret_key="0" * 40)
     result = office.run("apply", "--yes")
     assert result.code == 6

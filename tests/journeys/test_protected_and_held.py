@@ -81,7 +81,7 @@ INVALID: dict[str, tuple[str, Callable[[Company, str], None]]] = {
 
 
 @pytest.mark.parametrize("invalid", INVALID.values(), ids=INVALID)
-def test_a_held_user_is_left_exactly_as_is_and_holds_up_nobody_else(
+def test_a_held_user_is_left_exactly_as_is_and_holds_up_no_other(
     settled: Office, invalid: tuple[str, Callable[[Company, str], None]]
 ) -> None:
     code, spoil = invalid
@@ -182,7 +182,7 @@ def test_a_person_deleted_and_made_anew_in_duo_keeps_the_account(settled: Office
     assert len(settled.accounts()) == 15
 
 
-def test_an_address_that_a_stranger_holds_is_not_taken_from_him(settled: Office) -> None:
+def test_an_address_of_an_unmanaged_account_is_not_taken_from_it(settled: Office) -> None:
     same = settled.native("stranger@example.com")
     settled.people.set_email(settled.duo(user(0)), "stranger@example.com")
     before = settled.snapshot()
@@ -195,7 +195,7 @@ def test_an_address_that_a_stranger_holds_is_not_taken_from_him(settled: Office)
     assert settled.snapshot() == before
 
 
-def test_a_swap_with_a_held_user_waits_for_him(settled: Office) -> None:
+def test_a_swap_with_a_held_user_waits_until_that_user_is_valid(settled: Office) -> None:
     people = [settled.duo(user(0)), settled.duo(user(1))]
     settled.people.set_email(people[0], user(1))
     settled.people.set_email(people[1], user(0))

@@ -72,7 +72,7 @@ def test_a_group_that_left_the_scope_is_deleted_where_the_configuration_says_so(
     assert len(settled.accounts()) == 15
 
 
-def test_a_group_that_nobody_manages_is_left_alone(settled: Office) -> None:
+def test_an_unmanaged_group_is_left_alone(settled: Office) -> None:
     member = settled.id_of(user(0))
     settled.ninjaone.create(GROUP, {"displayName": "By hand", "members": [{"value": member}]})
     settled.configure("groups", removed="delete")

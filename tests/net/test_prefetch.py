@@ -15,7 +15,7 @@ from ninjasync.threads import in_background, result_of
 NEVER_SLOW, ALWAYS_SLOW = 1e9, -1.0
 
 
-def test_answers_that_come_at_once_are_fetched_by_whoever_takes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answers_that_come_at_once_are_fetched_by_the_thread_that_takes_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prefetch, "_WORTH_THREADS", NEVER_SLOW)
     asked: list[int] = []
 
@@ -101,7 +101,7 @@ def test_it_is_decided_by_the_first_answer_alone_whether_threads_are_worth_it(mo
 
 
 @pytest.mark.parametrize("at_once", [NEVER_SLOW, ALWAYS_SLOW])
-def test_what_fetching_raises_is_raised_to_whoever_takes_that_one(
+def test_what_fetching_raises_is_raised_to_the_thread_that_takes_it(
     monkeypatch: pytest.MonkeyPatch, at_once: float
 ) -> None:
     monkeypatch.setattr(prefetch, "_WORTH_THREADS", at_once)

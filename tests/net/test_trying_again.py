@@ -61,7 +61,7 @@ def test_a_short_pause_does_not_cut_a_long_backoff_and_a_long_pause_is_kept(cloc
     assert 2.0 <= clock.waits[3] <= 4.0
 
 
-def test_a_429_that_says_at_once_halts_nobody_else(clock: Clock) -> None:
+def test_a_429_that_says_at_once_halts_no_other_call(clock: Clock) -> None:
     pacer, other = Pacer(1, stop=clock), list[float]()
     tries = count()
 

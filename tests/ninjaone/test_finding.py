@@ -164,7 +164,7 @@ def test_a_clock_that_is_an_hour_ahead_is_reckoned_with(reader: Reader, server: 
         ("group", [], [group("g", displayName="jane@X.YZ")], "g"),
     ],
 )
-def test_whoever_holds_a_name_is_found_whosever_he_is(
+def test_the_account_that_holds_a_name_is_found_whether_managed_or_not(
     reader: Reader, server: responses.RequestsMock, resource: Any, first: Any, second: Any, found: str | None
 ) -> None:
     url = USERS if resource == "user" else GROUPS

@@ -84,7 +84,7 @@ def test_several_workers_ask_for_the_first_users_and_the_first_groups_at_once(re
 
 
 @pytest.mark.parametrize("refused", [USERS, GROUPS])
-def test_what_goes_wrong_with_what_was_begun_is_raised_to_whoever_wants_it(reader: Reader, refused: str) -> None:
+def test_what_goes_wrong_with_a_page_that_was_begun_is_raised_where_it_is_wanted(reader: Reader, refused: str) -> None:
     with responses.RequestsMock(assert_all_requests_are_fired=False) as server:
         server.get(USERS, json=listed(user("a")), status=401 if refused == USERS else 200)
         server.get(GROUPS, json=listed(group("g")), status=401 if refused == GROUPS else 200)

@@ -357,8 +357,8 @@ def test_a_deleted_resource_is_gone_even_if_it_was_gone_before(
 
 
 def test_a_deletion_that_is_refused_is_told(writer: Writer, server: responses.RequestsMock) -> None:
-    server.delete(f"{USERS}/a", status=403, json={"detail": "he is an administrator"})
-    with pytest.raises(RefusedRequestError, match=r"refused the DELETE .*he is an administrator"):
+    server.delete(f"{USERS}/a", status=403, json={"detail": "this is an administrator"})
+    with pytest.raises(RefusedRequestError, match=r"refused the DELETE .*this is an administrator"):
         writer.delete("user", "a")
 
 

@@ -241,7 +241,7 @@ def test_members_are_added_and_removed_one_by_one_and_sorted(sides: Sides) -> No
     assert found.memberships == 2
 
 
-def test_a_leaver_leaves_his_groups_with_his_account(sides: Sides) -> None:
+def test_a_leaver_leaves_the_groups_with_the_account(sides: Sides) -> None:
     sides.leaver("A")
     sides.duo_group("G", "Staff")
     sides.group("g", "Staff", "G", ("n-A",))
@@ -250,7 +250,7 @@ def test_a_leaver_leaves_his_groups_with_his_account(sides: Sides) -> None:
     assert person.action == "deactivate"
 
 
-def test_a_leaver_whose_account_is_kept_keeps_his_groups(sides: Sides) -> None:
+def test_a_leaver_whose_account_is_kept_keeps_the_groups(sides: Sides) -> None:
     sides.deprovision = Deprovision(users="keep")
     sides.leaver("A")
     sides.duo_group("G", "Staff")

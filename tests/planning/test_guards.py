@@ -94,7 +94,7 @@ def test_the_limit_in_hundredths_of_a_percent_is_kept_exactly(hundredths: int, a
     assert verdict("removals", safety, active=active, removals=removals).tripped is exact
 
 
-def test_a_limit_of_zero_lets_nobody_go() -> None:
+def test_a_limit_of_zero_allows_no_removal() -> None:
     safety = Safety(max_removals=0, max_removals_percent=0)
     assert verdict("removals", safety, removals=1).tripped
     assert not verdict("removals", safety, removals=0).tripped
@@ -268,7 +268,7 @@ def test_withholding_keeps_everything_but_removals_of_users_groups_and_members()
     )
 
 
-def test_withheld_privileges_take_along_whoever_waits_for_a_name_of_theirs() -> None:
+def test_with_withheld_privileges_the_changes_that_wait_for_their_names_are_withheld_too() -> None:
     moved = Delta("userName", "a", "x")
     privileged = Change("user", "update", "x", "a", "A", (moved, Delta(USER_TYPE, "x", "y")), privilege=True)
     waits = Change("user", "update", "a", "b", "B", needs=("user:a",), diff=(Delta("userName", "b", "a"),))

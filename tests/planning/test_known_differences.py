@@ -36,7 +36,7 @@ def test_an_account_of_the_ledger_that_carries_another_externalid_is_told_ours(s
     assert only(sides.diff()).diff == (Delta("externalId", "something-else", "A"),)
 
 
-def test_who_was_deleted_in_duo_is_a_leaver_if_the_ledger_knows_his_account(sides: Sides) -> None:
+def test_a_user_who_was_deleted_in_duo_is_a_leaver_if_the_ledger_knows_the_account(sides: Sides) -> None:
     sides.settled("B")
     sides.account("n-A", "a@example.com", "A")
     sides.recorded("A", "B")
@@ -73,7 +73,7 @@ def test_an_account_with_a_duo_id_that_no_ledger_entry_knows_is_another_accounts
     assert "carries a Duo id that neither this Duo nor the ledger knows (DUOTHER)" in found.problems[0].message
 
 
-def test_nobody_is_rekeyed_from_the_ledger_either_while_a_duo_record_has_no_id(sides: Sides) -> None:
+def test_no_account_is_rekeyed_from_the_ledger_either_while_a_duo_record_has_no_id(sides: Sides) -> None:
     sides.unreadable_in_duo.append(Problem("user", "?", None, "unreadable-record", Message("without an id")))
     sides.duo("DUNEW1", "jane@example.com")
     sides.account("a", "jane@example.com")
@@ -126,7 +126,7 @@ def test_without_a_ledger_it_is_said_how_many_accounts_cannot_be_judged(sides: S
     ("days_ago", "after", "actions"),
     [(30.0, 30, ["delete"]), (29.9, 30, []), (31.0, 30, ["delete"]), (999.0, -1, []), (None, 30, [])],
 )
-def test_a_leaver_is_deleted_so_many_days_after_his_deactivation_was_recorded(
+def test_a_leaver_is_deleted_so_many_days_after_the_deactivation_was_recorded(
     sides: Sides, days_ago: float | None, after: int, actions: list[str]
 ) -> None:
     sides.deprovision = Deprovision(delete_after_days=after)

@@ -1,4 +1,4 @@
-"""From a Duo record to a desired user, or to the reasons why he is held."""
+"""From a Duo record to a desired user, or to the reasons why the user is held."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def record(**fields: Any) -> dict[str, Any]:
 
 
 def mapped(row: dict[str, Any], attributes: dict[str, str] | None = None, **safety: Any) -> User:
-    """The desired user; fails where he is held."""
+    """The desired user; fails where the user is held."""
     user, problems = map_user(compile_mapping(attributes or DEFAULT_ATTRIBUTES, Safety(**safety)), row)
     assert problems == ()
     assert user is not None
@@ -30,7 +30,7 @@ def mapped(row: dict[str, Any], attributes: dict[str, str] | None = None, **safe
 
 
 def held(row: dict[str, Any], attributes: dict[str, str] | None = None, **safety: Any) -> list[Problem]:
-    """Why he is held; fails where he is not."""
+    """Why the user is held; fails where there is no reason."""
     user, problems = map_user(compile_mapping(attributes or DEFAULT_ATTRIBUTES, Safety(**safety)), row)
     assert user is None
     return list(problems)
@@ -150,7 +150,7 @@ def test_what_is_no_email_address_is_held_as_an_invalid_user_name(address: Any) 
     assert codes(record(email=address)) == ["invalid-user-name"]
 
 
-def test_a_user_without_an_address_is_held_and_called_by_his_username() -> None:
+def test_a_user_without_an_address_is_held_and_called_by_the_username() -> None:
     (problem,) = held(record(email=None))
     assert (problem.code, problem.key) == ("missing-user-name", "jane")
 

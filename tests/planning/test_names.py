@@ -45,7 +45,7 @@ def test_a_stranger_with_the_wished_name_is_adopted_by_who_has_no_account() -> N
 
 
 @pytest.mark.parametrize(("adopt", "own"), [(False, {}), (True, {"A": "old"}), (False, {"A": "old"})])
-def test_a_stranger_keeps_his_name_if_adopting_is_off_or_the_user_has_an_account_already(
+def test_an_unmanaged_account_keeps_its_name_if_adopting_is_off_or_the_user_has_an_account_already(
     adopt: bool, own: dict[str, str]
 ) -> None:
     assert settle({"A": "a"}, own, {"s": "a"}, adopt=adopt) == Settled({}, {"A": ("s",)}, {})
@@ -65,13 +65,13 @@ def test_all_who_wish_for_one_name_are_duplicates_and_nobody_gets_it() -> None:
     assert (found.taken, found.adopted) == ({}, {})
 
 
-def test_a_duplicate_stays_where_he_is_and_so_keeps_his_name_from_the_next() -> None:
+def test_a_duplicate_keeps_its_old_name_which_the_next_one_then_cannot_have() -> None:
     found = settle({"A": "x", "B": "x", "C": "a"}, {"A": "a"})
     assert set(found.duplicates) == {"A", "B"}
     assert found.taken == {"C": ("n-A",)}
 
 
-def test_who_does_not_move_holds_up_the_whole_chain_behind_him() -> None:
+def test_an_account_that_keeps_its_name_holds_up_the_whole_chain_behind_it() -> None:
     found = settle({"A": "z", "B": "a", "C": "b", "D": "c"}, {"A": "a", "B": "b", "C": "c"}, {"s": "z"})
     assert found.taken == {"A": ("s",), "B": ("n-A",), "C": ("n-B",), "D": ("n-C",)}
 
@@ -85,14 +85,14 @@ def test_a_name_that_an_unreadable_record_holds_is_taken() -> None:
     assert settle({"A": "a"}, {"A": "a"}, unreadable=("a",)).taken == {}
 
 
-def test_who_has_his_name_already_keeps_it_even_where_another_account_has_it_too() -> None:
-    # A server that heeds letter case may hold Jane@ and jane@; A wants away from his, but cannot.
+def test_an_account_that_has_its_name_already_keeps_it_even_where_another_account_has_it_too() -> None:
+    # A server that heeds letter case may hold Jane@ and jane@; A is to give its name up, but cannot.
     found = settle({"A": "z", "B": "a"}, {"A": "a", "B": "a"}, {"s": "z"})
     assert found.taken == {"A": ("s",)}
 
 
 def rename(who: str, before: str | None, after: str) -> Change:
-    """``who`` takes the name ``after``; with no ``before`` he is created."""
+    """``who`` takes the name ``after``; with no ``before`` the account is created."""
     return Change(
         "user",
         "update" if before else "create",

@@ -234,7 +234,7 @@ def test_a_user_whose_groups_cannot_be_read_is_held_and_not_taken_for_a_leaver(
 
 
 @pytest.mark.parametrize("status", ["disabled", "pending deletion"])
-def test_a_leaver_is_a_leaver_however_invalid_his_attributes_are(make_config: MakeConfig, status: str) -> None:
+def test_a_leaver_with_invalid_attributes_is_a_leaver_all_the_same(make_config: MakeConfig, status: str) -> None:
     found = judged(make_config, row("A", status=status, email="nonsense", custom_attributes="x"))
     assert isinstance(found, SourceUser)
     assert (found.standing, found.problems) == (Standing.OUT, ())

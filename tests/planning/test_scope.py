@@ -83,7 +83,7 @@ def test_a_user_is_named_by_email_username_or_id_in_any_case_or_by_a_glob(patter
     assert found == Verdict(Standing.OUT, Message(f'excluded by exclude_users "{pattern}"'))
 
 
-def test_a_user_with_glob_characters_in_his_name_can_be_named_exactly() -> None:
+def test_a_user_with_glob_characters_in_the_name_can_be_named_exactly() -> None:
     assert verdict({"username": "j[1]"}, users=("j[1]",)).standing is Standing.IN
     assert verdict({"username": "j1", "email": None}, users=("j[1]",)).standing is Standing.IN
 
@@ -134,7 +134,7 @@ def test_a_status_that_duo_has_not_documented_holds_the_user(status: Any) -> Non
     assert (found.standing, found.code) == (Standing.HELD, "unknown-status")
 
 
-def test_who_is_in_no_scoped_group_is_out_whatever_his_status() -> None:
+def test_a_user_in_no_scoped_group_is_out_of_scope_in_any_status() -> None:
     assert verdict({"status": "frozen"}, "DG4", groups=("DG1",)).standing is Standing.OUT
 
 
@@ -145,7 +145,7 @@ def test_where_narrows_the_scope_and_is_shown_in_the_reason() -> None:
     assert found == Verdict(Standing.OUT, Message(f"[scope] where is not true: {where}"))
 
 
-def test_a_where_that_fails_on_a_record_holds_that_user_and_does_not_remove_him() -> None:
+def test_a_where_that_fails_on_a_record_holds_that_user_and_removes_no_account() -> None:
     found = verdict({"email": None}, all_users=True, where="ends_with(email, 'example.com')")
     assert (found.standing, found.code) == (Standing.HELD, "expression-failed")
     assert "[scope] where failed on the user's record" in found.reason

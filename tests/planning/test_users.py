@@ -112,7 +112,7 @@ def test_a_leavers_account_goes_the_way_that_the_configuration_says(
 
 
 @pytest.mark.parametrize("standing", [HELD, LEFT_ALONE])
-def test_who_is_held_or_locked_out_is_left_exactly_as_he_is(sides: Sides, standing: Standing) -> None:
+def test_the_account_of_a_held_or_locked_out_user_is_left_exactly_as_it_is(sides: Sides, standing: Standing) -> None:
     sides.duo("A", standing=standing)
     sides.account("a", "other@example.com", "A", active=False)
     found = sides.diff()

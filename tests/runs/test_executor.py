@@ -225,7 +225,7 @@ def test_who_waits_for_a_name_that_was_not_given_up_is_skipped_with_the_reason()
     assert writer.calls == ["patch n-a x"]
 
 
-def test_a_cycle_whose_temporary_name_is_refused_leaves_everybody_as_he_was() -> None:
+def test_a_cycle_whose_temporary_name_is_refused_leaves_every_account_as_it_was() -> None:
     writer = Memory()
     writer.names = {"a": "n-a", "b": "n-b"}
     writer.fails = {"patch n-b tmp": RefusedRequestError("no", status=400)}

@@ -246,7 +246,7 @@ def test_a_ping_url_may_have_a_query(make_config: Callable[..., Config], url: st
         ({"notify": ["json://127.0.0.1:1", f"nonsense://{HUSH}"]}, "yellow", "item 2"),
     ],
 )
-def test_check_has_a_line_on_monitoring_and_tells_nobody(
+def test_check_has_a_line_on_monitoring_and_sends_nothing(
     office: Office, keys: dict[str, Any], color: str, told: str
 ) -> None:
     office.configure("monitor", **keys)

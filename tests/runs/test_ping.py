@@ -88,7 +88,7 @@ def test_a_ping_that_fails_is_one_warning_without_its_address(
     assert "GET /elsewhere" not in receiver.requests
 
 
-def test_nobody_waits_long_for_a_server_that_dawdles(
+def test_a_run_does_not_wait_long_for_a_server_that_dawdles(
     office: Office, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(monitor, "_MOST_SECONDS", 0.05)
@@ -150,9 +150,7 @@ def test_an_interrupted_run_is_a_failure(office: Office, receiver: Receiver, mon
     assert receiver.requests == ["GET /fail"]
 
 
-def test_a_run_for_single_people_says_nothing_of_the_job_that_keeps_everybody_in_step(
-    office: Office, receiver: Receiver
-) -> None:
+def test_a_run_with_only_says_nothing_of_the_job_that_keeps_all_in_step(office: Office, receiver: Receiver) -> None:
     office.configure("monitor", ping_url=f"http://{receiver.host}/ping", metrics_file="n.prom")
     office.configure("monitor", notify=[f"json://{receiver.host}/message"])
     assert office.apply("--only", user(0)).code == 0
@@ -161,7 +159,9 @@ def test_a_run_for_single_people_says_nothing_of_the_job_that_keeps_everybody_in
     assert not (office.folder / "n.prom").exists()
 
 
-def test_a_plan_on_a_terminal_tells_nobody(office: Office, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plan_on_a_terminal_sends_nothing(
+    office: Office, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     office.configure("monitor", ping_url=f"http://{receiver.host}/", metrics_file="n.prom")
     monkeypatch.setattr(monitoring, "sys", SimpleNamespace(stderr=SimpleNamespace(isatty=lambda: True)))
     assert office.plan("--quiet").code == 0
@@ -171,7 +171,7 @@ def test_a_plan_on_a_terminal_tells_nobody(office: Office, receiver: Receiver, m
     assert receiver.requests == ["GET /"], "what was written is told, whoever wrote it"
 
 
-def test_nobody_is_told_that_the_operator_said_no(
+def test_that_the_operator_said_no_is_not_reported(
     office: Office, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Terminal(io.StringIO):

@@ -156,7 +156,7 @@ def test_a_saved_plan_is_stale_once_anything_that_it_touches_has_moved_and_names
     assert done.code == 3
     assert name in done.json["error"]["message"]
     assert "stale" in done.json["error"]["message"]
-    # It names that alone; who is gone has left his groups.
+    # It names that alone; a user who is gone has left the groups.
     groups = EVERY_GROUP.keys() if "is gone" in what else set()
     others = (EVERYTHING.keys() | EVERY_GROUP.keys()) - {name} - groups
     assert [other for other in others if other in done.json["error"]["message"]] == []
