@@ -84,7 +84,11 @@ class World:
                 "scope": {"groups": self.scoped},
                 "deprovision": {"users": self.mode},
                 "safety": {
+                    # No guard is to stop what happens here; each has tests of its own.
                     "max_removals": 1000,
+                    "max_held": 1000,
+                    "max_privilege_changes": 1000,
+                    "max_vanished": 1000,
                     "max_member_removals_percent": 100,
                     "min_source_percent": 0,
                     "protected_users": ["BOSS*"],
@@ -259,23 +263,30 @@ class MemoryNinjaOne:
         team = self.world.teams[id_]
         return Group(team.name, team.duo if self.world.keeps_external_id else None, frozenset(team.members), id_)
 
-    members_shown = True
+    members_shown, members_hidden = True, False
+
+    @property
+    def endpoint(self) -> MemoryNinjaOne:
+        return self
 
     def know(self, owned: object) -> None:
         """It shows all that there is to know."""
 
-    def begin(self, paths: tuple[str, ...], about: int = 0, *, first: bool = False) -> None:
+    def begin(self, paths: tuple[str, ...], about: int = 0, **known: bool) -> None:
         """There is nothing to begin with."""
 
     def directory(self, paths: tuple[str, ...], wanted: object) -> Directory:
         users = tuple(self._user(id_, paths) for id_ in self.world.accounts)
         return Directory(paths, users, tuple(map(self._group, self.world.teams)))
 
-    def user(self, id_: str, paths: tuple[str, ...]) -> User | None:
+    def read_user(self, id_: str, paths: tuple[str, ...]) -> User | None:
         return self._user(id_, paths) if id_ in self.world.accounts else None
 
-    def group(self, id_: str) -> Group | None:
+    def read_group(self, id_: str) -> Group | None:
         return self._group(id_) if id_ in self.world.teams else None
+
+    def get(self, resource: Resource, id_: str) -> User | Group | None:
+        return self.read_user(id_, ()) if resource == "user" else self.read_group(id_)
 
     def _unique(self, resource: Resource, name: str, but: str | None = None) -> None:
         everybody = self.world.accounts if resource == "user" else self.world.teams

@@ -221,7 +221,7 @@ def live(rng: Random, *, keeps_external_id: bool, may_lose_ledger: bool) -> None
         world = World(rng, Path(folder), **flags)
 
         patches.setattr(product, "DuoReader", lambda *_: MemoryDuo(world))
-        for module, name in ((product, "Reader"), (apply_run, "Writer")):
+        for module, name in ((product, "Reader"), (apply_run, "Reader"), (apply_run, "Writer")):
             patches.setattr(module, name, lambda *_: MemoryNinjaOne(world))
         converge(world)
         for _ in range(rng.randint(1, 2)):
