@@ -61,11 +61,6 @@ def is_path(text: str) -> bool:
     return re.fullmatch(_PATH, text) is not None
 
 
-def fields_of_bare(text: str) -> frozenset[str]:
-    """Return the fields of a record that a bare expression reads."""
-    return frozenset(path.partition(".")[0] for _, path in _terms(text) or ())
-
-
 def is_true(value: Any) -> bool:
     """Truth as JMESPath has it: null, false and everything empty are false, any number is true."""
     return value is not None and value is not False and not (hasattr(value, "__len__") and len(value) == 0)

@@ -1,7 +1,7 @@
 """Which failure deserves another try, how long to wait, and how fast requests may go.
 
-One ``Pacer`` for each service is shared by all workers, so that a 429 to one of them
-halts all. Knows time and failures; knows nothing of Duo, of SCIM or of what is asked.
+All workers share one ``Pacer`` for each service, so that a 429 to one of them halts all.
+Knows time and failures. Must not know Duo, SCIM or what is asked.
 """
 
 import threading
@@ -9,14 +9,13 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
+
+import tenacity
 
 from ninjasync.errors import InterruptedRunError, UnreachableError
 from ninjasync.model.events import Listener, Reason, Service, Wait, ignore
-from ninjasync.net.rate import Tempo
-
-if TYPE_CHECKING:
-    import tenacity
+from ninjasync.net.rate import RateLimiter
 
 T = TypeVar("T")
 
@@ -78,11 +77,10 @@ def retry_after(header: str | None, now: datetime) -> float | None:
 class Pacer:
     """Lets calls pass at the allowed rate, again after a failure that may pass, and not while halted.
 
-    One for each service, shared by all threads: what one of them is told by a 429, all
-    obey. ``rate`` is in calls a second from a bucket of ``burst`` calls; 0 is no limit
-    but the one that the server's refusals show. ``retries`` is how often one call is
-    tried again. Setting ``stop`` ends every wait by an InterruptedRunError. ``tell`` hears
-    of every wait, as one of ``service``.
+    One for each service, shared by all threads: when one gets a 429, all wait. ``rate`` is in
+    calls a second from a bucket of ``burst`` calls; 0 is no limit but the one that the server's
+    refusals show. ``retries`` is how often one call is tried again. Setting ``stop`` ends every
+    wait by an InterruptedRunError. ``tell`` hears of every wait, as one of ``service``.
     """
 
     def __init__(
@@ -96,7 +94,7 @@ class Pacer:
         tell: Listener = ignore,
     ) -> None:
         self._retries = retries
-        self._tempo = Tempo(rate, burst, time.monotonic())
+        self._rate = RateLimiter(rate, burst, time.monotonic())
         self._halted_until = 0.0
         self._halted_by: int | None = None
         self._lock = threading.Lock()
@@ -105,32 +103,18 @@ class Pacer:
 
     def call(self, attempt: Callable[[], T]) -> T:
         """Return what ``attempt`` returns; it is called again while it raises TransientError."""
-        self._await_turn()
-        try:
-            done = attempt()
-        except TransientError as error:
-            done = self._again(attempt, error)
-        with self._lock:
-            self._tempo.accepted(time.monotonic())
-        return done
+        times_500 = 0
+        failure: TransientError | None = None
+        lost: TransientError | None = None
 
-    def _again(self, attempt: Callable[[], T], first: TransientError) -> T:
-        """Go on after a first try that failed; most calls need no second, and are spared this (0.1 ms)."""
-        import tenacity  # most runs need no second try
-
-        times_500, status = 0, first.status
-        lost = first if first.maybe_done else None
-
-        def gives_up(state: "tenacity.RetryCallState") -> bool:
-            nonlocal times_500, status, lost
-            status = _error(state).status
-            lost = _error(state) if _error(state).maybe_done else lost
-            times_500 += status == 500
+        def gives_up(state: tenacity.RetryCallState) -> bool:
+            nonlocal times_500, failure, lost
+            failure = _error(state)
+            lost = failure if failure.maybe_done else lost
+            times_500 += failure.status == 500
             return times_500 > _MOST_RETRIES_OF_500 or state.attempt_number > self._retries
 
-        def retried() -> T:
-            if retrying.statistics["attempt_number"] == 1:
-                raise first
+        def attempt_in_turn() -> T:
             self._await_turn()
             return attempt()
 
@@ -139,15 +123,20 @@ class Pacer:
             stop=gives_up,
             wait=_own_wait,
             before_sleep=self._halt,  # not by wait, which is asked before it is known whether there is another try
-            sleep=lambda seconds: self._sleep(seconds, "failed", status),
+            sleep=lambda seconds: self._sleep(seconds, "failed", failure.status if failure else None),
             reraise=True,
         )
         try:
-            return retrying(retried)
+            done = retrying(attempt_in_turn)
         except InterruptedRunError as error:
+            if failure is None:
+                raise
             raise error from lost  # by which is told whether the request may have been carried out
+        with self._lock:
+            self._rate.accepted(time.monotonic())
+        return done
 
-    def _halt(self, state: "tenacity.RetryCallState") -> None:
+    def _halt(self, state: tenacity.RetryCallState) -> None:
         """Let all threads keep the pause that a failure asks for, where the call is going to be tried again."""
         error = _error(state)
         if not _halts(error):
@@ -157,17 +146,17 @@ class Pacer:
             now = time.monotonic()
             # A server that says "again, at once" does not ask for fewer requests.
             if error.status in _TOO_FAST and pause > 0 and now >= self._halted_until:
-                self._tempo.refused(now, pause)
+                self._rate.refused(now, pause)
             self._halted_until = max(self._halted_until, now + pause)
             self._halted_by = error.status
 
     def _await_turn(self) -> None:
-        """Wait until nobody is halted and the tempo has a place for us."""
+        """Wait until no halt is on and the rate limiter has a place for this call."""
         while True:
             with self._lock:
                 now = time.monotonic()
                 halt = self._halted_until - now
-                wait = halt if halt > 0 else self._tempo.reserve(now) - now
+                wait = halt if halt > 0 else self._rate.reserve(now) - now
             if wait > 0:
                 self._sleep(wait, "asked", self._halted_by) if halt > 0 else self._sleep(wait, "limit")
             if halt > 0:
@@ -187,7 +176,7 @@ def _halts(error: TransientError) -> bool:
     return error.status == 429 or error.pause is not None
 
 
-def _own_wait(state: "tenacity.RetryCallState") -> float:
+def _own_wait(state: tenacity.RetryCallState) -> float:
     """Return how long this call alone waits, if longer than the pause that all keep and that comes with the turn.
 
     A server may say "at once", or name a date gone by; it is not asked again any sooner for that.
@@ -199,15 +188,13 @@ def _own_wait(state: "tenacity.RetryCallState") -> float:
     return own if own > (error.pause or 0.0) else 0.0
 
 
-def _backoff(state: "tenacity.RetryCallState", first: float) -> float:
+def _backoff(state: tenacity.RetryCallState, first: float) -> float:
     """Return ``first``, doubled with each try, and up to as much again by chance, so that not all come back at once."""
-    import tenacity
-
     backoff = tenacity.wait_exponential(multiplier=first, max=_LONGEST_WAIT)(state)
     return backoff + tenacity.wait_random(0, backoff)(state)
 
 
-def _error(state: "tenacity.RetryCallState") -> TransientError:
+def _error(state: tenacity.RetryCallState) -> TransientError:
     assert state.outcome is not None
     error = state.outcome.exception()
     assert isinstance(error, TransientError)

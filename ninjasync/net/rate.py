@@ -1,8 +1,10 @@
-"""How fast requests may go: a fixed limit that is kept exactly, and one that is found from a server's 429s.
+"""How fast requests may go: a fixed limit that is kept exactly, or one that is found from a server's 429s.
 
-Pure; times come in as arguments, in seconds. A server's limit is known from nothing but
-its refusals, so the rate is lowered when one comes and grows back towards where the last
-one came: quickly while far below it, slowly near it.
+The found limit is additive-increase/multiplicative-decrease with slow start, as TCP has it
+(RFC 5681 §3.1), but for two things: the increase approaches the ceiling where the last 429
+came, and creeps beyond it; the decrease goes by what the server accepted, not by half.
+
+Pure: times come in as arguments, in seconds.
 """
 
 from collections import deque
@@ -21,8 +23,8 @@ _TELLING = 5  # accepted requests in a window; a refusal after fewer says nothin
 _SLOWEST = 2.0  # requests a second; less is a matter of pauses, which the server sets
 
 
-class Tempo:
-    """Deals out moments at which requests may go. Not safe for threads: its owner holds a lock.
+class RateLimiter:
+    """Assigns the moments at which requests may go. Not safe for threads: its owner holds a lock.
 
     ``fixed`` is in requests a second from a bucket of ``burst``; 0 is no limit.
     """

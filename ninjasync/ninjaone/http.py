@@ -1,6 +1,6 @@
 """HTTP with a SCIM endpoint: the token, kept-alive connections, tries, and telling an answer from none.
 
-Knows requests and statuses; what is asked and what an answer means is ``ninjaone``'s affair.
+Knows requests and statuses. Must not know what is asked for, nor what an answer means (``endpoint``).
 """
 
 import json
@@ -16,7 +16,6 @@ from urllib.parse import urlencode
 import requests
 import urllib3
 from pydantic import SecretStr
-from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 
 from ninjasync import __version__
@@ -37,6 +36,7 @@ from ninjasync.net.connection import (
 )
 from ninjasync.net.pacing import Pacer, TransientError, may_pass, retry_after
 from ninjasync.ninjaone import scim_responses
+from ninjasync.ninjaone.adapter import EndpointAdapter
 
 log = logging.getLogger(__name__)
 
@@ -83,9 +83,8 @@ class ScimTransport:
         # How far the server's clock is ahead of ours, as far as its Date headers tell.
         self.skew = timedelta(0)
         self.dated = False
-        # One pool for all threads, below requests' Session: what that does for each request (cookies,
-        # redirects, the environment, a .netrc entry in the token's place) is not wanted here, and is half its time.
-        self._adapter = _Adapter(pool_connections=1, pool_maxsize=MOST_WORKERS)
+        # One pool for all threads, below requests' Session.
+        self._adapter = EndpointAdapter(pool_connections=1, pool_maxsize=MOST_WORKERS)
         self._base, self._headers = self._prepared()
 
     def close(self) -> None:
@@ -134,7 +133,7 @@ class ScimTransport:
                 self._request(method, path, params, body, media_type),
                 stream=True,
                 timeout=self._timeout,
-                verify=self._verify,  # type: ignore[arg-type]  # None is _Adapter's own
+                verify=self._verify,  # type: ignore[arg-type]  # None is EndpointAdapter's own
                 proxies=self._proxies,
             )
             # Read here, for the answer is a cycle that would keep its page until Python looks for cycles.
@@ -230,34 +229,6 @@ class ScimTransport:
         assert blank.url is not None
         blank.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
         return blank.url.removesuffix("/Users"), blank.headers
-
-
-class _Adapter(HTTPAdapter):
-    """requests' adapter for one endpoint: its pool is found once, and an answer is not dressed up for a Session."""
-
-    _pool: Any = None
-
-    def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
-        if self._pool is None:
-            plain: Any = super()
-            pool = plain.get_connection_with_tls_context(request, verify, proxies, cert)
-            if verify is not None:
-                plain.cert_verify(pool, request.url, verify, cert)
-            self._pool = pool
-        return self._pool
-
-    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-        """Leave it to the pool, which was told once."""
-
-    def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
-        assert request.url is not None
-        return super().request_url(request, proxies) if proxies else "/" + request.url.split("/", 3)[3]
-
-    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
-        answer = requests.Response()
-        answer.request, answer.raw = req, resp
-        answer.status_code, answer.headers = resp.status, resp.headers
-        return answer
 
 
 def _verify(config: Config) -> str | bool | None:

@@ -21,6 +21,7 @@ from ninjasync.ninjaone import scim_responses, statuses
 from ninjasync.ninjaone.endpoint import PATHS, Endpoint, name_of
 from ninjasync.ninjaone.listing import Gap, ListProof, NoListError, PagePrefetch, prefetch_pages, read_list
 from ninjasync.ninjaone.look_ups import LookUps
+from ninjasync.ninjaone.user_rows import user_reader
 from ninjasync.threads import in_background, result_of
 
 log = logging.getLogger(__name__)
@@ -122,7 +123,7 @@ class Reader:
     ) -> _Lists:
         """Read both lists. Raises IncompleteReadError where one is less than is needed."""
         proofs = [ListProof(self._dialect.page_size, doubts_caps=self._first) for _ in range(2)]
-        users = read_list("user", user_pages, scim_responses.user_reader(paths), proofs[0], self._listener)
+        users = read_list("user", user_pages, user_reader(paths), proofs[0], self._listener)
         _require(need, users.gap)
         groups = read_list("group", group_pages, scim_responses.read_group, proofs[1], self._listener)
         _require(need, groups.gap)
@@ -150,7 +151,7 @@ class Reader:
         shown = {("user", folded(user.user_name)) for user in users}
         shown |= {("group", folded(group.display_name)) for group in groups}
         spelled = {folded(name): name for name in (*wanted.user_names.values(), *wanted.group_names.values())}
-        read_user = scim_responses.user_reader(paths)
+        read_user = user_reader(paths)
         for resource, form in sorted(wanted.contested):
             if (resource, form) in shown:
                 continue
@@ -167,7 +168,7 @@ class Reader:
         """Look for what the ledger knows and the list lacks, which may be gone or merely not listed."""
         problems = list(directory.unreadable)
         auto = self._dialect.discovery == "auto"
-        read_user = scim_responses.user_reader(paths)
+        read_user = user_reader(paths)
         users, gone = self._look_ups.look_for_late(
             "user", wanted.user_ids, directory.users, read_user, problems, one_is_enough=auto
         )
@@ -215,7 +216,7 @@ class Reader:
         """Look up everything in ``wanted`` that ``listed`` does not have already."""
         listed = listed or Directory(paths, (), ())
         problems = list(listed.unreadable)
-        read_user, look_for = scim_responses.user_reader(paths), self._look_ups.look_for
+        read_user, look_for = user_reader(paths), self._look_ups.look_for
         users = look_for("user", wanted.user_ids, wanted.user_names, read_user, problems, listed.users)
         names = {folded(user.user_name) for user in users}
         for name in wanted.protected:

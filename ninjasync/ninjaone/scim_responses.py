@@ -1,7 +1,7 @@
 """Reads RFC 7643's resources and RFC 7644's lists and errors tolerantly. Pure; knows nothing of HTTP beyond a body."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -40,84 +40,26 @@ def read_page(body: Any) -> Page | None:
 
 
 def read_user(row: Any, paths: Sequence[str]) -> User:
-    """Read a User. Raises UnreadableResourceError where it lacks an id or a userName."""
-    return user_reader(paths)(row)
+    """Read a User with the attributes ``paths``. Raises UnreadableResourceError where it lacks an id or a userName.
 
-
-def user_reader(paths: Sequence[str]) -> Callable[[Any], User]:
-    """Return ``read_user`` for these paths, to read many: what they mean is found out once.
-
-    Equal texts become one string: 100,000 people have few first names.
+    ``user_rows`` does the same for many rows, in a third of the time.
     """
-    values = tuple(map(_value_reader, paths))
-
-    def read(row: Any) -> User:
-        if not isinstance(row, dict):
-            raise UnreadableResourceError("is not a JSON object")
-        # What ``_text(get(…))`` gives, without the two calls where a text is there.
-        given = row.get(USER_NAME)
-        user_name = given.strip() if type(given) is str else _text(get(row, USER_NAME))
-        if not user_name:
-            raise UnreadableResourceError("has no userName")
-        given = row.get(EXTERNAL_ID)
-        external_id = given.strip() or None if type(given) is str else _text(get(row, EXTERNAL_ID))
-        active = row.get(ACTIVE)
-        if active is not True:
-            active = read_active(row)
-        given = row.get("id")
-        id_ = given.strip() if type(given) is str else _text(get(row, "id"))
-        if not id_:
-            raise UnreadableResourceError("has no id")
-        columns = tuple([value(row) for value in values])
-        if active is None:
-            return User(user_name, external_id, True, columns, id_, False)
-        return User(user_name, external_id, active, columns, id_)
-
-    return read
-
-
-def _value_reader(path: str) -> Callable[[Json], str | None]:
-    """Return ``value_at`` for one path: by exact names while a text is there, else by all its rules.
-
-    A text is looked up among those that came before (0.1 µs instead of 0.4 µs to
-    normalise it).
-    """
-    urn, names = attributes.split(path)
-    *places, name = (urn, *names) if urn else names
-    if len(places) != 1:
-        return lambda row: value_at(row, path)
-    (outer,) = places
-    known: dict[str, str] = {}
-    folded = name.casefold()
-    # The names that an object had where the one that is looked for was not among them in any letter case.
-    without: set[tuple[str, ...]] = set()
-
-    def read(row: Json) -> str | None:
-        place = row.get(outer)
-        if type(place) is not dict:
-            return value_at(row, path)
-        value = place.get(name)
-        if value is None:
-            there = tuple(place)
-            if there in without:
-                return None
-            if all(key == name or key.casefold() != folded for key in there):
-                without.add(there)
-        if type(value) is not str:
-            return value_at(row, path)
-        text = known.get(value)
-        if text is None and (text := _text(value)) is not None:
-            known[value] = text
-        return text
-
-    return read
+    if not isinstance(row, dict):
+        raise UnreadableResourceError("is not a JSON object")
+    user_name = as_text(get(row, USER_NAME))
+    if not user_name:
+        raise UnreadableResourceError("has no userName")
+    active = read_active(row)
+    values = tuple([value_at(row, path) for path in paths])
+    shown = active is not None
+    return User(user_name, as_text(get(row, EXTERNAL_ID)), not shown or bool(active), values, read_id(row), shown)
 
 
 def read_group(row: Any) -> Group:
     """Read a Group. Raises UnreadableResourceError where it lacks an id or a displayName."""
     if not isinstance(row, dict):
         raise UnreadableResourceError("is not a JSON object")
-    name = _text(get(row, DISPLAY_NAME))
+    name = as_text(get(row, DISPLAY_NAME))
     if not name:
         raise UnreadableResourceError("has no displayName")
     members = get(row, MEMBERS)
@@ -128,16 +70,16 @@ def read_group(row: Any) -> Group:
         except (KeyError, TypeError, AttributeError):
             found = list(map(_member_id, members))
         ids = frozenset(filter(None, found))
-    return Group(name, _text(get(row, EXTERNAL_ID)), ids, read_id(row))
+    return Group(name, as_text(get(row, EXTERNAL_ID)), ids, read_id(row))
 
 
 def _member_id(item: Any) -> str | None:
     """Return a member's id: its ``value``, else the last part of its ``$ref`` (RFC 7643 §4.2, §2.3.7)."""
     if not isinstance(item, dict):
-        return _text(item)
-    if (value := _text(get(item, "value"))) is not None:
+        return as_text(item)
+    if (value := as_text(get(item, "value"))) is not None:
         return value
-    reference = _text(get(item, "$ref")) or ""
+    reference = as_text(get(item, "$ref")) or ""
     last = re.split("[?#]", reference)[0].rstrip("/").rpartition("/")[2]
     raw = _ESCAPED.sub(lambda found: bytes([int(found[1], 16)]), last.encode())
     return raw.decode(errors="replace") or None
@@ -176,7 +118,7 @@ _ACTIVE_WORDS = {
 
 def read_id(row: Any) -> str:
     """Return a resource's ``id`` as a string (some servers send numbers). Raises UnreadableResourceError."""
-    id_ = _text(row.get("id") or get(row, "id")) if isinstance(row, dict) else None
+    id_ = as_text(row.get("id") or get(row, "id")) if isinstance(row, dict) else None
     if not id_:
         raise UnreadableResourceError("has no id")
     return id_
@@ -197,7 +139,7 @@ def read_error(body: Any) -> tuple[str, str]:
     """Return ``detail`` and ``scimType`` of an Error (RFC 7644 §3.12), empty where it is none."""
     if not isinstance(body, dict):
         return "", ""
-    return _text(get(body, "detail")) or "", _text(get(body, "scimType")) or ""
+    return as_text(get(body, "detail")) or "", as_text(get(body, "scimType")) or ""
 
 
 def get(row: Mapping[str, Any], name: str) -> Any:
@@ -215,13 +157,13 @@ def value_at(row: Mapping[str, Any], path: str) -> str | None:
     if urn:
         place = get(row, urn)
         if not isinstance(place, dict):
-            return _text(get(row, path))
+            return as_text(get(row, path))
     for name in names:
         place = get(place, name) if isinstance(place, dict) else None
-    return _text(place)
+    return as_text(place)
 
 
-def _text(value: Any) -> str | None:
+def as_text(value: Any) -> str | None:
     """Return a simple value as text; null, empty and blank are no value, and so is anything complex."""
     if type(value) is str:  # nearly always, and 0.2 µs cheaper than to find it out by match
         return value.strip() or None

@@ -6,7 +6,6 @@ Pure but for the reader that it is handed. Knows Duo's fields and [scope]; must 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeVar
 
-from ninjasync.config.expression import fields_of_bare, is_bare
 from ninjasync.config.schema import Config
 from ninjasync.duo.records import clean, group_ids, label
 from ninjasync.model.directory import Problem, User
@@ -157,18 +156,6 @@ _WITHOUT_GROUPS = Verdict(
 
 
 _WITHOUT_ID = Message("Duo sent a user's record without an id")
-
-
-# What ``source_reader`` reads of a record whatever [attributes] says.
-_FIELDS = frozenset({"user_id", "username", "email", "realname", "status", "groups", "custom_attributes"})
-
-
-def fields_read(config: Config) -> frozenset[str] | None:
-    """Return the fields of a Duo record that a plan reads; None where only an expression could tell."""
-    texts = config.attributes.values()
-    if config.scope.where or not all(map(is_bare, texts)):
-        return None
-    return _FIELDS.union(*map(fields_of_bare, texts))
 
 
 def source_reader(

@@ -25,7 +25,6 @@ from ninjasync.ninjaone.endpoint import connect
 from ninjasync.ninjaone.reader import Reader
 from ninjasync.planning.mapping import compile_mapping
 from ninjasync.planning.planner import Moment, Planning, make_plan
-from ninjasync.planning.source import fields_read
 from ninjasync.runs import ledger_update, tenancy
 from ninjasync.state import lock, saved_plan
 from ninjasync.state.ledger import Ledger
@@ -112,8 +111,7 @@ def moment_of(
 
 def read_and_plan(context: RunContext, secret: SecretStr, reader: Reader, moment: Moment) -> Planning:
     """Read both sides, the target by ``reader``, and plan."""
-    fields = fields_read(context.config)
-    with _without_garbage_collection(), closing(DuoReader(context, secret, fields)) as duo:
+    with _without_garbage_collection(), closing(DuoReader(context, secret)) as duo:
         return make_plan(context.config, duo, reader, moment)
 
 

@@ -218,40 +218,6 @@ def test_a_record_without_an_id_does_not_lose_the_page(script: LoopbackServer, r
     assert ids(reader) == ["A", None, "nonsense", "", "B"]
 
 
-@pytest.fixture
-def narrow(script: LoopbackServer, make_config: MakeConfig, clock: Clock) -> Iterator[DuoReader]:
-    config = make_config(duo={"api_hostname": script.url}, run={"retries": 3})
-    with closing(
-        DuoReader(context_of(config, stop=clock), SecretStr("secret"), fields=frozenset({"user_id", "status", "email"}))
-    ) as made:
-        yield made
-
-
-def test_fields_that_nobody_asked_for_are_left_out_and_the_others_are_as_duo_sent_them(
-    script: LoopbackServer, narrow: DuoReader
-) -> None:
-    email: list[Any] = ["a@example.com", None, 7, {"nested": [1]}, ["x"], "\u00e4\u2028"]
-    rows = [*users("A", email=email, phones=[{"number": "1"}], notes="long"), *users("B", phones=None)]
-    script.answer = lambda hit: page(rows, 2)
-    assert narrow.users(lambda row: row) == [
-        {"user_id": "A", "status": "active", "email": email},
-        {"user_id": "B", "status": "active"},
-    ]
-
-
-def test_fields_are_left_out_of_users_alone_for_groups_have_others(script: LoopbackServer, narrow: DuoReader) -> None:
-    script.answer = lambda hit: page([{"group_id": "DG1", "name": "Staff"}], 1)
-    assert narrow.groups() == {"DG1": "Staff"}
-
-
-@pytest.mark.parametrize("odd", ["nonsense", None, ["x"], 7, {"user_id": "C", "email": "\ud800"}])
-def test_a_page_of_another_shape_is_read_as_it_would_be_without_fields(
-    script: LoopbackServer, reader: DuoReader, narrow: DuoReader, odd: Any
-) -> None:
-    script.answer = lambda hit: page([*users("A"), odd], 2)
-    assert narrow.users(lambda row: row) == reader.users(lambda row: row) == [*users("A"), odd]
-
-
 @pytest.mark.parametrize("row", ["x", None, {}, {"group_id": "", "name": "x"}, {"group_id": 1, "name": "x"}])
 def test_a_group_that_cannot_be_read_ends_the_run_as_scope_hangs_on_it(
     script: LoopbackServer, reader: DuoReader, row: Any
@@ -367,7 +333,7 @@ def test_every_message_is_free_of_the_secret(script: LoopbackServer, reader: Duo
 
 def pool(config: Config) -> Any:
     reader = DuoReader(context_of(config), SecretStr("secret"))
-    made = reader._transport._pool
+    made = reader._client._pool
     reader.close()
     return made
 

@@ -15,6 +15,7 @@ from ninjasync.model.change import Delta
 from ninjasync.model.directory import Group, User
 from ninjasync.ninjaone import scim_requests, scim_responses
 from ninjasync.ninjaone.scim_responses import Page, UnreadableResourceError
+from ninjasync.ninjaone.user_rows import user_reader
 
 DIALECT = Dialect()
 JANE = (
@@ -254,7 +255,7 @@ def test_empty_blank_null_and_what_is_no_simple_value_is_no_value(nothing: Any) 
 
 
 def test_a_name_in_other_letter_case_is_found_also_after_accounts_that_lacked_it() -> None:
-    read = scim_responses.user_reader(PATHS)
+    read = user_reader(PATHS)
     rows: list[dict[str, Any]] = [
         {NINJAONE: {"userType": "technician"}},
         {NINJAONE: {"userType": "technician", "organizationId": None}},

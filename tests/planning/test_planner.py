@@ -22,7 +22,7 @@ from ninjasync.planning.baseline import scope_digest
 from ninjasync.planning.mapping import compile_mapping
 from ninjasync.planning.planner import Moment, baseline_of, make_plan
 from ninjasync.planning.scope import resolve
-from ninjasync.planning.source import fields_read, source_reader
+from ninjasync.planning.source import source_reader
 
 T = TypeVar("T")
 MakeConfig = Callable[..., Config]
@@ -254,43 +254,6 @@ def test_empty_strings_are_nothing_for_expressions_too(make_config: MakeConfig) 
 
 
 # --- the figures that the guards judge by ----------------------------------------------------
-
-
-def test_a_plan_reads_of_a_record_what_plain_names_say_and_all_where_there_are_expressions(
-    make_config: MakeConfig,
-) -> None:
-    always = frozenset({"user_id", "username", "email", "realname", "status", "groups", "custom_attributes"})
-    assert fields_read(make_config()) == always | {"firstname", "lastname"}
-    assert fields_read(make_config(attributes={"name.givenName": "alias1"})) == always | {"alias1", "lastname"}
-    assert fields_read(make_config(attributes={"name.givenName": "firstname || groups[0].name"})) is None
-    assert fields_read(make_config(scope={"groups": ["Staff"], "where": "is_enrolled"})) is None
-
-
-@pytest.mark.parametrize(
-    "odd",
-    [
-        {},
-        {"email": None},
-        {"email": "no address", "custom_attributes": []},
-        {"custom_attributes": [{"name": "userType", "value": "technician"}]},
-        {"custom_attributes": {"userType": True, "organizationID": 7}},
-        {"groups": None},
-        {"groups": [{"group_id": "DG9"}, {"group_id": "DG1"}]},
-        {"groups": {}},
-        {"groups": [{"group_id": ["DG1"]}]},
-        {"status": None},
-        {"status": ["active"]},
-        {"status": "bypass", "firstname": 1, "lastname": 2.5},
-        {"firstname": "  Jane ", "lastname": "\u00c9va", "username": ""},
-    ],
-)
-def test_what_a_plan_does_not_read_of_a_record_decides_nothing(make_config: MakeConfig, odd: dict[str, Any]) -> None:
-    config = make_config()
-    whole = row("A") | {"phones": ["1"], "notes": "x", "is_enrolled": True} | odd
-    convert = reading(config)
-    fields = fields_read(config)
-    assert fields is not None
-    assert convert({name: value for name, value in whole.items() if name in fields}) == convert(whole)
 
 
 def test_who_is_in_the_same_groups_is_judged_once_and_told_apart_by_what_is_odd(make_config: MakeConfig) -> None:
