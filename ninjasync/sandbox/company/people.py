@@ -19,6 +19,7 @@ FROM_AD = ' (from AD sync "Head Office")'
 FROM_ENTRA = ' (from Microsoft Entra ID sync "Cloud")'
 FORMERLY = ' (formerly from "Old Forest")'  # a sync that manages it no longer
 _LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_OTHER_DEVICES = ("u2ftokens", "webauthncredentials", "desktoptokens", "desktop_authenticators")
 _HIRED = 1_735_689_600  # 2025-01-01: a company of its own time, so that it is the same on every day
 
 
@@ -88,10 +89,7 @@ class Company:
                 "last_directory_sync": None,
                 "lockout_reason": None,
                 "notes": "",
-                "alias1": None,
-                "alias2": None,
-                "alias3": None,
-                "alias4": None,
+                **{f"alias{number}": None for number in range(1, 5)},
                 "aliases": {},
                 "custom_attributes": {k: v for k, v in attributes.items() if v is not None},
                 "date_of_birth": None,
@@ -102,10 +100,7 @@ class Company:
                 "groups": [self._group_id(group) for group in groups],
                 "phones": [],
                 "tokens": [],
-                "u2ftokens": [],
-                "webauthncredentials": [],
-                "desktoptokens": [],
-                "desktop_authenticators": [],
+                **{device: [] for device in _OTHER_DEVICES},
             }
         return user_id
 

@@ -1,12 +1,14 @@
 """The names of all faults and quirks, what each means, and how they are written.
 
-Knows words alone, and imports nothing heavy: the command line tells them in its help. Must not know
+Knows words alone: the command line tells them in its help. Must not know
 how any of them is done (``faults``, ``quirks``).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from typing import NamedTuple
 
 # How a value is written, and what it means.
@@ -252,8 +254,6 @@ _FORMS: Mapping[str, tuple[str, str]] = {
 
 
 def _amount(what: str, name: str, form: str, value: str) -> Amount:
-    import re
-
     pattern, words = _FORMS[form]
     match = re.fullmatch(pattern, value) if value.isascii() else None
     number = float(match[1]) if match else 0.0
@@ -264,8 +264,6 @@ def _amount(what: str, name: str, form: str, value: str) -> Amount:
 
 
 def _suggest(wrong: str, known: Iterable[str]) -> str:
-    from difflib import get_close_matches
-
     hits = get_close_matches(wrong.lower(), known, n=1, cutoff=0.5)
     return f"; did you mean {hits[0]}?" if hits else ""
 
