@@ -1,4 +1,4 @@
-"""The clock that a run goes by. Everything below ``cli`` is told the time."""
+"""The clock of a run. Everything below ``cli`` is given the time."""
 
 from datetime import UTC, datetime
 

@@ -51,11 +51,13 @@ class _TextFormatter(logging.Formatter):
 
 
 class _StandardError(logging.Handler):
-    """Writes to what standard error is at the moment: progress lifts lines above its bars."""
+    """Writes to what standard error is at the moment: the progress bars replace it, to write lines above them."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            sys.stderr.write(f"{self.format(record)}\n")  # typer.echo would go past whoever has taken its place
+            sys.stderr.write(
+                f"{self.format(record)}\n"
+            )  # typer.echo would go past the progress bars, which replace this stream
         except Exception:
             self.handleError(record)
 
@@ -79,7 +81,7 @@ class _File(logging.FileHandler):
         sys.stderr.write(f"warning: The log file {visible(str(self._path))} cannot be written: {why}.\n")
 
     def close(self) -> None:
-        with suppress(OSError):  # what was not written yet, and told
+        with suppress(OSError):  # lines that are lost; the warning was written already
             super().close()
 
 

@@ -1,4 +1,4 @@
-"""Ties a command to [monitor]: what is known of its run, and the notifications when it ends."""
+"""Connects a command with [monitor]: what is known of its run, and the notifications when it ends."""
 
 import sys
 from functools import partial
@@ -12,10 +12,10 @@ from ninjasync.runs.monitor import RunInProgress
 
 
 def load_watched(invocation: Invocation, command: str, *, whole: bool) -> tuple[Config, RunInProgress]:
-    """Return the configuration, and the run so far, for the command to fill in; [monitor] is told at the end.
+    """Return the configuration, and the run so far, for the command to fill in; [monitor] is notified at the end.
 
-    Of a plan on a terminal nothing is told: its user sees it, and it must neither calm nor
-    set off an alarm about the runs that no user sees.
+    A plan on a terminal notifies nothing: its user sees it, and it must neither raise nor end an
+    alarm about the runs that no user watches.
     """
     config = load_config(invocation)
     watch = RunInProgress(config, command, clock.now(), whole)

@@ -1,7 +1,4 @@
-"""What the commands share: the global options, their merging, and where a result goes.
-
-The global options may stand before or after the command; the one after it wins.
-"""
+"""What every command is given: the global options, and where its result goes."""
 
 import errno
 import io
@@ -21,7 +18,7 @@ from ninjasync.report.formats import Format
 
 
 class LogLevel(StrEnum):
-    """How much is told on standard error."""
+    """How much is logged on standard error."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -44,7 +41,7 @@ class PlainFormat(StrEnum):
 
 
 def do_nothing(exit_code: int, error: BaseException | None) -> None:
-    """End a run of which nothing else is told."""
+    """Notify of nothing at the end of a run."""
 
 
 @dataclass

@@ -1,7 +1,7 @@
-"""Shows how a run gets on: as bars on a terminal, else as a few log lines.
+"""Shows the progress of a run: as bars on a terminal, else as a few log lines.
 
 The lines are of level info, so that a cron job says nothing; a long pause that a service
-asked for is a warning, once. Counts what is told, and decides nothing.
+asked for is a warning, once. Counts events and decides nothing.
 """
 
 import logging
@@ -29,7 +29,7 @@ log = logging.getLogger("ninjasync")
 
 
 class Progress:
-    """How one command gets on. ``tell`` may be called at any time, by any thread."""
+    """The progress of one command. ``tell`` may be called at any time, by any thread."""
 
     def __init__(self, invocation: Invocation, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -44,17 +44,17 @@ class Progress:
 
     @contextmanager
     def reading(self, what: str = "Duo and NinjaOne") -> Iterator[None]:
-        """Show what is told of reading ``what``."""
+        """Show the events of reading ``what``."""
         began = self._clock()
         self._next_line = began + _FIRST_LINE_AFTER
         with self._showing(f"Reading {what}"):
             yield
-        if found := self._found():
-            log.info("Read %s in %.0f s.", found, self._clock() - began)
+        if amounts := self._amounts():
+            log.info("Read %s in %.0f s.", amounts, self._clock() - began)
 
     @contextmanager
     def applying(self, total: int) -> Iterator[Callable[[Outcome], None]]:
-        """Show how many of ``total`` changes have an outcome; give whom to tell of each, who logs it too."""
+        """Show how many of ``total`` changes have an outcome; give a function that takes each one, and logs it."""
         began, counts = self._clock(), dict.fromkeys(("applied", "failed", "skipped"), 0)
 
         def count(outcome: Outcome) -> None:
@@ -72,21 +72,21 @@ class Progress:
             yield count
         log.info("%s in %.0f s.", ", ".join(f"{n} {status}" for status, n in counts.items()), self._clock() - began)
 
-    def tell(self, told: Event) -> None:
+    def tell(self, event: Event) -> None:
         """Take an event into account."""
         with self._lock:
-            match told:
+            match event:
                 case Read():
-                    self._take(told)
+                    self._count_read(event)
                 case Wait():
-                    self._wait(told)
+                    self._show_wait(event)
                 case Locked():
-                    log.info("Another run holds the lock, for which this one waits: %s.", told.holder)
+                    log.info("Another run holds the lock, for which this one waits: %s.", event.holder)
                     if self._bars:
-                        self._bars.wait(told.seconds, "Waiting for another run to end, {} s at most")
+                        self._bars.wait(event.seconds, "Waiting for another run to end, {} s at most")
                         self._locked = True
                 case _:
-                    assert_never(told)
+                    assert_never(event)
 
     @contextmanager
     def _showing(self, heading: str) -> Iterator[None]:
@@ -100,7 +100,7 @@ class Progress:
             stack.callback(setattr, self, "_bars", None)
             yield
 
-    def _take(self, read: Read) -> None:
+    def _count_read(self, read: Read) -> None:
         self._read[read.service, read.resource] = read
         if self._bars:
             if self._locked:
@@ -109,9 +109,9 @@ class Progress:
             self._bars.show(f"{read.service} {read.resource}s", read.done, read.total)
         if self._clock() >= self._next_line:
             self._next_line = self._clock() + _NEXT_LINE_AFTER
-            log.info("Reading: %s so far.", self._found())
+            log.info("Reading: %s so far.", self._amounts())
 
-    def _wait(self, wait: Wait) -> None:
+    def _show_wait(self, wait: Wait) -> None:
         if self._bars and wait.seconds >= _WORTH_A_BAR:
             words = _reason(wait) if wait.why == "limit" else f"Waiting {{}} s: {_reason(wait)}"
             self._bars.wait(wait.seconds, words)
@@ -119,7 +119,7 @@ class Progress:
             self._warned.add(wait.service)
             log.warning("The run waits %.0f s: %s.", wait.seconds, _reason(wait))
 
-    def _found(self) -> str:
+    def _amounts(self) -> str:
         """Say how many are read of what, in the same order each time."""
         parts = []
         for (service, resource), read in sorted(self._read.items()):

@@ -17,7 +17,7 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 # Seconds: what a rate is taken over, at most and at least. Duo's first 50 calls go at once, the rest
-# one by one, which is not to be hidden for long.
+# one by one, and the rate has to show that soon.
 _LATELY, _TELLING = 6.0, 1.0
 
 
@@ -43,7 +43,7 @@ class Bars:
         """Show ``words`` for that long, with the seconds left in place of ``{}``; of several waits the longest."""
         until = time.monotonic() + seconds
         if until > self._pause.until:
-            self._pause.said, self._pause.until = words, until
+            self._pause.template, self._pause.until = words, until
 
     def go_on(self) -> None:
         """Show no wait any more."""
@@ -51,7 +51,7 @@ class Bars:
 
 
 class _Rate:
-    """How many a second lately. Rich's own takes a burst, as of pages that were fetched side by side, for the rule."""
+    """How many a second lately. Rich's own takes a burst of pages, fetched side by side, for the usual rate."""
 
     def __init__(self, now: float, done: int) -> None:
         self._samples = deque([(now, done)])
@@ -64,7 +64,7 @@ class _Rate:
             self._samples.popleft()
 
     def at(self, now: float) -> float:
-        """Return the rate; 0 where it cannot be told yet."""
+        """Return the rate; 0 where it is not known yet."""
         (begun, first), (_, last) = self._samples[0], self._samples[-1]
         return (last - first) / (now - begun) if now >= begun + _TELLING else 0.0
 
@@ -73,12 +73,12 @@ class _Rate:
 class _Pause:
     """What is waited for, and until when by the monotonic clock."""
 
-    said: str = ""
+    template: str = ""
     until: float = 0.0
 
     def words(self) -> str:
         left = math.ceil(self.until - time.monotonic())
-        return self.said.format(left) if left > 0 else ""
+        return self.template.format(left) if left > 0 else ""
 
 
 class _Counts(ProgressColumn):

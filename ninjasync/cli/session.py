@@ -85,7 +85,7 @@ def remark(invocation: Invocation, *lines: str) -> None:
 
 @contextmanager
 def show_reading(invocation: Invocation) -> Iterator[Listener]:
-    """Show the progress of reading both sides, as it is told to what this gives."""
+    """Show the progress of reading both sides; give the listener that takes the events."""
     progress = Progress(invocation)
     with progress.reading():
         yield progress.tell

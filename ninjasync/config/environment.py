@@ -27,7 +27,7 @@ def names_keys(variables: Mapping[str, str]) -> bool:
 def read_variables(variables: Mapping[str, str]) -> dict[str, Any]:
     """Return the tables that the variables make. An empty one counts as absent; a key goes before its whole table."""
     tables: dict[str, Any] = {}
-    for path, name in sorted(_paths(variables), key=lambda found: len(found[0])):
+    for path, name in sorted(_paths(variables), key=lambda each: len(each[0])):
         if path[0] not in SECTIONS or not variables[name]:
             continue
         table = tables
@@ -44,7 +44,7 @@ def find_unknown(variables: Mapping[str, str]) -> list[str]:
     known = {section.casefold(): section for section in SECTIONS}
     return [
         f"{name} in the environment: no such key{did_you_mean(path[0], _as_variables(known, path[1:]))}"
-        for path, name in sorted(_paths(variables), key=lambda found: found[1])
+        for path, name in sorted(_paths(variables), key=lambda each: each[1])
         if path[0] not in SECTIONS
     ]
 

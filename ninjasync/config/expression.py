@@ -194,7 +194,7 @@ def _mistakes_of_call(name: str, arguments: list[Any]) -> Iterator[str]:
     table = _AllFunctions.FUNCTION_TABLE
     if name not in table:
         near = did_you_mean(name, list(table)) or f"; there are {', '.join(sorted(table))}"
-        yield f"calls {name}(), which there is not{near}"
+        yield f"calls {name}(), which does not exist{near}"
         return
     signature = table[name]["signature"]
     least, many = len(signature), bool(signature[-1].get("variadic"))

@@ -216,7 +216,7 @@ def find_conflicts(tenants: tuple[TenantFile, ...]) -> dict[str, list[str]]:
         for tenant in same if len(same) > 1 else ():
             others = ", ".join(str(other.path) for other in same if other is not tenant)
             found[str(tenant.path)].append(f"the same {what} as {others}")
-    # Who is the same altogether is told so once.
+    # Tenants with the same identity need no second sentence on the same Duo account.
     for sentences in found.values():
         if any("identity" in sentence for sentence in sentences):
             sentences[:] = [sentence for sentence in sentences if "Duo account into" not in sentence]

@@ -156,7 +156,7 @@ def _in_order(words: list[str], tail: list[str]) -> tuple[str, str] | None:
 
 
 def _at_last_word(words: list[str]) -> tuple[str, str] | None:
-    """Return the parts of what is hardly a name, as "Dr. House": whoever has two words has two names."""
+    """Return the parts of what is hardly a name, as "Dr. House": two words are two names."""
     lettered = [at for at, word in enumerate(words) if _has_letters(word)]
     if len(lettered) < 2:
         return None

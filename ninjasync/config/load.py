@@ -1,7 +1,7 @@
-"""From a TOML file and the environment to one ``Config``, with every mistake told at once.
+"""From a TOML file and the environment to one ``Config``, with every mistake reported at once.
 
 Knows where a configuration is looked for, which of its sources goes first, and how a mistake
-is told. What a key may be is in ``schema``.
+is worded. What a key may be is in ``schema``.
 """
 
 import os
@@ -24,7 +24,7 @@ from ninjasync.model.message import did_you_mean
 
 # What of a URL may be a secret: what stands before the host, and what follows a question mark.
 _PASSWORD = re.compile(r"//[^/]*@|[?#][^']*")
-# Whoever knows a ping's or a notification's address can use it.
+# The address of a ping or a notification is enough to use it.
 _SECRET_KEYS = {"secret_key", "secret_token", "integration_key", "ping_url", "notify"}
 # Their value may hold a user name and a password, with or without a scheme before them.
 _URL_KEYS = {"api_hostname", "endpoint_url", "proxy"}
@@ -42,10 +42,10 @@ def load(path: Path | None = None, defaults: Mapping[str, Any] | None = None) ->
     ``defaults`` are laid under the file; without them those of the fleet that names the
     file, if one does. Raises ConfigurationError with a sentence for each mistake.
     """
-    found = path or find()
-    in_file = read_toml(found, "configuration file") if found else {}
+    file = path or find()
+    in_file = read_toml(file, "configuration file") if file else {}
     if defaults is None:
-        defaults = defaults_for(found) if found else {}
+        defaults = defaults_for(file) if file else {}
     in_file = _merge(defaults, in_file)
     mistakes = find_unknown(os.environ)
     merged = _merge(in_file, read_variables(os.environ))
@@ -56,13 +56,13 @@ def load(path: Path | None = None, defaults: Mapping[str, Any] | None = None) ->
     except ValidationError as error:
         mistakes += [sentence for detail in error.errors() for sentence in _sentences(detail)]
     if mistakes:
-        where = str(found) if found else "the environment"
+        where = str(file) if file else "the environment"
         raise ConfigurationError(
             f"The configuration in {where} has {len(mistakes)} mistake{'s' * (len(mistakes) > 1)}.",
             "Fix the keys named above; ninjasync init --example shows every key.",
             mistakes=tuple(mistakes),
         )
-    base = found.resolve().parent if found else Path.cwd()
+    base = file.resolve().parent if file else Path.cwd()
     return config.model_copy(update={"base": base})
 
 

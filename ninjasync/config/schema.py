@@ -222,15 +222,15 @@ class Scope(Section):
 
     @field_validator("statuses")
     @classmethod
-    def _lets_some_in(cls, statuses: tuple[str, ...]) -> tuple[str, ...]:
+    def _check_statuses(cls, statuses: tuple[str, ...]) -> tuple[str, ...]:
         if not statuses:
-            raise ValueError(f"names nobody; allowed: one or more of {', '.join(map(repr, STATUSES))}")
+            raise ValueError(f"lets no user in; allowed: one or more of {', '.join(map(repr, STATUSES))}")
         return statuses
 
     @model_validator(mode="after")
-    def _names_somebody(self) -> "Scope":
+    def _check_users(self) -> "Scope":
         if not (self.groups or self.users or self.all_users):
-            raise ValueError("names nobody; give groups or users, or set all_users = true")
+            raise ValueError("lets no user in; give groups or users, or set all_users = true")
         return self
 
 
@@ -363,7 +363,7 @@ class State(Section):
 
 
 class Monitor(Section):
-    """Who is told of a run; none of these can make a run fail."""
+    """Where a run is reported to; none of these can make a run fail."""
 
     metrics_file: File = Field(
         "", description='a file of metrics for Prometheus\' node_exporter, as "/var/lib/…/ninjasync.prom"'
@@ -387,7 +387,7 @@ class Monitor(Section):
 
     @property
     def has_listeners(self) -> bool:
-        """Whether anybody is told."""
+        """Whether a run is reported anywhere."""
         return bool(self.metrics_file or self.ping_url or self.notify)
 
 
@@ -421,7 +421,9 @@ class Config(Section):
     safety: Safety = Field(Safety(), description="beyond these limits nothing is written, unless approved by number")
     run: Run = Field(Run(), description="how a run works")
     state: State = Field(State(), description="what ninjasync remembers between runs")
-    monitor: Monitor = Field(Monitor(), description="who is told how a run ended; none of these can make it fail")
+    monitor: Monitor = Field(
+        Monitor(), description="where the end of a run is reported; none of these can make it fail"
+    )
     base: Path = Field(default=Path(), exclude=True)
 
     @field_validator("attributes", mode="before")

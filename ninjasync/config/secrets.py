@@ -37,12 +37,12 @@ def api_client_secret(config: Config) -> SecretStr:
 
 
 def both(config: Config) -> tuple[SecretStr, SecretStr]:
-    """Return NinjaOne's token and Duo's secret key; raises ConfigurationError, which tells of all that are missing."""
-    found: list[SecretStr] = []
+    """Return NinjaOne's token and Duo's secret key; raises ConfigurationError, which lists all that are missing."""
+    secrets: list[SecretStr] = []
     errors: list[ConfigurationError] = []
     for read in (ninjaone_token, duo_secret_key):
         try:
-            found.append(read(config))
+            secrets.append(read(config))
         except ConfigurationError as error:
             errors.append(error)
     if len(errors) > 1:
@@ -53,27 +53,27 @@ def both(config: Config) -> tuple[SecretStr, SecretStr]:
         )
     if errors:
         raise errors[0]
-    token, secret_key = found
+    token, secret_key = secrets
     return token, secret_key
 
 
 def _read(key: str, secret: SecretStr | SecretReference, config: Config) -> SecretStr:
     if isinstance(secret, SecretStr):
-        found = secret.get_secret_value()
+        text = secret.get_secret_value()
     elif secret.env:
-        found = _from_environment(key, secret.env)
+        text = _from_environment(key, secret.env)
     elif secret.file:
-        found = _from_file(key, config.file(secret.file))
+        text = _from_file(key, config.file(secret.file))
     elif secret.keyring:
-        found = _from_keyring(key, secret.keyring)
+        text = _from_keyring(key, secret.keyring)
     else:
-        found = _from_command(key, secret.command)
-    return expect_sendable(key, found.strip(_AROUND))
+        text = _from_command(key, secret.command)
+    return expect_sendable(key, text.strip(_AROUND))
 
 
 # What an editor may leave around a secret: blanks, line ends, a byte order mark.
 _AROUND = string.whitespace + "\ufeff\u200b\xa0"
-# Less is no key and no token; and to star out so little would star out half of what is told.
+# No key and no token is shorter; and to hide so short a text would hide half of every message.
 _SHORTEST = 8
 
 
@@ -83,30 +83,30 @@ def decoded(data: bytes) -> str:
     return data.decode("utf-16" if utf_16 else "utf-8-sig")
 
 
-def expect_sendable(key: str, found: str) -> SecretStr:
-    """Return ``found`` as a secret; raises ConfigurationError where it cannot be a key or a token."""
-    if not found:
+def expect_sendable(key: str, text: str) -> SecretStr:
+    """Return ``text`` as a secret; raises ConfigurationError where it cannot be a key or a token."""
+    if not text:
         raise ConfigurationError(f"{key}: the secret is empty where it is kept.", "Put the secret there.")
-    if found.casefold().startswith("bearer "):
+    if text.casefold().startswith("bearer "):
         raise ConfigurationError(
             f'{key}: the token begins with the word "Bearer".', "Keep the token alone; ninjasync adds that word."
         )
     # It travels in an HTTP header; a stray quote or line break from copying would fail there without a cause.
-    if not (found.isascii() and found.isprintable()) or " " in found:
+    if not (text.isascii() and text.isprintable()) or " " in text:
         raise ConfigurationError(
             f"{key}: the secret holds a character that no key or token has.",
             "Copy it once more from the console.",
         )
-    if is_left_from_example(found):
+    if is_left_from_example(text):
         raise ConfigurationError(
             f"{key}: the secret is still the example's (FILL-IN, XXXX).", "Copy your own from the console."
         )
-    if len(found) < _SHORTEST:
+    if len(text) < _SHORTEST:
         raise ConfigurationError(
             f"{key}: the secret is shorter than {_SHORTEST} characters, which no key or token is.",
             "Copy all of it from the console.",
         )
-    return SecretStr(found)
+    return SecretStr(text)
 
 
 def _from_environment(key: str, name: str) -> str:

@@ -53,9 +53,9 @@ def test_an_expression_gives_the_value_that_it_describes(text: str, value: Any) 
         ("email !", "does not parse at character"),
         ("", "does not parse"),
         ("'open", "does not parse at character"),
-        ("uper(email)", 'calls uper(), which there is not; did you mean "upper"?'),
-        ("groups[*].{a: lowr(name)}", "calls lowr(), which there is not"),
-        ("sort_by(groups, &strip(name))", "calls strip(), which there is not"),
+        ("uper(email)", 'calls uper(), which does not exist; did you mean "upper"?'),
+        ("groups[*].{a: lowr(name)}", "calls lowr(), which does not exist"),
+        ("sort_by(groups, &strip(name))", "calls strip(), which does not exist"),
     ],
 )
 def test_a_wrong_expression_is_found_before_any_record_is_read(text: str, why: str) -> None:

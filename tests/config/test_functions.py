@@ -78,7 +78,7 @@ def test_of_nothing_each_function_makes_null_with_any_argument_that_is_nothing(n
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("uper(email)", 'calls uper(), which there is not; did you mean "upper"?'),
+        ("uper(email)", 'calls uper(), which does not exist; did you mean "upper"?'),
         ("givenname(realname)", 'did you mean "given_name"?'),
         ("frobnicate(email)", "there are abs, avg,"),
         ("lower()", "calls lower() with 0 arguments, which takes 1"),

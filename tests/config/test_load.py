@@ -131,7 +131,7 @@ push = "all"
         "[duo] secret_key: allowed: a string, or one of",
         "[ninjaone] endpoint_url: found 'http://ninjaone.example/scim'; plain http is allowed to this machine only",
         "[ninjaone] secret_token: is empty",
-        "[scope]: names nobody; give groups or users, or set all_users = true",
+        "[scope]: lets no user in; give groups or users, or set all_users = true",
         "[safety] max_removals: found -1; allowed: greater than or equal to 0",
         "[safety] on_refusal: found 'panic'; allowed: 'stop' or 'withhold'",
         '[safety] max_removal: unknown key; did you mean "max_removals"?',
@@ -177,7 +177,7 @@ def test_a_mistake_names_its_key_and_the_nearest_known_one(from_text: Load, more
     [
         ('statuses = ["activ"]', "[scope] statuses (item 1): found 'activ'"),
         ('where = "email =="', "[scope] where: found 'email =='; the expression 'email ==' does not parse"),
-        ('where = "uper(email)"', "calls uper(), which there is not"),
+        ('where = "uper(email)"', "calls uper(), which does not exist"),
     ],
 )
 def test_a_mistake_in_the_scope_is_told(from_text: Load, line: str, said: str) -> None:

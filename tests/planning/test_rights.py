@@ -166,4 +166,4 @@ def test_a_scope_without_statuses_names_nobody(world: Office) -> None:
     world.configure("scope", statuses=[])
     result = world.run("plan")
     assert result.code == 78
-    assert "[scope] statuses: found []; names nobody; allowed: one or more of 'active', 'bypass'" in result.err
+    assert "[scope] statuses: found []; lets no user in; allowed: one or more of 'active', 'bypass'" in result.err

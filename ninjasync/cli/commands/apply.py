@@ -95,7 +95,7 @@ def apply(
     result = view.redact_result(result)
     view.show_result(result, code)
     if reason == _SAID_NO:
-        invocation.at_end = do_nothing  # the user who said so knows
+        invocation.at_end = do_nothing  # the user who answered knows
         report_no(invocation, "nothing was written", run.plan.tenant)
     for error in filter(None, (result.fatal, unrecorded)):
         complain(invocation, error)

@@ -1,4 +1,4 @@
-"""``demo``: the main job end to end, against the sandbox, told as a story."""
+"""``demo``: the main job end to end, against the sandbox, as a story."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ninjasync.cli import clock
+from ninjasync.cli import clock, shared_options
 from ninjasync.cli.commands.demo_fleet import show_fleet
 from ninjasync.cli.options import Invocation
 from ninjasync.config.context import RunContext
@@ -31,7 +31,7 @@ def demo(
     users: Annotated[int, typer.Option(metavar="N", min=20, max=2000, help="How many people Duo knows.")] = 30,
     seed: Annotated[int, typer.Option(metavar="S", help="The same seed tells the same story.")] = 1,
     fleet: Annotated[
-        bool, typer.Option("--fleet", help="Tell it of four companies at once, with the fleet commands.")
+        bool, shared_options.flag("--fleet", help="Tell it of four companies at once, with the fleet commands.")
     ] = False,
 ) -> int:
     """Serve a company, bring NinjaOne into step, let a year go by, and do it again."""
