@@ -8,7 +8,7 @@ from typing import TextIO
 
 
 class _Unfailing(io.FileIO):
-    """A stream that may be full or closed: what cannot be written there neither ends a run nor changes its exit code."""
+    """A stream that may be full or closed: what cannot be written there neither ends a run nor changes its code."""
 
     def write(self, data: object) -> int:
         with suppress(OSError):

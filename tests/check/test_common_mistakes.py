@@ -359,7 +359,7 @@ MISTAKES: dict[str, Mistake] = {
         lambda b: b.duo(timeout="soon"), "configuration", 78, "[duo] timeout: found 'soon'; allowed: a valid number", 78
     ),
     "a scope that names nobody": Mistake(
-        lambda b: b.world.configure("scope", groups=[]), "configuration", 78, "lets no user in; give groups or users", 78
+        lambda b: b.world.configure("scope", groups=[]), "configuration", 78, "lets no user in; give groups", 78
     ),
     "an expression that does not parse": Mistake(
         mapping(type="custom_attributes.["), "configuration", 78, "does not parse at character", 78
