@@ -103,13 +103,13 @@ class DuoReader:
         return self._read_all(_USERS, _USERS_A_PAGE, "users", "user_id", convert)
 
     def users_by_id(self, ids: list[str], convert: Callable[[Any], T]) -> list[T]:
-        """Return ``convert`` of those of these users whom Duo has: who was merely passed over is found here."""
+        """Return ``convert`` of those of these users that Duo has; a user that paging merely skipped is found here."""
         found: list[T] = []
         for start in range(0, len(ids), _IDS_A_CALL):
             some = set(ids[start : start + _IDS_A_CALL])
             params = {"user_id_list": json.dumps(sorted(some)), "limit": str(_USERS_A_PAGE), "offset": "0"}
             rows, _ = self._call(_USERS, params)
-            # A server that does not know the filter would send anybody.
+            # A server that does not know the filter would send any user.
             found += [convert(row) for row in rows if isinstance(row, dict) and row.get("user_id") in some]
         return found
 
@@ -144,7 +144,7 @@ class DuoReader:
                 raise IncompleteReadError(
                     f"The number of Duo's {what} changed from {total} to {stated} while they were read, "
                     "so that some may have been passed over.",
-                    "Run again; if it stays so, somebody is changing many at this moment.",
+                    "Run again; if it stays so, many records are being changed at this moment.",
                 )
             total = stated
             for row in rows:
@@ -162,7 +162,7 @@ class DuoReader:
         count = len(ids) + nameless
         # Whether Duo counts the users in its trash is not documented; it lists them.
         if total not in (count, count - trashed):
-            # One who came twice, or nobody at all, shows that paging fails; the trash would not.
+            # A user that came twice, or an empty list, shows that paging fails; the trash would not.
             short = bool(found) and not repeated and isinstance(total, int) and total > count
             raise _ShortReadError(
                 found if short else None,

@@ -166,7 +166,7 @@ def in_no_charset(whose: str, charset: str = "") -> UnreachableError:
 
 def _unreadable(whose: str, how: str) -> UnreachableError:
     return UnreachableError(
-        f"{whose} answered {how}.", "Ask whoever runs it, or the proxy before it, for UTF-8, as JSON wants it."
+        f"{whose} answered {how}.", "Ask its operator, or that of the proxy before it, for UTF-8, as JSON wants it."
     )
 
 
@@ -186,7 +186,7 @@ def certificate_hint(error: BaseException, section: str) -> str:
         return ""
     return (
         f"If a proxy or firewall here inspects TLS, give its certificate authority by [{section}] ca_file (a PEM file, "
-        'or "system"); else somebody may be listening in.'
+        'or "system"); else the connection may be intercepted.'
     )
 
 

@@ -35,7 +35,7 @@ _CLOCK_GRAIN = timedelta(seconds=2)
 
 # What to do about a refused write, by its status.
 _HINTS = {
-    403: "NinjaOne lets nobody change this resource over SCIM; a system administrator is such a one.",
+    403: "NinjaOne does not let this resource be changed over SCIM, as with a system administrator's account.",
     404: "It is gone from NinjaOne; run plan again.",
     410: "It is gone from NinjaOne; run plan again.",
     409: "Another account or group has that name in NinjaOne; the next plan says which, if NinjaOne shows it.",

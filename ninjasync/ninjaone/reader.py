@@ -198,7 +198,7 @@ class Reader:
         )
 
     def _fill(self, lists: _Lists, paths: tuple[str, ...], wanted: Wanted) -> Directory:
-        """Look up those who are wanted and whom lists lack that may not be whole."""
+        """Look up what is wanted and is missing in lists that may not be whole."""
         proven = any(gap.proven for gap in lists.gaps)
         why = " ".join(gap.why for gap in lists.gaps)
         if not _wants_any(wanted):

@@ -96,7 +96,7 @@ def member_batches(
 def member_patch(added: Sequence[str], removed: Sequence[str], dialect: schema.Dialect) -> Json:
     """Return a PatchOp that adds and removes members.
 
-    Never replaces the list and never removes without naming whom (RFC 7644 §3.5.2.2).
+    Never replaces the list and never removes members without naming them (RFC 7644 §3.5.2.2).
     """
     operations: list[Json] = []
     if added:
@@ -135,7 +135,7 @@ def put_members(row: Json, added: Iterable[str], removed: Iterable[str], known: 
     body: Json = {key: value for key, value in row.items() if key.casefold() not in ("meta", MEMBERS)}
     there = read_group(row).members
     if there is None and known is None:
-        raise UnreadableResourceError("does not show its members, whom a PUT would remove")
+        raise UnreadableResourceError("does not show its members, which a PUT would remove")
     spelling = {id_.lower(): id_ for id_ in (*(known or ()), *added, *(there or ()))}
     gone = {id_.lower() for id_ in removed}
     body[MEMBERS] = _member_values(sorted(id_ for folded, id_ in spelling.items() if folded not in gone))
