@@ -35,7 +35,7 @@ T = TypeVar("T")
 class DuoRecords:
     """Reads Duo as the given reader does (a SourceReader), and keeps each user's record.
 
-    Records are kept as JSON text: 100,000 of them take some 70 MB so, and five times that as objects.
+    Records are kept as JSON text: 1.6 kB each for those of the sandbox (160 MB for 100,000), and 4.3 kB as objects.
     """
 
     def __init__(self, duo: DuoReader) -> None:
