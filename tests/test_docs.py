@@ -261,7 +261,7 @@ def test_the_manual_lists_every_guard_that_a_plan_shows(tmp_path: Path) -> None:
         shown = json.loads(ninjasync_prints("plan", "--format", "json", "--config", str(path), **ledger))["guards"]
     rows = table(MANUAL["guards"])
     assert [name.strip("`") for name, *_ in rows] == [guard["name"] for guard in shown]
-    assert len(shown) == len(guards.GUARDS) + 1  # the last one is the planner's own
+    assert len(shown) == len(guards.GUARDS) + 2  # the last two say what is withheld
     for (_, _, _, approved), guard in zip(rows, shown, strict=True):
         flag = (guard["approve"] or "").split(" ")[0]
         assert approved == f"`{flag} N`" if flag else not approved.startswith("`")

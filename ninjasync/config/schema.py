@@ -321,6 +321,9 @@ class Safety(Section):
     )
     max_held: Count = Field(5, description="held records: the larger of this")
     max_held_percent: Percent = Field(20, description="and of this share of the users in scope")
+    protect_administrators: bool = Field(
+        True, description="with [ninjaone.api]: system administrators count as protected"
+    )
     allow_missing_user_type: bool = Field(
         False, description="true: no user type is no mistake (NinjaOne makes an end user)"
     )

@@ -37,10 +37,13 @@ def api_client_secret(config: Config) -> SecretStr:
 
 
 def both(config: Config) -> tuple[SecretStr, SecretStr]:
-    """Return NinjaOne's token and Duo's secret key; raises ConfigurationError, which lists all that are missing."""
+    """Return NinjaOne's token and Duo's secret key; raises ConfigurationError, which lists all that are missing.
+
+    The public API's secret is looked for as well where that is set up.
+    """
     secrets: list[SecretStr] = []
     errors: list[ConfigurationError] = []
-    for read in (ninjaone_token, duo_secret_key):
+    for read in (ninjaone_token, duo_secret_key, *([api_client_secret] if config.ninjaone.api.url else [])):
         try:
             secrets.append(read(config))
         except ConfigurationError as error:
@@ -53,7 +56,7 @@ def both(config: Config) -> tuple[SecretStr, SecretStr]:
         )
     if errors:
         raise errors[0]
-    token, secret_key = secrets
+    token, secret_key, *_ = secrets
     return token, secret_key
 
 

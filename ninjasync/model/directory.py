@@ -75,6 +75,7 @@ class Directory:
     hidden: frozenset[tuple[Resource, str]] = frozenset()
     hides_members: bool = False
     warnings: tuple[Message, ...] = ()
+    kinds: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,8 @@ class Evidence:
     ``vanished`` are ours that this read no longer shows; ``known`` counts the active accounts,
     ``known_groups`` the groups, that the ledger says are ours.
     ``rights`` tells changes of rights apart, ``commonest`` says what most of the held are held for.
+    ``administrators`` names the changes that might hit a system administrator, as long as it is
+    not known who is one; None where the public API is not asked.
     """
 
     missing: tuple[Message, ...]
@@ -91,6 +93,7 @@ class Evidence:
     known_groups: int = 0
     rights: tuple[tuple[str, int], ...] = ()
     commonest: Message = NOTHING
+    administrators: frozenset[str] | None = None
 
     def gone(self, resource: Resource) -> int:
         """Return how many users or groups of ours this read no longer shows."""

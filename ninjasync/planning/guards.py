@@ -39,7 +39,7 @@ def judge_changes(
     verdicts = judge(evidence, safety, approvals)
     writes, withheld = permitted(changes, evidence, verdicts, safety)
     return Judgement(
-        verdicts=(*verdicts, unreadable(evidence, len(withheld))),
+        verdicts=(*verdicts, unreadable(evidence, len(withheld)), *administrators(evidence)),
         refused=safety.on_refusal == "stop" and any(verdict.tripped for verdict in verdicts),
         writes=writes,
         withheld=withheld,
@@ -60,10 +60,14 @@ def permitted(
     An unreadable record withholds removals whatever ``on_refusal`` says (CONTRACT §6.4).
     """
     tripped = {verdict.name for verdict in verdicts if verdict.tripped}
-    if not seen.unreadable and not (tripped and safety.on_refusal == "withhold"):
+    writes = changes
+    if seen.administrators:
+        writes = with_their_needs([change for change in changes if change.name not in seen.administrators])
+    if seen.unreadable or (tripped and safety.on_refusal == "withhold"):
+        left = without_vanished(writes, seen.vanished) if "vanished" in tripped else writes
+        writes = withhold(left, privileges="privilege-changes" in tripped)
+    if writes is changes:
         return changes, frozenset()
-    left = without_vanished(changes, seen.vanished) if "vanished" in tripped else changes
-    writes = withhold(left, privileges="privilege-changes" in tripped)
     kept = {change.name: change for change in writes}
     return writes, frozenset(change.name for change in changes if kept.get(change.name) != change)
 
@@ -78,6 +82,20 @@ def unreadable(seen: Evidence, withheld: int) -> GuardResult:
             counted(withheld, "change is", "changes are"),
         )
     return GuardResult("unreadable-records", bool(seen.unreadable and withheld), message)
+
+
+def administrators(seen: Evidence) -> tuple[GuardResult, ...]:
+    """Return the verdict on changes that wait until it is known who is a system administrator; none without the API."""
+    if seen.administrators is None:
+        return ()
+    message = Message("No change hits an account that may be a system administrator's.")
+    if seen.administrators:
+        message = Message(
+            "It is not known who is a system administrator of NinjaOne, so {} withheld: no technician is deactivated, "
+            "deleted or given another type ([safety] protect_administrators).",
+            counted(len(seen.administrators), "change is", "changes are"),
+        )
+    return (GuardResult("administrators", bool(seen.administrators), message),)
 
 
 def withhold(changes: tuple[Change, ...], *, privileges: bool) -> tuple[Change, ...]:

@@ -58,13 +58,19 @@ class _InvalidValueError(ValueError):
 
 
 def compile_mapping(
-    attributes: Mapping[str, str], safety: schema.Safety, organizations: Mapping[str, str] | None = None
+    attributes: Mapping[str, str],
+    safety: schema.Safety,
+    organizations: Mapping[str, str] | None = None,
+    known: tuple[tuple[str, str], ...] | None = None,
 ) -> AttributeMapping:
     """Compile ``attributes`` (canonical path to JMESPath text, as ``Config`` holds them).
 
-    ``organizations`` are names that may stand in place of an organization's number.
+    ``organizations`` are names that may stand in place of an organization's number, ``known``
+    the numbers and names of all that NinjaOne's public API tells; None where it tells none.
     """
-    rules = _RULES | {ORGANIZATION_ID: partial(_organization, finder(organizations or {}))}
+    rules = _RULES | {
+        ORGANIZATION_ID: partial(_organization, finder(organizations or {}, known or ()), _numbers(known))
+    }
     paths = tuple(sorted(path for path in attributes if path != USER_NAME))
     expressions = {path: compile_expression(text) for path, text in attributes.items()}
     return AttributeMapping(
@@ -277,13 +283,22 @@ def _user_type(value: str | None) -> str | None:
     return value
 
 
-def _organization(find: Callable[[str], str], value: str | None) -> str | None:
+def _numbers(known: tuple[tuple[str, str], ...] | None) -> frozenset[str] | None:
+    return None if known is None else frozenset(number for number, _ in known)
+
+
+def _organization(find: Callable[[str], str], there: frozenset[str] | None, value: str | None) -> str | None:
+    """Return an organization's number or "All". ``there`` are the numbers that exist, None where that is not known."""
     if value is None:
         return None
     if value.casefold() == ALL_ORGANIZATIONS.casefold():
         return ALL_ORGANIZATIONS
     if value.isascii() and value.isdigit():
-        return value.lstrip("0") or "0"
+        digits = value.lstrip("0") or "0"
+        if there is not None and digits not in there:
+            message = Message("NinjaOne has no organization with the number {}", number(digits))
+            raise _InvalidValueError("unknown-organization", message)
+        return digits
     try:
         return find(value)
     except UnknownOrganizationError as error:

@@ -3,7 +3,7 @@
 Pure. Knows a table of names and numbers, wherever it is from; knows nothing of users.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from ninjasync.model.message import Message, did_you_mean, join, number, text, word
 from ninjasync.names_alike import folded
@@ -27,14 +27,23 @@ def is_name(value: object) -> bool:
     return bool(text) and not (text.isascii() and text.isdigit()) and text.casefold() != "all"
 
 
-def finder(named: Mapping[str, str]) -> Callable[[str], str]:
+def finder(named: Mapping[str, str], known: Iterable[tuple[str, str]] = ()) -> Callable[[str], str]:
     """Return a function from a name to its number (or "All"): the exact name first, then by the one rule for names.
 
-    The function raises UnknownOrganizationError.
+    ``named`` is what the configuration says; ``known`` are numbers and names that NinjaOne's
+    public API tells, of which several may have one name. The function raises
+    UnknownOrganizationError.
     """
+    numbers: dict[str, set[str]] = {}
+    for number_, name in known:
+        numbers.setdefault(name, set()).add(number_)
     alike: dict[str, dict[str, str]] = {}
     for name, value in named.items():
         alike.setdefault(folded(name), {})[name] = value
+
+    def find_known(name: str) -> set[str]:
+        form = folded(name)
+        return numbers.get(name) or {one for other, some in numbers.items() if folded(other) == form for one in some}
 
     def find(name: str) -> str:
         if name in named:
@@ -42,13 +51,20 @@ def finder(named: Mapping[str, str]) -> Callable[[str], str]:
         hits = alike.get(folded(name), {})
         if len(set(hits.values())) == 1:
             return next(iter(hits.values()))
+        if not hits and (found := find_known(name)):
+            if len(found) == 1:
+                return next(iter(found))
+            several = join(" and ", map(number, sorted(found)))
+            raise UnknownOrganizationError(
+                Message("NinjaOne has several organizations called {}: {}", text(repr(name)), several)
+            )
         if hits:
             rows = (Message('"{}" = {}', text(hit), number(value)) for hit, value in sorted(hits.items()))
             raise UnknownOrganizationError(
                 Message("the organization {} fits several in {}: {}", text(repr(name)), _TABLE, join(" and ", rows))
             )
         why = Message("is not in {}", _TABLE) if named else _NEITHER
-        near = did_you_mean(name, named.keys(), text)
+        near = did_you_mean(name, [*named, *numbers], text)
         raise UnknownOrganizationError(Message("the organization {} {}{}", text(repr(name)), why, near))
 
     return find

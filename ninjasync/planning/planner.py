@@ -5,7 +5,7 @@ here; ``apply`` goes on with what comes out.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Protocol
@@ -14,6 +14,7 @@ from msgspec.structs import replace as replace_row
 
 from ninjasync.config.schema import Config
 from ninjasync.config.tenant import in_a_command, tenant_of
+from ninjasync.model.api_evidence import ApiEvidence
 from ninjasync.model.change import REMOVALS, Change, count, journal_diff
 from ninjasync.model.directory import Directory, Problem, Resource, Wanted
 from ninjasync.model.message import Message, counted, join, listed, number, text, word
@@ -23,6 +24,11 @@ from ninjasync.model.source import Source, Standing
 from ninjasync.model.token_expiry import days_left, is_to_be_renewed
 from ninjasync.names_alike import fitting_none, is_glob
 from ninjasync.planning import guards, rights
+from ninjasync.planning.api_evidence import (
+    apply_evidence,
+    find_administrators,
+    names_that_may_hit_administrators,
+)
 from ninjasync.planning.baseline import lost_groups, scope_digest
 from ninjasync.planning.causes import commonest, empty_warnings
 from ninjasync.planning.diff import Difference, Policy, diff
@@ -41,7 +47,8 @@ class TargetReader(Protocol):
 class Moment:
     """What a plan depends on beside both sides: what the ledger knows, what was approved, whom it is about.
 
-    ``repeated`` is what each of the last two runs did: resource, Duo id and diff.
+    ``repeated`` is what each of the last two runs did: resource, Duo id and diff. ``api`` is what
+    NinjaOne's public API says, None where it is not set up.
     """
 
     now: datetime
@@ -51,6 +58,7 @@ class Moment:
     only: tuple[str, ...] = ()
     warnings: tuple[Message, ...] = ()
     repeated: frozenset[tuple[str, str | None, str]] = frozenset()
+    api: ApiEvidence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +76,20 @@ def make_plan(config: Config, duo: SourceReader, ninjaone: TargetReader, moment:
 
     Raises CommandLineError where ``moment.only`` names nobody.
     """
-    source = read_source(config, duo, moment.owned)
+    source = read_source(config, duo, moment.owned, moment.api.organizations if moment.api else None)
     unmet = fitting_none(config.safety.protected_users, _protectable(source))
     actual = _named(ninjaone.directory(source.paths, _wanted(source, moment.owned, unmet)), moment.owned)
+    protected = config.safety.protected_users
+    if moment.api is not None:
+        desired = (user.desired.user_name for user in source.users.values() if user.desired)
+        actual = apply_evidence(actual, moment.api, desired)
+        if config.safety.protect_administrators:
+            protected = (*protected, *find_administrators(actual, moment.api))
     approved = moment.approvals.removals or 0
     policy = Policy(
         config.deprovision,
         config.groups,
-        config.safety.protected_users,
+        protected,
         external_id=config.ninjaone.dialect.external_id,
         now=moment.now,
         removal_limit=lambda active: max(config.safety.removal_limit(active), approved),
@@ -221,8 +235,10 @@ def _evidence(config: Config, source: Source, actual: Directory, difference: Dif
     users, groups = moment.owned.users, moment.owned.groups
     # Users that Duo counts and does not list are as unread as a record that cannot be read.
     unreadable = sum(problem.code == UNREADABLE for problem in difference.problems) + source.unlisted
-    # Removals that an unreadable record withholds cannot refuse the rest as well (CONTRACT §6.4).
-    removed = [] if unreadable else changes
+    # What is withheld whatever the limits say cannot refuse the rest as well (CONTRACT §6.4).
+    administrators = _administrators(config, actual, changes, moment.api)
+    written = [change for change in changes if change.name not in administrators] if administrators else changes
+    removed = [] if unreadable else written
     return Evidence(
         missing=(*source.missing, *lost_groups(config, source, baseline)),
         # Users found by their ids alone do not count: a list that lacks many is to be noticed.
@@ -236,15 +252,25 @@ def _evidence(config: Config, source: Source, actual: Directory, difference: Dif
         member_removals=sum(
             member.external_id not in difference.leavers for change in removed for member in change.removed
         ),
-        privilege_changes=sum(change.privilege for change in changes),
+        privilege_changes=sum(change.privilege for change in written),
         held=difference.users.held + difference.groups.held,
         unreadable=unreadable,
         vanished=_vanished(actual, difference, moment.owned),
         known=sum(not entry.deleted and entry.deactivated_at is None for entry in users.values()),
         known_groups=sum(not entry.deleted for entry in groups.values()),
-        rights=rights.tally(changes),
+        rights=rights.tally(written),
         commonest=commonest(difference.problems, source, config.attributes),
+        administrators=administrators,
     )
+
+
+def _administrators(
+    config: Config, actual: Directory, changes: Sequence[Change], api: ApiEvidence | None
+) -> frozenset[str] | None:
+    """Name the changes that might hit a system administrator; None where they do not count as protected."""
+    if api is None or not config.safety.protect_administrators:
+        return None
+    return names_that_may_hit_administrators(changes, actual, api)
 
 
 def _vanished(actual: Directory, difference: Difference, owned: Ownership) -> tuple[Vanished, ...]:

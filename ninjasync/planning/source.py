@@ -42,15 +42,19 @@ class SourceReader(Protocol):
         """Return ``convert`` of those of these users whom Duo has."""
 
 
-def read_source(config: Config, duo: SourceReader, owned: Ownership) -> Source:
+def read_source(
+    config: Config, duo: SourceReader, owned: Ownership, known: tuple[tuple[str, str], ...] | None = None
+) -> Source:
     """Read Duo and decide on every user alone: who is in scope, and what the account is to be in NinjaOne.
+
+    ``known`` are NinjaOne's organizations, number and name, where its public API told them.
 
     A user of ours that was not among the pages is asked for by id: while users come and go, paging may
     pass one over, and not read is not absent.
     """
     groups = duo.groups()
     scope = resolve(config.scope, config.groups, groups)
-    mapping = compile_mapping(config.attributes, config.safety, config.organizations)
+    mapping = compile_mapping(config.attributes, config.safety, config.organizations, known)
     noted = Noted()
     convert = source_reader(scope, mapping, noted)
     listed = duo.users(convert)

@@ -33,6 +33,7 @@ ANOTHERS = Message(
 )
 UNKNOWN_MARK = "which carries a Duo id that neither this Duo nor the ledger knows ({}): {}"
 UNMANAGED = Message("which ninjasync does not manage")
+_API_ALONE = "{} that SCIM does not show, and that NinjaOne's public API has"
 _UNSEEN = Message("an account that NinjaOne does not show; it is tried again a day after NinjaOne said so")
 _HIDDEN = "NinjaOne does not show {} of {}; what was last applied counts instead."
 _KEPT = "NinjaOne keeps another {} than was sent for {}; it is not sent again."
@@ -194,7 +195,10 @@ class UserDiff:
             message = Message("wants the same userName as {}; give each their own in Duo", who)
             self._hold(self.source.users[duo_id], "duplicate-user-name", message)
         for duo_id, holders in settled.taken.items():
-            who = join(" and ", (self._holder(holder, owner.get(holder)) for holder in holders)) if holders else _UNSEEN
+            who = join(" and ", (self._holder(holder, owner.get(holder)) for holder in holders))
+            if not holders:
+                kind = self.actual.kinds.get(folded(self.wanted[duo_id].user_name))
+                who = Message(_API_ALONE, word(kind)) if kind else _UNSEEN
             message = Message("the userName {} is held by {}", person(self.wanted[duo_id].user_name), who)
             self._hold(self.source.users[duo_id], "name-taken", message)
         for duo_id in (*settled.duplicates, *settled.taken):

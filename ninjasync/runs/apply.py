@@ -26,6 +26,7 @@ from ninjasync.planning import guards
 from ninjasync.planning.mapping import compile_mapping
 from ninjasync.planning.planner import baseline_of
 from ninjasync.runs import ledger_update
+from ninjasync.runs.api_evidence import begin_evidence, confirm_writes
 from ninjasync.runs.executor import apply_plan
 from ninjasync.runs.freshness import expect_fresh
 from ninjasync.runs.journal import LedgerJournal, explain_lasting_failures
@@ -92,7 +93,7 @@ class Applying:
         if ledger_update.may_forget(self.plan, result):
             gone = [one.id for one in ledger_update.to_forget(self.plan, result) if self._is_gone(one)]
             self._ledger.forget([*self._found.deleted, *gone])
-        return explain_lasting_failures(result, self._ledger.run_log, self._run)
+        return explain_lasting_failures(confirm_writes(self._context, result), self._ledger.run_log, self._run)
 
     def _accept(self) -> None:
         """Record what was found to be ours, and set the leavers' clocks right (CONTRACT §6.1, §6.7)."""
@@ -129,6 +130,7 @@ def applying(
     """Hold the lock, settle what a killed run left, read both sides and plan."""
     config = context.config
     token, secret = secrets.both(config)
+    evidence = begin_evidence(context)
     with (
         _begun(context, command, lock_timeout) as (ledger, run, at),
         connect(context, token) as endpoint,
@@ -141,7 +143,7 @@ def applying(
             members_hidden=ledger.memory.members_hidden,
         )
         moment = moment_of(ledger, at, approvals, only, warnings)
-        planning = read_and_plan(context, secret, reader, moment)
+        planning = read_and_plan(context, secret, reader, moment, evidence)
         ledger_update.remember(ledger, planning, moment)
         found = ledger_update.found(planning, moment)
         users, disputed = ledger_update.undisputed(found.ours, moment.owned.users)

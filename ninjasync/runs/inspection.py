@@ -7,7 +7,7 @@ user is up to ``explain``.
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from ninjasync.config import secrets
@@ -25,9 +25,11 @@ from ninjasync.ninjaone.endpoint import connect
 from ninjasync.ninjaone.reader import Reader
 from ninjasync.planning.planner import Moment, Planning, make_plan
 from ninjasync.report.redact import make_tokens
+from ninjasync.runs.api_evidence import begin_evidence
 from ninjasync.runs.plan import begin_reading
 from ninjasync.state.ledger import Ledger
 from ninjasync.state.sqlite import ledger_path
+from ninjasync.threads import result_of
 
 T = TypeVar("T")
 
@@ -117,12 +119,15 @@ def inspect(context: RunContext, redaction_key: bytes | None = None) -> Iterator
     """
     config = context.config
     token, secret = secrets.both(config)
+    evidence = begin_evidence(context)
     with ExitStack() as stack:
         reader = Reader(stack.enter_context(connect(context, token)), context)
         ledger = _open_ledger(config)
         if ledger is not None:
             stack.callback(ledger.close)
         moment = begin_reading(context, reader, ledger, Moment(context.started_at))
+        if evidence is not None:
+            moment = replace(moment, api=result_of(evidence))
         records = DuoRecords(stack.enter_context(closing(DuoReader(context, secret))))
         planning = make_plan(config, records, reader, moment)
         key = redaction_key or (ledger.memory.known_redaction_key() if ledger is not None else None)

@@ -5,6 +5,7 @@ Puts the parts together; decides nothing about users, writes nothing to NinjaOne
 
 import gc
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -18,6 +19,7 @@ from ninjasync.config.schema import Config
 from ninjasync.config.tenant import tenant_of
 from ninjasync.duo.reader import DuoReader
 from ninjasync.errors import LedgerNotWritableError
+from ninjasync.model.api_evidence import ApiEvidence
 from ninjasync.model.message import Message, as_message, join, person, text, word
 from ninjasync.model.plan import Approvals, Plan
 from ninjasync.model.tenant import Tenant
@@ -26,9 +28,11 @@ from ninjasync.ninjaone.reader import Reader
 from ninjasync.planning.mapping import compile_mapping
 from ninjasync.planning.planner import Moment, Planning, make_plan
 from ninjasync.runs import ledger_update, tenancy
+from ninjasync.runs.api_evidence import begin_evidence
 from ninjasync.state import lock, saved_plan
 from ninjasync.state.ledger import Ledger
 from ninjasync.state.sqlite import ledger_path
+from ninjasync.threads import result_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ def plan_run(context: RunContext, approvals: Approvals, only: tuple[str, ...]) -
     config, at = context.config, context.started_at
     tenant = tenant_of(config)
     token, secret = secrets.both(config)
+    evidence = begin_evidence(context)
     with ExitStack() as stack:
         reader = Reader(stack.enter_context(connect(context, token)), context)
         ledger, warnings = _ledger_for_a_plan(config, tenant, at)
@@ -53,7 +58,7 @@ def plan_run(context: RunContext, approvals: Approvals, only: tuple[str, ...]) -
         moment = begin_reading(
             context, reader, ledger, Moment(at, approvals=approvals, only=only, warnings=tuple(warnings))
         )
-        planning = read_and_plan(context, secret, reader, moment)
+        planning = read_and_plan(context, secret, reader, moment, evidence)
         plan, key = planning.plan, None
         if ledger is not None and ledger.writable:
             try:
@@ -109,8 +114,16 @@ def moment_of(
     return Moment(at, owned, ledger.memory.baseline(), approvals, only, warnings, ledger.run_log.repeated())
 
 
-def read_and_plan(context: RunContext, secret: SecretStr, reader: Reader, moment: Moment) -> Planning:
-    """Read both sides, the target by ``reader``, and plan."""
+def read_and_plan(
+    context: RunContext,
+    secret: SecretStr,
+    reader: Reader,
+    moment: Moment,
+    evidence: Future[ApiEvidence] | None,
+) -> Planning:
+    """Read both sides, the target by ``reader``, and plan; ``evidence`` is what is being read of the public API."""
+    if evidence is not None:
+        moment = replace(moment, api=result_of(evidence))
     with _without_garbage_collection(), closing(DuoReader(context, secret)) as duo:
         return make_plan(context.config, duo, reader, moment)
 
