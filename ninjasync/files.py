@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from ninjasync.errors import NinjasyncError
+from ninjasync.model.message import Message, text
 
 
 def write_private(path: Path, content: bytes) -> None:
@@ -24,6 +25,6 @@ def write_private(path: Path, content: bytes) -> None:
             raise
     except OSError as error:
         raise NinjasyncError(
-            f"{path} could not be written: {error.strerror or error}.",
+            Message("{} could not be written: {}.", text(path), text(error.strerror or error)),
             "Check that the folder is there, may be written to, and is not full.",
         ) from error

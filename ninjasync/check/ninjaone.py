@@ -8,6 +8,7 @@ from ninjasync.check.local import judge_skew
 from ninjasync.errors import CredentialsError, UnreachableError
 from ninjasync.model.attributes import DISPLAY_NAME, EXTERNAL_ID, ORGANIZATION_ID, USER_NAME, USER_TYPE
 from ninjasync.model.finding import Finding, green, red, yellow
+from ninjasync.model.message import Message, text
 from ninjasync.names_alike import folded
 from ninjasync.ninjaone import scim_requests, scim_responses
 from ninjasync.ninjaone.http import CHECK_URL, Answer
@@ -205,7 +206,7 @@ def _page(context: CheckContext, answer: Answer, what: str) -> scim_responses.Pa
         raise context.scim.unexpected(what, answer)
     page = scim_responses.read_page(answer.body)
     if page is None:
-        raise UnreachableError(f"{context.scim.url} answered with no SCIM list.", CHECK_URL)
+        raise UnreachableError(Message("{} answered with no SCIM list.", text(context.scim.url)), CHECK_URL)
     return page
 
 

@@ -13,6 +13,8 @@ from ninjasync.check.throwaway import ProbeRequests, ProbeResource, Subject
 from ninjasync.config.schema import Config, Dialect
 from ninjasync.errors import InterruptedRunError, UnreachableError
 from ninjasync.model.finding import Finding, Line, red
+from ninjasync.model.message import Message, word
+from ninjasync.model.message import text as as_text
 from ninjasync.ninjaone import scim_responses
 from ninjasync.ninjaone.endpoint import PATHS, describe, place
 from ninjasync.ninjaone.http import Answer
@@ -141,7 +143,15 @@ class Trial:
         """Remove something that was made."""
         answer = self.endpoint.send("DELETE", place(made.resource, made.id))
         if of_one(answer.status) == "failed":
-            raise UnreachableError(f"The {made.resource} {made.name} could not be removed: {describe(answer)}.", ASK)
+            raise UnreachableError(
+                Message(
+                    "The {} {} could not be removed: {}.",
+                    word(made.resource),
+                    as_text(made.name),
+                    as_text(describe(answer)),
+                ),
+                ASK,
+            )
         self.made.remove(made)
         made.id = ""
 

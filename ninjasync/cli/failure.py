@@ -6,6 +6,7 @@ from ninjasync.cli import clock
 from ninjasync.cli.options import Invocation
 from ninjasync.cli.session import choose_redaction_key, complain
 from ninjasync.errors import InterruptedRunError, NinjasyncError
+from ninjasync.model.message import Message, text, word
 from ninjasync.report.formats import Format, renderer_of
 from ninjasync.report.redact import redacted_error
 from ninjasync.runs.system_refusals import refusal_of_system
@@ -30,10 +31,9 @@ def _as_ours(error: Exception, invocation: Invocation) -> NinjasyncError:
         return InterruptedRunError("Interrupted.")
     if refusal := refusal_of_system(error):
         return refusal
-    # Whatever it says may name people.
-    detail = type(error).__name__ if invocation.redact else f"{type(error).__name__}: {error}"
     return NinjasyncError(
-        f"An unexpected error ended the run: {detail}.", "Please report it, with what --log-level debug shows."
+        Message("An unexpected error ended the run: {}: {}.", word(type(error).__name__), text(error)),
+        "Please report it, with what --log-level debug shows.",
     )
 
 

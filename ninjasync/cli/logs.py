@@ -12,6 +12,7 @@ from pathlib import Path
 from ninjasync.cli.options import Invocation, LogFormat, LogLevel
 from ninjasync.errors import CommandLineError
 from ninjasync.log import FIELDS
+from ninjasync.model.message import Message, text
 from ninjasync.report.escape import visible
 
 
@@ -96,7 +97,9 @@ def start_logging(invocation: Invocation) -> None:
             handlers.append(_File(invocation.log_file))
         except OSError as error:
             raise CommandLineError(
-                f"The log file {invocation.log_file} cannot be written: {error.strerror or error}.",
+                Message(
+                    "The log file {} cannot be written: {}.", text(invocation.log_file), text(error.strerror or error)
+                ),
                 "Give another with --log-file.",
             ) from error
     logger = logging.getLogger("ninjasync")

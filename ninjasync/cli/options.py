@@ -14,6 +14,8 @@ import typer
 from ninjasync.cli import clock
 from ninjasync.errors import CommandLineError, NinjasyncError
 from ninjasync.log import run_id
+from ninjasync.model.message import Message, word
+from ninjasync.model.message import text as as_text
 from ninjasync.report.formats import Format
 
 
@@ -99,7 +101,7 @@ def say(text: str) -> None:
         sys.stdout = io.StringIO()  # whatever follows, the end of the process included, finds nothing to fail at
         if error.errno not in (errno.EPIPE, errno.EINVAL):  # the second is how Windows says it
             raise NinjasyncError(
-                f"Standard output cannot be written: {error.strerror}.", "Direct it elsewhere."
+                Message("Standard output cannot be written: {}.", as_text(error.strerror)), "Direct it elsewhere."
             ) from error
 
 
@@ -118,6 +120,6 @@ def expect_writable(path: Path, option: str) -> None:
         os.close(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600))
     except OSError as error:
         raise CommandLineError(
-            f"{option}: {path} cannot be written: {error.strerror or error}.",
+            Message("{}: {} cannot be written: {}.", word(option), as_text(path), as_text(error.strerror or error)),
             "Check that the folder is there and may be written to.",
         ) from error

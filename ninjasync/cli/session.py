@@ -19,6 +19,8 @@ from ninjasync.config.schema import Config
 from ninjasync.config.tenant import tenant_of
 from ninjasync.errors import CommandLineError, ConfigurationError, NinjasyncError
 from ninjasync.model.events import Listener, ignore
+from ninjasync.model.message import Message
+from ninjasync.model.message import word as as_word
 from ninjasync.model.plan import Plan
 from ninjasync.report.escape import visible
 
@@ -94,7 +96,9 @@ def show_reading(invocation: Invocation) -> Iterator[Listener]:
 def expect_terminal(purpose: str) -> None:
     """Raise CommandLineError where there is no terminal to ask on. ``purpose`` is what ``--yes`` is for."""
     if not sys.stdin.isatty():
-        raise CommandLineError("There is no terminal to ask on.", f"Give --yes to {purpose} without a question.")
+        raise CommandLineError(
+            "There is no terminal to ask on.", Message("Give --yes to {} without a question.", as_word(purpose))
+        )
 
 
 def confirm(question: str) -> bool:

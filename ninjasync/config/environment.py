@@ -11,7 +11,8 @@ from typing import Any
 from ninjasync.config.fleet import FLEET_VARIABLE
 from ninjasync.config.schema import Config
 from ninjasync.errors import ConfigurationError
-from ninjasync.model.message import did_you_mean
+from ninjasync.model.message import Message, did_you_mean
+from ninjasync.model.message import text as as_text
 
 PREFIX = "NINJASYNC_"
 SECTIONS = tuple(name for name in Config.model_fields if name != "base")
@@ -53,7 +54,7 @@ def expect_no_keys(variables: Mapping[str, str]) -> None:
     """Raise ConfigurationError where a variable would override a key of every tenant of a fleet."""
     if keys := sorted(name for path, name in _paths(variables) if path[0] in SECTIONS and len(path) > 1):
         raise ConfigurationError(
-            f"{', '.join(keys)} in the environment would change every tenant of the fleet.",
+            Message("{} in the environment would change every tenant of the fleet.", as_text(", ".join(keys))),
             "Unset it; what all tenants share belongs into the file that [fleet] defaults names.",
         )
 

@@ -18,7 +18,7 @@ from ninjasync.config.schema import Config, Monitor, Strings
 from ninjasync.config.section import Secret, Section
 from ninjasync.config.tenant import tenant_of
 from ninjasync.errors import ConfigurationError
-from ninjasync.model.message import did_you_mean
+from ninjasync.model.message import Message, did_you_mean, text, word
 
 FLEET_FILE = "fleet.toml"
 FLEET_VARIABLE = "NINJASYNC_FLEET"
@@ -87,7 +87,7 @@ def find_fleet(named: Path | None = None) -> Path:
     if here.is_file():
         return here
     raise ConfigurationError(
-        f"No fleet found; looked at ${FLEET_VARIABLE} and {here.absolute()}.",
+        Message(f"No fleet found; looked at ${FLEET_VARIABLE} and {{}}.", text(here.absolute())),
         "Name one with --fleet FILE; the manual's page on many tenants shows what it holds.",
     )
 
@@ -125,15 +125,17 @@ def read_toml(path: Path, what: str = "file") -> dict[str, Any]:
         return tomllib.loads(path.read_text("utf-8-sig"))
     except OSError as error:
         raise ConfigurationError(
-            f"The {what} {path} cannot be read: {error.strerror or error}.",
+            Message("The {} {} cannot be read: {}.", word(what), text(path), text(error.strerror or error)),
             "Check the path and the file's permissions.",
         ) from error
     except UnicodeDecodeError as error:
-        raise ConfigurationError(f"The {what} {path} is not UTF-8 text.", "Save it as UTF-8.") from error
+        raise ConfigurationError(
+            Message("The {} {} is not UTF-8 text.", word(what), text(path)), "Save it as UTF-8."
+        ) from error
     except (ValueError, RecursionError) as error:  # ValueError: also a number with thousands of digits
         why = error if isinstance(error, tomllib.TOMLDecodeError) else "a value is too large, or too deeply nested"
         raise ConfigurationError(
-            f"The {what} {path} is not valid TOML: {why}.",
+            Message("The {} {} is not valid TOML: {}.", word(what), text(path), text(why)),
             "Fix that line; names with dots or colons need quotes.",
         ) from error
 
@@ -247,4 +249,8 @@ def _sentence(detail: Any) -> str:
 
 def _mistakes(path: Path, mistakes: list[str]) -> ConfigurationError:
     many = f"{len(mistakes)} mistake{'s' * (len(mistakes) != 1)}"
-    return ConfigurationError(f"The fleet in {path} has {many}.", "Fix the keys named above.", mistakes=tuple(mistakes))
+    return ConfigurationError(
+        Message("The fleet in {} has {}.", text(path), text(many)),
+        "Fix the keys named above.",
+        mistakes=tuple(mistakes),
+    )

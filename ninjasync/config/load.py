@@ -20,7 +20,8 @@ from ninjasync.config.fleet import defaults_for, read_toml
 from ninjasync.config.schema import Config, is_left_from_example
 from ninjasync.config.section import SecretReference, section_of
 from ninjasync.errors import ConfigurationError
-from ninjasync.model.message import did_you_mean
+from ninjasync.model.message import Message, did_you_mean, number
+from ninjasync.model.message import text as as_text
 
 # What of a URL may be a secret: what stands before the host, and what follows a question mark.
 _PASSWORD = re.compile(r"//[^/]*@|[?#][^']*")
@@ -58,7 +59,11 @@ def load(path: Path | None = None, defaults: Mapping[str, Any] | None = None) ->
     if mistakes:
         where = str(file) if file else "the environment"
         raise ConfigurationError(
-            f"The configuration in {where} has {len(mistakes)} mistake{'s' * (len(mistakes) > 1)}.",
+            Message(
+                f"The configuration in {{}} has {{}} mistake{'s' * (len(mistakes) > 1)}.",
+                as_text(where),
+                number(len(mistakes)),
+            ),
             "Fix the keys named above; ninjasync init --example shows every key.",
             mistakes=tuple(mistakes),
         )
@@ -82,7 +87,10 @@ def expect_filled_in(config: Config) -> None:
             left.append(f"{key}: still holds the example's value; it is on {where}")
     if left:
         raise ConfigurationError(
-            f"The configuration is not filled in yet: {len(left)} value{'s' * (len(left) > 1)} left from the example.",
+            Message(
+                f"The configuration is not filled in yet: {{}} value{'s' * (len(left) > 1)} left from the example.",
+                number(len(left)),
+            ),
             "Write your own values there, or let ninjasync init ask for them.",
             mistakes=tuple(left),
         )
@@ -106,7 +114,7 @@ def find() -> Path | None:
         return None
     looked = ", ".join(str(place.absolute()) for place in places)
     raise ConfigurationError(
-        f"No configuration found; looked at $NINJASYNC_CONFIG, {looked}.",
+        Message("No configuration found; looked at $NINJASYNC_CONFIG, {}.", as_text(looked)),
         "Name one with --config FILE, or write one with: ninjasync init.",
     )
 

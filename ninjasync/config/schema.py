@@ -33,6 +33,8 @@ from ninjasync.config.urls import (
 )
 from ninjasync.errors import ConfigurationError
 from ninjasync.model import attributes
+from ninjasync.model.message import Message
+from ninjasync.model.message import text as as_text
 
 MOST_WORKERS = 64
 STATUSES = ("active", "bypass", "locked out", "disabled", "pending deletion")
@@ -473,6 +475,6 @@ class Config(Section):
             return self.base / Path(path).expanduser()
         except RuntimeError:
             raise ConfigurationError(
-                f"There is no home folder, which the path {path} begins with.",
+                Message("There is no home folder, which the path {} begins with.", as_text(path)),
                 "Set HOME, or give the whole path.",
             ) from None

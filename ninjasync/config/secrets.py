@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from ninjasync.config.schema import Config, is_left_from_example
 from ninjasync.config.section import SecretReference
 from ninjasync.errors import ConfigurationError
+from ninjasync.model.message import Message, number, text, word
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ def both(config: Config) -> tuple[SecretStr, SecretStr]:
             errors.append(error)
     if len(errors) > 1:
         raise ConfigurationError(
-            f"{len(errors)} secrets cannot be had.",
+            Message("{} secrets cannot be had.", number(len(errors))),
             "ninjasync check shows each.",
             mistakes=tuple(f"{error.message} {error.hint}" for error in errors),
         )
@@ -89,24 +90,28 @@ def decoded(data: bytes) -> str:
 def expect_sendable(key: str, text: str) -> SecretStr:
     """Return ``text`` as a secret; raises ConfigurationError where it cannot be a key or a token."""
     if not text:
-        raise ConfigurationError(f"{key}: the secret is empty where it is kept.", "Put the secret there.")
+        raise ConfigurationError(
+            Message("{}: the secret is empty where it is kept.", word(key)), "Put the secret there."
+        )
     if text.casefold().startswith("bearer "):
         raise ConfigurationError(
-            f'{key}: the token begins with the word "Bearer".', "Keep the token alone; ninjasync adds that word."
+            Message('{}: the token begins with the word "Bearer".', word(key)),
+            "Keep the token alone; ninjasync adds that word.",
         )
     # It travels in an HTTP header; a stray quote or line break from copying would fail there without a cause.
     if not (text.isascii() and text.isprintable()) or " " in text:
         raise ConfigurationError(
-            f"{key}: the secret holds a character that no key or token has.",
+            Message("{}: the secret holds a character that no key or token has.", word(key)),
             "Copy it once more from the console.",
         )
     if is_left_from_example(text):
         raise ConfigurationError(
-            f"{key}: the secret is still the example's (FILL-IN, XXXX).", "Copy your own from the console."
+            Message("{}: the secret is still the example's (FILL-IN, XXXX).", word(key)),
+            "Copy your own from the console.",
         )
     if len(text) < _SHORTEST:
         raise ConfigurationError(
-            f"{key}: the secret is shorter than {_SHORTEST} characters, which no key or token is.",
+            Message(f"{{}}: the secret is shorter than {_SHORTEST} characters, which no key or token is.", word(key)),
             "Copy all of it from the console.",
         )
     return SecretStr(text)
@@ -116,7 +121,8 @@ def _from_environment(key: str, name: str) -> str:
     value = os.environ.get(name, "")
     if not value.strip():
         raise ConfigurationError(
-            f"{key}: the environment variable {name} is not set.", f"Set {name} before ninjasync starts."
+            Message("{}: the environment variable {} is not set.", word(key), text(name)),
+            Message("Set {} before ninjasync starts.", text(name)),
         )
     return value
 
@@ -130,7 +136,8 @@ def _from_file(key: str, path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else "it is not text"
         raise ConfigurationError(
-            f"{key}: the secrets file {path} cannot be read: {why}.", "Check the path and who may read it."
+            Message("{}: the secrets file {} cannot be read: {}.", word(key), text(path), text(why)),
+            "Check the path and who may read it.",
         ) from error
 
 
@@ -140,7 +147,7 @@ def _from_keyring(key: str, reference: str) -> str:
         import keyring.errors
     except ImportError as error:
         raise ConfigurationError(
-            f"{key}: the keyring needs the extra package keyring.",
+            Message("{}: the keyring needs the extra package keyring.", word(key)),
             "Install it, in the folder of ninjasync's source: pip install '.[keyring]'",
         ) from error
     service, _, user = reference.partition("/")
@@ -148,12 +155,13 @@ def _from_keyring(key: str, reference: str) -> str:
         value = keyring.get_password(service, user)
     except keyring.errors.KeyringError as error:
         raise ConfigurationError(
-            f"{key}: the keyring could not be read: {error}.",
+            Message("{}: the keyring could not be read: {}.", word(key), text(error)),
             "On a machine without a desktop use { file } instead.",
         ) from error
     if value is None:
         raise ConfigurationError(
-            f"{key}: the keyring has no entry {reference}.", f"Make it: keyring set {service} {user}."
+            Message("{}: the keyring has no entry {}.", word(key), text(reference)),
+            Message("Make it: keyring set {} {}.", text(service), text(user)),
         )
     return str(value)
 
@@ -170,15 +178,18 @@ def _from_command(key: str, command: tuple[str, ...]) -> str:
         )
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         why = "took over a minute" if isinstance(error, subprocess.TimeoutExpired) else f"could not run: {error}"
-        raise ConfigurationError(f"{key}: the command {name} {why}.", "Try it by hand as this user.") from None
+        raise ConfigurationError(
+            Message("{}: the command {} {}.", word(key), text(name), text(why)), "Try it by hand as this user."
+        ) from None
     if done.returncode:
         raise ConfigurationError(
-            f"{key}: the command {name} ended with exit code {done.returncode}.",
+            Message("{}: the command {} ended with exit code {}.", word(key), text(name), number(done.returncode)),
             "Try it by hand as this user.",
         )
     try:
         return decoded(done.stdout)
     except UnicodeDecodeError:
         raise ConfigurationError(
-            f"{key}: the command {name} printed something that is not text.", "Try it by hand as this user."
+            Message("{}: the command {} printed something that is not text.", word(key), text(name)),
+            "Try it by hand as this user.",
         ) from None

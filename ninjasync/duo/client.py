@@ -22,6 +22,8 @@ from ninjasync.config.schema import Config
 from ninjasync.errors import CredentialsError, UnreachableError
 from ninjasync.log import requested
 from ninjasync.model.exchange import Exchange
+from ninjasync.model.message import Message, number, word
+from ninjasync.model.message import text as as_text
 from ninjasync.net.connection import (
     as_utf8,
     authorities,
@@ -91,7 +93,7 @@ class DuoClient(duo_client.Admin):  # type: ignore[misc]  # duo_client ships no 
             status = answer.status
         except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
             raise TransientError(
-                f"Duo at {self.host} cannot be reached: {network_failure(error)}.",
+                Message("Duo at {} cannot be reached: {}.", word(self.host), word(network_failure(error))),
                 certificate_hint(error, "duo") or _REACH_HINT,
             ) from error
         finally:
@@ -157,7 +159,7 @@ def _pool(config: Config) -> tuple[urllib3.HTTPConnectionPool | urllib3.PoolMana
 def not_an_answer(host: str) -> UnreachableError:
     """Return the error for something that no Duo Admin API answers."""
     return UnreachableError(
-        f"{host} answered with something that is no answer of the Duo Admin API.",
+        Message("{} answered with something that is no answer of the Duo Admin API.", word(host)),
         "Check [duo] api_hostname, and that no proxy answers in Duo's place.",
     )
 
@@ -179,5 +181,9 @@ def refusal(host: str, error: RuntimeError, *, child: bool) -> Exception:
     if code in _CREDENTIALS or status in (401, 403):
         hint = _CREDENTIALS.get(code) if isinstance(code, int) else None
         hint = _CHILD if child and code in (40102, 40301) else hint
-        return CredentialsError(f"Duo refused the credentials for {host}: {said}.", hint or _CREDENTIALS[40101])
-    return UnreachableError(f"Duo at {host} refused to answer: HTTP {status}, {said}.", _REACH_HINT)
+        return CredentialsError(
+            Message("Duo refused the credentials for {}: {}.", word(host), as_text(said)), hint or _CREDENTIALS[40101]
+        )
+    return UnreachableError(
+        Message("Duo at {} refused to answer: HTTP {}, {}.", word(host), number(status), as_text(said)), _REACH_HINT
+    )

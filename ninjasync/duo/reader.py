@@ -20,6 +20,8 @@ from ninjasync.log import timed
 from ninjasync.model.directory import Resource
 from ninjasync.model.events import Read
 from ninjasync.model.exchange import Exchange
+from ninjasync.model.message import Message, number, word
+from ninjasync.model.message import text as as_text
 from ninjasync.net.connection import (
     in_no_charset,
     parse_json,
@@ -142,8 +144,13 @@ class DuoReader:
         for rows, stated in self._pages(path, size, what):
             if total not in (None, stated):
                 raise IncompleteReadError(
-                    f"The number of Duo's {what} changed from {total} to {stated} while they were read, "
-                    "so that some may have been passed over.",
+                    Message(
+                        "The number of Duo's {} changed from {} to {} while they were read, so that some may have "
+                        "been passed over.",
+                        word(what),
+                        number(total),
+                        number(stated),
+                    ),
                     "Run again; if it stays so, many records are being changed at this moment.",
                 )
             total = stated
@@ -193,8 +200,11 @@ class DuoReader:
             total = metadata.get("total_objects")
             if isinstance(total, bool) or not isinstance(total, int):
                 raise IncompleteReadError(
-                    f"Duo did not say how many {what} there are (metadata.total_objects), "
-                    "so the read cannot be proven complete.",
+                    Message(
+                        "Duo did not say how many {} there are (metadata.total_objects), so the read cannot be "
+                        "proven complete.",
+                        word(what),
+                    ),
                     "Run again; if it stays so, ask Duo's support.",
                 )
             yield rows, total
@@ -203,13 +213,21 @@ class DuoReader:
                 return
             if not rows:
                 raise IncompleteReadError(
-                    f"Duo sent an empty page of {what}, and says that more follow; "
-                    "nothing is decided on a partial read.",
+                    Message(
+                        "Duo sent an empty page of {}, and says that more follow; nothing is decided on a partial "
+                        "read.",
+                        word(what),
+                    ),
                     "Run again; if it stays so, ask Duo's support.",
                 )
             if not isinstance(following, int) or following <= offset:
                 raise IncompleteReadError(
-                    f"Duo's paging of {what} stands still: after offset {offset} comes {following!r}.",
+                    Message(
+                        "Duo's paging of {} stands still: after offset {} comes {}.",
+                        word(what),
+                        as_text(offset),
+                        as_text(repr(following)),
+                    ),
                     "Run again; if it stays so, ask Duo's support.",
                 )
             offset = following

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from ninjasync.errors import CommandLineError
 from ninjasync.model.directory import User
+from ninjasync.model.message import Message, person, text
 from ninjasync.model.source import Standing, is_duo_id
 from ninjasync.names_alike import folded, nearest
 from ninjasync.runs.inspection import Inspection
@@ -63,7 +64,9 @@ def _in_duo(inspection: Inspection, who: str) -> Subject | None:
         likely = [id_ for id_ in ids if users[id_].standing is not Standing.OUT]
         if len(ids) > 1 and len(likely) != 1:
             raise CommandLineError(
-                f'"{who}" is what several users in Duo are called: {_listed(inspection, ids)}.',
+                Message(
+                    '"{}" is what several users in Duo are called: {}.', person(who), text(_listed(inspection, ids))
+                ),
                 "Give one of these ids.",
             )
         chosen = (likely or ids)[0]
@@ -87,7 +90,10 @@ def _in_ledger(inspection: Inspection, who: str) -> Subject | None:
     there = {duo_id: entry for duo_id, entry in hits.items() if not entry.deleted} or hits
     if len(there) > 1:
         each = "; ".join(f"{entry.id} (Duo id {duo_id})" for duo_id, entry in sorted(there.items()))
-        raise CommandLineError(f'"{who}" is what the ledger calls several accounts: {each}.', "Give one of the ids.")
+        raise CommandLineError(
+            Message('"{}" is what the ledger calls several accounts: {}.', person(who), text(each)),
+            "Give one of the ids.",
+        )
     for duo_id, entry in there.items():
         return _new_owner(inspection, entry.id, duo_id) or Subject(duo_id, entry.id, "the ledger")
     return None
@@ -130,14 +136,14 @@ def _new_owner(inspection: Inspection, account_id: str | None, owner: str | None
 def _behind_token(inspection: Inspection, token: str) -> Subject:
     if inspection.token is None:
         raise CommandLineError(
-            f"{token} may be a token of --redact, but the ledger has no key of tokens.",
+            Message("{} may be a token of --redact, but the ledger has no key of tokens.", text(token)),
             "Set NINJASYNC_REDACT_KEY to the key that it was made with.",
         )
     for name in _names(inspection):
         if inspection.token(name) == token and (subject := _search(inspection, name)):
             return Subject(subject.duo_id, subject.account_id, f"{subject.how}, by its token")
     raise CommandLineError(
-        f"No user or account has the token {token}.",
+        Message("No user or account has the token {}.", text(token)),
         "A token fits the key that it was made with: that of this ledger, or NINJASYNC_REDACT_KEY.",
     )
 
@@ -151,7 +157,9 @@ def _unknown(inspection: Inspection, who: str) -> CommandLineError:
     hint = f"Did you mean {quoted}?" if quoted else _HINT
     if not inspection.planning.actual.complete:
         hint += " NinjaOne's accounts were looked up one by one, so that those of no user in scope were not read."
-    return CommandLineError(f'No user or account is called "{who}"; looked in {looked}.', hint)
+    return CommandLineError(
+        Message('No user or account is called "{}"; looked in {}.', person(who), text(looked)), hint
+    )
 
 
 def _names(inspection: Inspection) -> Iterator[str]:

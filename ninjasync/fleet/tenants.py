@@ -12,7 +12,9 @@ from ninjasync.config.environment import expect_no_keys
 from ninjasync.config.fleet import Fleet, TenantFile, find_conflicts, read_defaults, read_fleet, unknown_canaries
 from ninjasync.config.tenant import tenant_of
 from ninjasync.errors import CommandLineError, ConfigurationError, NinjasyncError
-from ninjasync.model.message import did_you_mean
+from ninjasync.model.message import Message, did_you_mean
+from ninjasync.model.message import number as as_number
+from ninjasync.model.message import text as as_text
 from ninjasync.state.ledger import Ledger
 from ninjasync.state.sqlite import ledger_path
 
@@ -36,7 +38,11 @@ def load_fleet(path: Path) -> Fleet:
     )
     if unknown := unknown_canaries(section, [tenant.name for tenant in tenants]):
         raise ConfigurationError(
-            f"The fleet in {path} has {len(unknown)} mistake{'s' * (len(unknown) != 1)}.",
+            Message(
+                f"The fleet in {{}} has {{}} mistake{'s' * (len(unknown) != 1)}.",
+                as_text(path),
+                as_number(len(unknown)),
+            ),
             "Fix the keys named above.",
             mistakes=tuple(unknown),
         )
@@ -61,7 +67,7 @@ def choose_tenants(fleet: Fleet, globs: Sequence[str], shard: tuple[int, int] | 
     for glob in globs:
         if not any(fnmatchcase(name, glob) for name in names):
             raise CommandLineError(
-                f'--tenant: the fleet has no tenant "{glob}"{did_you_mean(glob, names)}',
+                Message('--tenant: the fleet has no tenant "{}"{}', as_text(glob), as_text(did_you_mean(glob, names))),
                 "Give a tenant's name, or a glob that fits some.",
             )
     chosen = sorted(
@@ -79,7 +85,9 @@ def parse_shard(text: str) -> tuple[int, int]:
     first, _, last = text.partition("/")
     if first.isascii() and first.isdigit() and last.isascii() and last.isdigit() and 1 <= int(first) <= int(last):
         return int(first), int(last)
-    raise CommandLineError(f'--shard: "{text}" is no shard.', "Give I/N, as 1/3, 2/3 and 3/3; I goes from 1 to N.")
+    raise CommandLineError(
+        Message('--shard: "{}" is no shard.', as_text(text)), "Give I/N, as 1/3, 2/3 and 3/3; I goes from 1 to N."
+    )
 
 
 def sort_longest_first(tenants: Sequence[TenantFile]) -> list[TenantFile]:

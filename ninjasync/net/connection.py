@@ -10,7 +10,7 @@ import re
 import ssl
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from email.message import Message
+from email.message import Message as MailHeader
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from pathlib import Path
@@ -23,6 +23,8 @@ import requests.utils
 from ninjasync.config.schema import Config
 from ninjasync.config.urls import check_proxy, is_loopback
 from ninjasync.errors import ConfigurationError, UnreachableError
+from ninjasync.model.message import Message, word
+from ninjasync.model.message import text as as_text
 
 SYSTEM = "system"
 
@@ -68,7 +70,7 @@ def _expect_bundle(named_by: str, path: Path) -> None:
     except (OSError, ValueError) as error:
         why = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise ConfigurationError(
-            f"{named_by}: the CA bundle {path} cannot be used: {why}.",
+            Message("{}: the CA bundle {} cannot be used: {}.", word(named_by), as_text(path), as_text(why)),
             'Give a file of PEM certificates, or "system".'
             if named_by.startswith("[")
             else "Give the variable a file of PEM certificates, or take it out of the environment.",
@@ -99,8 +101,15 @@ def _usable(scheme: str, given: str) -> str:
         names = (f"{scheme}_proxy", f"{scheme.upper()}_PROXY")
         name = next((one for one in names if os.environ.get(one)), "")
         raise ConfigurationError(
-            f"{f'The variable {name}' if name else 'The proxy in the settings of this system'}: {error}.",
-            f"Set {name or names[1]} to http://host:port of the proxy, or give [duo] proxy and [ninjaone] proxy.",
+            Message(
+                "{}: {}.",
+                as_text(f"The variable {name}" if name else "The proxy in the settings of this system"),
+                as_text(error),
+            ),
+            Message(
+                "Set {} to http://host:port of the proxy, or give [duo] proxy and [ninjaone] proxy.",
+                as_text(name or names[1]),
+            ),
         ) from None
 
 
@@ -144,7 +153,7 @@ def as_utf8(data: bytes, content_type: str | None, whose: str) -> bytes:
 
 @lru_cache(maxsize=16)
 def _charset(content_type: str | None) -> str:
-    header = Message()
+    header = MailHeader()
     header["Content-Type"] = content_type or ""
     charset = header.get_param("charset", "")
     return charset.strip().lower() if isinstance(charset, str) else ""
@@ -166,7 +175,8 @@ def in_no_charset(whose: str, charset: str = "") -> UnreachableError:
 
 def _unreadable(whose: str, how: str) -> UnreachableError:
     return UnreachableError(
-        f"{whose} answered {how}.", "Ask its operator, or that of the proxy before it, for UTF-8, as JSON wants it."
+        Message("{} answered {}.", word(whose), as_text(how)),
+        "Ask its operator, or that of the proxy before it, for UTF-8, as JSON wants it.",
     )
 
 

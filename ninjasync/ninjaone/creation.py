@@ -14,6 +14,7 @@ from ninjasync.errors import RefusedRequestError, UnreachableError
 from ninjasync.model.attributes import EXTERNAL_ID, MEMBERS
 from ninjasync.model.change import Change
 from ninjasync.model.directory import Group, Resource, User
+from ninjasync.model.message import Message, number, word
 from ninjasync.net.pacing import TransientError
 from ninjasync.ninjaone import scim_requests, scim_responses
 from ninjasync.ninjaone.change_requests import ChangeRequest, creation
@@ -94,7 +95,9 @@ class Creator:
             found = self._find(change)  # some servers answer 201 without a body, or without having created anything
         if found is None or found.id is None:
             raise RefusedRequestError(
-                f"NinjaOne answered HTTP {answer.status}, but the {change.resource} is not there.",
+                Message(
+                    "NinjaOne answered HTTP {}, but the {} is not there.", number(answer.status), word(change.resource)
+                ),
                 "Run plan again; if it stays so, ask NinjaOne's support.",
                 status=answer.status,
             )
@@ -118,7 +121,9 @@ class Creator:
         except TransientError as error:  # it had its tries already
             raise UnreachableError(error.message, error.hint) from error
         raise RefusedRequestError(
-            f"NinjaOne has a {change.resource} of that name, and it is not proven to be the one just sent.",
+            Message(
+                "NinjaOne has a {} of that name, and it is not proven to be the one just sent.", word(change.resource)
+            ),
             "The next plan shows whether it is taken over.",
             status=409,
         )

@@ -198,7 +198,7 @@ def unanswered(what: str, answer: Answer) -> UnreachableError:
     reason = Message(": {}", text(detail.rstrip("."))) if detail else NOTHING
     return UnreachableError(
         Message("NinjaOne did not answer the {} (HTTP {}{}).", text(what), number(answer.status), reason),
-        f"See what the token may read. {CHECK_URL}",
+        Message(f"See what the token may read. {CHECK_URL}"),
     )
 
 

@@ -23,6 +23,7 @@ from ninjasync.config.schema import MOST_WORKERS, Config, MediaType
 from ninjasync.errors import CredentialsError, NinjasyncError, UnreachableError
 from ninjasync.log import requested
 from ninjasync.model.exchange import Exchange
+from ninjasync.model.message import Message, number, text, word
 from ninjasync.net.connection import (
     as_utf8,
     authorities,
@@ -142,7 +143,7 @@ class ScimTransport:
             status = answer.status_code
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise TransientError(
-                f"NinjaOne at {self.url} cannot be reached: {network_failure(error)}.",
+                Message("NinjaOne at {} cannot be reached: {}.", word(self.url), word(network_failure(error))),
                 certificate_hint(error, "ninjaone")
                 or f"{CHECK_URL} Check the network and a proxy in the way ([ninjaone] proxy, HTTPS_PROXY).",
             ) from error
@@ -161,8 +162,12 @@ class ScimTransport:
         detail, _ = scim_responses.read_error(answer.body)
         said = f"HTTP {answer.status}" + (f": {detail}" if detail else "")
         if answer.status == 403:
-            return CredentialsError(f"NinjaOne refused the {what} at {self.url} ({said}).", _RENEW)
-        return UnreachableError(f"NinjaOne did not answer the {what} at {self.url} ({said}).", CHECK_URL)
+            return CredentialsError(
+                Message("NinjaOne refused the {} at {} ({}).", word(what), word(self.url), text(said)), _RENEW
+            )
+        return UnreachableError(
+            Message("NinjaOne did not answer the {} at {} ({}).", word(what), word(self.url), text(said)), CHECK_URL
+        )
 
     def _checked(self, answer: requests.Response, content: bytes) -> Answer:
         status = answer.status_code
@@ -174,14 +179,19 @@ class ScimTransport:
         again = answer.headers.get("Retry-After")
         if may_pass(status, again):
             raise TransientError(
-                f"NinjaOne answered with HTTP {status}, again and again.",
+                Message("NinjaOne answered with HTTP {}, again and again.", number(status)),
                 "Wait and run again; what was not applied is planned anew.",
                 status=status,
                 pause=retry_after(again, theirs),
             )
         if 300 <= status < 400:
             raise UnreachableError(
-                f"{self.url} redirects elsewhere (HTTP {status}); the token is not sent after a redirect.", CHECK_URL
+                Message(
+                    "{} redirects elsewhere (HTTP {}); the token is not sent after a redirect.",
+                    word(self.url),
+                    number(status),
+                ),
+                CHECK_URL,
             )
         content = self._as_utf8(answer, content)
         try:
@@ -195,11 +205,13 @@ class ScimTransport:
                 raise in_no_charset(self.url) from None
             if status < 300:
                 raise UnreachableError(
-                    f"{self.url} answered with something that is not JSON, as a login page or a proxy would.",
+                    Message(
+                        "{} answered with something that is not JSON, as a login page or a proxy would.", word(self.url)
+                    ),
                     CHECK_URL,
                 ) from None
         if status == 401:
-            raise CredentialsError(f"NinjaOne refused the SCIM token at {self.url} (HTTP 401).", _RENEW)
+            raise CredentialsError(Message("NinjaOne refused the SCIM token at {} (HTTP 401).", word(self.url)), _RENEW)
         return Answer(status, body)
 
     def _as_utf8(self, answer: requests.Response, content: bytes) -> bytes:

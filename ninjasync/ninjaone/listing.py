@@ -13,6 +13,7 @@ from ninjasync.config.schema import Dialect
 from ninjasync.errors import UnreachableError
 from ninjasync.model.directory import Problem, Resource
 from ninjasync.model.events import Listener, Read
+from ninjasync.model.message import Message, number, text, word
 from ninjasync.net.pacing import TransientError
 from ninjasync.net.prefetch import Prefetch
 from ninjasync.ninjaone import scim_responses, statuses
@@ -29,6 +30,10 @@ _CAPS = 50
 
 class NoListError(Exception):
     """The endpoint does not list; each resource can still be looked up."""
+
+    def __init__(self, message: Message) -> None:
+        super().__init__(message)
+        self.message = message
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,22 +167,32 @@ def _fetch_page(endpoint: Endpoint, resource: Resource, seen: int, dialect: Dial
         # Some servers stumble over a list and answer each look-up. One that is down fails those, too.
         if seen or error.status != 500 or dialect.discovery == "list":
             raise
-        raise NoListError(f"NinjaOne fails to list its {resource}s (HTTP 500).") from error
+        raise NoListError(Message("NinjaOne fails to list its {}s (HTTP 500).", word(resource))) from error
     if seen and answer.status != 200:
         raise unanswered(f"list of {resource}s after {seen} of them", answer)
     if answer.status == 204:  # It may say that there are none; but what was not read is never absent.
         raise UnreachableError(
-            f"NinjaOne answered the list of {resource}s with HTTP 204 and no content, which does not say that "
-            "there are none.",
-            f"If there are none, make one {resource} by hand in the NinjaOne console and run again. {CHECK_URL}",
+            Message(
+                "NinjaOne answered the list of {}s with HTTP 204 and no content, which does not say that there are "
+                "none.",
+                word(resource),
+            ),
+            Message(
+                f"If there are none, make one {{}} by hand in the NinjaOne console and run again. {CHECK_URL}",
+                word(resource),
+            ),
         )
     match statuses.of_list(answer.status):
         case "no-list":
             detail, _ = scim_responses.read_error(answer.body)
-            raise NoListError(f"NinjaOne does not list its {resource}s (HTTP {answer.status} {detail}).")
+            raise NoListError(
+                Message(
+                    "NinjaOne does not list its {}s (HTTP {} {}).", word(resource), number(answer.status), text(detail)
+                )
+            )
         case "failed":
             raise endpoint.transport.unexpected("list", answer)
     page = scim_responses.read_page(answer.body)
     if page is None:
-        raise UnreachableError(f"{endpoint.transport.url} answered with no SCIM list.", CHECK_URL)
+        raise UnreachableError(Message("{} answered with no SCIM list.", word(endpoint.transport.url)), CHECK_URL)
     return page

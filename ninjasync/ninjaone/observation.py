@@ -66,7 +66,9 @@ def _require_active(endpoint: Endpoint, resource: Resource, id_: str, shown: Any
     shown = endpoint.get(resource, id_)  # an answer may be older than what it answers
     if scim_responses.read_active(shown) is (not active):
         raise NotKeptError(
-            f"NinjaOne took the change, and the account is {'active' if not active else 'inactive'} as before.",
+            Message(
+                f"NinjaOne took the change, and the account is {'active' if not active else 'inactive'} as before."
+            ),
             "Look at this account in the NinjaOne console.",
             id_=id_,
             undone=frozenset([ACTIVE]),

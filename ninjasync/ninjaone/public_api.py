@@ -23,6 +23,8 @@ from ninjasync.config.context import RunContext
 from ninjasync.config.schema import Config
 from ninjasync.errors import CredentialsError, IncompleteReadError, UnreachableError
 from ninjasync.log import requested
+from ninjasync.model.message import NOTHING, Message, text, word
+from ninjasync.model.message import number as as_number
 from ninjasync.net.connection import (
     authorities,
     certificate_hint,
@@ -119,8 +121,13 @@ class PublicApi:
                 if not fresh:
                     return list(found.values())  # it does not page: the same rows came again
                 raise IncompleteReadError(
-                    f"NinjaOne's public API at {self.url} pages its organizations by ids that do not grow "
-                    f"(after {after} comes {last}), so the rest cannot be read.",
+                    Message(
+                        "NinjaOne's public API at {} pages its organizations by ids that do not grow (after {} "
+                        "comes {}), so the rest cannot be read.",
+                        word(self.url),
+                        as_number(after),
+                        text(last),
+                    ),
                     "Run again; if it stays so, ask NinjaOne's support.",
                 )
             after = last
@@ -133,7 +140,9 @@ class PublicApi:
             if rows is None:
                 everyone = self._whole_list("/v2/users")
                 if everyone is None:
-                    raise UnreachableError(f"NinjaOne's public API at {self.url} has no list of users.", _CHECK_URL)
+                    raise UnreachableError(
+                        Message("NinjaOne's public API at {} has no list of users.", word(self.url)), _CHECK_URL
+                    )
                 return [user for row in everyone if (user := _user(row, None))]
             found += [user for row in rows if (user := _user(row, kind))]
         return found
@@ -162,7 +171,9 @@ class PublicApi:
 
     def _rows(self, path: str, answer: Any) -> list[Mapping[str, Any]]:
         if not isinstance(answer, list):
-            raise UnreachableError(f"NinjaOne's public API at {self.url} answered {path} with no list.", _CHECK_URL)
+            raise UnreachableError(
+                Message("NinjaOne's public API at {} answered {} with no list.", word(self.url), text(path)), _CHECK_URL
+            )
         return [row for row in answer if isinstance(row, dict)]
 
     # --- requests ----------------------------------------------------------------------------
@@ -180,11 +191,25 @@ class PublicApi:
             return None
         if status in (401, 403):
             raise CredentialsError(
-                f"NinjaOne's public API at {self.url} refused {path} (HTTP {status}{_said(body)}).", _CURE
+                Message(
+                    "NinjaOne's public API at {} refused {} (HTTP {}{}).",
+                    word(self.url),
+                    text(path),
+                    as_number(status),
+                    text(_said(body)),
+                ),
+                _CURE,
             )
         if status != 200:
             raise UnreachableError(
-                f"NinjaOne's public API at {self.url} refused {path} (HTTP {status}{_said(body)}).", _CHECK_URL
+                Message(
+                    "NinjaOne's public API at {} refused {} (HTTP {}{}).",
+                    word(self.url),
+                    text(path),
+                    as_number(status),
+                    text(_said(body)),
+                ),
+                _CHECK_URL,
             )
         return body
 
@@ -208,11 +233,22 @@ class PublicApi:
         unknown = "client app not exist" in _said(body).lower()
         if status in (400, 401, 403) or (status == 404 and unknown):
             raise CredentialsError(
-                f"NinjaOne's public API at {self.url} refused the client app (HTTP {status}{_said(body)}).", _CURE
+                Message(
+                    "NinjaOne's public API at {} refused the client app (HTTP {}{}).",
+                    word(self.url),
+                    as_number(status),
+                    text(_said(body)),
+                ),
+                _CURE,
             )
         raise UnreachableError(
-            f"NinjaOne's public API at {self.url} gave no token (HTTP {status}{_said(body)}).",
-            f"{_CHECK_URL} Some consoles take token requests at another path: [ninjaone.api] token_path.",
+            Message(
+                "NinjaOne's public API at {} gave no token (HTTP {}{}).",
+                word(self.url),
+                as_number(status),
+                text(_said(body)),
+            ),
+            Message(f"{_CHECK_URL} Some consoles take token requests at another path: [ninjaone.api] token_path."),
         )
 
     def _send(self, method: Literal["GET", "POST"], path: str, **content: Any) -> tuple[int, Any]:
@@ -230,14 +266,20 @@ class PublicApi:
                 data, status = answer.content, answer.status_code
         except requests.RequestException as error:
             raise TransientError(
-                f"NinjaOne's public API at {self.url} cannot be reached: {network_failure(error)}.",
+                Message(
+                    "NinjaOne's public API at {} cannot be reached: {}.", word(self.url), word(network_failure(error))
+                ),
                 certificate_hint(error, "ninjaone") or f"{_CHECK_URL} Check the network and a proxy in the way.",
             ) from None  # the request that the error carries has the secret in it
         finally:
             requested(log, f"{method} {path}", begun, status)
         if 300 <= status < 400:
             raise UnreachableError(
-                f"NinjaOne's public API at {self.url} redirects elsewhere (HTTP {status}); nothing is sent there.",
+                Message(
+                    "NinjaOne's public API at {} redirects elsewhere (HTTP {}); nothing is sent there.",
+                    word(self.url),
+                    as_number(status),
+                ),
                 _CHECK_URL,
             )
         body, is_json = self._read(data)
@@ -245,8 +287,12 @@ class PublicApi:
         if may_pass(status, header) or (not is_json and data.strip()):
             now = stated_time(answer.headers.get("Date")) or datetime.now(UTC)
             raise TransientError(
-                f"NinjaOne's public API at {self.url} is throttled or out of order "
-                f"(HTTP {status}{'' if is_json else ', not JSON'}), again and again.",
+                Message(
+                    "NinjaOne's public API at {} is throttled or out of order (HTTP {}{}), again and again.",
+                    word(self.url),
+                    as_number(status),
+                    NOTHING if is_json else Message(", not JSON"),
+                ),
                 "Wait and run again.",
                 status=status if is_json else 429,
                 pause=retry_after(header, now),

@@ -15,7 +15,7 @@ from ninjasync.config.context import RunContext
 from ninjasync.errors import IncompleteReadError, UnreachableError
 from ninjasync.log import timed
 from ninjasync.model.directory import Directory, Group, Problem, Resource, Wanted
-from ninjasync.model.message import Message, as_message, number, person, text
+from ninjasync.model.message import Message, as_message, number, person
 from ninjasync.names_alike import folded
 from ninjasync.ninjaone import scim_responses, statuses
 from ninjasync.ninjaone.endpoint import PATHS, Endpoint, name_of
@@ -99,10 +99,10 @@ class Reader:
                 lists = result_of(begun.lists) or self._read_lists(paths, begun.users, begun.groups, self._need(wanted))
         except NoListError as error:
             if self._dialect.discovery == "list":
-                raise UnreachableError(str(error), 'Set [ninjaone.dialect] discovery = "lookup".') from error
+                raise UnreachableError(error.message, 'Set [ninjaone.dialect] discovery = "lookup".') from error
             if not _wants_any(wanted):
-                raise IncompleteReadError(str(error), _INSTEAD) from error
-            return self._look_up(paths, wanted, (Message("{} Each account is looked up instead.", text(error)),))
+                raise IncompleteReadError(error.message, _INSTEAD) from error
+            return self._look_up(paths, wanted, (Message("{} Each account is looked up instead.", error.message),))
         if lists.gaps:
             return self._fill(lists, paths, wanted)
         return self._trust(self._add_contested(lists.directory, paths, wanted), paths, wanted)

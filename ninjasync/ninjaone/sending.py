@@ -9,7 +9,7 @@ from typing import Any
 
 from ninjasync.errors import RefusedRequestError
 from ninjasync.model.directory import Resource
-from ninjasync.model.message import Message, person, text
+from ninjasync.model.message import Message, person, text, word
 from ninjasync.ninjaone import scim_requests, scim_responses
 from ninjasync.ninjaone.change_requests import ChangeRequest
 from ninjasync.ninjaone.endpoint import Endpoint, require_success
@@ -65,7 +65,7 @@ class ChangeSender:
         except scim_responses.UnreadableResourceError as error:
             key = "group_patch" if request.resource == "group" else "patch"
             hint = f'If NinjaOne can patch after all, set [ninjaone.dialect] {key} = "patch".'
-            message = Message(f"NinjaOne's {request.resource} {{}} {{}}.", person(request.id), text(error))
+            message = Message("NinjaOne's {} {} {}.", word(request.resource), person(request.id), text(error))
             raise RefusedRequestError(message, hint, status=200) from error
         return self._put(request, body)
 

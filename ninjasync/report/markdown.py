@@ -31,7 +31,7 @@ _MOST_MEMBERS = 40
 _FOLDED_FROM = 25
 
 # What means something to Markdown within a line, in our own words.
-_PLAIN = re.compile(r"[^\W\d_][\w ,.;:'()%-]*")
+_REFERENCE = re.compile(r"[@#$]|://|www\.|GH-")
 _MARKUP = re.compile(r"[\\`*_\[\]<>|~]")
 
 
@@ -101,9 +101,9 @@ def code(text: str) -> str:
 def prose(sentence: str) -> str:
     """Return a sentence of ours: its words as they are, what was filled in as code, but for numbers.
 
-    A mere ``str`` that has more than plain words is code as a whole.
+    A mere ``str`` is words of ours, but it is code as a whole where GitHub might find a link or a reference in it.
     """
-    if not isinstance(sentence, Message) and not _PLAIN.fullmatch(sentence):
+    if not isinstance(sentence, Message) and _REFERENCE.search(sentence):
         return code(sentence)
     parts: list[str] = []
     room = _LONGEST_PROSE

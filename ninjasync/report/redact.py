@@ -32,7 +32,7 @@ def redacted(plan: Plan, key: bytes) -> Plan:
     token = make_tokens(key)
 
     def message(sentence: Message) -> Message:
-        return _redact_message(sentence, token)
+        return redact_message(sentence, token)
 
     def change(one: Change) -> Change:
         user = one.resource == "user"
@@ -77,7 +77,7 @@ def outcome_redactor(plan: Plan, key: bytes) -> Callable[[Outcome], Outcome]:
     def outcome(one: Outcome) -> Outcome:
         group = one.change.resource == "group"
         seen = one.observed if group else tuple(map(observed, one.observed))
-        return replace(one, change=changes[one.change.name], error=_redact_message(one.error, token), observed=seen)
+        return replace(one, change=changes[one.change.name], error=redact_message(one.error, token), observed=seen)
 
     return outcome
 
@@ -91,9 +91,9 @@ def redacted_result(result: Result, plan: Plan, key: bytes) -> Result:
 def redacted_error(error: NinjasyncError, key: bytes) -> NinjasyncError:
     """Return ``error`` with a token in the place of every name and address, and the same exit code."""
     token = make_tokens(key)
-    message, hint = (_redact_message(as_message(part), token) for part in (error.message, error.hint))
+    message, hint = (redact_message(as_message(part), token) for part in (error.message, error.hint))
     if isinstance(error, ConfigurationError):
-        mistakes = tuple(_redact_message(as_message(mistake), token) for mistake in error.mistakes)
+        mistakes = tuple(redact_message(as_message(mistake), token) for mistake in error.mistakes)
         return ConfigurationError(message, hint, mistakes=mistakes)
     plain = NinjasyncError(message, hint)
     plain.exit_code = error.exit_code
@@ -113,7 +113,9 @@ def make_tokens(key: bytes) -> Token:
     return token
 
 
-def _redact_message(sentence: Message, token: Token) -> Message:
+def redact_message(sentence: Message, token: Token) -> Message:
+    """Return the sentence with tokens for persons, and without what somebody else wrote."""
+
     def argument(one: Argument) -> Argument:
         match one.kind:
             case "person":
@@ -162,6 +164,6 @@ def _redact_problem(problem: Problem, token: Token) -> Problem:
         problem,
         key=token(problem.key) if problem.resource == "user" else problem.key,
         external_id=external_id,
-        message=_redact_message(problem.message, token),
-        what=_redact_message(problem.what, token),
+        message=redact_message(problem.message, token),
+        what=redact_message(problem.what, token),
     )

@@ -15,7 +15,7 @@ from ninjasync.config.context import RunContext
 from ninjasync.config.schema import Config
 from ninjasync.config.tenant import tenant_of
 from ninjasync.errors import LedgerError, NinjasyncError, RefusedForSafetyError, UnreachableError
-from ninjasync.model.message import Message
+from ninjasync.model.message import Message, text
 from ninjasync.model.outcome import Outcome, Result
 from ninjasync.model.ownership import Baseline
 from ninjasync.model.plan import Approvals, Plan, Vanished
@@ -169,12 +169,13 @@ def applying_saved(
     tenant = tenant_of(config)
     if plan_file.tenant_id != tenant.id:
         raise RefusedForSafetyError(
-            f"The saved plan {path} is of another tenant (endpoint, Duo account or [state] tenant).",
+            Message("The saved plan {} is of another tenant (endpoint, Duo account or [state] tenant).", text(path)),
             "Apply it with the configuration that it was made with.",
         )
     if plan_file.config_digest != saved_plan.config_digest(config):
         raise RefusedForSafetyError(
-            f"The saved plan {path} was made with another configuration.", "Make a new one with plan --out FILE."
+            Message("The saved plan {} was made with another configuration.", text(path)),
+            "Make a new one with plan --out FILE.",
         )
     token = secrets.ninjaone_token(config)
     with (
@@ -183,7 +184,7 @@ def applying_saved(
     ):
         if used := ledger.memory.plan_used_by(plan_file.file_digest):
             raise RefusedForSafetyError(
-                f"The saved plan {path} was applied already, by the run {used}.",
+                Message("The saved plan {} was applied already, by the run {}.", text(path), text(used)),
                 "Make a new one with plan --out FILE.",
             )
         warnings = tuple(recover_lost_writes(ledger, run, endpoint, context.now()))

@@ -4,6 +4,7 @@ import errno
 import os
 
 from ninjasync.errors import NinjasyncError
+from ninjasync.model.message import Message, text
 
 _CURES = {
     errno.ENOSPC: "Make room on the disk, and run again.",
@@ -34,7 +35,9 @@ def refusal_of_system(error: BaseException) -> NinjasyncError | None:
         )
     if isinstance(error, OSError) and error.errno in _CURES:
         where = f": {error.filename}" if error.filename else ""
-        return NinjasyncError(f"The system refused: {error.strerror}{where}.", _CURES[error.errno])
+        return NinjasyncError(
+            Message("The system refused: {}{}.", text(error.strerror), text(where)), _CURES[error.errno]
+        )
     return None
 
 

@@ -11,6 +11,7 @@ from ninjasync.config.schema import Config
 from ninjasync.config.tenant import in_a_command, tenant_of
 from ninjasync.errors import CommandLineError, RefusedForSafetyError
 from ninjasync.model.history import Inventory, TenantEntries
+from ninjasync.model.message import Message, text
 from ninjasync.model.tenant import Tenant
 from ninjasync.state import lock
 from ninjasync.state.ledger import Ledger
@@ -38,7 +39,7 @@ def rename_tenant(config: Config, old: str, now: datetime) -> TenantEntries:
     """
     path, tenant = ledger_path(config), tenant_of(config)
     if not path.exists():
-        raise CommandLineError(f"There is no ledger at {path}.", "Set [state] path to where it is.")
+        raise CommandLineError(Message("There is no ledger at {}.", text(path)), "Set [state] path to where it is.")
     with ExitStack() as stack:
         stack.enter_context(lock.hold_lock(path, tenant, 0, now))
         ledger = stack.enter_context(closing(Ledger.open(path, tenant, now)))
@@ -47,8 +48,12 @@ def rename_tenant(config: Config, old: str, now: datetime) -> TenantEntries:
         mine = next(one for one in tenants if one.id == tenant.id)
         if mine.has_entries:
             raise RefusedForSafetyError(
-                f"{_called(mine)} has entries of its own in the ledger ({_counted(mine)}), so those of "
-                f"{_called(former)} cannot become its own.",
+                Message(
+                    "{} has entries of its own in the ledger ({}), so those of {} cannot become its own.",
+                    text(_called(mine)),
+                    text(_counted(mine)),
+                    text(_called(former)),
+                ),
                 "Each keeps what it has; set [state] tenant to the name whose entries are to count.",
             )
         stack.enter_context(lock.hold_lock(path, former.tenant, 0, now))
@@ -94,7 +99,7 @@ def _named(old: str, tenant: Tenant, tenants: Sequence[TenantEntries]) -> Tenant
         if one.has_entries and tenant.shares_a_side_with(one.tenant)
     ]
     raise CommandLineError(
-        f"The ledger has no entries of a former tenant {in_a_command(old)} of this endpoint and Duo.",
+        Message("The ledger has no entries of a former tenant {} of this endpoint and Duo.", text(in_a_command(old))),
         f"It has those of {', '.join(there)}." if there else "ninjasync ledger show lists all that it has.",
     )
 

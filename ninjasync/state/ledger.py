@@ -17,6 +17,8 @@ import msgspec
 from ninjasync.errors import LedgerError, LedgerNotWritableError
 from ninjasync.model.directory import Resource
 from ninjasync.model.history import TenantEntries
+from ninjasync.model.message import Message
+from ninjasync.model.message import text as as_text
 from ninjasync.model.ownership import Owned, Ownership
 from ninjasync.model.tenant import Tenant
 from ninjasync.state import sqlite
@@ -137,7 +139,7 @@ class Ledger:
                 raise sqlite.damaged(path, "it is empty")
         except OSError as error:
             raise LedgerNotWritableError(
-                f"The ledger {path} cannot be made: {error.strerror or error}.",
+                Message("The ledger {} cannot be made: {}.", as_text(path), as_text(error.strerror or error)),
                 "Give [state] path a place that may be written to.",
             ) from error
         ledger = cls(sqlite.open_database(path, now, write=True), tenant)

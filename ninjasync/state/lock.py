@@ -55,7 +55,7 @@ def hold_lock(ledger: Path, tenant: Tenant, timeout: float, now: datetime, tell:
         ) from error
     except OSError as error:
         raise LedgerError(
-            f"The lock {path} cannot be taken: {error.strerror or error}.",
+            Message("The lock {} cannot be taken: {}.", text(path), text(error.strerror or error)),
             "Give [state] path a place that may be written to.",
         ) from error
     try:

@@ -100,11 +100,14 @@ def load(data: bytes, path: str) -> SavedPlan:
     """Read a file's bytes. Raises RefusedForSafetyError where it is no plan, or not as it was written."""
     found = _DIGEST.findall(data)
     if not found:
-        raise RefusedForSafetyError(f"{path} is no saved plan of ninjasync.", "Make one with plan --out FILE.")
+        raise RefusedForSafetyError(
+            Message("{} is no saved plan of ninjasync.", text(path)), "Make one with plan --out FILE."
+        )
     stated = found[-1]
     if hashlib.sha256(_with_digest(data, _BLANK)).hexdigest().encode() != stated:
         raise RefusedForSafetyError(
-            f"The saved plan {path} was changed after it was made.", "Make a new one with plan --out FILE."
+            Message("The saved plan {} was changed after it was made.", text(path)),
+            "Make a new one with plan --out FILE.",
         )
     try:
         whole = json.loads(data)
@@ -118,7 +121,9 @@ def load(data: bytes, path: str) -> SavedPlan:
         )
     except (ValueError, KeyError, TypeError, msgspec.ValidationError) as error:
         raise RefusedForSafetyError(
-            f"The saved plan {path} is of another version of ninjasync ({type(error).__name__}).",
+            Message(
+                "The saved plan {} is of another version of ninjasync ({}).", text(path), text(type(error).__name__)
+            ),
             "Make a new one with plan --out FILE, with this version.",
         ) from error
 

@@ -15,6 +15,8 @@ from typing import Any
 
 from ninjasync.config.schema import Config
 from ninjasync.errors import LedgerError, LedgerNotWritableError
+from ninjasync.model.message import Message, number
+from ninjasync.model.message import text as as_text
 from ninjasync.state.database import Statement, storable_values
 from ninjasync.state.schema import MIGRATIONS, READABLE_SINCE, SCHEMA_VERSION, TABLES
 
@@ -79,7 +81,7 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
     """Return a connection to the ledger at ``path``, which must be there; it begins no transaction by itself."""
     if sqlite3.sqlite_version_info < _OLDEST:
         raise LedgerError(
-            f"SQLite {sqlite3.sqlite_version} is too old for the ledger, which needs 3.35.",
+            Message("SQLite {} is too old for the ledger, which needs 3.35.", as_text(sqlite3.sqlite_version)),
             "Use a Python that comes with a newer SQLite.",
         )
     uri = f"{path.absolute().as_uri()}?mode={'rw' if write else 'ro'}"
@@ -213,7 +215,7 @@ class SqliteDatabase:
     def _version(self, connection: sqlite3.Connection) -> int:
         if _mark(connection) != _APPLICATION_ID:
             raise LedgerError(
-                f"{self.path} is not a ledger of ninjasync.",
+                Message("{} is not a ledger of ninjasync.", as_text(self.path)),
                 "Give [state] path another file; this one is left untouched.",
             )
         (stated,) = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone() or (None,)
@@ -222,8 +224,11 @@ class SqliteDatabase:
         version = int(stated)
         if version > SCHEMA_VERSION:
             raise LedgerError(
-                f"The ledger {self.path} is of a newer ninjasync (its version is {version}, this one reads "
-                f"{SCHEMA_VERSION}).",
+                Message(
+                    f"The ledger {{}} is of a newer ninjasync (its version is {{}}, this one reads {SCHEMA_VERSION}).",
+                    as_text(self.path),
+                    number(version),
+                ),
                 "Upgrade ninjasync on this machine.",
             )
         return version
@@ -263,7 +268,8 @@ def translate_errors(path: Path) -> Iterator[None]:
         text = str(error)
         if isinstance(error, sqlite3.OperationalError) and not any(mark in text for mark in _MARKS_OF_DAMAGE):
             raise LedgerNotWritableError(
-                f"The ledger {path} cannot be used: {text}.", "Check that its folder may be written to and is not full."
+                Message("The ledger {} cannot be used: {}.", as_text(path), as_text(text)),
+                "Check that its folder may be written to and is not full.",
             ) from error
         raise damaged(path, text) from error
 
@@ -271,7 +277,7 @@ def translate_errors(path: Path) -> Iterator[None]:
 def damaged(path: Path, why: str) -> LedgerError:
     """Return the error for a ledger that is not to be trusted."""
     return LedgerError(
-        f"The ledger {path} is damaged: {why}.",
+        Message("The ledger {} is damaged: {}.", as_text(path), as_text(why)),
         "Put a backup in its place. Without one, move it away: the next plan then adopts what it can prove to be ours, "
         "removes no user that Duo still has, and says what it cannot judge.",
     )

@@ -224,7 +224,7 @@ def test_a_failure_is_a_small_document_with_every_mistake() -> None:
 
     assert headings(report) == ["ninjasync failed", "Mistakes in the configuration"]
     assert "`It is wrong: @octocat.`" in report
-    assert "`Mend <it>.`" in report
+    assert r"Mend \<it\>." in report
     assert "- scope: none" in report
     assert "Exit code 78." in report
     assert "link_open" not in {token.type for token in tokens(report)}

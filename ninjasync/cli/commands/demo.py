@@ -15,6 +15,8 @@ from ninjasync.config.load import load
 from ninjasync.config.schema import Config
 from ninjasync.errors import NinjasyncError
 from ninjasync.log import run_id
+from ninjasync.model.message import Message
+from ninjasync.model.message import text as as_text
 from ninjasync.model.outcome import Outcome
 from ninjasync.model.plan import Approvals, Plan
 from ninjasync.report import text
@@ -115,7 +117,7 @@ class _Show:
             raise self._fault("The plan after the apply is not empty.")
 
     def _fault(self, sentence: str) -> NinjasyncError:
-        return NinjasyncError(sentence, f"Please report it, with seed {self._seed}.")
+        return NinjasyncError(sentence, Message("Please report it, with seed {}.", as_text(self._seed)))
 
 
 def _ignore(outcome: Outcome) -> None:

@@ -9,6 +9,8 @@ from tempfile import TemporaryDirectory
 from ninjasync.cli.options import Invocation
 from ninjasync.errors import NinjasyncError
 from ninjasync.files import write_private
+from ninjasync.model.message import Message, number
+from ninjasync.model.message import text as as_text
 from ninjasync.report import text
 from ninjasync.sandbox.fleet import SandboxFleet, make_fleet
 
@@ -84,6 +86,11 @@ class _Show:
         self.say(done.stdout.strip("\n"))
         if done.returncode not in allowed:
             raise NinjasyncError(
-                f"ninjasync {arguments[0]} ended with exit code {done.returncode}: {done.stderr.strip()}",
-                f"Please report it, with seed {self._seed}.",
+                Message(
+                    "ninjasync {} ended with exit code {}: {}",
+                    as_text(arguments[0]),
+                    number(done.returncode),
+                    as_text(done.stderr.strip()),
+                ),
+                Message("Please report it, with seed {}.", as_text(self._seed)),
             )

@@ -23,6 +23,7 @@ from ninjasync.fleet.run import FleetRun, run_tenants
 from ninjasync.fleet.status import read_status
 from ninjasync.fleet.tenants import choose_tenants, file_name_of, load_fleet, parse_shard
 from ninjasync.model.fleet import FleetResult, total
+from ninjasync.model.message import Message, text
 from ninjasync.report import fleet as report
 from ninjasync.report.fleet_html import render_html
 from ninjasync.report.formats import Format
@@ -98,7 +99,9 @@ def apply(
     if plans is None and not yes:
         expect_terminal("apply")
     if plans is not None and not plans.is_dir():
-        raise CommandLineError(f"{plans} is no folder.", "Give the folder that fleet plan --out DIR wrote.")
+        raise CommandLineError(
+            Message("{} is no folder.", text(plans)), "Give the folder that fleet plan --out DIR wrote."
+        )
     chosen = _choose(invocation, fleet, tenant, shard)
     with _results_folder() as folder:
         work = _Work(invocation, chosen, Path(folder), at_once)

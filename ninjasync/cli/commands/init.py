@@ -16,6 +16,8 @@ from ninjasync.cli.shared_options import flag
 from ninjasync.config import example as shipped
 from ninjasync.errors import CommandLineError
 from ninjasync.files import write_private
+from ninjasync.model.message import Message, word
+from ninjasync.model.message import text as as_text
 from ninjasync.report import plan_schema
 from ninjasync.report.escape import visible
 from ninjasync.runs.interview import interview
@@ -45,7 +47,7 @@ def init(
     asks = not (example or schema)
     if what is not None and not schema:
         raise CommandLineError(
-            f'"{what}" says which schema, and none is asked for.', "Give --schema, or leave it away."
+            Message('"{}" says which schema, and none is asked for.', word(what)), "Give --schema, or leave it away."
         )
     if example and schema:
         raise CommandLineError("--example and --schema exclude one another.", "Give one of them.")
@@ -90,7 +92,9 @@ def _may_write(path: Path) -> bool:
     if not path.exists():
         return True
     if not sys.stdin.isatty():
-        raise CommandLineError(f"{path} is there already.", "Give another --output, or move it away.")
+        raise CommandLineError(
+            Message("{} is there already.", as_text(path)), "Give another --output, or move it away."
+        )
     return bool(typer.confirm(f"{path} is there already. Overwrite it?", default=False, err=True))
 
 

@@ -8,7 +8,8 @@ import typer
 
 from ninjasync.cli.options import Invocation
 from ninjasync.errors import CommandLineError
-from ninjasync.model.message import did_you_mean
+from ninjasync.model.message import Message, did_you_mean
+from ninjasync.model.message import text as as_text
 
 
 def manual(
@@ -27,7 +28,7 @@ def manual(
     text = pages.get(page.lower().removesuffix(".md"))
     if text is None:
         raise CommandLineError(
-            f'The manual has no page "{page}"{did_you_mean(page, list(pages)) or "."}',
+            Message('The manual has no page "{}"{}', as_text(page), as_text(did_you_mean(page, list(pages)) or ".")),
             "List all with: ninjasync manual",
         )
     if invocation.writes_to_terminal():

@@ -17,6 +17,8 @@ import typer
 from ninjasync.cli.options import quoted
 from ninjasync.errors import CommandLineError, NinjasyncError
 from ninjasync.files import write_private
+from ninjasync.model.message import Message, word
+from ninjasync.model.message import text as as_text
 from ninjasync.report.escape import visible
 from ninjasync.sandbox.box import Behavior, Sandbox
 from ninjasync.sandbox.company.events import UnknownEvent
@@ -140,7 +142,7 @@ def _serve(box: Sandbox | SandboxFleet, ports: tuple[int, ...]) -> Iterator[None
     except OSError as error:
         places = ", ".join(map(str, ports)) if ports else "any port"
         raise NinjasyncError(
-            f"The sandbox cannot serve on {places} of 127.0.0.1: {error.strerror}.",
+            Message("The sandbox cannot serve on {} of 127.0.0.1: {}.", as_text(places), as_text(error.strerror)),
             "Give another --port, or leave it out.",
         ) from error
     try:
@@ -188,4 +190,6 @@ def _parse_each(option: str, parse: Callable[[str], T], texts: list[str] | None)
     except ValueError as error:
         words = str(error)
         stop = "" if words.endswith("?") else "."
-        raise CommandLineError(f"{option}: {words}{stop}", "ninjasync sandbox --help lists them all.") from error
+        raise CommandLineError(
+            Message("{}: {}{}", word(option), as_text(words), as_text(stop)), "ninjasync sandbox --help lists them all."
+        ) from error
