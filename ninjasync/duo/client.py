@@ -22,8 +22,7 @@ from ninjasync.config.schema import Config
 from ninjasync.errors import CredentialsError, UnreachableError
 from ninjasync.log import requested
 from ninjasync.model.exchange import Exchange
-from ninjasync.model.message import Message, number, word
-from ninjasync.model.message import text as as_text
+from ninjasync.model.message import NOTHING, Message, number, text, word
 from ninjasync.net.connection import (
     as_utf8,
     authorities,
@@ -107,8 +106,9 @@ class DuoClient(duo_client.Admin):  # type: ignore[misc]  # duo_client ships no 
             self.skew = theirs - datetime.now(UTC)
         again = answer.headers.get("Retry-After")  # Duo is not known to send one, but what stands before it may
         if may_pass(answer.status, again):
+            reason = Message(" {}", text(answer.reason)) if answer.reason else NOTHING
             raise TransientError(
-                f"Duo answered with HTTP {answer.status} {answer.reason or ''}".rstrip() + ", again and again.",
+                Message("Duo answered with HTTP {}{}, again and again.", number(answer.status), reason),
                 "Wait and run again; if it stays so, look at Duo's status page.",
                 status=answer.status,
                 pause=retry_after(again, theirs or datetime.now(UTC)),
