@@ -175,15 +175,15 @@ def refusal(host: str, error: RuntimeError, *, child: bool) -> Exception:
     status, data = getattr(error, "status", None), getattr(error, "data", None)
     if not isinstance(data, dict) or not isinstance(data.get("code"), int):
         return not_an_answer(host)
-    code, text = data.get("code"), data.get("message")
+    code, theirs = data.get("code"), data.get("message")
     detail = f" ({data['message_detail']})" if data.get("message_detail") else ""
-    said = f"{code} {text}{detail}"
+    said = f"{code} {theirs}{detail}"
     if code in _CREDENTIALS or status in (401, 403):
         hint = _CREDENTIALS.get(code) if isinstance(code, int) else None
         hint = _CHILD if child and code in (40102, 40301) else hint
         return CredentialsError(
-            Message("Duo refused the credentials for {}: {}.", word(host), as_text(said)), hint or _CREDENTIALS[40101]
+            Message("Duo refused the credentials for {}: {}.", word(host), text(said)), hint or _CREDENTIALS[40101]
         )
     return UnreachableError(
-        Message("Duo at {} refused to answer: HTTP {}, {}.", word(host), number(status), as_text(said)), _REACH_HINT
+        Message("Duo at {} refused to answer: HTTP {}, {}.", word(host), number(status), text(said)), _REACH_HINT
     )
