@@ -214,7 +214,8 @@ def test_a_folder_that_is_gone_is_told_only_where_it_is_needed(world: Office) ->
 # What a container with a made-up user id is like: no HOME, and no entry in the list of users.
 HOMELESS = """
 import os, pwd, sys
-os.environ.pop("HOME", None)
+for name in ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+    os.environ.pop(name, None)
 def getpwuid(uid): raise KeyError(uid)
 pwd.getpwuid = getpwuid
 from ninjasync.__main__ import main
