@@ -25,9 +25,8 @@ from tests.support.company import TECHNICIANS
 from tests.support.office import Office, Saved
 from tests.support.proxy import Forward, Meddling
 from tests.support.server import Hit, LoopbackServer, Reply, html_reply, json_reply
+from tests.support.urns import ORGANIZATION_ID, USER_TYPE
 
-TYPE = "urn:ietf:params:scim:schemas:extension:ninjaone:2.0:User:userType"
-ORGANIZATION = "urn:ietf:params:scim:schemas:extension:ninjaone:2.0:User:organizationId"
 CONSOLE_URL = "it is the SCIM URL that the NinjaOne console shows, unchanged"
 NEW_TOKEN = "Make a new token in the NinjaOne console"
 ADMIN_API = "it must be that of an Admin API application of this Duo account"
@@ -160,7 +159,7 @@ def days(number: int) -> Any:
 
 
 def mapping(**lines: str) -> Callable[[Bench], None]:
-    names = {"type": TYPE, "organization": ORGANIZATION, "user_name": "userName", "given": "name.givenName"}
+    names = {"type": USER_TYPE, "organization": ORGANIZATION_ID, "user_name": "userName", "given": "name.givenName"}
     return lambda bench: bench.world.configure("attributes", **{names[key]: text for key, text in lines.items()})
 
 

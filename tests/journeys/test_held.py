@@ -14,8 +14,6 @@ from tests.support.office import Office
 from tests.support.server import Hit, Reply
 from tests.support.urns import EXTENSION
 
-EXT = "urn:ietf:params:scim:schemas:extension:ninjaone:2.0:User"
-
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[Office]:
@@ -38,9 +36,9 @@ def refusal(world: Office) -> str:
 @pytest.mark.parametrize(
     ("attribute", "wrong", "meant", "held"),
     [
-        (f"{EXT}:userType", "custom_attributes.usertype", "custom_attributes.userType", 53),
-        (f"{EXT}:userType", "custom_attributes.userTypes", "custom_attributes.userType", 53),
-        (f"{EXT}:organizationId", "custom_attributes.organizationId", "custom_attributes.organizationID", 45),
+        (f"{EXTENSION}:userType", "custom_attributes.usertype", "custom_attributes.userType", 53),
+        (f"{EXTENSION}:userType", "custom_attributes.userTypes", "custom_attributes.userType", 53),
+        (f"{EXTENSION}:organizationId", "custom_attributes.organizationId", "custom_attributes.organizationID", 45),
         ("name.familyName", "lastName", "lastname", 53),
         ("userName", "emial", "email", 53),
     ],
@@ -79,7 +77,7 @@ def test_a_misspelt_organization_takes_none_from_the_technicians(world: Office, 
     if hidden:  # what NinjaOne does not show is in the ledger
         world.proxy_scim(without_organization)
     world.settle()
-    world.configure("attributes", **{f"{EXT}:organizationId": "custom_attributes.organisationID"})
+    world.configure("attributes", **{f"{EXTENSION}:organizationId": "custom_attributes.organisationID"})
     world.people.users[technicians[0]]["lastname"] = "Renamed"
 
     done = world.apply("--approve-held", "45")
@@ -130,7 +128,7 @@ def test_values_that_are_missing_are_said_to_be_so(world: Office) -> None:
 def test_a_name_that_nothing_is_near_to_gets_the_names_that_duo_has_and_nothing_uses(world: Office) -> None:
     for id_ in world.people.users:
         world.people.set_attribute(id_, "kind", "endUser")
-    world.configure("attributes", **{f"{EXT}:userType": "custom_attributes.zzz"})
+    world.configure("attributes", **{f"{EXTENSION}:userType": "custom_attributes.zzz"})
     assert 'Duo has no custom attribute "zzz"; what it has and nothing uses: kind, userType' in refusal(world)
 
 

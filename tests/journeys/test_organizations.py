@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.company import END_USERS
 from tests.support.office import Office
+from tests.support.urns import EXTENSION
 
 CONTOSO = "Contoso Ltd"
 
@@ -26,8 +27,7 @@ def named(world: Office, name: Any, who: str = "user1.two@example.com") -> None:
 
 
 def organization(world: Office, who: str = "user1.two@example.com") -> Any:
-    extension = "urn:ietf:params:scim:schemas:extension:ninjaone:2.0:User"
-    return world.account(who)[extension]["organizationId"]
+    return world.account(who)[EXTENSION]["organizationId"]
 
 
 @pytest.mark.parametrize("written", [CONTOSO, "contoso ltd", "  CONTOSO LTD\u00a0", "42", "0042"])

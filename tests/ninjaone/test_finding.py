@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import responses
@@ -13,9 +13,6 @@ import responses
 from ninjasync.errors import CredentialsError, UnreachableError
 from ninjasync.model.directory import Wanted
 from ninjasync.ninjaone.reader import Reader
-
-if TYPE_CHECKING:
-    pass
 from tests.support.scim_pages import GROUPS, NOBODY, USERS, group, listed, user
 
 # --- looking up --------------------------------------------------------------------------------

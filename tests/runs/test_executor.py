@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,9 +19,6 @@ from ninjasync.model.change import Change, Delta, Member
 from ninjasync.model.directory import Observation
 from ninjasync.model.outcome import Result
 from ninjasync.runs.executor import apply_plan
-
-if TYPE_CHECKING:
-    pass
 from tests.support.memory import Memory, Notebook, applied, create, plan_of
 
 

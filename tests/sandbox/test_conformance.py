@@ -14,8 +14,8 @@ from scim2_tester import Status, check_server
 from ninjasync.sandbox.box import Sandbox
 from ninjasync.sandbox.company.staffing import make_company
 from ninjasync.sandbox.ninjaone.store import NinjaOne
+from tests.support.urns import EXTENSION
 
-EXTENSION = "urn:ietf:params:scim:schemas:extension:ninjaone:2.0:User"
 SILENT = "NinjaOne silently stores its default in place of the tester's made-up value"
 DEFAULT = "it has a default in NinjaOne, so taking it away brings the default back"
 ALLOWED = {

@@ -15,8 +15,8 @@ from ninjasync.sandbox.company.staffing import make_company
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse
 from ninjasync.sandbox.faults.faults import add_faults
 from ninjasync.sandbox.ninjaone.store import NinjaOne
+from tests.support.urns import CORE_USER
 
-USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 EVERY_STATUS = ("429", "500", "502", "503", "504")
 
 
@@ -40,7 +40,7 @@ class Client:
         return self._session.get(self._box.scim_url + path, timeout=5)
 
     def hire(self, name: str) -> requests.Response:
-        body = {"schemas": [USER], "userName": f"{name}@example.com"}
+        body = {"schemas": [CORE_USER], "userName": f"{name}@example.com"}
         return self._session.post(f"{self._box.scim_url}/Users", json=body, timeout=5)
 
 

@@ -10,11 +10,10 @@ from ninjasync.sandbox.ninjaone.error import ScimError
 from ninjasync.sandbox.ninjaone.filter import parse_filter, parse_path
 from ninjasync.sandbox.ninjaone.match import matches
 from ninjasync.sandbox.ninjaone.schema import GROUP, USER
+from tests.support.urns import CORE_USER, EXTENSION
 
-NINJAONE = "urn:ietf:params:scim:schemas:extension:ninjaone:2.0:User"
-CORE = "urn:ietf:params:scim:schemas:core:2.0:User"
 ANA: dict[str, Any] = {
-    "schemas": [CORE, NINJAONE],
+    "schemas": [CORE_USER, EXTENSION],
     "id": "Id1",
     "externalId": "DUana",
     "userName": "Ana@Example.com",
@@ -26,7 +25,7 @@ ANA: dict[str, Any] = {
         {"value": "ana@home.example", "type": "home"},
     ],
     "meta": {"created": "2026-01-01T12:00:00.000Z", "resourceType": "User"},
-    NINJAONE: {"userType": "technician", "organizationId": "All"},
+    EXTENSION: {"userType": "technician", "organizationId": "All"},
 }
 
 
@@ -66,12 +65,12 @@ ANA: dict[str, Any] = {
         'emails[type eq "work" and primary eq true]',
         "emails pr",
         "emails.primary eq true",
-        f'schemas eq "{NINJAONE}"',
-        f'{CORE}:userName eq "ana@example.com"',
-        f'{CORE.upper()}:name.givenName eq "ana"',
-        f'{NINJAONE}:userType eq "technician"',
-        f'{NINJAONE}:organizationId eq "ALL"',
-        f"{NINJAONE}:userType pr",
+        f'schemas eq "{EXTENSION}"',
+        f'{CORE_USER}:userName eq "ana@example.com"',
+        f'{CORE_USER.upper()}:name.givenName eq "ana"',
+        f'{EXTENSION}:userType eq "technician"',
+        f'{EXTENSION}:organizationId eq "ALL"',
+        f"{EXTENSION}:userType pr",
         'meta.created gt "2025-12-31T23:59:59Z"',
         'meta.created eq "2026-01-01T13:00:00+01:00"',
         'meta.created le "2026-01-01T12:00:00"',
@@ -105,7 +104,7 @@ def test_a_filter_matches(text: str) -> None:
         "not (userName pr)",
         'emails[type eq "home" and value co "work"]',
         'emails ne "ana@home.example"',
-        f'{NINJAONE}:userType eq "Technician"',
+        f'{EXTENSION}:userType eq "Technician"',
         'meta.created lt "2026-01-01T12:00:00Z"',
         "(active eq true or title pr) and title pr",
     ],
@@ -115,7 +114,7 @@ def test_a_filter_does_not_match(text: str) -> None:
 
 
 def test_a_resource_without_the_extension_matches_nothing_in_it() -> None:
-    assert not matches(parse_filter(USER, f"{NINJAONE}:userType pr"), {"userName": "x"})
+    assert not matches(parse_filter(USER, f"{EXTENSION}:userType pr"), {"userName": "x"})
     assert not matches(parse_filter(USER, 'emails[type eq "work"]'), {"userName": "x"})
 
 
@@ -148,7 +147,7 @@ def test_members_are_found_by_id() -> None:
         "nonsense pr",
         "name.nonsense pr",
         "urn:nothing:userName pr",
-        f"{NINJAONE}:nonsense pr",
+        f"{EXTENSION}:nonsense pr",
         'name eq "Ana"',
         "active gt true",
         'active co "t"',
@@ -198,5 +197,5 @@ def test_a_path_says_attribute_filter_and_part() -> None:
     assert (path.attribute.name, path.sub and path.sub.name) == ("emails", "value")
     assert inner is not None
     assert matches(inner, {"type": "work"})
-    path, inner = parse_path(USER, f"{NINJAONE.upper()}:usertype")
-    assert (path.urn, path.attribute.name, path.sub, inner) == (NINJAONE, "userType", None, None)
+    path, inner = parse_path(USER, f"{EXTENSION.upper()}:usertype")
+    assert (path.urn, path.attribute.name, path.sub, inner) == (EXTENSION, "userType", None, None)

@@ -13,9 +13,8 @@ from ninjasync.sandbox.ninjaone.api import scim_api
 from ninjasync.sandbox.ninjaone.body import clean_resource
 from ninjasync.sandbox.ninjaone.schema import GROUP, USER
 from ninjasync.sandbox.ninjaone.store import NinjaOne
+from tests.support.urns import EXTENSION, PATCH_OP
 
-NINJAONE = "urn:ietf:params:scim:schemas:extension:ninjaone:2.0:User"
-PATCH_OP = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 WORK = {"value": "ana@work.example", "type": "work", "primary": True}
 HOME = {"value": "ana@home.example", "type": "home"}
 
@@ -33,7 +32,7 @@ def ana(store: NinjaOne) -> str:
         "name": {"givenName": "Ana", "familyName": "Ruiz"},
         "title": "Boss",
         "emails": [WORK, HOME],
-        NINJAONE: {"userType": "technician", "organizationId": "4"},
+        EXTENSION: {"userType": "technician", "organizationId": "4"},
     }
     return str(store.create(USER, clean_resource(USER, body))["id"])
 
@@ -132,24 +131,24 @@ def test_parts_of_a_name_change_and_the_others_stay(store: NinjaOne, ana: str) -
 
 def test_the_extension_is_reached_by_urn(store: NinjaOne, ana: str) -> None:
     path = f"/Users/{ana}"
-    assert patch(store, path, replace(f"{NINJAONE}:organizationId", "12"))[NINJAONE] == {
+    assert patch(store, path, replace(f"{EXTENSION}:organizationId", "12"))[EXTENSION] == {
         "userType": "technician",
         "organizationId": "12",
     }
-    assert patch(store, path, add(NINJAONE, {"organizationId": "All"}))[NINJAONE]["userType"] == "technician"
-    assert patch(store, path, replace(NINJAONE, {"OrganizationId": None}))[NINJAONE] == {"userType": "technician"}
-    assert patch(store, path, remove(f"{NINJAONE}:userType"))[NINJAONE] == {
+    assert patch(store, path, add(EXTENSION, {"organizationId": "All"}))[EXTENSION]["userType"] == "technician"
+    assert patch(store, path, replace(EXTENSION, {"OrganizationId": None}))[EXTENSION] == {"userType": "technician"}
+    assert patch(store, path, remove(f"{EXTENSION}:userType"))[EXTENSION] == {
         "userType": "endUser",
         "organizationId": "All",
     }
-    patch(store, path, replace(f"{NINJAONE}:userType", "technician"), replace(f"{NINJAONE}:organizationId", 4))
-    assert store.users[ana][NINJAONE] == {"userType": "technician", "organizationId": "4"}
-    assert patch(store, path, remove(NINJAONE))[NINJAONE] == {"userType": "endUser", "organizationId": "All"}
+    patch(store, path, replace(f"{EXTENSION}:userType", "technician"), replace(f"{EXTENSION}:organizationId", 4))
+    assert store.users[ana][EXTENSION] == {"userType": "technician", "organizationId": "4"}
+    assert patch(store, path, remove(EXTENSION))[EXTENSION] == {"userType": "endUser", "organizationId": "All"}
 
 
 def test_a_wrong_type_makes_an_end_user_without_a_word(store: NinjaOne, ana: str) -> None:
-    user = patch(store, f"/Users/{ana}", replace(f"{NINJAONE}:userType", "Technican"))
-    assert user[NINJAONE] == {"userType": "endUser", "organizationId": "4"}
+    user = patch(store, f"/Users/{ana}", replace(f"{EXTENSION}:userType", "Technican"))
+    assert user[EXTENSION] == {"userType": "endUser", "organizationId": "4"}
 
 
 # Without a path
@@ -168,15 +167,15 @@ def test_without_a_path_the_value_holds_the_attributes(store: NinjaOne, ana: str
                 "TITLE": "Chief",
                 "active": False,
                 "name.givenName": "Anna",
-                NINJAONE: {"organizationId": "12"},
-                f"{NINJAONE}:userType": "endUser",
+                EXTENSION: {"organizationId": "12"},
+                f"{EXTENSION}:userType": "endUser",
             },
         },
     )
     assert user["id"] == ana
     assert (user["title"], user["active"]) == ("Chief", False)
     assert user["name"] == {"givenName": "Anna", "familyName": "Ruiz"}
-    assert user[NINJAONE] == {"userType": "endUser", "organizationId": "12"}
+    assert user[EXTENSION] == {"userType": "endUser", "organizationId": "12"}
 
 
 def test_without_a_path_add_joins_lists_and_replace_replaces_them(store: NinjaOne, ana: str) -> None:
@@ -313,7 +312,7 @@ def test_a_group_is_renamed_in_place(store: NinjaOne, techs: str, ana: str) -> N
         (remove("id"), "mutability"),
         (replace("nonsense", "x"), "invalidPath"),
         (replace("name.nonsense", "x"), "invalidPath"),
-        (replace(f"{NINJAONE}:nonsense", "x"), "invalidPath"),
+        (replace(f"{EXTENSION}:nonsense", "x"), "invalidPath"),
         (remove("nonsense"), "invalidPath"),
         (replace('name[givenName eq "Ana"]', {}), "invalidPath"),
         (replace('emails[type is "x"]', {}), "invalidPath"),
@@ -324,7 +323,7 @@ def test_a_group_is_renamed_in_place(store: NinjaOne, techs: str, ana: str) -> N
         (replace(None, "x"), "invalidValue"),
         (replace("title", 5), "invalidValue"),
         (replace("name", "Ana"), "invalidValue"),
-        (replace(NINJAONE, "technician"), "invalidValue"),
+        (replace(EXTENSION, "technician"), "invalidValue"),
         (replace('emails[type eq "work"]', "x"), "invalidValue"),
         (replace("userName", None), "invalidValue"),
         (remove("userName"), "invalidValue"),

@@ -14,8 +14,8 @@ import pytest
 from ninjasync.sandbox.company.people import Company
 from ninjasync.sandbox.company.staffing import existing_accounts, make_company
 from ninjasync.sandbox.company.year import year_of_life
+from tests.support.urns import EXTENSION
 
-NINJAONE = "urn:ietf:params:scim:schemas:extension:ninjaone:2.0:User"
 ODD = ["'", '"', "🎉", "[/x]", "<script>alert(1)</script>", "|", "حداد", "Å", "佐藤"]
 
 
@@ -273,7 +273,7 @@ def test_a_few_accounts_were_there_before_scim(users: int) -> None:
     ninjaone = existing_accounts(people)
     accounts = {user["userName"]: user for user in ninjaone.users.values()}
     administrator = accounts.pop("breakglass@example.com")
-    assert administrator[NINJAONE]["userType"] == "technician"
+    assert administrator[EXTENSION]["userType"] == "technician"
     stranger = accounts.pop("stranger@example.com")
     assert stranger["active"] is True
     assert 1 <= len(accounts) <= 5

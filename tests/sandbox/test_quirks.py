@@ -10,7 +10,8 @@ from ninjasync.sandbox.box import Sandbox
 from ninjasync.sandbox.company.staffing import make_company
 from ninjasync.sandbox.exchange import Json
 from ninjasync.sandbox.ninjaone.store import NinjaOne
-from tests.support.scim_client import NINJAONE, There
+from tests.support.scim_client import There
+from tests.support.urns import EXTENSION
 
 
 @pytest.fixture
@@ -70,8 +71,8 @@ def test_what_is_not_kept_is_in_no_answer_and_not_in_the_store(there: There) -> 
         ("trims-names", {"name": {"givenName": " Ana  Maria ", "familyName": "x"}}, "name", "Ana Maria"),
         ("lower-case-user-name", {"userName": "Dan@Example.COM"}, "userName", "dan@example.com"),
         ("upper-case-family-name", {"name": {"familyName": "Müller"}}, "name", "MÜLLER"),
-        ("type-becomes-end-user", {}, NINJAONE, "endUser"),
-        ("organization-becomes-all", {}, NINJAONE, "All"),
+        ("type-becomes-end-user", {}, EXTENSION, "endUser"),
+        ("organization-becomes-all", {}, EXTENSION, "All"),
     ],
 )
 def test_a_value_may_be_stored_otherwise_than_sent(
@@ -83,14 +84,14 @@ def test_a_value_may_be_stored_otherwise_than_sent(
     assert stored in (shown.values() if isinstance(shown, dict) else [shown])
     assert there.store.users[answer["id"]][path] == shown
     assert there.get(f"/Users/{answer['id']}")[path] == shown
-    assert there.user("ana")[NINJAONE] == {"userType": "technician", "organizationId": "4"}, "no request wrote to it"
+    assert there.user("ana")[EXTENSION] == {"userType": "technician", "organizationId": "4"}, "no request wrote to it"
 
 
 def test_a_promotion_may_be_undone_in_silence(there: There) -> None:
     there.quirks("type-becomes-end-user")
-    answer = there.set("ana", f"{NINJAONE}:userType", "technician")
+    answer = there.set("ana", f"{EXTENSION}:userType", "technician")
     assert answer.status_code == 200
-    assert answer.json()[NINJAONE]["userType"] == there.user("ana")[NINJAONE]["userType"] == "endUser"
+    assert answer.json()[EXTENSION]["userType"] == there.user("ana")[EXTENSION]["userType"] == "endUser"
 
 
 # Who may be written

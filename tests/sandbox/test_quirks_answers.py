@@ -11,7 +11,8 @@ from ninjasync.sandbox.box import Sandbox
 from ninjasync.sandbox.company.staffing import make_company
 from ninjasync.sandbox.faults.catalogue import QUIRKS
 from ninjasync.sandbox.ninjaone.store import NinjaOne
-from tests.support.scim_client import NINJAONE, There
+from tests.support.scim_client import There
+from tests.support.urns import EXTENSION
 
 
 @pytest.fixture
@@ -36,16 +37,16 @@ def test_members_may_be_left_out_of_lists_or_of_everything(there: There) -> None
 def test_the_extension_may_be_kept_and_never_shown(there: There) -> None:
     there.quirks("no-extension")
     answer = there.hire("dan").json()
-    assert NINJAONE not in answer
-    assert NINJAONE not in there.get()["Resources"][0]
-    assert there.store.users[answer["id"]][NINJAONE]["userType"] == "technician"
+    assert EXTENSION not in answer
+    assert EXTENSION not in there.get()["Resources"][0]
+    assert there.store.users[answer["id"]][EXTENSION]["userType"] == "technician"
 
 
 def test_the_extension_may_be_flat(there: There) -> None:
     there.quirks("flat-extension")
     shown = there.get(f"/Users/{there.ids['ana']}")
-    assert NINJAONE not in shown
-    assert (shown[f"{NINJAONE}:userType"], shown[f"{NINJAONE}:organizationId"]) == ("technician", "4")
+    assert EXTENSION not in shown
+    assert (shown[f"{EXTENSION}:userType"], shown[f"{EXTENSION}:organizationId"]) == ("technician", "4")
 
 
 def test_what_is_not_there_may_be_null_or_empty(there: There) -> None:
@@ -107,8 +108,8 @@ def test_names_may_be_in_another_case(there: There) -> None:
     assert set(page) == {"Schemas", "TotalResults", "StartIndex", "ItemsPerPage", "resources"}
     ana = page["resources"][0]
     assert (ana["Id"], ana["UserName"], ana["Name"]["GivenName"]) == (there.ids["ana"], "ana@example.com", "ana")
-    assert ana[NINJAONE.lower()] == {"UserType": "technician", "OrganizationId": "4"}
-    assert NINJAONE.lower() in ana["Schemas"]
+    assert ana[EXTENSION.lower()] == {"UserType": "technician", "OrganizationId": "4"}
+    assert EXTENSION.lower() in ana["Schemas"]
 
 
 # How it answers
@@ -153,7 +154,7 @@ def test_discovery_may_lie(there: There) -> None:
     there.quirks("discovery-lies")
     told = there.get("/ServiceProviderConfig")
     assert told["patch"] == told["filter"] == {"supported": False}
-    assert NINJAONE not in [schema["id"] for schema in there.get("/Schemas")["Resources"]]
+    assert EXTENSION not in [schema["id"] for schema in there.get("/Schemas")["Resources"]]
     assert [kind["schemaExtensions"] for kind in there.get("/ResourceTypes")["Resources"]] == [[], []]
     assert there.set("ana", "title", "Boss").status_code == 200
 

@@ -14,7 +14,8 @@ from ninjasync.sandbox.exchange import Json
 from ninjasync.sandbox.faults.catalogue import SERVERS
 from ninjasync.sandbox.ninjaone.schema import USER
 from ninjasync.sandbox.ninjaone.store import NinjaOne
-from tests.support.scim_client import CORE, NINJAONE, There
+from tests.support.scim_client import There
+from tests.support.urns import CORE_USER, EXTENSION
 
 
 @pytest.fixture
@@ -188,7 +189,7 @@ def test_an_external_id_may_be_immutable_and_takes_the_rest_with_it(there: There
 
 @pytest.mark.parametrize(
     ("quirk", "path"),
-    [("external-id-unknown", "externalId"), ("title-unknown", "title"), ("extension-unknown", f"{NINJAONE}:userType")],
+    [("external-id-unknown", "externalId"), ("title-unknown", "title"), ("extension-unknown", f"{EXTENSION}:userType")],
 )
 def test_an_unknown_attribute_may_refuse_all_that_comes_with_it(there: There, quirk: str, path: str) -> None:
     there.quirks(quirk)
@@ -197,7 +198,7 @@ def test_an_unknown_attribute_may_refuse_all_that_comes_with_it(there: There, qu
     assert there.patch(place, {"op": "add", "value": {"nickName": "Annie", path: "x"}}).status_code == 400
     assert "nickName" not in there.user("ana")
     assert there.set("ana", "nickName", "Annie").status_code == 200
-    whole: Json = {"schemas": [CORE + "User"], "userName": "dan@example.com", "name": {"givenName": "Dan"}}
+    whole: Json = {"schemas": [CORE_USER], "userName": "dan@example.com", "name": {"givenName": "Dan"}}
     assert there.call("POST", "/Users", whole | {path: "x"}).status_code == 400
     made = there.call("POST", "/Users", whole)
     assert made.status_code == 201
@@ -206,14 +207,14 @@ def test_an_unknown_attribute_may_refuse_all_that_comes_with_it(there: There, qu
 
 def test_a_path_with_a_urn_may_land_beside_the_extension(there: There) -> None:
     there.quirks("patch-urn-astray")
-    key, path = f"{NINJAONE}:userType", f"/Users/{there.ids['ana']}"
+    key, path = f"{EXTENSION}:userType", f"/Users/{there.ids['ana']}"
     answer = there.patch(path, replace(key, "endUser"), replace("title", "Boss"))
     assert (answer.status_code, answer.json()["title"], answer.json()[key]) == (200, "Boss", "endUser")
-    assert there.set("ana", key, "endUser").json()[NINJAONE]["userType"] == "technician"
+    assert there.set("ana", key, "endUser").json()[EXTENSION]["userType"] == "technician"
     assert there.get()["Resources"][0][key] == "endUser"
-    body = dict(there.user("ana")) | {NINJAONE: {"userType": "endUser", "organizationId": "4"}}
+    body = dict(there.user("ana")) | {EXTENSION: {"userType": "endUser", "organizationId": "4"}}
     put = there.call("PUT", path, body).json()
-    assert (put[NINJAONE]["userType"], key in put) == ("endUser", False)
+    assert (put[EXTENSION]["userType"], key in put) == ("endUser", False)
 
 
 # How it must be asked
@@ -387,8 +388,8 @@ def test_everything_may_seem_to_be_gone(there: There) -> None:
 @pytest.mark.parametrize("server", SERVERS)
 def test_a_server_has_all_of_its_quirks_and_can_still_be_written_to(there: There, server: str) -> None:
     there.quirks(server)
-    body: Json = {"schemas": [CORE + "User", NINJAONE], "userName": "dan@example.com"}
-    made = there.call("POST", "/Users", body | {NINJAONE: {"userType": "technician"}})
+    body: Json = {"schemas": [CORE_USER, EXTENSION], "userName": "dan@example.com"}
+    made = there.call("POST", "/Users", body | {EXTENSION: {"userType": "technician"}})
     assert made.status_code == 201
     assert there.call("GET", f"/Users/{made.json()['id']}").status_code == 200
 

@@ -8,18 +8,19 @@ from typing import Any
 import pytest
 
 from ninjasync.sandbox.ninjaone import schema
-from tests.support.scim_endpoint import BASE, GROUP, NINJAONE, USER, Endpoint, refusal
+from tests.support.scim_endpoint import BASE, Endpoint, refusal
+from tests.support.urns import CORE_GROUP, CORE_USER, EXTENSION
 
 # --- Creating and reading ----------------------------------------------------------------------
 
 
 def test_a_created_user_comes_back_whole_with_address_and_version(scim: Endpoint) -> None:
     sent = {
-        "schemas": [USER, NINJAONE],
+        "schemas": [CORE_USER, EXTENSION],
         "userName": "ana@example.com",
         "externalId": "DUANA",
         "name": {"givenName": "Ana", "familyName": "Ruiz"},
-        NINJAONE: {"userType": "technician", "organizationId": "12"},
+        EXTENSION: {"userType": "technician", "organizationId": "12"},
     }
     status, document = scim("POST", "/Users", sent)
     location = f"{BASE}/Users/{document['id']}"
@@ -56,16 +57,16 @@ def test_ids_are_opaque_and_follow_from_seed_and_order() -> None:
 
 def test_names_of_attributes_and_schemas_are_not_case_sensitive(scim: Endpoint) -> None:
     body = {
-        "Schemas": [USER.upper()],
+        "Schemas": [CORE_USER.upper()],
         "USERNAME": "ana@example.com",
         "Name": {"GIVENNAME": "Ana"},
-        NINJAONE.upper(): {"USERTYPE": "technician"},
+        EXTENSION.upper(): {"USERTYPE": "technician"},
     }
     status, document = scim("POST", "/Users", body)
     assert status == 201
     assert document["userName"] == "ana@example.com"
     assert document["name"] == {"givenName": "Ana"}
-    assert document[NINJAONE] == {"userType": "technician"}
+    assert document[EXTENSION] == {"userType": "technician"}
 
 
 def test_what_is_read_only_unknown_or_null_is_passed_over(scim: Endpoint) -> None:
@@ -82,7 +83,7 @@ def test_what_is_read_only_unknown_or_null_is_passed_over(scim: Endpoint) -> Non
     )
     stored = scim.store.users[user_id]
     assert user_id != "mine"
-    assert set(stored) == {"schemas", "id", "userName", "displayName", "active", "meta", NINJAONE}
+    assert set(stored) == {"schemas", "id", "userName", "displayName", "active", "meta", EXTENSION}
 
 
 def test_a_users_groups_are_worked_out_and_a_groups_members_have_addresses(scim: Endpoint) -> None:
@@ -129,53 +130,54 @@ def test_a_group_without_members_has_no_such_attribute(scim: Endpoint) -> None:
 def test_a_missing_or_wrong_type_or_organization_is_replaced_without_a_word(
     scim: Endpoint, given: Any, stored: dict[str, str]
 ) -> None:
-    user_id = scim.user("ana@example.com", **{NINJAONE: given})
-    assert scim.store.users[user_id][NINJAONE] == stored
-    assert scim.store.users[user_id]["schemas"] == [USER, NINJAONE]
+    user_id = scim.user("ana@example.com", **{EXTENSION: given})
+    assert scim.store.users[user_id][EXTENSION] == stored
+    assert scim.store.users[user_id]["schemas"] == [CORE_USER, EXTENSION]
 
 
 def test_a_technician_who_becomes_an_end_user_without_an_organization_sees_all_of_them(
     scim: Endpoint,
 ) -> None:
-    user_id = scim.user("ana@example.com", **{NINJAONE: {"userType": "technician"}})
-    _, document = scim("PUT", f"/Users/{user_id}", {"schemas": [USER], "userName": "ana@example.com", NINJAONE: {}})
-    assert document[NINJAONE] == {"userType": "endUser", "organizationId": "All"}
+    user_id = scim.user("ana@example.com", **{EXTENSION: {"userType": "technician"}})
+    body = {"schemas": [CORE_USER], "userName": "ana@example.com", EXTENSION: {}}
+    _, document = scim("PUT", f"/Users/{user_id}", body)
+    assert document[EXTENSION] == {"userType": "endUser", "organizationId": "All"}
 
 
 @pytest.mark.parametrize(
     "name", ["ana", "ana@localhost", "@example.com", "a b@example.com", "a@b@c.com", "", " ", None]
 )
 def test_a_user_name_that_is_no_address_is_refused(scim: Endpoint, name: str | None) -> None:
-    answer = scim("POST", "/Users", {"schemas": [USER], "userName": name})
+    answer = scim("POST", "/Users", {"schemas": [CORE_USER], "userName": name})
     assert refusal(answer) == (400, "invalidValue")
     assert scim.store.users == {}
 
 
 def test_a_user_name_is_unique_whatever_its_case(scim: Endpoint) -> None:
     ana, ben = scim.user("ana@example.com"), scim.user("ben@example.com")
-    taken = {"schemas": [USER], "userName": "ANA@Example.com"}
+    taken = {"schemas": [CORE_USER], "userName": "ANA@Example.com"}
     assert refusal(scim("POST", "/Users", taken)) == (409, "uniqueness")
     assert refusal(scim("PUT", f"/Users/{ben}", taken)) == (409, "uniqueness")
     assert scim("PUT", f"/Users/{ana}", taken)[0] == 200
-    assert scim("PUT", f"/Users/{ana}", {"schemas": [USER], "userName": "new@example.com"})[0] == 200
+    assert scim("PUT", f"/Users/{ana}", {"schemas": [CORE_USER], "userName": "new@example.com"})[0] == 200
     assert scim("POST", "/Users", taken)[0] == 201
 
 
 def test_a_group_name_is_unique_and_required(scim: Endpoint) -> None:
     techs = scim.group("Techs")
     users = scim.group("Users")
-    assert refusal(scim("POST", "/Groups", {"schemas": [GROUP], "displayName": "TECHS"})) == (
+    assert refusal(scim("POST", "/Groups", {"schemas": [CORE_GROUP], "displayName": "TECHS"})) == (
         409,
         "uniqueness",
     )
-    renamed = {"schemas": [GROUP], "displayName": "techs"}
+    renamed = {"schemas": [CORE_GROUP], "displayName": "techs"}
     assert refusal(scim("PUT", f"/Groups/{users}", renamed)) == (409, "uniqueness")
     assert scim("PUT", f"/Groups/{techs}", renamed)[0] == 200
-    assert refusal(scim("POST", "/Groups", {"schemas": [GROUP]})) == (400, "invalidValue")
+    assert refusal(scim("POST", "/Groups", {"schemas": [CORE_GROUP]})) == (400, "invalidValue")
 
 
 def test_a_member_must_exist(scim: Endpoint) -> None:
-    body = {"schemas": [GROUP], "displayName": "Techs", "members": [{"value": "nobody"}]}
+    body = {"schemas": [CORE_GROUP], "displayName": "Techs", "members": [{"value": "nobody"}]}
     assert refusal(scim("POST", "/Groups", body)) == (400, "invalidValue")
     assert scim.store.groups == {}
 
@@ -204,7 +206,7 @@ def test_a_deleted_group_leaves_its_members_alone(scim: Endpoint) -> None:
 
 def test_put_drops_what_is_left_out(scim: Endpoint) -> None:
     user_id = scim.user("ana@example.com", title="Boss", active=False, externalId="DU1")
-    status, document = scim("PUT", f"/Users/{user_id}", {"schemas": [USER], "userName": "ana@example.com"})
+    status, document = scim("PUT", f"/Users/{user_id}", {"schemas": [CORE_USER], "userName": "ana@example.com"})
     assert status == 200
     assert "title" not in document
     assert "externalId" not in document
@@ -214,14 +216,14 @@ def test_put_drops_what_is_left_out(scim: Endpoint) -> None:
 
 def test_a_write_without_a_difference_changes_no_version(scim: Endpoint) -> None:
     user_id = scim.user("ana@example.com", title="Boss")
-    body = {"schemas": [USER], "userName": "ana@example.com", "title": "Boss"}
+    body = {"schemas": [CORE_USER], "userName": "ana@example.com", "title": "Boss"}
     assert scim("PUT", f"/Users/{user_id}", body)[1]["meta"]["version"] == 'W/"1"'
 
 
 def test_a_write_is_dated(scim: Endpoint) -> None:
     user_id = scim.user("ana@example.com")
     scim.store.now = lambda: "2026-06-01T00:00:00.000Z"
-    meta = scim("PUT", f"/Users/{user_id}", {"schemas": [USER], "userName": "b@example.com"})[1]["meta"]
+    meta = scim("PUT", f"/Users/{user_id}", {"schemas": [CORE_USER], "userName": "b@example.com"})[1]["meta"]
     assert (meta["created"], meta["lastModified"]) == ("2026-01-01T00:00:00.000Z", "2026-06-01T00:00:00.000Z")
 
 
@@ -230,7 +232,7 @@ def test_a_write_is_dated(scim: Endpoint) -> None:
 
 def test_if_match_guards_every_write(scim: Endpoint) -> None:
     user_id = scim.user("ana@example.com")
-    path, body = f"/Users/{user_id}", {"schemas": [USER], "userName": "ben@example.com"}
+    path, body = f"/Users/{user_id}", {"schemas": [CORE_USER], "userName": "ben@example.com"}
     stale = {"if-match": 'W/"7"'}
     for method in ("PUT", "PATCH", "DELETE"):
         assert refusal(scim(method, path, body, headers=stale))[0] == 412
@@ -260,7 +262,7 @@ def test_changes_by_hand_count_at_once(scim: Endpoint) -> None:
     scim.store.edit(schema.USER, "own", userName="renamed@example.com")
     assert scim.names(filter='userName eq "renamed@example.com"') == ["renamed@example.com"]
     assert scim("GET", "/Users/own")[1]["meta"] == {"location": f"{BASE}/Users/own"}
-    status, document = scim("PUT", "/Users/own", {"schemas": [USER], "userName": "put@example.com"})
+    status, document = scim("PUT", "/Users/own", {"schemas": [CORE_USER], "userName": "put@example.com"})
     assert (status, document["meta"]["version"]) == (200, 'W/"1"')
     scim.store.overwrite(schema.USER, {"id": "two", "userName": "two@example.com"})
     scim.store.edit(schema.USER, "two", externalId="DU2")

@@ -9,7 +9,8 @@ import pytest
 from ninjasync.sandbox.exchange import HttpRequest
 from ninjasync.sandbox.ninjaone import schema
 from ninjasync.sandbox.ninjaone.api import scim_api
-from tests.support.scim_endpoint import BASE, GROUP, NINJAONE, USER, Endpoint, refusal
+from tests.support.scim_endpoint import BASE, Endpoint, refusal
+from tests.support.urns import CORE_GROUP, CORE_USER, EXTENSION
 
 # --- Lists -------------------------------------------------------------------------------------
 
@@ -85,9 +86,9 @@ def test_only_the_wanted_attributes_are_returned(scim: Endpoint) -> None:
         "ana@example.com",
         name={"givenName": "Ana", "familyName": "Ruiz"},
         emails=[{"value": "a@example.com", "type": "work"}, {"value": "b@example.com"}],
-        **{NINJAONE: {"userType": "technician", "organizationId": "1"}},
+        **{EXTENSION: {"userType": "technician", "organizationId": "1"}},
     )
-    always = {"schemas": [USER, NINJAONE], "id": user_id}
+    always = {"schemas": [CORE_USER, EXTENSION], "id": user_id}
 
     def only(attributes: str) -> Any:
         return scim("GET", f"/Users/{user_id}", attributes=attributes)[1]
@@ -99,12 +100,12 @@ def test_only_the_wanted_attributes_are_returned(scim: Endpoint) -> None:
         {"type": "work", "value": "a@example.com"},
         {"value": "b@example.com"},
     ]
-    assert only(f"{NINJAONE}:userType") == {**always, NINJAONE: {"userType": "technician"}}
-    assert only(f"{NINJAONE},{USER}:userName")[NINJAONE]["organizationId"] == "1"
+    assert only(f"{EXTENSION}:userType") == {**always, EXTENSION: {"userType": "technician"}}
+    assert only(f"{EXTENSION},{CORE_USER}:userName")[EXTENSION]["organizationId"] == "1"
     assert only("title") == always
     assert only("title,userName") == {**always, "userName": "ana@example.com"}
-    scim.store.edit(schema.USER, user_id, **{NINJAONE: None})
-    assert only(NINJAONE) == {**always, "schemas": [USER, NINJAONE]}
+    scim.store.edit(schema.USER, user_id, **{EXTENSION: None})
+    assert only(EXTENSION) == {**always, "schemas": [CORE_USER, EXTENSION]}
     assert only("meta.version") == {**always, "meta": {"version": 'W/"1"'}}
 
 
@@ -113,7 +114,7 @@ def test_unwanted_attributes_are_left_out(scim: Endpoint) -> None:
         "ana@example.com",
         name={"givenName": "Ana", "familyName": "Ruiz"},
         emails=[{"value": "a@example.com", "type": "work"}],
-        **{NINJAONE: {"userType": "technician", "organizationId": "1"}},
+        **{EXTENSION: {"userType": "technician", "organizationId": "1"}},
     )
 
     def without(names: str) -> Any:
@@ -123,13 +124,13 @@ def test_unwanted_attributes_are_left_out(scim: Endpoint) -> None:
     assert "userName" not in without("USERNAME")
     assert without("name.givenName,title")["name"] == {"familyName": "Ruiz"}
     assert without("emails.type")["emails"] == [{"value": "a@example.com"}]
-    assert NINJAONE not in without(NINJAONE)
-    assert without(f"{NINJAONE}:userType")[NINJAONE] == {"organizationId": "1"}
+    assert EXTENSION not in without(EXTENSION)
+    assert without(f"{EXTENSION}:userType")[EXTENSION] == {"organizationId": "1"}
     assert scim.store.users[user_id]["name"] == {"givenName": "Ana", "familyName": "Ruiz"}
 
 
 def test_choosing_both_ways_is_refused_before_anything_is_written(scim: Endpoint) -> None:
-    body = {"schemas": [USER], "userName": "ana@example.com"}
+    body = {"schemas": [CORE_USER], "userName": "ana@example.com"}
     answer = scim("POST", "/Users", body, attributes="id", excludedAttributes="meta")
     assert refusal(answer) == (400, "invalidValue")
     assert scim.store.users == {}
@@ -143,7 +144,7 @@ def test_members_can_be_left_out_of_a_list(scim: Endpoint) -> None:
 
 
 def test_a_written_resource_is_returned_as_far_as_asked(scim: Endpoint) -> None:
-    body = {"schemas": [USER], "userName": "ana@example.com"}
+    body = {"schemas": [CORE_USER], "userName": "ana@example.com"}
     status, document = scim("POST", "/Users", body, attributes="userName")
     assert status == 201
     assert set(document) == {"schemas", "id", "userName"}
@@ -179,18 +180,18 @@ def test_a_body_that_is_no_resource_is_refused(scim: Endpoint, body: bytes) -> N
         {"name": "Ana"},
         {"emails": ["a@example.com"]},
         {"emails": [{"value": "a", "primary": True}, {"value": "b", "primary": True}]},
-        {NINJAONE: "technician"},
-        {NINJAONE: {"organizationId": True}},
-        {NINJAONE: {"userType": 1}},
+        {EXTENSION: "technician"},
+        {EXTENSION: {"organizationId": True}},
+        {EXTENSION: {"userType": 1}},
     ],
 )
 def test_a_value_of_the_wrong_type_is_refused(scim: Endpoint, wrong: dict[str, Any]) -> None:
-    body = {"schemas": [USER], "userName": "ana@example.com", **wrong}
+    body = {"schemas": [CORE_USER], "userName": "ana@example.com", **wrong}
     assert refusal(scim("POST", "/Users", body)) == (400, "invalidValue")
 
 
 def test_a_member_without_an_id_is_refused(scim: Endpoint) -> None:
-    body = {"schemas": [GROUP], "displayName": "Techs", "members": [{"display": "Ana"}]}
+    body = {"schemas": [CORE_GROUP], "displayName": "Techs", "members": [{"display": "Ana"}]}
     assert refusal(scim("POST", "/Groups", body)) == (400, "invalidValue")
 
 
@@ -200,7 +201,7 @@ def test_a_boolean_may_be_spelled_as_entra_does(scim: Endpoint, sent: object, st
 
 
 def test_only_json_is_read(scim: Endpoint) -> None:
-    body = {"schemas": [USER], "userName": "ana@example.com"}
+    body = {"schemas": [CORE_USER], "userName": "ana@example.com"}
     assert refusal(scim("POST", "/Users", body, headers={"content-type": "text/plain"}))[0] == 415
     assert scim("POST", "/Users", body, headers={"content-type": "application/json; charset=utf-8"})[0] == 201
 
@@ -246,15 +247,15 @@ def test_what_is_optional_and_missing_is_a_501(scim: Endpoint, path: str) -> Non
 
 def test_discovery_says_what_there_is(scim: Endpoint) -> None:
     _, schemas = scim("GET", "/Schemas")
-    assert [schema["id"] for schema in schemas["Resources"]] == [USER, NINJAONE, GROUP]
+    assert [schema["id"] for schema in schemas["Resources"]] == [CORE_USER, EXTENSION, CORE_GROUP]
     assert schemas["totalResults"] == 3
-    _, extension = scim("GET", f"/Schemas/{NINJAONE}")
+    _, extension = scim("GET", f"/Schemas/{EXTENSION}")
     assert [attribute["name"] for attribute in extension["attributes"]] == ["userType", "organizationId"]
-    assert extension["meta"] == {"resourceType": "Schema", "location": f"{BASE}/Schemas/{NINJAONE}"}
+    assert extension["meta"] == {"resourceType": "Schema", "location": f"{BASE}/Schemas/{EXTENSION}"}
     _, types = scim("GET", "/ResourceTypes")
     assert [kind["endpoint"] for kind in types["Resources"]] == ["/Users", "/Groups"]
     _, user = scim("GET", "/ResourceTypes/User")
-    assert user["schemaExtensions"] == [{"schema": NINJAONE, "required": False}]
+    assert user["schemaExtensions"] == [{"schema": EXTENSION, "required": False}]
     _, config = scim("GET", "/ServiceProviderConfig")
     assert {key: config[key]["supported"] for key in ("patch", "bulk", "filter", "sort", "etag")} == {
         "patch": True,
@@ -269,7 +270,7 @@ def test_the_schema_tells_how_values_are_held_and_compared(scim: Endpoint) -> No
     def attributes(urn: str) -> dict[str, Any]:
         return {each["name"]: each for each in scim("GET", f"/Schemas/{urn}")[1]["attributes"]}
 
-    user, group = attributes(USER), attributes(GROUP)
+    user, group = attributes(CORE_USER), attributes(CORE_GROUP)
     assert [name for name, each in user.items() if each["multiValued"]] == ["emails", "phoneNumbers", "groups"]
     assert [name for name, each in user.items() if each["required"]] == ["userName"]
     assert (user["userName"]["caseExact"], user["userName"]["uniqueness"]) == (False, "server")
@@ -277,7 +278,7 @@ def test_the_schema_tells_how_values_are_held_and_compared(scim: Endpoint) -> No
     member = {each["name"]: each for each in group["members"]["subAttributes"]}
     assert (member["value"]["required"], member["value"]["caseExact"]) == (True, True)
     assert (member["$ref"]["referenceTypes"], member["$ref"]["caseExact"]) == (["User"], True)
-    extension = attributes(NINJAONE)
+    extension = attributes(EXTENSION)
     assert extension["userType"]["caseExact"] is True
     assert extension["userType"]["canonicalValues"] == ["technician", "endUser"]
     assert extension["organizationId"]["caseExact"] is False

@@ -25,10 +25,7 @@ from ninjasync.sandbox.exchange import HttpRequest, Request
 from ninjasync.sandbox.ninjaone import schema as scim_schema
 from ninjasync.sandbox.ninjaone.api import scim_api
 from ninjasync.sandbox.ninjaone.store import NinjaOne
-
-USER = "urn:ietf:params:scim:schemas:core:2.0:User"
-GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
-PATCH_OP = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+from tests.support.urns import CORE_GROUP, CORE_USER, PATCH_OP
 
 
 @pytest.fixture
@@ -91,7 +88,7 @@ def test_a_response_says_when_it_was_made_and_how_long_it_is(box: Sandbox, sessi
 
 
 def test_a_deletion_has_no_body_and_the_connection_goes_on(box: Sandbox, session: requests.Session) -> None:
-    body = {"schemas": [USER], "userName": "ana@example.com"}
+    body = {"schemas": [CORE_USER], "userName": "ana@example.com"}
     location = session.post(f"{box.scim_url}/Users", json=body, timeout=5).headers["Location"]
     assert location.startswith(f"{box.scim_url}/Users/")
     deleted = session.delete(location, timeout=5)
@@ -238,7 +235,7 @@ def test_eight_clients_lose_no_user_and_no_member(box: Sandbox) -> None:
             ids = []
             for number in range(12):
                 name = f"w{worker}n{number}@example.com"
-                ids.append(post(session, "/Users", {"schemas": [USER], "userName": name}))
+                ids.append(post(session, "/Users", {"schemas": [CORE_USER], "userName": name}))
                 operation = {"op": "add", "path": "members", "value": [{"value": ids[-1]}]}
                 answer = session.patch(
                     f"{box.scim_url}/Groups/{group}",
@@ -250,7 +247,7 @@ def test_eight_clients_lose_no_user_and_no_member(box: Sandbox) -> None:
 
     with requests.Session() as session:
         session.headers["Authorization"] = f"Bearer {box.token}"
-        group = post(session, "/Groups", {"schemas": [GROUP], "displayName": "All"})
+        group = post(session, "/Groups", {"schemas": [CORE_GROUP], "displayName": "All"})
     with ThreadPoolExecutor(8) as pool:
         made = [user_id for ids in pool.map(work, range(8)) for user_id in ids]
     assert len(set(made)) == 96
@@ -264,7 +261,7 @@ def test_of_eight_who_want_one_name_one_gets_it(box: Sandbox) -> None:
     def attempt(_: int) -> int:
         answer = requests.post(
             f"{box.scim_url}/Users",
-            json={"schemas": [USER], "userName": "ana@example.com"},
+            json={"schemas": [CORE_USER], "userName": "ana@example.com"},
             headers={"Authorization": f"Bearer {box.token}"},
             timeout=10,
         )
@@ -279,7 +276,7 @@ def test_ten_thousand_users_are_no_burden() -> None:
     for number in range(10_000):
         store.create(
             scim_schema.USER,
-            {"schemas": [USER], "userName": f"u{number}@example.com", "externalId": f"DU{number}"},
+            {"schemas": [CORE_USER], "userName": f"u{number}@example.com", "externalId": f"DU{number}"},
         )
     service = scim_api(store, "T")
 

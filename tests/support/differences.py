@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ninjasync.model.change import Change
 from ninjasync.model.source import Standing
 from ninjasync.planning.diff import Difference
-
-if TYPE_CHECKING:
-    pass
-
 
 IN, OUT, HELD, LEFT_ALONE = Standing.IN, Standing.OUT, Standing.HELD, Standing.LEFT_ALONE
 

@@ -11,11 +11,7 @@ from tests.support.proxy import Forward, Meddling
 from tests.support.server import Hit, Reply
 
 Edit: TypeAlias = Callable[[Json], Any]
-
-
 LEAVER = "user0.two@example.com"
-
-
 OTHER = "user5.two@example.com"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ninjasync.errors import (
     RefusedRequestError,
@@ -13,9 +13,6 @@ from ninjasync.model.directory import Membership, Observation, Resource
 from ninjasync.model.outcome import Outcome, Result
 from ninjasync.model.plan import Counts, Evidence, Plan
 from ninjasync.runs.executor import Step, apply_plan
-
-if TYPE_CHECKING:
-    pass
 
 
 def plan_of(*changes: Change) -> Plan:

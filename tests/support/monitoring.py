@@ -15,8 +15,6 @@ from tests.support.office import Office
 from tests.support.server import HANG_UP, Hit, LoopbackServer, Reply
 
 AT = datetime(2027, 3, 1, 4, 5, 6, tzinfo=UTC)
-
-
 HUSH = "hush-4d1f"  # in every address; nothing that is shown may hold it
 
 

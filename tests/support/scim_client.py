@@ -8,10 +8,7 @@ import requests
 
 from ninjasync.sandbox.box import Sandbox
 from ninjasync.sandbox.exchange import Json
-
-CORE = "urn:ietf:params:scim:schemas:core:2.0:"
-NINJAONE = "urn:ietf:params:scim:schemas:extension:ninjaone:2.0:User"
-PATCH_OP = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+from tests.support.urns import CORE_GROUP, CORE_USER, EXTENSION, PATCH_OP
 
 
 class There:
@@ -48,16 +45,16 @@ class There:
 
     def hire(self, name: str, /, **fields: Any) -> requests.Response:
         body: Json = {
-            "schemas": [CORE + "User", NINJAONE],
+            "schemas": [CORE_USER, EXTENSION],
             "externalId": f"DU{name.upper()}",
             "userName": f"{name}@example.com",
             "name": {"givenName": name, "familyName": "Ruiz"},
-            NINJAONE: {"userType": "technician", "organizationId": "4"},
+            EXTENSION: {"userType": "technician", "organizationId": "4"},
         }
         return self.call("POST", "/Users", body | fields)
 
     def group_body(self, name: str, members: list[Json]) -> Json:
-        return {"schemas": [CORE + "Group"], "externalId": f"DG{name}", "displayName": name, "members": members}
+        return {"schemas": [CORE_GROUP], "externalId": f"DG{name}", "displayName": name, "members": members}
 
     def patch(self, path: str, *operations: Json) -> requests.Response:
         return self.call("PATCH", path, {"schemas": [PATCH_OP], "Operations": list(operations)})

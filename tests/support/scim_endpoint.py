@@ -9,18 +9,7 @@ from urllib.parse import urlencode
 from ninjasync.sandbox.exchange import HttpRequest
 from ninjasync.sandbox.ninjaone.api import scim_api
 from ninjasync.sandbox.ninjaone.store import NinjaOne
-
-USER = "urn:ietf:params:scim:schemas:core:2.0:User"
-
-
-GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
-
-
-NINJAONE = "urn:ietf:params:scim:schemas:extension:ninjaone:2.0:User"
-
-
-ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
-
+from tests.support.urns import CORE_GROUP, CORE_USER, ERROR
 
 BASE = "http://127.0.0.1:1/scim/v2"
 
@@ -49,13 +38,13 @@ class Endpoint:
         return response.status, json.loads(response.body) if response.body else None
 
     def user(self, user_name: str, **more: Any) -> str:
-        status, document = self("POST", "/Users", {"schemas": [USER], "userName": user_name, **more})
+        status, document = self("POST", "/Users", {"schemas": [CORE_USER], "userName": user_name, **more})
         assert status == 201, document
         return str(document["id"])
 
     def group(self, name: str, *members: str) -> str:
         values = [{"value": member} for member in members]
-        body = {"schemas": [GROUP], "displayName": name, "members": values}
+        body = {"schemas": [CORE_GROUP], "displayName": name, "members": values}
         status, document = self("POST", "/Groups", body)
         assert status == 201, document
         return str(document["id"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -14,16 +14,8 @@ from ninjasync.model.directory import Wanted
 from ninjasync.ninjaone.endpoint import connect
 from ninjasync.ninjaone.reader import Reader
 
-if TYPE_CHECKING:
-    pass
-
-
 MakeConfig = Callable[..., Config]
-
-
 URL = "https://ninjaone.test/scim/v2"
-
-
 USERS, GROUPS = f"{URL}/Users", f"{URL}/Groups"
 
 
