@@ -24,6 +24,7 @@ from ninjasync.config.tenant import tenant_of
 from ninjasync.duo.reader import DuoReader
 from ninjasync.duo.records import clean
 from ninjasync.errors import LedgerError, NinjasyncError
+from ninjasync.model.api_evidence import ApiEvidence
 from ninjasync.model.events import Listener, ignore
 from ninjasync.model.exchange import Exchange
 from ninjasync.model.history import Run
@@ -33,11 +34,13 @@ from ninjasync.names_alike import spelled
 from ninjasync.net.pacing import TransientError
 from ninjasync.ninjaone.endpoint import connect
 from ninjasync.ninjaone.http import Answer, ScimTransport
+from ninjasync.ninjaone.public_api import PublicApi
 from ninjasync.ninjaone.scim_responses import Page, read_page
 from ninjasync.planning.email_address import find_fault
 from ninjasync.planning.mapping import AttributeMapping, compile_mapping, has_value
 from ninjasync.planning.source import read_source
 from ninjasync.runs import tenancy
+from ninjasync.runs.api_evidence import read_evidence
 from ninjasync.state import sqlite
 from ninjasync.state.ledger import Ledger
 
@@ -180,7 +183,9 @@ class CheckContext:
     @cached_property
     def mapping(self) -> AttributeMapping:
         """[attributes], compiled."""
-        return compile_mapping(self.config.attributes, self.config.safety, self.config.organizations)
+        return compile_mapping(
+            self.config.attributes, self.config.safety, self.config.organizations, self._organizations
+        )
 
     @cached_property
     def groups(self) -> dict[str, str]:
@@ -190,7 +195,7 @@ class CheckContext:
     @cached_property
     def source(self) -> Source:
         """All of Duo, judged by scope and mapping; on the way ``counts`` is filled."""
-        return read_source(self.config, _CountingReader(self), Ownership())
+        return read_source(self.config, _CountingReader(self), Ownership(), self._organizations)
 
     # --- NinjaOne ----------------------------------------------------------------------------
 
@@ -236,6 +241,23 @@ class CheckContext:
         ids = sorted(one.id for one in self.ledger_facts.owned.values())[:_FEW]
         answers = [self.try_to_get(f"/Users/{quote(id_, safe='')}") for id_ in ids]
         return tuple(answer.body for answer in answers if answer.status == 200)
+
+    @cached_property
+    def evidence(self) -> ApiEvidence | None:
+        """What the public API tells; None where it is not set up."""
+        if not self.config.ninjaone.api.url:
+            return None
+        secret = self._noted(secrets.api_client_secret(self.config))
+        with closing(PublicApi(self.run_context(), secret)) as api:
+            return read_evidence(api)
+
+    @property
+    def _organizations(self) -> tuple[tuple[str, str], ...] | None:
+        """The organizations by number and name; None where they cannot be had, which is for one check alone to say."""
+        try:
+            return self.evidence.organizations if self.evidence else None
+        except NinjasyncError:
+            return None
 
     def ninjaone_skew(self) -> timedelta | None:
         """How far NinjaOne's clock is ahead of ours; None where no answer said."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from pydantic import SecretStr
 
-from ninjasync.check import duo, local, ninjaone
+from ninjasync.check import duo, local, ninjaone, public_api
 from ninjasync.check.context import CheckContext
 from ninjasync.errors import ConfigurationError, NinjasyncError
 from ninjasync.model.finding import Finding, Line, red
@@ -51,6 +51,9 @@ CHECKS = (
     Check("PATCH", ninjaone.patching, (_ACCOUNTS,)),
     Check("externalId", ninjaone.external_id, (_ACCOUNTS,)),
     Check("extension", ninjaone.extension, (_ACCOUNTS,)),
+    Check("public API", public_api.token, (_CONFIG,)),
+    Check("organizations", public_api.organizations, ("public API",)),
+    Check("administrators", public_api.users, ("public API",)),
     Check("ledger", local.ledger, (_CONFIG,)),
     Check("lock", local.lock_free, (_CONFIG,)),
     Check("protected", local.protected, (_CONFIG,)),

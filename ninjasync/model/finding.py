@@ -65,9 +65,9 @@ def green(text: str) -> Finding:
     return Finding("green", text)
 
 
-def yellow(text: str, cure: str) -> Finding:
+def yellow(text: str, cure: str, *, details: tuple[str, ...] = ()) -> Finding:
     """Return a finding: it works, but somebody should know."""
-    return Finding("yellow", text, cure)
+    return Finding("yellow", text, cure, details)
 
 
 def red(text: str, cure: str, *, exit_code: int = 1, details: tuple[str, ...] = ()) -> Finding:
