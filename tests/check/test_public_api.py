@@ -49,7 +49,7 @@ def test_where_all_is_well_they_say_what_there_is(office: Office) -> None:
     assert {found[name]["color"] for name in LINES} == {"green"}
     assert "gives a token that may read and nothing else" in found["public API"]["text"]
     assert f"shows {len(office.ninjaone.organizations)} organizations" in found["organizations"]["text"]
-    assert f"of whom 3 may do everything" in found["administrators"]["text"]
+    assert "of whom 3 may do everything" in found["administrators"]["text"]
 
 
 def test_a_refused_secret_is_red_and_the_others_wait_for_it(office: Office) -> None:
