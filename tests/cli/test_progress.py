@@ -10,6 +10,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -205,6 +206,7 @@ def test_a_pause_that_a_service_asks_for_is_said_so_and_does_not_outlast_an_inte
 def test_an_interrupt_at_the_question_ends_the_run_on_a_line_of_its_own(world: Office) -> None:
     with terminal(world, "apply") as shown:
         shown.wait_for("[y/N] ")
+        time.sleep(0.5)  # seen here is not yet written there: the program is to wait for the answer
         shown.interrupt()
         shown.finish()
     assert shown.code == 130

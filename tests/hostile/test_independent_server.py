@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import random
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -96,6 +97,8 @@ def _served(application: Callable[..., Iterable[bytes]]) -> Iterator[str]:
 
 def _config(folder: Path, box: Sandbox, url: str) -> Path:
     text = box.config_toml().replace(box.scim_url, url).replace(box.token, _TOKEN)
+    # The sandbox's public API knows nothing of this server's accounts.
+    text = re.sub(r"\[ninjaone\.api\]\n(?:[^\[\n].*\n|\n)*", "", text)
     path = folder / "config.toml"
     path.write_text(f'{text}\n[state]\npath = "ledger.db"\n\n[run]\nretries = 12\n', encoding="utf-8")
     return path
