@@ -4,6 +4,7 @@ Where it fails, a run goes on without it and says what that costs; refused crede
 end it. Writes nothing anywhere.
 """
 
+import logging
 from collections.abc import Iterable
 from concurrent.futures import Future
 from contextlib import closing
@@ -22,6 +23,8 @@ from ninjasync.names_alike import folded
 from ninjasync.ninjaone.public_api import SCOPE, ApiUser, PublicApi
 from ninjasync.threads import in_background
 
+log = logging.getLogger(__name__)
+
 # The API may show a write some seconds late; it is looked at so long after, and once more.
 _LOOKS_AFTER = (0.0, 5.0)
 _DENIED = (
@@ -32,6 +35,7 @@ _WIDE = (
     "The client app of [ninjaone.api] may do more than read ({}). Take these scopes away in the NinjaOne console; "
     "{} is enough."
 )
+_UNCONFIRMED = "NinjaOne's public API could not be read after the writes, so not every change of type or organization is confirmed."
 _TOLD = {USER_TYPE: "userType", ORGANIZATION_ID: "organizationId"}
 
 
@@ -103,23 +107,22 @@ def confirm_writes(context: RunContext, result: Result) -> Result:
     """Look at what the API says of user types and organizations that were written, and fail those that it denies.
 
     Once at once, and once more some seconds later for those that differ. Where it cannot be
-    read, or does not know an account, SCIM's word counts as before.
+    read, which is logged, or does not know an account, SCIM's word counts as before.
     """
     written = {outcome.change.name: outcome for outcome in result.outcomes if _is_to_confirm(outcome)}
     if not written or not context.config.ninjaone.api.url:
         return result
-    secret = secrets.api_client_secret(context.config)
     denied: dict[str, Message] = {}
-    with closing(PublicApi(context, secret)) as api:
-        for pause in _LOOKS_AFTER:
-            if pause and (not denied or context.stop.wait(pause)):
-                break
-            try:
+    try:
+        with closing(PublicApi(context, secrets.api_client_secret(context.config))) as api:
+            for pause in _LOOKS_AFTER:
+                if pause and (not denied or context.stop.wait(pause)):
+                    break
                 accounts, _ = _by_address(api.users())
-            except NinjasyncError:
-                return result
-            left = denied or written
-            denied = {name: why for name in left if (why := _denial(written[name].change, accounts))}
+                left = denied or written
+                denied = {name: why for name in left if (why := _denial(written[name].change, accounts))}
+    except NinjasyncError:  # what the first look denied stays denied; the report of the writes must not be lost
+        log.warning(_UNCONFIRMED)
     outcomes = tuple(
         replace(outcome, status="failed", error=denied[outcome.change.name], there=True)
         if outcome.change.name in denied

@@ -178,6 +178,8 @@ def applying_saved(
             "Make a new one with plan --out FILE.",
         )
     token = secrets.ninjaone_token(config)
+    if config.ninjaone.api.url:
+        secrets.api_client_secret(config)  # it is asked for after the writes: one that is missing is told before them
     with (
         _begun(context, command, lock_timeout) as (ledger, run, at),
         connect(context, token) as endpoint,

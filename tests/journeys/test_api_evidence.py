@@ -117,6 +117,43 @@ def test_a_demotion_that_ninjaone_ignores_is_a_failure_that_names_the_account(of
         assert "public API still shows" in change["error"]
 
 
+@pytest.mark.parametrize("fails_from", [2, 3])
+def test_where_the_api_fails_after_the_writes_that_is_said_and_what_it_denied_before_stays(
+    office: Office, fails_from: int
+) -> None:
+    office.box.set_behavior(quirks=["no-extension"])
+    office.settle()
+    office.people.set_attribute(office.duo(tech(0)), "userType", "endUser")
+    office.people.set_attribute(office.duo(tech(0)), "organizationID", "3")
+    office.box.intercept("scim", without_type_changes)
+    looks = 0
+
+    def failing(request: HttpRequest, serve: Service) -> HttpResponse:
+        nonlocal looks
+        looks += request.path.startswith("/v2/user/technicians")
+        return (
+            HttpResponse(404, b"{}") if looks >= fails_from and request.path.startswith("/v2/user") else serve(request)
+        )
+
+    office.box.intercept("api", failing)
+    done = office.apply()
+    assert "could not be read after the writes" in done.err
+    (change,) = (each for each in done.json["changes"] if each["key"] == tech(0))
+    denied = "public API still shows" in change.get("error", "")
+    assert denied == (fails_from == 3)
+
+
+def test_a_saved_plan_without_the_api_s_secret_is_refused_before_anything_is_written(office: Office) -> None:
+    saved = office.folder / "saved.plan"
+    assert office.run("plan", "--out", saved).code == 0
+    office.configure("ninjaone.api", client_secret={"env": "NOT_SET_ANYWHERE"})
+    text, key = office.folder / "config.toml", "NOT_SET_ANYWHERE"
+    done = office.run("apply", saved, "--yes")
+    assert key in text.read_text("utf-8")
+    assert done.code == 78, done.printed
+    assert office.writes() == []
+
+
 @pytest.mark.parametrize("by_lookup", [False, True])
 def test_drift_made_by_hand_is_found_where_scim_hides_the_extension(office: Office, by_lookup: bool) -> None:
     office.box.set_behavior(quirks=["no-extension"])
