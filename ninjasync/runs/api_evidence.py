@@ -35,7 +35,7 @@ _WIDE = (
     "The client app of [ninjaone.api] may do more than read ({}). Take these scopes away in the NinjaOne console; "
     "{} is enough."
 )
-_UNCONFIRMED = "NinjaOne's public API could not be read after the writes, so not every change of type or organization is confirmed."
+_UNCONFIRMED = "NinjaOne's public API could not be read after the writes, so not every change is confirmed."
 _TOLD = {USER_TYPE: "userType", ORGANIZATION_ID: "organizationId"}
 
 
