@@ -144,7 +144,7 @@ def test_a_pure_file_is_told_the_time_and_never_asks(name: str) -> None:
     assert not asked & {"now", "utcnow", "today", "monotonic", "perf_counter"} - OWN_FIELDS
 
 
-def test_no_arrow_goes_round() -> None:
+def test_no_rooms_import_each_other_in_a_circle() -> None:
     done: set[str] = set()
 
     def visit(name: str, path: tuple[str, ...]) -> None:
@@ -176,7 +176,7 @@ OUTSIDE = [name for name in MODULES if not within(name, {"ninjasync.cli", "ninja
 
 
 @pytest.mark.parametrize("name", OUTSIDE)
-def test_nobody_but_the_entry_point_imports_the_command_line(name: str) -> None:
+def test_only_the_entry_point_imports_the_command_line(name: str) -> None:
     assert not {module for module in ours(name) if within(module, {"ninjasync.cli", "ninjasync.__main__"})}
 
 
@@ -193,7 +193,7 @@ def test_only_the_command_line_prints_asks_or_exits(name: str) -> None:
     assert not {module for module in imports(name) if within(module, {"typer", "click", "rich"})}
 
 
-def test_what_plans_is_handed_readers_and_imports_no_writer() -> None:
+def test_code_that_plans_is_handed_readers_and_imports_no_writer() -> None:
     assert not {"ninjasync.runs.executor", "ninjasync.ninjaone.reader", "ninjasync.ninjaone.writer"} & ours(
         "ninjasync.planning.planner"
     )

@@ -109,7 +109,7 @@ def test_a_check_that_breaks_down_is_one_red_line(world: Office, monkeypatch: py
 @pytest.mark.parametrize(
     ("codes", "expected"), [((), 0), ((1,), 1), ((1, 6), 6), ((6, 78, 1), 78), ((5,), 1), ((1, 5), 1)]
 )
-def test_the_exit_code_is_that_of_what_must_be_mended_first(codes: tuple[int, ...], expected: int) -> None:
+def test_the_exit_code_is_that_of_what_must_be_fixed_first(codes: tuple[int, ...], expected: int) -> None:
     findings = [green("."), yellow(".", "."), *(red(".", ".", exit_code=code) for code in codes)]
     assert exit_code([Line("x", finding) for finding in findings]) == expected
 
@@ -226,7 +226,7 @@ def test_a_run_that_was_cut_short_is_told(world: Office) -> None:
     assert f"The run {run} of ann@desk was cut short." in found["text"]
 
 
-def test_held_people_are_counted_by_reason(world: Office) -> None:
+def test_held_users_are_counted_by_reason(world: Office) -> None:
     user = world.people.users[world.duo("user1.two@example.com")]
     user["custom_attributes"]["userType"] = "Technican"
     found = lines(checked(world))["people in scope"]
@@ -261,7 +261,7 @@ def test_a_clock_is_judged_by_its_distance(seconds: int, color: str, said: str) 
     assert said in found.text
 
 
-def test_a_clock_that_nobody_told_of_is_no_fault() -> None:
+def test_a_clock_that_no_service_reported_is_no_failure() -> None:
     assert local.judge_skew("Duo", None).color == "yellow"
 
 

@@ -158,7 +158,7 @@ def test_the_lines_to_paste_are_what_the_configuration_takes(world: Office) -> N
     assert "[ninjaone.dialect]: nothing to change." in again.out
 
 
-def test_a_plain_endpoint_needs_nothing_and_nobody_else_is_touched(world: Office) -> None:
+def test_a_plain_endpoint_needs_no_setting_and_no_other_account_is_touched(world: Office) -> None:
     before = world.snapshot()
     meddler = world.proxy_scim()
     done = probe(world)
@@ -186,7 +186,7 @@ def test_a_plain_endpoint_needs_nothing_and_nobody_else_is_touched(world: Office
     assert created[EXTENSION] == {"userType": "endUser", "organizationId": "1"}
 
 
-def test_the_account_is_an_end_user_of_all_organizations_only_where_nobody_has_just_one(world: Office) -> None:
+def test_the_account_is_an_end_user_of_all_organizations_only_where_no_user_has_just_one(world: Office) -> None:
     for user in world.people.users.values():
         user["custom_attributes"]["organizationID"] = "All"
     done = probe(world)
@@ -197,7 +197,7 @@ def test_the_account_is_an_end_user_of_all_organizations_only_where_nobody_has_j
 # --- cleaning up -----------------------------------------------------------------------------
 
 
-def test_an_account_whose_creation_was_answered_by_silence_is_removed(world: Office) -> None:
+def test_an_account_whose_creation_got_no_answer_is_removed(world: Office) -> None:
     before = world.snapshot()
 
     def lose(hit: Hit, forward: Forward) -> Reply:
@@ -275,7 +275,7 @@ def test_an_interrupted_probe_cleans_up_and_ends_with_130(world: Office, number:
 # --- asking ----------------------------------------------------------------------------------
 
 
-def test_without_a_terminal_and_without_yes_nothing_is_asked_of_anybody(world: Office) -> None:
+def test_without_a_terminal_and_without_yes_nothing_is_asked(world: Office) -> None:
     done = world.run("check", "--probe")
     assert done.code == 64
     assert "--yes" in done.err

@@ -162,7 +162,7 @@ SAID = {
 
 
 @pytest.mark.parametrize("words", SAID)
-def test_what_is_found_is_said(world: Office, words: str) -> None:
+def test_what_the_probe_finds_is_reported(world: Office, words: str) -> None:
     world.configure("attributes", title="title || 'Clerk'")
     world.box.set_behavior(quirks=words.split("+"))
     name, text = SAID[words]
@@ -204,7 +204,7 @@ def test_the_value_that_is_written_is_another_than_the_one_that_is_there(world: 
     assert first not in moved
 
 
-def test_where_people_have_one_organization_alone_it_is_seen_where_the_value_lands(world: Office) -> None:
+def test_where_all_users_have_one_organization_the_probe_sees_where_the_value_lands(world: Office) -> None:
     for user in world.people.users.values():
         user["custom_attributes"]["organizationID"] = "1"
     world.box.set_behavior(quirks=["patch-urn-astray"])

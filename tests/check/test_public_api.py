@@ -43,7 +43,7 @@ def test_where_it_is_not_set_up_three_lines_say_so_and_nothing_is_asked(office: 
     assert not [request for request in office.box.requests if request.service == "api"]
 
 
-def test_where_all_is_well_they_say_what_there_is(office: Office) -> None:
+def test_with_a_good_api_the_three_lines_say_what_it_has(office: Office) -> None:
     office.ninjaone.administrators.update(office.ninjaone.users)
     found = lines(office)
     assert {found[name]["color"] for name in LINES} == {"green"}
@@ -69,7 +69,9 @@ def test_a_refused_secret_is_red_and_the_others_wait_for_it(office: Office) -> N
         ("api.no-organizations", "organizations", "shows no organization"),
     ],
 )
-def test_what_it_does_not_tell_is_yellow_with_what_it_costs(office: Office, quirk: str, name: str, says: str) -> None:
+def test_facts_that_the_api_lacks_are_yellow_with_what_they_cost(
+    office: Office, quirk: str, name: str, says: str
+) -> None:
     office.box.set_behavior(quirks=[quirk])
     line = lines(office)[name]
     assert (line["color"], says in line["text"]) == ("yellow", True)

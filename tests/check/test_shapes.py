@@ -272,7 +272,7 @@ VALUES = st.recursive(
     st.sampled_from([200, 400, 404, 500]),
     st.sampled_from(["GET", "POST", "PATCH"]),
 )
-def test_whatever_stands_where_no_value_of_it_comes_out(field: str, value: Any, status: int, method: str) -> None:
+def test_no_value_of_any_field_comes_out(field: str, value: Any, status: int, method: str) -> None:
     shapes = Shapes({"userType"})
     body = {field: value, "Resources": [{field: value, "custom_attributes": {field: value}}, value]}
     sent = {"Operations": [{"op": value, "path": MARK, "value": value}], field: value}

@@ -21,15 +21,15 @@ def test_the_demo_ends_with_an_empty_plan(seed: int, users: int) -> None:
     assert shown.err == ""
 
 
-def test_the_demo_tells_the_same_story_each_time() -> None:
+def test_the_demo_shows_the_same_year_each_time() -> None:
     assert run("demo", "--seed", "3").out == run("demo", "--seed", "3").out
 
 
-def test_another_seed_tells_another_story() -> None:
+def test_another_seed_shows_another_year() -> None:
     assert run("demo", "--seed", "3").out != run("demo", "--seed", "4").out
 
 
-def test_the_story_has_all_that_happens_in_a_year() -> None:
+def test_the_demo_shows_every_kind_of_event() -> None:
     story = run("demo").out
     for event in ("was hired", "became a technician", "married", "was disabled", "trash", "is now called"):
         assert event in story
@@ -46,5 +46,5 @@ def test_the_demo_runs_without_any_configuration_and_leaves_nothing_behind(tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_company_too_small_for_the_story_is_a_usage_error() -> None:
+def test_a_company_too_small_for_the_demo_is_a_usage_error() -> None:
     assert run("demo", "--users", "3").code == 64

@@ -12,7 +12,7 @@ from tests.support.command import run, spawn
 
 
 @pytest.mark.parametrize(("seed", "users"), [(1, 30), (5, 20), (8, 64)])
-def test_the_story_ends_with_every_company_in_step(seed: int, users: int) -> None:
+def test_the_demo_of_a_fleet_ends_with_every_company_in_step(seed: int, users: int) -> None:
     shown = run("demo", "--fleet", "--seed", str(seed), "--users", str(users))
     assert shown.code == 0, shown.text
     totals = [line for line in shown.out.splitlines() if line.startswith("Fleet: ")]
@@ -50,5 +50,5 @@ def test_the_sandbox_writes_a_fleet_and_events_go_to_the_company_that_is_named(t
 
 
 @pytest.mark.parametrize("tenants", ["0", "-1", "many"])
-def test_a_fleet_of_none_is_a_usage_error(tenants: str) -> None:
+def test_a_fleet_without_tenants_is_a_usage_error(tenants: str) -> None:
     assert run("sandbox", "--tenants", tenants).code == 64

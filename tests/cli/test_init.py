@@ -301,7 +301,7 @@ def test_the_example_is_the_one_at_the_top_of_the_repository_to_the_byte(tmp_pat
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_the_example_overwrites_nothing_where_nobody_can_be_asked(tmp_path: Path) -> None:
+def test_without_a_terminal_the_example_overwrites_nothing(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text("precious")
     done = run_process("init", "--example", "--output", str(path))

@@ -37,7 +37,7 @@ def sandbox(into: Path, *arguments: str) -> Iterator[int]:
             process.wait(20)
 
 
-def test_the_configuration_it_writes_reaches_it_and_nobody_else_may_read_it(tmp_path: Path) -> None:
+def test_the_configuration_it_writes_reaches_it_and_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
     into = tmp_path / "config.toml"
     with sandbox(into, "--users", "20", "--seed", "3"):
         assert stat.S_IMODE(into.stat().st_mode) == 0o600
@@ -88,7 +88,7 @@ def test_a_file_that_cannot_be_written_ends_it_in_one_sentence(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("users", ["0", "-1", "many"])
-def test_a_company_of_nobody_is_a_usage_error(users: str) -> None:
+def test_a_company_without_users_is_a_usage_error(users: str) -> None:
     assert run("sandbox", "--users", users).code == 64
 
 

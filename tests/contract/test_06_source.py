@@ -41,7 +41,9 @@ def test_06_the_last_good_run_is_the_last_complete_read_of_the_whole_scope_that_
         assert office.plan().tripped() == {}
 
 
-def test_06_what_the_operator_said_no_to_is_not_the_new_normal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_06_an_apply_that_the_operator_declined_sets_no_baseline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with Office(tmp_path, staff(10, 0)) as office:
         office.configure("safety", max_removals=10)
         office.settle()

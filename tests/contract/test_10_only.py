@@ -8,7 +8,7 @@ from tests.support.company import END_USERS, TECHNICIANS, user
 from tests.support.office import Office
 
 
-def test_10_only_guards_on_the_whole_world(office: Office) -> None:
+def test_10_only_guards_on_the_whole_directory(office: Office) -> None:
     office.configure("safety", min_source_percent=0)
     office.settle()
     office.disable(0, 1, 2, 3)
@@ -61,7 +61,7 @@ def test_10_only_deletes_no_group(office: Office) -> None:
     assert office.apply("--only", user(0)).json["changes"] == []
 
 
-def test_10_only_is_repeatable_and_an_unknown_who_is_64(office: Office) -> None:
+def test_10_only_is_repeatable_and_an_unknown_user_is_64(office: Office) -> None:
     assert office.plan("--only", user(0), "--only", user(1)).actions() == {user(0): "create", user(1): "create"}
 
     planned = office.plan("--only", user(0), "--only", "user9.two@example.com")

@@ -36,7 +36,7 @@ def test_12_the_lock_is_taken_before_the_first_read(office: Office) -> None:
     assert held
 
 
-def test_12_who_does_not_get_the_lock_has_read_nothing(office: Office) -> None:
+def test_12_a_run_that_does_not_get_the_lock_has_read_nothing(office: Office) -> None:
     with lock.hold_lock(office.ledger, tenant_of(office.load_config()), 0, clock.now()):
         done = office.apply()
 

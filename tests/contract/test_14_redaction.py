@@ -38,7 +38,7 @@ def test_14_redaction_tokens_are_keyed_by_a_random_key_in_the_ledger_or_by_ninja
     assert token(office.plan("--redact")).isdisjoint(keyed)
 
 
-def test_14_no_name_and_no_address_is_left_and_one_person_has_one_token(with_technicians: Office) -> None:
+def test_14_no_name_and_no_address_is_left_and_one_user_has_one_token(with_technicians: Office) -> None:
     office = with_technicians
     office.settle()
     made = [

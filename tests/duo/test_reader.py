@@ -142,7 +142,7 @@ def test_a_user_who_was_created_during_the_read_costs_one_more_read(script: Loop
     assert ids(reader) == ["A", "B"]
 
 
-def test_a_user_who_comes_twice_counts_once_so_that_another_who_was_skipped_is_noticed(
+def test_a_user_listed_twice_counts_once_so_that_a_skipped_user_is_noticed(
     script: LoopbackServer, reader: DuoReader
 ) -> None:
     pages = {"0": page(users("A", "B"), 3, 2), "2": page(users("B"), 3)}
@@ -198,7 +198,7 @@ def test_a_number_of_users_that_changes_between_pages_is_read_once_more(
         ids(reader)
 
 
-def test_users_are_asked_for_by_id_a_hundred_at_a_time_and_nobody_else_is_believed(
+def test_users_are_read_by_id_a_hundred_at_a_time_and_others_in_the_answer_are_ignored(
     script: LoopbackServer, reader: DuoReader
 ) -> None:
     def answer(hit: Hit) -> Reply:
@@ -219,7 +219,7 @@ def test_a_record_without_an_id_does_not_lose_the_page(script: LoopbackServer, r
 
 
 @pytest.mark.parametrize("row", ["x", None, {}, {"group_id": "", "name": "x"}, {"group_id": 1, "name": "x"}])
-def test_a_group_that_cannot_be_read_ends_the_run_as_scope_hangs_on_it(
+def test_a_group_that_cannot_be_read_ends_the_run_as_the_scope_depends_on_it(
     script: LoopbackServer, reader: DuoReader, row: Any
 ) -> None:
     script.answer = lambda hit: page([{"group_id": "DG0", "name": "Ok"}, row], 2)

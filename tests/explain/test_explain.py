@@ -87,7 +87,7 @@ def test_a_promoted_user_is_marked_and_both_groups_change(settled: Office) -> No
     assert [one["method"] for one in story["requests"]] == ["PATCH"] * 3
 
 
-def test_an_account_made_by_hand_is_shown_as_taken_over(world: Office) -> None:
+def test_an_account_made_by_hand_is_shown_as_adopted(world: Office) -> None:
     id_ = world.native(user(0).upper())
 
     story = told(world, user(0))
@@ -114,7 +114,7 @@ def test_a_user_with_a_bad_value_is_held_and_the_problem_comes_with_its_cure(set
     assert {one["path"]: one["given"] for one in story["attributes"]}["userType"] == "Technican"
 
 
-def test_a_user_who_wants_a_name_that_is_taken_sees_the_holder(settled: Office) -> None:
+def test_a_user_whose_name_is_taken_is_shown_the_holder(settled: Office) -> None:
     settled.people.set_email(settled.duo(user(0)), "stranger@example.com")
     id_ = settled.native("stranger@example.com", externalId="DUQQQQQQQQQQQQQQQQQQ")
 
@@ -126,7 +126,7 @@ def test_a_user_who_wants_a_name_that_is_taken_sees_the_holder(settled: Office) 
     assert any(id_ in note and "not this user's" in note for note in step(story, "match")["notes"])
 
 
-def test_a_chain_of_users_who_want_one_another_s_names_is_followed_to_its_end(settled: Office) -> None:
+def test_a_chain_of_users_that_wait_for_each_others_names_is_followed_to_its_end(settled: Office) -> None:
     first, second, third = (settled.duo(user(number)) for number in range(3))
     for duo_id, wanted in ((first, user(1)), (second, user(2)), (third, user(0))):
         settled.people.set_email(duo_id, wanted)

@@ -20,7 +20,7 @@ def test_a_user_is_found_by_address_username_alias_user_id_and_ninjaone_id(settl
     assert [told(settled, name)["external_id"] for name in names] == [duo_id] * 5
 
 
-def test_an_unknown_who_is_a_usage_error_that_says_where_it_looked_and_names_the_nearest(world: Office) -> None:
+def test_an_unknown_user_is_a_usage_error_that_says_where_it_looked_and_names_the_nearest(world: Office) -> None:
     def asked(who: str) -> Ran:
         return world.run("explain", who, "--format", "json")
 

@@ -90,7 +90,7 @@ def test_a_fleet_is_planned_and_applied_and_then_has_nothing_to_do(fleet: Fleet)
     assert (code, set(outcomes(rows).values())) == (0, {"done"})
 
 
-def test_each_that_does_not_go_well_is_told_in_its_row_and_costs_no_other(fleet: Fleet) -> None:
+def test_a_tenant_that_fails_is_reported_in_its_row_and_costs_no_other(fleet: Fleet) -> None:
     fleet.write("alpha", token="another-token-altogether")
     fleet.boxes["bravo"].company.users.clear()
     (fleet.folder / "tenants" / "charlie.toml").write_text("[duo")
@@ -108,7 +108,7 @@ def test_each_that_does_not_go_well_is_told_in_its_row_and_costs_no_other(fleet:
     assert fleet.accounts("delta") == 5
 
 
-def test_one_that_hangs_is_told_to_stop_and_the_next_run_goes_on(fleet: Fleet) -> None:
+def test_a_tenant_that_hangs_is_told_to_stop_and_the_next_run_goes_on(fleet: Fleet) -> None:
     fleet.boxes["delta"].set_behavior(faults={"scim.latency": "30s"})
     fleet.settings("timeout = 6")
     code, rows, _ = fleet.run("apply", "--yes")
@@ -121,7 +121,7 @@ def test_one_that_hangs_is_told_to_stop_and_the_next_run_goes_on(fleet: Fleet) -
     assert (code, fleet.accounts("delta")) == (0, 5)
 
 
-def test_one_that_is_killed_in_the_middle_is_settled_by_the_next_run(fleet: Fleet) -> None:
+def test_a_tenant_that_is_killed_midway_is_completed_by_the_next_run(fleet: Fleet) -> None:
     fleet.boxes["alpha"].set_behavior(faults={"scim.latency": "300ms"})
     with subprocess.Popen(
         fleet.command("apply", "--yes", "--format", "json"), stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
@@ -154,7 +154,7 @@ def _kill_the_process_of(parent: int, file: str) -> None:
     raise AssertionError("no process has that ledger open")
 
 
-def test_a_canary_that_does_not_go_well_leaves_every_other_untouched(fleet: Fleet) -> None:
+def test_a_canary_that_fails_leaves_every_other_tenant_untouched(fleet: Fleet) -> None:
     fleet.write("bravo", token="another-token-altogether")
     fleet.settings('canaries = ["bravo"]')
     code, rows, _ = fleet.run("apply", "--yes")
@@ -165,7 +165,7 @@ def test_a_canary_that_does_not_go_well_leaves_every_other_untouched(fleet: Flee
         assert fleet.boxes[name].requests == [], "not even read"
 
 
-def test_canaries_that_go_well_let_the_others_go(fleet: Fleet) -> None:
+def test_canaries_that_succeed_let_the_others_start(fleet: Fleet) -> None:
     fleet.settings('canaries = ["bravo"]')
     code, rows, _ = fleet.run("apply", "--yes")
     assert (code, set(outcomes(rows).values())) == (0, {"done"})
@@ -173,7 +173,7 @@ def test_canaries_that_go_well_let_the_others_go(fleet: Fleet) -> None:
     assert max(request.at for request in fleet.boxes["bravo"].requests) < first
 
 
-def test_after_so_many_failures_in_a_row_no_more_are_begun(fleet: Fleet) -> None:
+def test_after_stop_after_failures_in_a_row_no_more_tenants_are_started(fleet: Fleet) -> None:
     for name in NAMES:
         fleet.write(name, token="another-token-altogether")
     fleet.settings("stop_after = 2\nat_once = 1")
@@ -203,7 +203,7 @@ def test_without_a_terminal_and_without_yes_nothing_is_begun(fleet: Fleet) -> No
     assert all(box.requests == [] for box in fleet.boxes.values())
 
 
-def test_ctrl_c_lets_those_under_way_finish_and_tells_the_rest_as_not_begun(fleet: Fleet) -> None:
+def test_ctrl_c_lets_running_tenants_finish_and_reports_the_rest_as_not_started(fleet: Fleet) -> None:
     fleet.settings("at_once = 1")
     fleet.boxes["alpha"].set_behavior(faults={"scim.latency": "200ms"})
     with subprocess.Popen(

@@ -74,7 +74,7 @@ def test_a_child_that_dies_costs_itself_alone(tmp_path: Path) -> None:
     assert "unforeseen" in found["t2"].said
 
 
-def test_of_one_that_talks_a_hundred_megabytes_the_last_words_are_kept(tmp_path: Path) -> None:
+def test_of_a_child_that_prints_a_hundred_megabytes_the_end_is_kept(tmp_path: Path) -> None:
     found = run(tmp_path, ("say", str(100_000_000)), ("exit", "0"))
     assert found["t0"].said.endswith("Error: the last words\n")
     assert len(found["t0"].said) < 10_000
@@ -82,13 +82,13 @@ def test_of_one_that_talks_a_hundred_megabytes_the_last_words_are_kept(tmp_path:
 
 
 @pytest.mark.parametrize("what", ["hang", "stubborn"])
-def test_one_that_is_not_over_in_time_is_told_to_stop_and_then_killed(tmp_path: Path, what: str) -> None:
+def test_a_child_that_exceeds_its_time_is_told_to_stop_and_then_killed(tmp_path: Path, what: str) -> None:
     found = run(tmp_path, (what, str(tmp_path / "began")), timeout=1.0, grace=0.5)
     assert found["t0"].timed_out
     assert found["t0"].exit_code in (None, 130)
 
 
-def test_stopping_begins_no_more_and_lets_those_under_way_end(tmp_path: Path) -> None:
+def test_a_stop_starts_no_more_children_and_lets_running_ones_end(tmp_path: Path) -> None:
     stop = threading.Event()
 
     def request() -> None:

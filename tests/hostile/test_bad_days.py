@@ -210,7 +210,7 @@ def test_within_the_limit_what_is_gone_is_forgotten_if_the_answer_is_yes(
         assert office.plan().json["changes"] == []
 
 
-def test_with_withhold_the_rest_is_written_and_nobody_is_made_twice_or_forgotten(
+def test_with_withhold_the_rest_is_written_and_no_account_is_duplicated_or_forgotten(
     office: Office, day: Callable[[Meddler], None]
 ) -> None:
     office.configure("safety", on_refusal="withhold")
@@ -368,7 +368,7 @@ def test_401_to_one_id_still_ends_the_run(office: Office, day: Callable[[Meddler
 
 
 @pytest.mark.parametrize("status", [400, 403, 410])
-def test_a_write_that_cannot_be_settled_holds_up_nobody_else(
+def test_a_write_of_unknown_outcome_blocks_no_other_user(
     office: Office, day: Callable[[Meddler], None], status: int
 ) -> None:
     """A run was killed after it sent a change of an account that cannot be looked up since."""
@@ -390,7 +390,7 @@ def test_a_write_that_cannot_be_settled_holds_up_nobody_else(
     assert office.ask_ledger("SELECT count(*) FROM operations WHERE status = 'pending'") == [(0,)]
 
 
-def test_the_names_of_who_vanished_are_tokens_where_that_is_asked_for(office: Office) -> None:
+def test_the_names_of_vanished_accounts_are_tokens_under_redact(office: Office) -> None:
     for number in range(5):
         office.ninjaone.delete(USER, office.account(user(number))["id"])
         office.people.disable(office.duo(user(number)))

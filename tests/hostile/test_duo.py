@@ -305,7 +305,7 @@ STUMBLES = {
 
 @pytest.mark.parametrize("failure", STUMBLES.values(), ids=STUMBLES)
 @pytest.mark.parametrize("service", ["duo", "scim"])
-def test_a_service_that_stumbles_once_is_asked_again(settled: Office, service: str, failure: Reply) -> None:
+def test_a_service_that_fails_once_is_asked_again(settled: Office, service: str, failure: Reply) -> None:
     settled.configure("run", retries=2)
     meddle = stumbling(1, failure)
     between = settled.proxy_duo(meddle) if service == "duo" else settled.proxy_scim(meddle)

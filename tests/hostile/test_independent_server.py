@@ -154,7 +154,7 @@ def _is_provisioned(people: Company, user: dict[str, Any]) -> bool:
     )
 
 
-def test_two_hundred_people_arrive_though_a_tenth_of_the_answers_fail_or_are_lost(
+def test_two_hundred_users_arrive_though_a_tenth_of_the_answers_fail_or_are_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ninjasync.net.pacing.FIRST_WAIT", 0.001)

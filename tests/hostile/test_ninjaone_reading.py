@@ -287,7 +287,7 @@ def test_unknown_members_are_left(settled: Office) -> None:
     assert planned.change(END_USERS)["diff"] == [{"path": "members", "added": [], "removed": [LEAVER]}]
 
 
-def test_an_account_that_carries_another_ones_external_id_takes_nothing_from_any_other(settled: Office) -> None:
+def test_an_account_that_carries_another_users_external_id_affects_no_other_account(settled: Office) -> None:
     double = settled.id_of(OTHER)
     owner = settled.duo("user1.two@example.com")
     settled.proxy_scim(

@@ -72,7 +72,7 @@ def test_a_signal_during_a_plan_ends_it_in_one_sentence(office: Office, wanted: 
     assert b"nterrupted" in err
 
 
-def test_a_reader_who_closes_the_pipe_gets_no_traceback(office: Office) -> None:
+def test_a_closed_pipe_gives_no_traceback(office: Office) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "ninjasync", "plan", "--config", office.write_config()],
         stdin=subprocess.DEVNULL,
@@ -88,7 +88,7 @@ def test_a_reader_who_closes_the_pipe_gets_no_traceback(office: Office) -> None:
     assert b"Exception ignored" not in err
 
 
-def test_a_native_account_is_adopted_though_the_server_leaves_out_what_it_can(office: Office) -> None:
+def test_a_native_account_is_adopted_though_the_server_omits_all_optional_fields(office: Office) -> None:
     """Nothing but id, userName and active is shown of an account that nobody manages."""
     body = {"schemas": [CORE_USER], "userName": OTHER, "name": {"givenName": "N", "familyName": "N"}}
     same = office.ninjaone.create(USER, body)["id"]

@@ -99,7 +99,7 @@ WITHOUT_API = [name for name in QUIRKS if not name.startswith("api.")]
 CONVERGING = [name for name in WITHOUT_API if name not in {*REFUSALS, *HINDRANCES, *APART}]
 
 
-def test_no_quirk_is_left_out() -> None:
+def test_every_quirk_is_tried() -> None:
     assert {*WAYS, *REFUSALS, *HINDRANCES, *APART} <= set(WITHOUT_API)
     assert len(CONVERGING) + len(REFUSALS) + len(HINDRANCES) + len(APART) == len(WITHOUT_API)
 
@@ -219,7 +219,7 @@ def test_an_account_that_refuses_every_change_holds_up_no_other(tmp_path: Path) 
         office.check()
 
 
-def test_a_user_who_needs_the_name_of_a_hidden_account_is_held_from_then_on(tmp_path: Path) -> None:
+def test_a_user_that_needs_the_name_of_a_hidden_account_is_held_from_then_on(tmp_path: Path) -> None:
     with Rounds(tmp_path, quirks=("hidden-holder",)) as office:
         oldest = dict(next(iter(office.ninjaone.users.values())))
         assert office.apply().code == 4
@@ -376,7 +376,7 @@ _DIALECTS: Mapping[str, Mapping[str, Any]] = {
 
 
 @pytest.mark.parametrize("server", SERVERS)
-def test_under_the_habits_of_a_real_server_two_applies_end_right_and_the_plan_is_empty(
+def test_under_the_quirks_of_a_real_server_two_applies_end_right_and_the_plan_is_empty(
     server: str, tmp_path: Path
 ) -> None:
     but = ("externalId",) if server == "canaille" else ()

@@ -29,7 +29,7 @@ def refuse_one(request: HttpRequest, serve: Service) -> HttpResponse:
 
 @pytest.mark.parametrize("format", ["text", "json", "markdown", "html"])
 @pytest.mark.parametrize("saved", [False, True])
-def test_a_redacted_run_names_nobody_and_does_the_same(office: Office, format: str, saved: bool) -> None:
+def test_a_redacted_run_names_no_user_and_does_the_same(office: Office, format: str, saved: bool) -> None:
     hired = office.people.hire("Quillfeather", "Marker", groups=[END_USERS], user_type="endUser", organization="4")
     office.people.users[hired]["email"] = "quillfeather.marker@example.com"
     office.box.intercept("scim", refuse_one)

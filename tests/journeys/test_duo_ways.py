@@ -59,7 +59,7 @@ def test_what_duo_puts_behind_a_name_is_taken_off(form: str, sync: str) -> None:
         'Helpdesk (formerly "corp")',
     ],
 )
-def test_what_people_call_a_group_is_left_as_it_is(name: str) -> None:
+def test_a_bracket_that_duo_did_not_write_stays_in_a_groups_name(name: str) -> None:
     assert without_suffix(name) == name
     assert origin(name) is None
 
@@ -169,7 +169,7 @@ def test_a_total_with_a_trash_that_is_not_listed_is_taken_and_withholds_removals
     assert office.plan().json["changes"] == []
 
 
-def test_a_trash_that_is_not_listed_hinders_nothing_where_nobody_is_to_be_removed(office: Office) -> None:
+def test_a_trash_that_is_not_listed_withholds_nothing_where_there_is_no_removal(office: Office) -> None:
     stranger = office.people.hire("Never", "InScope", groups=[], user_type="endUser")
     office.people.users[stranger]["status"] = "pending deletion"
     office.box.intercept("duo", without_trash)
@@ -214,7 +214,7 @@ def test_a_list_without_a_value_holds_that_one_user_and_says_so(office: Office, 
 @pytest.mark.parametrize(
     "change", [lambda row: row.pop("custom_attributes"), lambda row: row.update(custom_attributes=None)]
 )
-def test_who_has_no_custom_attributes_is_held_alone(office: Office, change: Callable[[Json], object]) -> None:
+def test_a_user_without_custom_attributes_is_held_alone(office: Office, change: Callable[[Json], object]) -> None:
     change(row_of(office, 0))
     done = office.plan()
     assert done.code == 0

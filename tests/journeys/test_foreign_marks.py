@@ -38,7 +38,9 @@ def customers(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[
 
 
 @pytest.mark.parametrize("discovery", ["list", "lookup"])
-def test_neither_of_two_customers_adopts_what_is_the_others(customers: tuple[Office, Office], discovery: str) -> None:
+def test_of_two_customers_neither_adopts_what_belongs_to_the_other(
+    customers: tuple[Office, Office], discovery: str
+) -> None:
     first, second = customers
     for world in customers:
         world.configure("ninjaone.dialect", discovery=discovery)
@@ -104,7 +106,7 @@ def stamped(world: Office, name: str, mark: str) -> str:
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_an_account_and_a_group_with_an_unknown_duo_id_are_left_to_whom_they_are(world: Office, known: bool) -> None:
+def test_an_account_and_a_group_with_an_unknown_duo_id_are_left_alone(world: Office, known: bool) -> None:
     if known:
         world.configure("scope", groups=[TECHNICIANS])
         world.settle()
@@ -148,7 +150,7 @@ def test_adopt_foreign_takes_nothing_from_another_user_of_this_duo(world: Office
 
 
 @pytest.mark.parametrize("discovery", ["list", "lookup"])
-def test_a_person_made_anew_keeps_the_account_that_the_ledger_knows(world: Office, discovery: str) -> None:
+def test_a_user_made_anew_keeps_the_account_that_the_ledger_knows(world: Office, discovery: str) -> None:
     world.settle()
     world.configure("ninjaone.dialect", discovery=discovery)
     old = world.duo("user0.two@example.com")
@@ -162,7 +164,7 @@ def test_a_person_made_anew_keeps_the_account_that_the_ledger_knows(world: Offic
 
 
 @pytest.mark.parametrize("mark", ["jdoe", "4f2c", "D", "DUx", "hr-0042"])
-def test_a_mark_that_is_no_duo_id_keeps_none_from_being_taken_over(world: Office, mark: str) -> None:
+def test_an_externalid_that_is_no_duo_id_prevents_no_adoption(world: Office, mark: str) -> None:
     stamped(world, "user0.two@example.com", mark)
     assert world.plan().actions()["user0.two@example.com"] == "adopt"
 
@@ -174,7 +176,7 @@ def lower_case_marks(hit: Hit, forward: Forward) -> Reply:
     return Reply(reply.status, text, reply.headers)
 
 
-def test_a_mark_in_lower_case_is_a_mark_ours_and_anothers(world: Office) -> None:
+def test_an_externalid_in_lower_case_is_recognized_ours_and_anothers(world: Office) -> None:
     world.proxy_scim(lower_case_marks)
     world.settle()
     hired = world.people.hire("New", "One", groups=[END_USERS], user_type="endUser", organization="1")

@@ -43,7 +43,7 @@ def refusal(world: Office) -> str:
         ("userName", "emial", "email", 53),
     ],
 )
-def test_a_misspelt_attribute_holds_everybody_and_the_refusal_says_which_one_duo_has_instead(
+def test_a_misspelt_attribute_holds_every_user_and_the_refusal_names_the_attribute_that_duo_has(
     world: Office, discovery: str, ledger: bool, attribute: str, wrong: str, meant: str, held: int
 ) -> None:
     world.configure("ninjaone.dialect", discovery=discovery)
@@ -69,7 +69,9 @@ def test_a_misspelt_attribute_holds_everybody_and_the_refusal_says_which_one_duo
 
 @pytest.mark.parametrize("patch", ["patch", "put"])
 @pytest.mark.parametrize("hidden", [True, False])
-def test_a_misspelt_organization_takes_none_from_the_technicians(world: Office, patch: str, hidden: bool) -> None:
+def test_a_misspelt_organization_attribute_clears_no_technicians_organization(
+    world: Office, patch: str, hidden: bool
+) -> None:
     technicians = [id_ for id_, one in world.people.users.items() if one["email"].startswith("tech")]
     for id_ in technicians:
         world.people.set_attribute(id_, "organizationID", "7")
@@ -99,7 +101,7 @@ def without_organization(hit: Hit, forward: Callable[[], Reply]) -> Reply:
     return replace(reply, body=bare)
 
 
-def test_technicians_alone_who_need_no_organization_are_not_warned_of_every_day(world: Office) -> None:
+def test_technicians_without_an_organization_cause_no_warning(world: Office) -> None:
     world.configure("scope", groups=["NinjaOne Technicians"])
     planned = world.plan()
     assert not [one for one in planned.json["warnings"] if "nobody in scope" in one]

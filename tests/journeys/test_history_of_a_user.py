@@ -39,7 +39,7 @@ def told(done: Ran) -> list[tuple[str, str]]:
     return [(one["resource"], one["action"]) for one in done.json["operations"]]
 
 
-def test_all_that_was_done_to_a_user_is_told_whatever_they_are_called(office: Office) -> None:
+def test_the_history_of_a_user_is_found_by_any_of_their_names(office: Office) -> None:
     duo_id = lived(office)
     ninja_id = office.account("anew@example.com")["id"]
     whole = office.run("history", "--user", duo_id, "--format", "json").json["operations"]
@@ -58,7 +58,7 @@ def test_all_that_was_done_to_a_user_is_told_whatever_they_are_called(office: Of
     }
 
 
-def test_it_is_told_as_text_too_with_times_that_carry_their_zone(office: Office) -> None:
+def test_the_history_of_a_user_as_text_has_times_with_their_zone(office: Office) -> None:
     duo_id = lived(office)
     done = office.run("history", "--user", user(0))
     assert re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ", done.out)
@@ -67,7 +67,7 @@ def test_it_is_told_as_text_too_with_times_that_carry_their_zone(office: Office)
     assert user(1) not in done.out
 
 
-def test_nobody_of_that_name_and_two_questions_at_once_are_mistakes_on_the_command_line(office: Office) -> None:
+def test_an_unknown_user_and_a_run_beside_a_user_are_mistakes_on_the_command_line(office: Office) -> None:
     assert office.run("history", "--user", "nobody@example.com").code == 64
     lived(office)
     done = office.run("history", "--user", "nobody@example.com")
@@ -76,7 +76,7 @@ def test_nobody_of_that_name_and_two_questions_at_once_are_mistakes_on_the_comma
     assert office.run("history", "2026", "--user", user(0)).code == 64
 
 
-def test_who_was_only_found_to_be_ours_has_no_writes(office: Office) -> None:
+def test_a_user_whose_account_was_only_recognized_has_no_writes(office: Office) -> None:
     lived(office)
     office.ask_ledger("DELETE FROM operations")
     assert "Nothing was written" in office.run("history", "--user", user(1)).out
@@ -88,7 +88,7 @@ def test_a_run_says_how_long_it_took(office: Office) -> None:
     assert office.run("history", "--format", "json").json["runs"][0]["seconds"] >= 0
 
 
-def test_two_people_with_one_address_are_told_apart_by_their_usernames(office: Office) -> None:
+def test_two_users_with_one_address_are_told_apart_by_their_usernames(office: Office) -> None:
     first, second = office.duo(user(0)), office.duo(user(1))
     office.people.users[second]["email"] = user(0)
     messages = {one["external_id"]: one["message"] for one in office.plan().json["problems"]}

@@ -83,7 +83,7 @@ def test_where_members_are_hidden_none_is_sent_while_nothing_changes_and_one_war
 
 
 @pytest.mark.parametrize("quirks", [HIDDEN, ("aws",)])
-def test_where_members_are_hidden_the_one_who_moves_leaves_the_one_group_for_the_other(
+def test_where_members_are_hidden_a_user_can_move_from_one_group_to_another(
     tmp_path: Path, quirks: tuple[str, ...]
 ) -> None:
     with office_with(tmp_path, *quirks) as office:
@@ -142,9 +142,7 @@ def test_a_member_that_is_dropped_in_silence_is_a_failed_operation_that_names_th
 
 @pytest.mark.parametrize("users", [5, 30])
 @pytest.mark.parametrize("quirks", [(), HIDDEN, ("patch-501",)])
-def test_one_member_who_is_refused_is_named_and_all_others_arrive(
-    tmp_path: Path, users: int, quirks: tuple[str, ...]
-) -> None:
+def test_one_refused_member_is_named_and_all_others_arrive(tmp_path: Path, users: int, quirks: tuple[str, ...]) -> None:
     with office_with(tmp_path, "refused-member", *quirks, users=users) as office:
         office.configure("ninjaone.dialect", patch="put" if "patch-501" in quirks else "patch")
         done = office.apply()
@@ -212,7 +210,7 @@ def test_a_kill_between_a_new_group_and_its_members_is_completed_by_the_next_run
         assert office.members(END_USERS) == {user(number) for number in range(5)}
 
 
-def test_who_comes_back_to_a_new_account_gets_into_a_group_that_hides_its_members(tmp_path: Path) -> None:
+def test_a_returner_with_a_new_account_joins_a_group_that_hides_its_members(tmp_path: Path) -> None:
     with office_with(tmp_path, *HIDDEN) as office:
         office.settle()
         office.ninjaone.delete(USER, office.account(user(1))["id"])

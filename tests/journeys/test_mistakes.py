@@ -232,7 +232,7 @@ def on_a_terminal(office: Office, answer: bytes, *arguments: str) -> Ran:
 
 
 @pytest.mark.parametrize("answer", [b"n\n", b"\n"])
-def test_an_operator_who_says_no_is_a_refusal_and_nothing_is_written(office: Office, answer: bytes) -> None:
+def test_the_answer_no_is_a_refusal_and_nothing_is_written(office: Office, answer: bytes) -> None:
     result = on_a_terminal(office, answer, "--format", "json")
     assert result.code == 3
     assert result.json["result"] == {"applied": 0, "failed": 0, "skipped": 17, "exit_code": 3}
@@ -240,7 +240,7 @@ def test_an_operator_who_says_no_is_a_refusal_and_nothing_is_written(office: Off
     assert office.writes() == []
 
 
-def test_an_operator_who_says_yes_gets_what_was_shown(office: Office) -> None:
+def test_the_answer_yes_applies_what_was_shown(office: Office) -> None:
     result = on_a_terminal(office, b"y\n")
     assert result.code == 0, result.text
     assert len(office.accounts()) == 15

@@ -27,7 +27,7 @@ def test_a_group_without_a_name_is_told_and_the_others_go_on(tmp_path: Path, nam
 
 
 @pytest.mark.parametrize("removed", ["keep", "delete"])
-def test_a_group_of_ours_that_lost_its_name_is_left_with_its_members_and_nobody_is_removed(
+def test_a_group_of_ours_that_lost_its_name_keeps_its_members_and_no_account_is_removed(
     tmp_path: Path, removed: str
 ) -> None:
     with Office(tmp_path, staff(4, 1)) as office:

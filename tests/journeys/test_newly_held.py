@@ -27,7 +27,7 @@ def office(tmp_path: Path) -> Iterator[Office]:
         yield made
 
 
-def test_who_is_newly_held_is_told_once_and_again_on_returning(office: Office, receiver: Receiver) -> None:
+def test_a_newly_held_user_is_reported_once_and_again_when_held_anew(office: Office, receiver: Receiver) -> None:
     office.settle()
     office.configure("monitor", notify=[f"json://{receiver.host}/"], notify_on=["held"])
     assert office.apply().code == 0

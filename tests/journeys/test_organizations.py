@@ -59,7 +59,7 @@ def test_a_name_goes_on_when_it_gets_another_number_and_a_leaver_and_returner_ke
     assert (organization(world), world.account("user1.two@example.com")["active"]) == ("43", True)
 
 
-def test_an_unknown_name_is_held_with_the_nearest_and_holds_up_nobody(world: Office) -> None:
+def test_a_user_with_an_unknown_organization_is_held_with_the_nearest_name_and_blocks_no_other(world: Office) -> None:
     world.configure("organizations", **{CONTOSO: 42})
     named(world, "Contso Ltd")
     done = world.apply()

@@ -27,7 +27,7 @@ def test_equal_inputs_give_the_same_bytes(make: Callable[..., Office]) -> None:
     assert json.dumps(one) == json.dumps(other)
 
 
-def test_the_order_in_which_the_services_list_people_makes_no_difference(make: Callable[..., Office]) -> None:
+def test_the_order_in_which_the_services_list_users_makes_no_difference(make: Callable[..., Office]) -> None:
     office = lifelike(make)
     office.people.disable(office.duo("joy.partridge@example.com"))
     text, digest = office.run("plan").out, office.plan().json["digest"]

@@ -163,9 +163,7 @@ def test_a_total_that_counts_what_the_token_may_not_see_is_followed_by_look_ups(
 
 
 @pytest.mark.parametrize("page_size", [25, 100])
-def test_a_total_that_is_capped_below_the_truth_makes_nobody_twice(
-    make: Callable[[int, int], Office], page_size: int
-) -> None:
+def test_a_total_that_is_too_low_duplicates_no_account(make: Callable[[int, int], Office], page_size: int) -> None:
     """Polis says 50 and sends 50 at most, however many there are; here without a ledger."""
     office = make(130, 2)
     office.configure("ninjaone.dialect", page_size=page_size)

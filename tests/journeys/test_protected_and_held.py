@@ -43,7 +43,7 @@ def test_no_account_is_made_for_a_protected_address(settled: Office) -> None:
     assert any("breakglass@example.com" in warning for warning in planned.json["warnings"])
 
 
-def test_a_user_who_wants_a_protected_accounts_address_is_held_or_reported(settled: Office) -> None:
+def test_a_user_that_needs_the_address_of_a_protected_account_is_held_or_reported(settled: Office) -> None:
     settled.native("breakglass@example.com")
     settled.configure("safety", protected_users=["breakglass@*"])
     settled.people.set_email(settled.duo(user(0)), "breakglass@example.com")
@@ -168,7 +168,7 @@ def test_the_address_of_a_leaver_who_is_still_in_duo_is_not_given_away(settled: 
     assert settled.account(user(0))["active"] is False
 
 
-def test_a_person_deleted_and_made_anew_in_duo_keeps_the_account(settled: Office) -> None:
+def test_a_user_deleted_and_made_anew_in_duo_keeps_the_account(settled: Office) -> None:
     leaver, same = settled.duo(user(0)), settled.id_of(user(0))
     settled.people.erase(leaver)
     newcomer = settled.people.hire("User0", "Again", groups=[END_USERS], user_type="endUser", organization="1")

@@ -179,7 +179,7 @@ def test_init_writes_a_configuration_that_works_at_once(world: Office, tmp_path:
         ("ninjaone", "secret_token", "XXXXXXXXXXXXXXXX"),
     ],
 )
-def test_a_value_left_from_the_example_is_told_before_anybody_is_asked(
+def test_a_value_left_from_the_example_is_reported_before_any_request(
     world: Office, section: str, key: str, value: str
 ) -> None:
     world.configure(section, **{key: value})

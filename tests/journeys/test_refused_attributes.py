@@ -67,7 +67,7 @@ def test_an_attribute_that_the_server_does_not_know_is_named_and_the_rest_arrive
         assert office.account(user(1))[EXTENSION]["organizationId"] == "7"
 
 
-def test_nobody_is_created_without_type_and_organization_where_these_are_refused(tmp_path: Path) -> None:
+def test_no_user_is_created_without_type_and_organization_where_these_are_refused(tmp_path: Path) -> None:
     with office_with(tmp_path, "extension-unknown") as office:
         done = office.apply()
         assert done.code == 4
@@ -91,7 +91,9 @@ def test_a_leaver_is_deactivated_once_and_reactivated_on_return(tmp_path: Path, 
         assert office.account(user(1))["active"] is True
 
 
-def test_who_was_reactivated_by_hand_is_deactivated_again_although_inactive_ones_say_nothing(tmp_path: Path) -> None:
+def test_a_leaver_reactivated_by_hand_is_deactivated_again_where_inactive_accounts_do_not_say_so(
+    tmp_path: Path,
+) -> None:
     with office_with(tmp_path, "active-left-out") as office:
         office.settle()
         office.people.disable(office.duo(user(1)))

@@ -41,7 +41,7 @@ RENAMES = {
 
 
 @pytest.mark.parametrize("renames", RENAMES.values(), ids=RENAMES)
-def test_people_who_exchange_their_emails_end_up_right(settled: Office, renames: dict[int, str]) -> None:
+def test_users_that_exchange_their_addresses_end_up_right(settled: Office, renames: dict[int, str]) -> None:
     people = {number: settled.duo(user(number)) for number in renames}
     before = stored(settled.ninjaone)[0]
     ids = {each["externalId"]: each["id"] for each in settled.ninjaone.users.values()}

@@ -47,7 +47,7 @@ def test_groups_and_users_may_be_named_by_id(office: Office) -> None:
     assert set(office.plan().actions()) == {tech(0), tech(1), tech(2), user(0)}
 
 
-def test_statuses_decide_who_is_in_scope(office: Office) -> None:
+def test_statuses_decide_which_users_are_in_scope(office: Office) -> None:
     office.people.disable(office.duo(user(0)))
     office.people.lock_out(office.duo(user(1)))
     office.configure("scope", statuses=["active", "disabled"])

@@ -93,7 +93,7 @@ def test_a_refusal_is_a_line_a_guard_on_standard_error(
         assert line.endswith("If that is meant: --approve-removals 1 [tenant acme]")
 
 
-def test_a_redacted_refusal_names_nobody(world: Office) -> None:
+def test_a_redacted_refusal_names_no_user(world: Office) -> None:
     world.settle()
     world.configure("safety", max_held=0, max_held_percent=0)
     world.people.users[world.duo("user1.two@example.com")]["email"] = "user2.two@example.com"

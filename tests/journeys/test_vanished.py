@@ -66,7 +66,7 @@ def test_what_vanished_is_approved_up_to_the_number_given(approved: int | None, 
     assert verdict(seen, None, Approvals(vanished=approved)).tripped is trips
 
 
-def test_withheld_is_what_would_double_those_who_vanished_and_what_takes_their_names() -> None:
+def test_changes_that_would_duplicate_vanished_accounts_or_take_their_names_are_withheld() -> None:
     def create(duo_id: str, name: str) -> Change:
         return Change("user", "create", name, None, duo_id, (Delta(USER_NAME, None, name),))
 

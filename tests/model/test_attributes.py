@@ -90,7 +90,7 @@ def test_a_path_is_split_at_its_schema_and_its_dots_but_not_at_a_version(
     assert split(path) == parts
 
 
-def test_people_read_an_extension_attribute_by_its_own_name_unless_two_share_it() -> None:
+def test_an_extension_attribute_is_shown_by_its_own_name_unless_two_share_it() -> None:
     other = "urn:example:schemas:Acme:1.0:User:userType"
     assert short_names([USER_TYPE, "title"]) == {USER_TYPE: "userType", "title": "title"}
     assert short_names([USER_TYPE, other]) == {USER_TYPE: USER_TYPE, other: other}

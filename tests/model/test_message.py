@@ -81,7 +81,7 @@ def test_the_pieces_are_the_sentence(said: Message) -> None:
 
 
 @given(messages())
-def test_redaction_leaves_nothing_of_a_person_or_of_what_somebody_else_wrote(said: Message) -> None:
+def test_redaction_leaves_no_name_and_no_text_of_another_author(said: Message) -> None:
     token = make_tokens(b"key")
     kept = [piece for piece in redact_message(said, token).pieces() if isinstance(piece, Argument)]
     given_in = [piece for piece in said.pieces() if isinstance(piece, Argument)]

@@ -166,7 +166,7 @@ def test_another_worker_waits_out_the_halt_that_one_worker_was_given(clock: Cloc
     assert began[1] >= 1060.0
 
 
-def test_a_5xx_to_one_halts_nobody_else(clock: Clock) -> None:
+def test_a_5xx_to_one_worker_halts_no_other(clock: Clock) -> None:
     pacer = Pacer(0, stop=clock)
     with pytest.raises(TransientError):
         pacer.call(Service(503))

@@ -120,7 +120,7 @@ def test_what_fetching_raises_is_raised_to_the_thread_that_takes_it(
         assert [pages.get(key) for key in (3, 4, 7)] == [3, 4, 7]
 
 
-def test_a_signal_that_another_thread_took_is_heeded_while_an_answer_is_waited_for() -> None:
+def test_a_signal_that_another_thread_took_is_noticed_while_an_answer_is_waited_for() -> None:
     heeded = threading.Event()
 
     def work() -> bool:

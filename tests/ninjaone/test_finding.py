@@ -75,7 +75,7 @@ def test_a_hostile_name_stays_within_its_filter(reader: Reader, server: response
 
 
 @pytest.mark.parametrize("status", [400, 404])
-def test_a_filter_that_is_not_supported_finds_nobody(
+def test_a_filter_that_is_not_supported_finds_no_user(
     reader: Reader, server: responses.RequestsMock, status: int
 ) -> None:
     server.get(USERS, status=status, json={})
@@ -86,7 +86,7 @@ def test_a_filter_that_is_not_supported_finds_nobody(
 
 
 @pytest.mark.parametrize(("status", "body"), [(200, {}), (403, {}), (418, {"detail": "teapot"})])
-def test_a_look_up_that_gives_no_answer_is_not_taken_for_nobody(
+def test_a_look_up_without_an_answer_is_not_taken_for_an_absent_user(
     reader: Reader, server: responses.RequestsMock, status: int, body: Any
 ) -> None:
     server.get(USERS, status=status, json=body)
@@ -227,7 +227,7 @@ def test_a_list_that_lacks_an_account_which_can_still_be_read_is_not_trusted(
     assert "the list is not trusted" in found.warnings[0]
 
 
-def test_what_the_list_lacks_and_nobody_can_read_is_gone(
+def test_an_account_that_neither_the_list_nor_a_get_shows_is_gone(
     lookups: Callable[[str], Reader], server: responses.RequestsMock
 ) -> None:
     server.get(USERS, json=listed(user("b")))
@@ -239,7 +239,7 @@ def test_what_the_list_lacks_and_nobody_can_read_is_gone(
     assert found.complete
 
 
-def test_the_holder_of_a_name_that_was_refused_is_looked_for_and_hidden_where_nobody_is_shown(
+def test_the_holder_of_a_refused_name_is_looked_for_and_hidden_where_none_is_shown(
     lookups: Callable[[str], Reader], server: responses.RequestsMock
 ) -> None:
     contested: frozenset[tuple[Any, str]] = frozenset(

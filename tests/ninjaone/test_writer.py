@@ -35,7 +35,7 @@ def test_a_created_user_has_the_id_that_ninjaone_gives(writer: Writer, target: r
 
 
 @pytest.mark.parametrize("lost", [503, 500, 504, requests.ConnectionError("reset"), requests.ReadTimeout()])
-def test_a_post_whose_answer_was_lost_is_settled_by_looking_and_not_sent_again(
+def test_a_post_whose_answer_was_lost_is_looked_for_and_not_sent_again(
     writer: Writer, target: responses.RequestsMock, lost: Any
 ) -> None:
     target.post(USERS, **({"status": lost} if isinstance(lost, int) else {"body": lost}))
@@ -53,7 +53,7 @@ def test_a_post_that_did_not_arrive_is_sent_again_after_looking(writer: Writer, 
     assert writer.create_user(JANE)[0] == "n1"
 
 
-def test_after_a_429_nothing_was_done_so_that_nobody_looks(writer: Writer, target: responses.RequestsMock) -> None:
+def test_a_post_that_got_a_429_is_sent_again_without_looking(writer: Writer, target: responses.RequestsMock) -> None:
     target.post(USERS, status=429, headers={"Retry-After": "1"})
     target.post(USERS, status=201, json=MADE)
     assert writer.create_user(JANE)[0] == "n1"
@@ -61,7 +61,7 @@ def test_after_a_429_nothing_was_done_so_that_nobody_looks(writer: Writer, targe
 
 
 @pytest.mark.parametrize("before", [[], [429]])
-def test_a_409_before_any_answer_was_lost_is_somebody_elses_account(
+def test_a_409_before_any_answer_was_lost_is_another_account(
     writer: Writer, target: responses.RequestsMock, before: list[int]
 ) -> None:
     for status in before:
@@ -86,7 +86,7 @@ def test_a_409_after_a_lost_answer_is_our_own_account_if_it_carries_our_external
 
 
 @pytest.mark.parametrize("created", ["2020-01-01T00:00:00Z", None])
-def test_after_a_lost_answer_a_strangers_account_of_that_name_is_not_taken_for_ours(
+def test_after_a_lost_answer_an_older_account_of_that_name_is_not_taken_for_ours(
     writer: Writer, target: responses.RequestsMock, created: str | None
 ) -> None:
     stranger = {"id": "s", "userName": "jane@example.com", "meta": {"created": created}}
@@ -157,7 +157,7 @@ def test_a_token_that_expires_in_between_is_a_matter_of_credentials(
     assert "Make a new token" in caught.value.hint
 
 
-def test_a_group_is_created_without_members_who_are_added_then_and_all_are_looked_for(
+def test_a_group_is_created_without_members_which_are_then_added_and_checked(
     writer: Writer, target: responses.RequestsMock
 ) -> None:
     target.post(GROUPS, status=201, json=group())
@@ -192,7 +192,7 @@ def test_where_groups_are_replaced_the_first_members_are_in_the_body(
     ]
 
 
-def test_a_group_whose_answer_was_lost_is_settled_by_looking(writer: Writer, target: responses.RequestsMock) -> None:
+def test_a_group_whose_answer_was_lost_is_looked_for(writer: Writer, target: responses.RequestsMock) -> None:
     target.post(GROUPS, status=504)
     target.get(GROUPS, json=listed(group(externalId="DG1")))
     target.get(f"{GROUPS}/g", json=group())

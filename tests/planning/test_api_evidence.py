@@ -134,7 +134,7 @@ def test_where_they_are_known_nothing_is_withheld() -> None:
     assert names_that_may_hit_administrators(made, actual, known) == frozenset()
 
 
-def test_one_technician_of_whom_it_is_not_told_is_left_alone_and_the_others_are_not() -> None:
+def test_a_technician_of_unknown_role_is_left_alone_and_the_others_are_not() -> None:
     known = evidence(
         account("ann@example.com", "technician", administrator=None), account("bob@example.com", "technician")
     )
@@ -143,7 +143,7 @@ def test_one_technician_of_whom_it_is_not_told_is_left_alone_and_the_others_are_
     assert names_that_may_hit_administrators(made, actual, known) == {made[0].name}
 
 
-def test_a_technician_whom_the_apis_list_lacks_may_be_an_administrator() -> None:
+def test_a_technician_that_the_apis_list_lacks_may_be_an_administrator() -> None:
     known = evidence(account("bob@example.com", "technician"))
     made = change("deactivate")
     actual = directory(user("ann@example.com", None, "technician"))

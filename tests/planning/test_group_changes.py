@@ -20,7 +20,7 @@ from tests.support.differences import HELD, LEFT_ALONE, OUT, only, problems, wha
 # --- names -------------------------------------------------------------------------------------
 
 
-def test_two_who_swapped_addresses_swap_by_way_of_a_temporary_name_at_their_own_domain(sides: Sides) -> None:
+def test_two_users_that_swapped_addresses_swap_by_a_temporary_name_at_their_own_domain(sides: Sides) -> None:
     sides.duo("A", "b@example.org")
     sides.duo("B", "a@example.com")
     sides.account("a", "a@example.com", "A")
@@ -45,7 +45,7 @@ def test_a_chain_of_addresses_comes_in_the_order_in_which_names_become_free(side
     assert [change.needs for change in found.changes] == [(), ("user:c",), ("user:b",), ("user:a",)]
 
 
-def test_all_who_share_one_address_are_held_and_each_is_told_of_the_others(sides: Sides) -> None:
+def test_users_that_share_one_address_are_held_and_each_message_names_the_others(sides: Sides) -> None:
     sides.duo("A", "Same@example.com")
     sides.duo("B", "same@example.com")
     sides.account("b", "old@example.com", "B")
@@ -62,7 +62,7 @@ def test_a_disabled_twin_is_no_duplicate(sides: Sides) -> None:
     assert what(sides.diff()) == [("create", "same@example.com")]
 
 
-def test_a_stranger_who_holds_the_new_address_of_a_managed_user_is_not_taken_over(sides: Sides) -> None:
+def test_an_unmanaged_account_with_the_new_address_of_a_managed_user_is_not_taken_over(sides: Sides) -> None:
     sides.duo("A", "new@example.com")
     sides.account("a", "old@example.com", "A")
     sides.account("s", "new@example.com")
@@ -98,7 +98,7 @@ def test_every_record_without_an_id_counts_as_held(sides: Sides) -> None:
 # --- groups and members ------------------------------------------------------------------------
 
 
-def test_a_new_group_is_created_with_its_members_people_before_groups(sides: Sides) -> None:
+def test_a_new_group_is_created_with_its_members_and_after_the_users(sides: Sides) -> None:
     sides.settled("A")
     sides.duo("A", groups=("G",))
     sides.duo("B", groups=("G",))
@@ -157,7 +157,7 @@ def test_with_adopt_off_a_group_whose_name_is_taken_is_held(sides: Sides) -> Non
     assert (found.groups.held, found.groups.unmanaged) == (1, 1)
 
 
-def test_groups_that_would_get_one_name_are_held_and_each_is_told_of_the_other(sides: Sides) -> None:
+def test_groups_that_would_get_one_name_are_held_and_each_message_names_the_other(sides: Sides) -> None:
     sides.duo_group("G", 'Staff (from AD sync "a")', pushed="Staff")
     sides.duo_group("H", "staff")
     sides.group("g", "Staff", "G")
@@ -196,7 +196,7 @@ def test_a_group_whose_record_in_ninjaone_is_unreadable_is_held_and_not_made_ane
     assert found.changes == ()
 
 
-def test_an_unreadable_group_is_counted_among_the_groups_not_the_people(sides: Sides) -> None:
+def test_an_unreadable_group_is_counted_among_the_groups_not_the_users(sides: Sides) -> None:
     sides.unreadable_in_ninjaone.append(Problem("group", "g", None, "unreadable-record", Message("has no displayName")))
     found = sides.diff()
     assert (found.users.held, found.groups.held) == (0, 1)
@@ -275,7 +275,7 @@ def test_memberships_of_held_locked_out_protected_and_unmanaged_accounts_stay_an
     assert found.warnings[-1].startswith("5 group memberships of held, protected, kept or unmanaged accounts differ")
 
 
-def test_memberships_of_the_held_that_agree_are_not_worth_a_word(sides: Sides) -> None:
+def test_memberships_of_held_users_that_agree_are_not_reported(sides: Sides) -> None:
     sides.duo("H", standing=HELD, groups=("G",))
     sides.account("n-H", "h@example.com", "H")
     sides.duo_group("G", "Staff")
@@ -295,7 +295,7 @@ def test_an_adopted_account_brings_its_memberships_along(sides: Sides) -> None:
     assert (group.key, group.removed) == ("Other", (Member("a@example.com", "A", "n-A"),))
 
 
-def test_a_group_whose_members_are_not_shown_loses_nobody(sides: Sides) -> None:
+def test_a_group_whose_members_are_not_shown_loses_no_member(sides: Sides) -> None:
     sides.settled("A")
     sides.duo("A", groups=("G",))
     sides.duo_group("G", "Staff")
@@ -306,7 +306,7 @@ def test_a_group_whose_members_are_not_shown_loses_nobody(sides: Sides) -> None:
 # --- order -------------------------------------------------------------------------------------
 
 
-def test_removals_come_last_and_people_before_groups_and_then_by_name(sides: Sides) -> None:
+def test_removals_come_last_and_users_before_groups_and_then_by_name(sides: Sides) -> None:
     sides.pushing = Groups(removed="delete")
     sides.leaver("L")
     sides.duo("B", "B@example.com")

@@ -279,7 +279,7 @@ def test_with_withheld_privileges_the_changes_that_wait_for_their_names_are_with
     assert withhold(changes, privileges=False) == changes
 
 
-def test_who_is_not_created_after_all_is_not_added_to_a_group_either() -> None:
+def test_a_user_whose_creation_is_withheld_is_not_added_to_a_group() -> None:
     # Else the group's change could only fail.
     waits = Change("user", "create", "a", None, "C", needs=("user:gone",))
     waiting, new, there = Member("a", "C", None), Member("n", "N", None), Member("t", "T", "t")

@@ -29,7 +29,7 @@ def test_an_account_that_does_not_show_its_externalid_is_ours_by_the_ledger_and_
     assert set(found.ours) == {"A"}
 
 
-def test_an_account_of_the_ledger_that_carries_another_externalid_is_told_ours(sides: Sides) -> None:
+def test_an_account_of_the_ledger_that_carries_another_externalid_is_told_apart_as_ours(sides: Sides) -> None:
     sides.duo("A")
     sides.account("n-A", "a@example.com", "something-else")
     sides.recorded("A")
@@ -46,7 +46,7 @@ def test_a_user_who_was_deleted_in_duo_is_a_leaver_if_the_ledger_knows_the_accou
     assert found.leavers == {"A"}
 
 
-def test_a_person_made_anew_takes_the_account_that_the_ledger_knows(sides: Sides) -> None:
+def test_a_user_made_anew_takes_the_account_that_the_ledger_knows(sides: Sides) -> None:
     sides.duo("DUNEW1", "jane@example.com")
     sides.account("a", "jane@example.com", "DUOLD1", active=False)
     sides.recorded("DUOLD1", account="a")
@@ -57,7 +57,7 @@ def test_a_person_made_anew_takes_the_account_that_the_ledger_knows(sides: Sides
     assert (found.users.unmanaged, found.ours, found.leavers) == (0, {}, frozenset())
 
 
-def test_a_person_made_anew_keeps_the_account_though_adopting_is_off(sides: Sides) -> None:
+def test_a_user_made_anew_keeps_the_account_though_adopting_is_off(sides: Sides) -> None:
     sides.deprovision = Deprovision(adopt=False)
     sides.duo("DUNEW1", "jane@example.com")
     sides.account("a", "jane@example.com", "DUOLD1")
@@ -65,7 +65,7 @@ def test_a_person_made_anew_keeps_the_account_though_adopting_is_off(sides: Side
     assert only(sides.diff()).action == "adopt"
 
 
-def test_an_account_with_a_duo_id_that_no_ledger_entry_knows_is_another_accounts(sides: Sides) -> None:
+def test_an_account_with_a_duo_id_that_no_ledger_entry_knows_is_not_ours(sides: Sides) -> None:
     sides.duo("DUNEW1", "jane@example.com")
     sides.account("a", "jane@example.com", "DUOTHER")
     found = sides.diff()
@@ -97,7 +97,7 @@ def test_what_another_tenant_owns_is_never_touched(sides: Sides, external_id: st
     assert "of the tenant other" in found.problems[0].message
 
 
-def test_what_another_tenant_owns_is_not_a_name_to_be_had_by_who_has_an_account(sides: Sides) -> None:
+def test_a_user_with_an_account_does_not_get_the_name_of_another_tenants_account(sides: Sides) -> None:
     sides.foreign_users = {"x": "other"}
     sides.duo("A", "x@example.com")
     sides.account("a", "a@example.com", "A")
@@ -105,7 +105,7 @@ def test_what_another_tenant_owns_is_not_a_name_to_be_had_by_who_has_an_account(
     assert "the account x of the tenant other" in sides.diff().problems[0].message
 
 
-def test_an_account_of_nobody_in_the_way_of_a_rename_is_named(sides: Sides) -> None:
+def test_an_unmanaged_account_that_blocks_a_rename_is_named(sides: Sides) -> None:
     sides.duo("A", "x@example.com")
     sides.account("a", "a@example.com", "A")
     sides.account("x", "x@example.com")
@@ -266,7 +266,7 @@ def test_names_that_ninjaone_keeps_otherwise_are_not_sent_again_unchanged(sides:
     assert sides.diff().changes == ()
 
 
-def test_a_name_that_is_taken_by_somebody_who_is_not_shown_is_not_tried_again_at_once(sides: Sides) -> None:
+def test_a_name_that_a_hidden_account_holds_is_not_tried_again_at_once(sides: Sides) -> None:
     sides.duo("A")
     sides.duo_group("G", "Staff")
     sides.hidden = frozenset({("user", "a@example.com"), ("group", "staff")})
@@ -275,14 +275,14 @@ def test_a_name_that_is_taken_by_somebody_who_is_not_shown_is_not_tried_again_at
     assert problems(found) == {"A": "name-taken", "G": "duplicate-group-name"}
 
 
-def test_where_only_look_ups_were_made_nobody_knows_how_many_are_unmanaged(sides: Sides) -> None:
+def test_after_look_ups_alone_the_number_of_unmanaged_accounts_is_unknown(sides: Sides) -> None:
     sides.settled("A")
     sides.complete = False
     found = sides.diff()
     assert (found.users.unmanaged, found.groups.unmanaged) == (None, None)
 
 
-def test_a_protected_person_whose_membership_differs_is_counted_though_no_account_is_ours(sides: Sides) -> None:
+def test_a_protected_user_whose_membership_differs_is_counted_though_no_account_is_ours(sides: Sides) -> None:
     sides.protected = ("root@example.com",)
     sides.duo("R", "root@example.com", groups=("G",))
     sides.account("r", "root@example.com")

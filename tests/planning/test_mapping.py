@@ -116,7 +116,7 @@ def test_any_other_number_for_an_organization_is_held(wrong: Any) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["Acme", "1e3", "0x1", True, "all orgs"])
-def test_an_organization_by_a_name_that_nobody_knows_is_held(wrong: Any) -> None:
+def test_a_user_with_an_unknown_organization_name_is_held(wrong: Any) -> None:
     assert codes(record(organizationID=wrong)) == ["unknown-organization"]
 
 
@@ -225,7 +225,7 @@ def test_a_number_that_is_none_holds_the_user(value: float) -> None:
     assert "which is no value" in problem.message
 
 
-def test_an_attribute_that_is_not_mapped_holds_everybody_who_needs_it_and_says_so() -> None:
+def test_a_required_attribute_that_is_not_mapped_holds_every_user_that_needs_it() -> None:
     attributes = {path: text for path, text in DEFAULT_ATTRIBUTES.items() if path != USER_TYPE}
     (problem,) = held(record(), attributes)
     assert problem.code == "missing-user-type"
@@ -240,7 +240,7 @@ def test_an_attribute_that_is_not_mapped_holds_everybody_who_needs_it_and_says_s
         ({"email": None, "username": None, "user_id": "DU1"}, "DU1"),
     ],
 )
-def test_people_are_called_by_email_else_username_else_id(row: dict[str, Any], name: str) -> None:
+def test_users_are_named_by_email_else_username_else_id(row: dict[str, Any], name: str) -> None:
     assert label(row) == name
 
 

@@ -28,19 +28,19 @@ def settle(
     )
 
 
-def test_a_free_name_and_ones_own_name_can_be_had() -> None:
+def test_a_free_name_and_the_users_present_name_are_assigned() -> None:
     assert settle({"A": "a", "B": "b"}, {"B": "b"}) == Settled({}, {}, {})
 
 
-def test_a_name_that_its_holder_gives_up_can_be_had() -> None:
+def test_a_name_that_its_holder_gives_up_is_assigned() -> None:
     assert settle({"A": "x", "B": "a"}, {"A": "a", "B": "b"}).taken == {}
 
 
-def test_two_who_swap_names_both_get_theirs() -> None:
+def test_two_users_that_swap_names_both_get_them() -> None:
     assert settle({"A": "b", "B": "a"}, {"A": "a", "B": "b"}) == Settled({}, {}, {})
 
 
-def test_a_stranger_with_the_wished_name_is_adopted_by_who_has_no_account() -> None:
+def test_an_unmanaged_account_with_the_name_of_a_user_without_an_account_is_adopted() -> None:
     assert settle({"A": "a"}, {}, {"s": "a"}) == Settled({"A": "s"}, {}, {})
 
 
@@ -51,32 +51,32 @@ def test_an_unmanaged_account_keeps_its_name_if_adopting_is_off_or_the_user_has_
     assert settle({"A": "a"}, own, {"s": "a"}, adopt=adopt) == Settled({}, {"A": ("s",)}, {})
 
 
-def test_nobody_is_adopted_where_two_accounts_hold_the_name() -> None:
+def test_no_account_is_adopted_where_two_hold_the_name() -> None:
     assert settle({"A": "a"}, {}, {"s": "a", "t": "a"}) == Settled({}, {"A": ("s", "t")}, {})
 
 
-def test_an_account_whose_owner_stays_is_not_adopted() -> None:
+def test_an_account_of_another_user_is_not_adopted() -> None:
     assert settle({"A": "b"}, {"B": "b"}) == Settled({}, {"A": ("n-B",)}, {})
 
 
-def test_all_who_wish_for_one_name_are_duplicates_and_nobody_gets_it() -> None:
+def test_users_with_the_same_name_are_all_duplicates_and_none_gets_it() -> None:
     found = settle({"A": "x", "B": "x", "C": "c"}, {"A": "x"})
     assert found.duplicates == {"A": ("A", "B"), "B": ("A", "B")}
     assert (found.taken, found.adopted) == ({}, {})
 
 
-def test_a_duplicate_keeps_its_old_name_which_the_next_one_then_cannot_have() -> None:
+def test_a_duplicate_keeps_its_old_name_so_that_no_other_user_gets_it() -> None:
     found = settle({"A": "x", "B": "x", "C": "a"}, {"A": "a"})
     assert set(found.duplicates) == {"A", "B"}
     assert found.taken == {"C": ("n-A",)}
 
 
-def test_an_account_that_keeps_its_name_holds_up_the_whole_chain_behind_it() -> None:
+def test_an_account_that_keeps_its_name_blocks_every_rename_that_waits_for_it() -> None:
     found = settle({"A": "z", "B": "a", "C": "b", "D": "c"}, {"A": "a", "B": "b", "C": "c"}, {"s": "z"})
     assert found.taken == {"A": ("s",), "B": ("n-A",), "C": ("n-B",), "D": ("n-C",)}
 
 
-def test_who_does_not_move_holds_up_nobody_else() -> None:
+def test_a_user_that_keeps_its_name_blocks_no_other() -> None:
     assert settle({"A": "z", "B": "y"}, {"A": "a", "B": "b"}, {"s": "z"}).taken == {"A": ("s",)}
 
 
@@ -112,7 +112,7 @@ def ordered(*changes: Change) -> dict[str, Change]:
     return {change.external_id or "": change for change in found}
 
 
-def test_a_rename_waits_for_the_one_that_frees_its_name() -> None:
+def test_a_rename_waits_for_the_rename_that_frees_its_name() -> None:
     found = ordered(rename("A", "a", "x"), rename("B", "b", "a"), rename("C", None, "b"))
     assert [found[who].needs for who in "ABC"] == [(), ("user:n-A",), ("user:n-B",)]
     assert not any(change.via for change in found.values())
@@ -123,12 +123,12 @@ def test_names_free_one_another_without_regard_to_letter_case() -> None:
     assert found["B"].needs == ("user:n-A",)
 
 
-def test_a_change_of_letter_case_alone_waits_for_nobody() -> None:
+def test_a_change_of_letter_case_alone_waits_for_no_other_rename() -> None:
     found = ordered(rename("A", "staff", "Staff"))
     assert (found["A"].needs, found["A"].via) == ((), None)
 
 
-def test_two_who_swap_names_go_by_way_of_one_temporary_name_and_the_reason_says_so() -> None:
+def test_a_swap_of_names_uses_one_temporary_name_and_the_reason_says_so() -> None:
     found = ordered(rename("B", "b", "a"), rename("A", "a", "b"))
     # The first by key gives way: B's wish is "a".
     assert found["B"].via == "tmp-B-a"

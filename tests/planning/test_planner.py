@@ -256,7 +256,7 @@ def test_empty_strings_are_nothing_for_expressions_too(make_config: MakeConfig) 
 # --- the figures that the guards judge by ----------------------------------------------------
 
 
-def test_who_is_in_the_same_groups_is_judged_once_and_told_apart_by_what_is_odd(make_config: MakeConfig) -> None:
+def test_users_of_the_same_groups_are_judged_once_and_those_that_differ_apart(make_config: MakeConfig) -> None:
     convert = reading(make_config(scope={"all_users": False, "groups": ["Staff"]}))
     rows = [
         row("A"),
@@ -272,7 +272,7 @@ def test_who_is_in_the_same_groups_is_judged_once_and_told_apart_by_what_is_odd(
     assert standings == [Standing.IN, out, Standing.HELD, Standing.IN, out, out]
 
 
-def test_the_figures_are_counted_from_the_whole_world(make_config: MakeConfig) -> None:
+def test_the_figures_are_counted_from_both_whole_directories(make_config: MakeConfig) -> None:
     promoted = row("P", custom_attributes={"userType": "technician", "organizationID": "All"})
     mistyped = row("H", custom_attributes={"userType": "x", "organizationID": "All"})
     duo = Duo(
@@ -403,14 +403,14 @@ def test_a_narrowed_plan_creates_and_deletes_no_group(make_config: MakeConfig) -
     assert [(change.resource, change.key) for change in made.changes] == [("user", "a@example.com")]
 
 
-def test_a_narrowed_plan_leaves_out_who_waits_for_a_name_of_another(make_config: MakeConfig) -> None:
+def test_a_narrowed_plan_leaves_out_a_user_that_waits_for_the_name_of_another(make_config: MakeConfig) -> None:
     duo = Duo(row("A", email="x@example.com"), row("NEW", email="a@example.com"))
     group = Group("Staff", "DG1", frozenset({"n-A"}), "g")
     made = plan(make_config(), duo, NinjaOne(account("A"), groups=(group,)), only=("NEW",))
     assert made.changes == ()
 
 
-def test_who_is_nowhere_is_a_mistake_on_the_command_line_that_names_the_nearest(make_config: MakeConfig) -> None:
+def test_an_unknown_user_is_a_mistake_on_the_command_line_and_the_nearest_is_named(make_config: MakeConfig) -> None:
     with pytest.raises(CommandLineError, match=r'called "a@exmple.com"; did you mean "a@example.com"') as caught:
         plan(make_config(), *busy(), only=("a@exmple.com",))
     assert caught.value.exit_code == 64
@@ -419,7 +419,7 @@ def test_who_is_nowhere_is_a_mistake_on_the_command_line_that_names_the_nearest(
 # --- what the ledger knows -------------------------------------------------------------------
 
 
-def test_a_user_whom_paging_passed_over_is_asked_for_by_id_and_is_no_leaver(make_config: MakeConfig) -> None:
+def test_a_user_that_paging_skipped_is_read_by_id_and_is_no_leaver(make_config: MakeConfig) -> None:
     duo = Duo(row("A"), row("B"))
     duo.passed_over = {"B"}
     owned = Ownership(known=True, users={id_: Owned(f"n-{id_}", id_) for id_ in ("A", "B", "GONE")})
@@ -429,7 +429,7 @@ def test_a_user_whom_paging_passed_over_is_asked_for_by_id_and_is_no_leaver(make
     assert duo.asked_for == ["B", "GONE"]
 
 
-def test_ninjaone_is_asked_for_everybody_in_the_ledger_and_every_wanted_name(make_config: MakeConfig) -> None:
+def test_ninjaone_is_asked_for_every_account_in_the_ledger_and_every_desired_name(make_config: MakeConfig) -> None:
     owned = Ownership(
         known=True,
         users={"A": Owned("n-A", "a")},
@@ -452,7 +452,7 @@ def test_a_change_that_the_last_two_runs_made_already_is_warned_of(make_config: 
     assert not any("does not keep them" in warning for warning in other.warnings)
 
 
-def test_an_attribute_that_nobody_has_is_warned_of_as_its_name_may_be_misspelt(make_config: MakeConfig) -> None:
+def test_an_attribute_that_no_user_has_is_warned_of_as_its_name_may_be_misspelt(make_config: MakeConfig) -> None:
     config = make_config(attributes={"title": "titel", "nickName": "alias1"}, groups={"push": []})
     made = plan(config, Duo(row("A", alias1="J"), row("B")), NinjaOne())
     assert [warning for warning in made.warnings if "nobody in scope" in warning] == [

@@ -162,7 +162,7 @@ def test_the_old_key_is_one_mistake_that_names_the_new_ones(world: Office) -> No
     assert "max_privilege_changes_percent" in line
 
 
-def test_a_scope_without_statuses_names_nobody(world: Office) -> None:
+def test_a_scope_without_statuses_is_a_mistake(world: Office) -> None:
     world.configure("scope", statuses=[])
     result = world.run("plan")
     assert result.code == 78

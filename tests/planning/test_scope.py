@@ -93,7 +93,7 @@ def test_a_user_without_email_or_username_is_still_judged() -> None:
     assert verdict({"email": None, "username": None}, users=("DU1",)).standing is Standing.IN
 
 
-def test_all_users_takes_everybody() -> None:
+def test_all_users_puts_every_user_in_scope() -> None:
     assert verdict(None, all_users=True) == Verdict(Standing.IN, Message("all_users is set"))
 
 

@@ -121,7 +121,7 @@ def test_the_account_of_a_held_or_locked_out_user_is_left_exactly_as_it_is(sides
     assert found.users.unchanged == (standing is LEFT_ALONE)
 
 
-def test_an_account_that_nobody_in_duo_owns_is_never_removed(sides: Sides) -> None:
+def test_an_account_without_a_user_in_duo_is_never_removed(sides: Sides) -> None:
     sides.account("a", "gone@example.com", "DU-NOT-IN-DUO")
     sides.account("b", "hand-made@example.com")
     found = sides.diff()
@@ -129,7 +129,7 @@ def test_an_account_that_nobody_in_duo_owns_is_never_removed(sides: Sides) -> No
     assert (found.users.unmanaged, found.ours) == (2, {})
 
 
-def test_one_invalid_user_holds_up_nobody_else(sides: Sides) -> None:
+def test_one_invalid_user_blocks_no_other(sides: Sides) -> None:
     sides.duo("A", standing=HELD)
     sides.duo("B")
     found = sides.diff()
@@ -184,7 +184,7 @@ def test_an_adoption_is_shown_even_where_nothing_can_be_written(sides: Sides) ->
     assert (change.action, change.diff) == ("adopt", ())
 
 
-def test_a_person_made_anew_in_duo_keeps_the_account(sides: Sides) -> None:
+def test_a_user_made_anew_in_duo_keeps_the_account(sides: Sides) -> None:
     sides.duo("NEW", "jane@example.com")
     sides.account("a", "jane@example.com", "OLD", active=False)
     change = only(sides.diff())
@@ -285,7 +285,7 @@ def test_a_protected_hand_made_account_is_not_adopted_by_its_duo_user(sides: Sid
     assert found.warnings == ("Protected, left as they are: breakglass@example.com.",)
 
 
-def test_who_wants_the_name_of_a_protected_account_is_held(sides: Sides) -> None:
+def test_a_user_that_needs_the_name_of_a_protected_account_is_held(sides: Sides) -> None:
     sides.duo("A", "a@example.com")
     sides.account("a", "old@example.com", "A")
     sides.account("p", "a@example.com")
@@ -296,7 +296,7 @@ def test_who_wants_the_name_of_a_protected_account_is_held(sides: Sides) -> None
     assert "the userName a@example.com is protected" in found.problems[0].message
 
 
-def test_a_protected_leaver_without_an_account_is_not_worth_a_word(sides: Sides) -> None:
+def test_a_protected_leaver_without_an_account_is_not_reported(sides: Sides) -> None:
     sides.protected = ("a@example.com",)
     sides.duo("A", standing=OUT)
     assert sides.diff().warnings == ()

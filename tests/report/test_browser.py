@@ -122,7 +122,7 @@ def test_filters_show_what_was_chosen_and_sections_without_any_of_it_go(page: Br
     assert page.run(_KEYS) == ["Technicians"]
 
 
-def test_the_privilege_filter_shows_who_gets_other_rights(page: Browser) -> None:
+def test_the_privilege_filter_shows_the_users_whose_rights_change(page: Browser) -> None:
     page.run(_CHOOSE, "privilege")
 
     assert page.run(_KEYS) == ["promoted@example.com"]

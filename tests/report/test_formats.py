@@ -88,7 +88,7 @@ def test_redact_leaves_no_name_in_any_format(office: Office, format: str) -> Non
 
 
 @pytest.mark.parametrize("format", _BEGINNINGS)
-def test_a_redacted_failure_does_not_say_whom_a_typo_was_near_to(office: Office, format: str) -> None:
+def test_a_redacted_failure_does_not_name_the_user_nearest_to_a_typo(office: Office, format: str) -> None:
     ran = office.run("plan", "--redact", "--only", "user0.two@exampel.com", "--format", format)
 
     assert ran.code == 64

@@ -58,7 +58,7 @@ def test_a_plan_starts_with_its_version_its_time_and_its_digest() -> None:
     assert text.endswith("}\n")
 
 
-def test_the_digest_covers_everything_below_it_so_that_anybody_can_check_it() -> None:
+def test_the_digest_covers_everything_below_it_and_can_be_checked_from_the_document() -> None:
     body = json.loads(render(plan_of(JANE), NOW))
     below = {key: value for key, value in body.items() if key not in list(body)[:4]}
     assert digest(below) == body["digest"]

@@ -97,7 +97,7 @@ def test_what_is_no_such_document_is_refused(office: Office, spoil: Any) -> None
         valid(document)
 
 
-def test_who_reads_a_document_may_meet_fields_of_a_later_version(office: Office) -> None:
+def test_a_document_of_a_later_version_may_have_more_fields(office: Office) -> None:
     document = copy.deepcopy(office.plan().json)
     document["later"] = document["changes"][0]["later"] = True
     fastjsonschema.compile(schema())(document)

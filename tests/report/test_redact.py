@@ -88,7 +88,7 @@ def test_no_name_is_left_in_the_plan_itself(name: str) -> None:
     assert not any(_MARK in repr(piece).casefold() for sentence in sentences for piece in sentence.pieces())
 
 
-def test_one_person_has_one_token_wherever_they_are_named() -> None:
+def test_one_user_has_one_token_wherever_they_are_named() -> None:
     plan = redacted(_planted("jane.zyx@example.com"), _KEY)
 
     token = plan.changes[0].key
@@ -105,7 +105,7 @@ def test_tokens_depend_on_the_key_and_not_on_letter_case() -> None:
     assert key_of("jane.zyx@example.com", _KEY) != key_of("jane.zyx@example.com", b"another key")
 
 
-def test_what_names_nobody_stays_readable() -> None:
+def test_text_that_names_no_user_stays_readable() -> None:
     plan = of_every_kind()
 
     shown = redacted(plan, _KEY)
@@ -135,7 +135,7 @@ def test_a_withheld_change_is_still_marked_as_such() -> None:
 
 
 @pytest.mark.parametrize("format", Format)
-def test_a_failure_names_nobody_either(format: Format) -> None:
+def test_a_redacted_failure_names_no_user(format: Format) -> None:
     jane, boss = person("jane.zyx@example.com"), text("boss.zyx@example.com")
     errors = (
         NinjasyncError(Message("The account of {} is gone.", jane), Message("Ask {}.", boss)),

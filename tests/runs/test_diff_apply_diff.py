@@ -208,7 +208,7 @@ def test_a_group_that_was_created_without_one_of_its_members_still_needs_a_role(
     assert left_to_do(result)
 
 
-def test_a_stop_that_another_thread_was_told_of_is_heeded_before_the_next_change() -> None:
+def test_a_stop_that_another_thread_received_is_noticed_before_the_next_change() -> None:
     stop = threading.Event()
 
     class Interrupted(Memory):

@@ -37,7 +37,7 @@ def test_an_empty_plan_writes_nothing() -> None:
     assert writer.calls == []
 
 
-def test_people_go_before_groups_and_removals_come_last_of_people_then_of_groups() -> None:
+def test_users_go_before_groups_and_removals_come_last_users_then_groups() -> None:
     writer = Memory()
     member = Member("jane", "DU-jane", None)
     result = applied(
@@ -57,7 +57,7 @@ def test_people_go_before_groups_and_removals_come_last_of_people_then_of_groups
     assert result.count("applied") == 4
 
 
-def test_a_group_waits_for_its_own_members_and_for_no_other_people_but_removals_wait_for_it() -> None:
+def test_a_group_waits_for_its_own_members_alone_and_removals_wait_for_the_group() -> None:
     writer = Memory()
     staff = Change("group", "update", "staff", "g", "DG", added=(Member("jane", "DU-jane", None),))
     leaver = Change("user", "deactivate", "bob", "n-bob", "DU-bob", (Delta("active", True, False),))
@@ -70,7 +70,7 @@ def test_a_group_waits_for_its_own_members_and_for_no_other_people_but_removals_
     assert changes.index("members g +new-DU-jane -") < changes.index("patch n-was3 is3")
 
 
-def test_whom_a_group_waits_for_goes_first_so_that_its_members_are_changed_while_others_are_at_work() -> None:
+def test_users_that_a_group_waits_for_go_first_so_that_it_need_not_wait_for_all_others() -> None:
     writer = Memory()
     staff = Change("group", "update", "staff", "g", "DG", added=(Member("zoe", "DU-zoe", None),))
     others = [rename(f"was{number}", f"is{number}") for number in range(4)]
@@ -80,7 +80,7 @@ def test_whom_a_group_waits_for_goes_first_so_that_its_members_are_changed_while
     assert changes.index("members g +new-DU-zoe -") < changes.index("patch n-was3 is3")
 
 
-def test_a_group_changes_its_name_then_its_members_of_whom_some_were_just_created() -> None:
+def test_a_group_changes_its_name_then_its_members_and_some_were_just_created() -> None:
     writer = Memory()
     group = Change(
         "group",
@@ -97,7 +97,7 @@ def test_a_group_changes_its_name_then_its_members_of_whom_some_were_just_create
 
 
 @pytest.mark.parametrize("parallelism", [1, 8])
-def test_two_who_swap_names_go_by_way_of_the_temporary_one(parallelism: int) -> None:
+def test_two_users_that_swap_names_go_by_way_of_a_temporary_one(parallelism: int) -> None:
     writer = Memory()
     writer.names = {"a": "n-a", "b": "n-b"}
     result = applied(
@@ -210,7 +210,7 @@ def test_a_failure_stays_with_its_change_and_the_rest_goes_on() -> None:
     assert result.fatal is None
 
 
-def test_who_waits_for_a_name_that_was_not_given_up_is_skipped_with_the_reason() -> None:
+def test_a_user_whose_name_did_not_become_free_is_skipped_with_the_reason() -> None:
     writer = Memory()
     writer.fails = {"patch n-a": RefusedRequestError("no", status=400)}
     result = applied(
@@ -233,7 +233,7 @@ def test_a_cycle_whose_temporary_name_is_refused_leaves_every_account_as_it_was(
     assert writer.calls == ["patch n-b tmp"]
 
 
-def test_who_is_left_with_the_temporary_name_is_said_so() -> None:
+def test_a_user_left_with_the_temporary_name_is_named() -> None:
     writer = Memory()
     writer.names = {"a": "n-a", "b": "n-b"}
     writer.fails = {"patch n-a": RefusedRequestError("no", status=400)}
@@ -245,7 +245,7 @@ def test_who_is_left_with_the_temporary_name_is_said_so() -> None:
     assert "tmp" in result.outcomes[0].error, "nothing was written, or the message says exactly what was"
 
 
-def test_a_group_whose_new_member_could_not_be_created_gets_the_others_and_says_who_is_missing() -> None:
+def test_a_group_whose_new_member_could_not_be_created_gets_the_others_and_names_the_missing_one() -> None:
     writer = Memory(create__jane=RefusedRequestError("no", status=400))
     members = (Member("jane", "DU-jane", None), Member("pat", "DU-pat", "n-pat"))
     groups = (

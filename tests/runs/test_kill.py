@@ -214,7 +214,7 @@ def undisturbed(stage: _Stage, tmp_path_factory: pytest.TempPathFactory) -> Any:
 _WRITES = 17
 
 
-def test_the_story_has_a_write_of_every_kind(undisturbed: Any) -> None:
+def test_the_run_that_is_killed_has_a_write_of_every_kind(undisturbed: Any) -> None:
     _, writes, changes = undisturbed
     assert {(change["resource"], change["action"]) for change in changes} == {
         ("user", "create"),
@@ -232,7 +232,7 @@ def test_the_story_has_a_write_of_every_kind(undisturbed: Any) -> None:
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("number", range(1, _WRITES + 1))
-def test_killed_at_any_write_the_next_run_ends_where_an_undisturbed_one_does(
+def test_after_a_kill_at_any_write_the_next_run_ends_where_an_undisturbed_one_does(
     number: int, after: bool, stage: _Stage, undisturbed: Any, tmp_path: Path
 ) -> None:
     state, _, _ = stage.act(tmp_path, number, after=after)

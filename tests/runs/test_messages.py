@@ -26,7 +26,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:Deprecati
 # --- messages ----------------------------------------------------------------------------------
 
 
-def test_a_run_without_anything_to_tell_sends_no_message(office: Office, receiver: Receiver) -> None:
+def test_a_run_without_news_sends_no_message(office: Office, receiver: Receiver) -> None:
     office.configure("monitor", notify=[f"json://{receiver.host}/"])
     office.settle()
     assert receiver.hits == []
@@ -86,7 +86,7 @@ def test_a_run_that_was_applied_in_part_is_told_in_numbers(office: Office, recei
     assert figures(office, "apply")["changes create failed user"] == 1
 
 
-def test_a_message_names_nobody(office: Office, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_message_names_no_user(office: Office, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     office.configure("monitor", notify=[f"json://{receiver.host}/"])
     assert office.run("plan", "--out", office.folder / "saved").code == 0
     office.native(user(0))
@@ -145,7 +145,7 @@ def test_without_apprise_one_warning_says_how_to_install_it(office: Office, monk
     assert "pip install '.[notify]'" in office.run("check").printed
 
 
-def test_a_bug_in_here_is_one_warning_too(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_in_monitoring_is_one_warning_too(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     def failing(*_: object) -> None:
         raise KeyError(HUSH)
 

@@ -88,7 +88,7 @@ def test_a_ping_that_fails_is_one_warning_without_its_address(
     assert "GET /elsewhere" not in receiver.requests
 
 
-def test_a_run_does_not_wait_long_for_a_server_that_dawdles(
+def test_a_run_does_not_wait_long_for_a_slow_ping(
     office: Office, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(monitor, "_MOST_SECONDS", 0.05)
@@ -171,7 +171,7 @@ def test_a_plan_on_a_terminal_sends_nothing(
     assert receiver.requests == ["GET /"], "what was written is told, whoever wrote it"
 
 
-def test_that_the_operator_said_no_is_not_reported(
+def test_an_apply_that_the_operator_declined_is_not_reported(
     office: Office, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Terminal(io.StringIO):

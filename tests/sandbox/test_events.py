@@ -43,7 +43,7 @@ def test_hire_takes_on_an_end_user_of_that_name_or_any(people: Company) -> None:
 
 
 @pytest.mark.parametrize("kind", ["email", "username", "user_id"])
-def test_who_is_an_address_a_username_or_an_id_in_any_case(people: Company, kind: str) -> None:
+def test_an_event_finds_its_user_by_address_username_or_id_in_any_case(people: Company, kind: str) -> None:
     user_id = an_end_user(people)
     Events(people).run(f"  DISABLE {people.users[user_id][kind].upper()} ")
     assert people.users[user_id]["status"] == "disabled"
@@ -73,7 +73,7 @@ def test_each_word_does_what_its_meaning_says(people: Company) -> None:
     assert events.run("rename-group") == "The group Helpdesk is now called Service Desk."
 
 
-def test_without_who_somebody_is_drawn_by_seed(people: Company) -> None:
+def test_an_event_without_a_user_draws_one_by_the_seed(people: Company) -> None:
     lines = [*ON_ONE, *ON_ONE, "hire"]
     twin, other = copy.deepcopy(people.users), make_company(users=60, seed=2)
     told = [Events(people, 5).run("leave"), *map(Events(people, 6).run, lines)]
@@ -81,7 +81,7 @@ def test_without_who_somebody_is_drawn_by_seed(people: Company) -> None:
     assert people.users == other.users != twin
 
 
-def test_return_without_who_brings_one_back_who_is_gone() -> None:
+def test_return_without_a_user_brings_back_one_that_left() -> None:
     people = make_company(users=5)
     events = Events(people)
     with pytest.raises(UnknownEvent, match="no user left who could return"):
@@ -123,7 +123,7 @@ def test_help_lists_every_word_in_one_line(people: Company) -> None:
     assert all(word in shown for word in (*WORDS, *ON_ONE))
 
 
-def test_in_a_company_with_nothing_but_people_events_happen_too() -> None:
+def test_events_happen_also_in_a_company_without_groups() -> None:
     people = Company()
     people.scoped.append(people.found_group("Staff"))
     user_id = people.hire("Ada", "Abara", groups=["Staff"], user_type="endUser", organization="1")
@@ -133,7 +133,7 @@ def test_in_a_company_with_nothing_but_people_events_happen_too() -> None:
     assert people.users[user_id]["custom_attributes"]["userType"] == "technician"
 
 
-def test_an_event_can_be_sent_by_post_in_any_weather() -> None:
+def test_an_event_can_be_sent_by_post_under_any_fault() -> None:
     with Sandbox(make_company(users=5), NinjaOne(), behavior=Behavior({"500": "1"})) as box:
         before = len(box.company.users)
         answer = requests.post(box.events_url, data="hire Zoë Ito", timeout=5)

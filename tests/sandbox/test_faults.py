@@ -186,7 +186,7 @@ def test_the_same_seed_strikes_the_same_requests_in_whatever_order_they_come(sta
     assert 20 <= list(first.values()).count(int(status)) <= 60
 
 
-def test_another_fault_does_not_change_whom_the_first_one_strikes() -> None:
+def test_a_second_fault_does_not_change_which_requests_the_first_one_strikes() -> None:
     paths = [f"/{number}" for number in range(300)]
     alone = {path for path, status in statuses("scim", {"503": "0.1"}, 1, paths).items() if status == 503}
     both = {path for path, status in statuses("scim", {"503": "0.1", "504": "0.2"}, 1, paths).items() if status == 503}

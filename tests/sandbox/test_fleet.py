@@ -49,7 +49,7 @@ def test_each_tenant_is_planned_and_applied_by_itself(served: SandboxFleet, tmp_
         assert others == [len(other.ninjaone.users) for other in served.boxes.values() if other is not box]
 
 
-def test_anothers_token_or_key_opens_nothing(served: SandboxFleet) -> None:
+def test_the_token_or_key_of_another_tenant_is_refused(served: SandboxFleet) -> None:
     alder, birch = served.boxes["alder"], served.boxes["birch"]
     headers = {"Authorization": f"Bearer {birch.token}"}
     assert requests.get(f"{alder.scim_url}/Users", headers=headers, timeout=5).status_code == 401
@@ -85,13 +85,13 @@ def test_events_happen_in_the_company_that_is_named(served: SandboxFleet) -> Non
         served.run_event("rowan hire")
 
 
-def test_all_behave_as_was_asked() -> None:
+def test_faults_and_quirks_apply_to_every_company() -> None:
     with SandboxFleet(make_fleet(2, users=3, behavior=Behavior({"scim.500": "1"}))) as fleet:
         statuses = {requests.get(f"{box.scim_url}/Users", timeout=5).status_code for box in fleet.boxes.values()}
     assert statuses == {500}
 
 
-def test_names_and_keys_are_never_the_same() -> None:
+def test_every_tenant_has_its_own_names_and_keys() -> None:
     boxes = make_fleet(30, users=1)
     assert len(boxes) == 30
     assert list(boxes)[12] == "alder-2"

@@ -361,5 +361,5 @@ def test_a_taken_name_is_a_conflict(store: NinjaOne, ana: str) -> None:
     assert store.users[ana]["userName"] == "ana@example.com"
 
 
-def test_nobody_is_not_patched(store: NinjaOne) -> None:
+def test_patching_an_unknown_user_is_a_404(store: NinjaOne) -> None:
     assert send(store, "/Users/none", {"schemas": [PATCH_OP], "Operations": [remove("title")]})[0] == 404

@@ -34,7 +34,7 @@ def test_a_company_has_the_number_of_users_asked_for(users: int) -> None:
         assert 0.12 <= len(technicians) / users <= 0.22
 
 
-def test_a_company_of_nobody_is_refused() -> None:
+def test_a_company_without_users_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one"):
         make_company(users=0)
 
@@ -60,7 +60,7 @@ def test_a_company_has_its_share_of_everything(users: int, seed: int) -> None:
 
 @pytest.mark.parametrize("users", [20, 60, 200])
 @pytest.mark.parametrize("seed", range(5))
-def test_exactly_two_people_in_scope_have_wrong_attributes(users: int, seed: int) -> None:
+def test_exactly_two_users_in_scope_have_wrong_attributes(users: int, seed: int) -> None:
     people = make_company(users=users, seed=seed)
     wrong = []
     for user in in_scope(people):
@@ -258,7 +258,7 @@ def test_a_group_is_renamed_and_erased(people: Company) -> None:
         people.group_named("Everybody")
 
 
-def test_nobody_has_an_unknown_address(people: Company) -> None:
+def test_an_unknown_address_finds_no_user(people: Company) -> None:
     people.users[next(iter(people.users))]["email"] = None
     with pytest.raises(KeyError):
         people.user_with_email("nobody@example.com")

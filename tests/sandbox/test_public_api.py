@@ -52,7 +52,7 @@ def test_the_organizations_of_the_company_have_names(box: Sandbox) -> None:
     assert {str(row["id"]): row["name"] for row in rows} == ORGANIZATION_NAMES
 
 
-def test_who_is_a_system_administrator_is_shown(box: Sandbox) -> None:
+def test_system_administrators_are_marked(box: Sandbox) -> None:
     rows = get(box, "/user/technicians").json()
     domain = box.company.domain
     administrators = {row["email"] for row in rows if row["administrator"]}

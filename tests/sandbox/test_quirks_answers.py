@@ -150,7 +150,7 @@ def test_discovery_may_be_missing_or_forbidden(there: There, path: str) -> None:
         assert there.call("GET", "/Users").status_code == 200
 
 
-def test_discovery_may_lie(there: There) -> None:
+def test_discovery_may_be_wrong(there: There) -> None:
     there.quirks("discovery-lies")
     told = there.get("/ServiceProviderConfig")
     assert told["patch"] == told["filter"] == {"supported": False}

@@ -73,7 +73,7 @@ def witness(there: There, name: str) -> int | None:
         (("members-hidden", "member-filter-ignored"), 1, 1),
     ],
 )
-def test_a_filter_may_tell_who_is_in_a_group(
+def test_a_filter_may_find_the_members_of_a_group(
     there: There, quirks: tuple[str, ...], in_it: int | None, not_in_it: int | None
 ) -> None:
     there.quirks(*quirks)
@@ -300,7 +300,7 @@ def test_a_total_may_be_capped_and_the_rest_still_be_there(there: There) -> None
     assert there.names(startIndex="3") == ["cleo"]
 
 
-def test_a_total_may_count_who_is_not_listed(there: There) -> None:
+def test_a_total_may_count_accounts_that_are_not_listed(there: There) -> None:
     there.quirks("total-counts-hidden")
     page = there.get()
     assert (page["totalResults"], len(page["Resources"])) == (5, 3)

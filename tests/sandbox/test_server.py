@@ -125,7 +125,7 @@ def test_a_body_of_unknown_length_ends_the_connection(box: Sandbox, header: byte
     assert box.requests == []
 
 
-def test_a_client_that_hangs_up_disturbs_nobody(box: Sandbox, session: requests.Session) -> None:
+def test_a_client_that_hangs_up_disturbs_no_other(box: Sandbox, session: requests.Session) -> None:
     host, port = box.scim_url.removeprefix("http://").partition("/")[0].split(":")
     with socket.create_connection((host, int(port))) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")  # a reset
@@ -257,7 +257,7 @@ def test_eight_clients_lose_no_user_and_no_member(box: Sandbox) -> None:
     assert stored["meta"]["version"] == 'W/"97"'
 
 
-def test_of_eight_who_want_one_name_one_gets_it(box: Sandbox) -> None:
+def test_of_eight_requests_for_one_name_one_succeeds(box: Sandbox) -> None:
     def attempt(_: int) -> int:
         answer = requests.post(
             f"{box.scim_url}/Users",

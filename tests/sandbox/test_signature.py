@@ -102,7 +102,7 @@ def test_another_path_method_or_query_breaks_the_signature() -> None:
         "Basic " + base64.b64encode(b"nocolon").decode(),
     ],
 )
-def test_no_credentials_is_40101(authorization: str) -> None:
+def test_a_request_without_credentials_is_40101(authorization: str) -> None:
     assert verdict(get(authorization)) == 40101
 
 

@@ -215,7 +215,7 @@ def test_a_ledger_that_may_only_be_read_is_read_by_plan_which_warns_and_ends_app
 # --- made whole --------------------------------------------------------------------------------
 
 
-def test_of_several_who_make_the_ledger_at_once_all_get_the_same_whole_one(tmp_path: Path) -> None:
+def test_runs_that_create_the_ledger_at_once_all_get_the_same_complete_one(tmp_path: Path) -> None:
     path, together = tmp_path / "ledger.sqlite3", threading.Barrier(8)
 
     def run(number: int) -> str:
@@ -231,7 +231,7 @@ def test_of_several_who_make_the_ledger_at_once_all_get_the_same_whole_one(tmp_p
     assert [one.name for one in tmp_path.iterdir()] == ["ledger.sqlite3"]
 
 
-def test_a_ledger_is_made_where_there_are_no_hard_links_and_takes_nobodys_place(
+def test_a_ledger_is_created_without_hard_links_and_replaces_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_links(source: str, target: str) -> None:

@@ -18,7 +18,7 @@ from tests.support.office import Office
 # --- lost between two runs ---------------------------------------------------------------------
 
 
-def test_a_ledger_deleted_between_two_runs_removes_nobody_who_has_not_left_and_duplicates_nobody(
+def test_a_ledger_deleted_between_two_runs_removes_and_duplicates_no_account_of_a_user_in_scope(
     tmp_path: Path,
 ) -> None:
     with Office(tmp_path, staff(8, 2)) as office:

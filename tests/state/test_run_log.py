@@ -321,7 +321,7 @@ def test_a_plan_needs_no_room_for_reading_a_ledger_that_cannot_be_read_either(
     assert any("cannot be used" in warning for warning in planned.json["warnings"])
 
 
-def test_an_apply_whose_end_cannot_be_recorded_tells_all_that_it_did_and_exits_1(
+def test_an_apply_whose_end_cannot_be_recorded_reports_all_that_it_did_and_exits_1(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
@@ -345,7 +345,7 @@ def test_a_link_to_where_no_ledger_is_yet_is_followed(tmp_path: Path) -> None:
     Ledger.open(path, tenant(), datetime.now(UTC)).close()
 
 
-def test_who_could_not_be_added_to_a_group_that_hides_its_members_is_added_later(office: Office) -> None:
+def test_a_member_that_a_group_with_hidden_members_refused_is_added_later(office: Office) -> None:
     office.box.set_behavior(quirks=["members-hidden"])
     office.settle()
     office.people.hire("Nora", "New", groups=[END_USERS], user_type="endUser", organization="4")
@@ -366,7 +366,7 @@ def test_who_could_not_be_added_to_a_group_that_hides_its_members_is_added_later
     assert office.plan().json["changes"] == []
 
 
-def test_of_what_many_write_at_once_nothing_is_lost_and_each_learns_its_own_number(ledger: Ledger) -> None:
+def test_of_many_writes_at_once_none_is_lost_and_each_gets_its_own_number(ledger: Ledger) -> None:
     def write(worker: int) -> dict[str, int]:
         made: dict[str, int] = {}
         for one in range(50):

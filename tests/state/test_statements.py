@@ -254,15 +254,13 @@ def checks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return made
 
 
-def test_a_file_is_looked_through_once_a_day_and_not_at_each_opening(path: Path, checks: list[str]) -> None:
+def test_the_whole_file_is_checked_once_a_day_and_not_at_each_opening(path: Path, checks: list[str]) -> None:
     for hours, looks in ((0, 1), (1, 1), (23, 1), (25, 2), (26, 2), (49, 3)):
         Ledger.open(path, TENANT, AT + timedelta(hours=hours)).close()
         assert len(checks) == looks, hours
 
 
-def test_after_a_run_that_was_cut_short_it_is_looked_through_also_by_those_who_only_read(
-    path: Path, checks: list[str]
-) -> None:
+def test_after_a_run_that_was_cut_short_a_reader_checks_the_whole_file_too(path: Path, checks: list[str]) -> None:
     with closing(Ledger.open(path, TENANT, AT)) as ledger:
         ledger.run_log.begin("me", "apply", AT, "run")
     reader = Ledger.open_to_read(path, TENANT)
@@ -275,7 +273,7 @@ def test_after_a_run_that_was_cut_short_it_is_looked_through_also_by_those_who_o
     assert len(checks) == 3
 
 
-def test_a_page_that_was_scribbled_over_is_found_by_the_next_days_look(path: Path) -> None:
+def test_a_damaged_page_is_found_by_the_next_days_check(path: Path) -> None:
     with closing(Ledger.open(path, TENANT, AT)) as ledger:
         ledger.record("user", [(f"DU-{number}", f"n-{number}", "x" * 500) for number in range(200)], AT)
     data = path.read_bytes()

@@ -245,23 +245,23 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 @worlds
 @given(seed=SEEDS)
-def test_whatever_happens_after_an_apply_the_plan_is_empty_and_nobody_was_wronged(seed: int) -> None:
+def test_after_an_apply_the_plan_is_empty_and_no_account_was_removed_or_duplicated_wrongly(seed: int) -> None:
     live(Random(seed), keeps_external_id=True, may_lose_ledger=False)
 
 
 @worlds
 @given(seed=SEEDS)
-def test_nor_where_the_server_keeps_no_external_id_so_that_the_ledger_decides(seed: int) -> None:
+def test_the_same_holds_where_the_server_keeps_no_external_id(seed: int) -> None:
     live(Random(seed), keeps_external_id=False, may_lose_ledger=False)
 
 
 @worlds
 @given(seed=SEEDS)
-def test_nor_where_the_ledger_is_deleted_in_between(seed: int) -> None:
+def test_the_same_holds_where_the_ledger_is_deleted_in_between(seed: int) -> None:
     live(Random(seed), keeps_external_id=True, may_lose_ledger=True)
 
 
 @worlds
 @given(seed=SEEDS)
-def test_nor_where_both_are_so(seed: int) -> None:
+def test_the_same_holds_without_external_ids_and_with_a_deleted_ledger(seed: int) -> None:
     live(Random(seed), keeps_external_id=False, may_lose_ledger=True)
