@@ -22,7 +22,7 @@ import ninjasync
 from ninjasync import errors
 from ninjasync.cli import app
 from ninjasync.cli.commands import COMMANDS as COMMAND_TABLE
-from ninjasync.config import schema, secrets
+from ninjasync.config import mapping, secrets
 from ninjasync.config.load import load
 from ninjasync.config.schema import Config
 from ninjasync.config.section import SecretReference
@@ -151,7 +151,7 @@ def test_the_example_configuration_holds_every_key_and_no_other() -> None:
     in_file = tomllib.loads(EXAMPLE)
     attributes, organizations = in_file.pop("attributes"), in_file.pop("organizations")
     assert leaves(in_file) == {f"{name}.{key}" for name, model in TABLES.items() for key in keys(model)}
-    assert attributes == schema.DEFAULT_ATTRIBUTES
+    assert attributes == mapping.DEFAULT_ATTRIBUTES
     assert organizations == {}
 
 
@@ -235,7 +235,7 @@ def test_the_manual_gives_each_key_of_the_configuration_with_its_default(name: s
 
 
 def test_the_manual_gives_the_default_attributes() -> None:
-    expected = [[f"`{path}`", f"`{text}`"] for path, text in schema.DEFAULT_ATTRIBUTES.items()]
+    expected = [[f"`{path}`", f"`{text}`"] for path, text in mapping.DEFAULT_ATTRIBUTES.items()]
     assert table(below("configuration", "## `[attributes]`")) == expected
 
 

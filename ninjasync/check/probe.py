@@ -14,7 +14,7 @@ from ninjasync.check import probe_account, probe_groups
 from ninjasync.check.throwaway import Cleanup, ProbeRequests, Subject
 from ninjasync.check.trial import RefusedError, Trial, differing
 from ninjasync.config.context import RunContext
-from ninjasync.config.schema import Dialect
+from ninjasync.config.ninjaone import Dialect
 from ninjasync.errors import InterruptedRunError, NinjasyncError
 from ninjasync.model.attributes import ORGANIZATION_ID, USER_TYPE
 from ninjasync.model.exchange import Exchange

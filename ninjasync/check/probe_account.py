@@ -6,7 +6,7 @@ The account is the least that NinjaOne has, an end user, and is never given more
 from typing import Any
 
 from ninjasync.check.trial import ASK, RefusedError, Trial
-from ninjasync.config.schema import Dialect
+from ninjasync.config.ninjaone import Dialect
 from ninjasync.errors import UnreachableError
 from ninjasync.model.attributes import (
     ACTIVE,

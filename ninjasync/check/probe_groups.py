@@ -7,7 +7,7 @@ from typing import Any
 
 from ninjasync.check.throwaway import ProbeResource
 from ninjasync.check.trial import RefusedError, Trial, method_for_groups
-from ninjasync.config.schema import Dialect
+from ninjasync.config.ninjaone import Dialect
 from ninjasync.model.attributes import DISPLAY_NAME, EXTERNAL_ID, MEMBERS
 from ninjasync.model.change import Delta
 from ninjasync.model.finding import Finding, green, red, yellow

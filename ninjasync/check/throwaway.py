@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from ninjasync.config.context import RunContext
-from ninjasync.config.schema import MediaType
+from ninjasync.config.ninjaone import MediaType
 from ninjasync.errors import NinjasyncError
 from ninjasync.model.attributes import DISPLAY_NAME, FAMILY_NAME, GIVEN_NAME, ORGANIZATION_ID, USER_NAME, USER_TYPE
 from ninjasync.model.directory import Resource

@@ -10,7 +10,8 @@ from itertools import product
 from typing import Any
 
 from ninjasync.check.throwaway import ProbeRequests, ProbeResource, Subject
-from ninjasync.config.schema import Config, Dialect
+from ninjasync.config.ninjaone import Dialect
+from ninjasync.config.schema import Config
 from ninjasync.errors import InterruptedRunError, UnreachableError
 from ninjasync.model.finding import Finding, Line, red
 from ninjasync.model.message import Message, word

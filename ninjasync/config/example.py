@@ -14,6 +14,9 @@ from ninjasync.config.section import section_of
 # Values as TOML, by table and key: those of a file that is filled in.
 Values = Mapping[tuple[str, str], str]
 
+# No host and no key has that by chance: of 40 letters and digits one in a million has a run of four X.
+_PLACEHOLDER = re.compile(r"(?i:fill[-_ ]in)|X{4}")
+
 _HEAD = """\
 # The configuration of ninjasync. Copy this file to config.toml and fill in the lines marked FILL IN.
 # Every other line holds the default and may be left out.
@@ -21,6 +24,11 @@ _HEAD = """\
 # Each key can also come from the environment, which goes before this file:
 #   NINJASYNC_DUO__TIMEOUT=60    NINJASYNC_SCOPE__GROUPS='["A", "B"]'    (lists and tables as JSON)
 # A relative path starts at the folder of this file, and ~ is your home folder."""
+
+
+def is_left_from_example(text: str) -> bool:
+    """Whether a value is that of config.example.toml, or a part of it was left in place."""
+    return _PLACEHOLDER.search(text) is not None
 
 
 def example() -> str:

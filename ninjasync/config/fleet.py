@@ -14,8 +14,9 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, field_validator
 
-from ninjasync.config.schema import Config, Monitor, Strings
-from ninjasync.config.section import Secret, Section
+from ninjasync.config.operation import Monitor
+from ninjasync.config.schema import Config
+from ninjasync.config.section import Secret, Section, Strings
 from ninjasync.config.tenant import tenant_of
 from ninjasync.errors import ConfigurationError
 from ninjasync.model.message import Message, did_you_mean, text, word

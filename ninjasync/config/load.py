@@ -16,8 +16,9 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
 from ninjasync.config.environment import find_unknown, names_keys, read_variables
+from ninjasync.config.example import is_left_from_example
 from ninjasync.config.fleet import defaults_for, read_toml
-from ninjasync.config.schema import Config, is_left_from_example
+from ninjasync.config.schema import Config
 from ninjasync.config.section import SecretReference, section_of
 from ninjasync.errors import ConfigurationError
 from ninjasync.model.message import Message, did_you_mean, number

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from ninjasync.config.schema import Config, is_left_from_example
+from ninjasync.config.example import is_left_from_example
+from ninjasync.config.schema import Config
 from ninjasync.config.section import SecretReference
 from ninjasync.errors import ConfigurationError
 from ninjasync.model.message import Message, number, text, word

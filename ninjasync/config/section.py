@@ -7,11 +7,15 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     SecretStr,
     ValidationError,
     model_validator,
 )
 from pydantic.fields import FieldInfo
+
+PositiveSeconds = Annotated[float, Field(gt=0, le=3600)]
+Strings = tuple[str, ...]
 
 
 class Section(BaseModel):

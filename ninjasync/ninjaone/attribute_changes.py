@@ -7,7 +7,7 @@ the account is another one, or has other rights. Must not know members.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from ninjasync.config.schema import Dialect
+from ninjasync.config.ninjaone import Dialect
 from ninjasync.errors import NinjasyncError, NotKeptError, RefusedRequestError
 from ninjasync.model.attributes import ACTIVE, MEMBERS, ORGANIZATION_ID, USER_NAME, USER_TYPE
 from ninjasync.model.change import Delta

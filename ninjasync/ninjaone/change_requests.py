@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ninjasync.config.schema import Config, Dialect
+from ninjasync.config.ninjaone import Dialect
+from ninjasync.config.schema import Config
 from ninjasync.model import attributes
 from ninjasync.model.attributes import EXTERNAL_ID, MEMBERS
 from ninjasync.model.change import Change, Delta, Member

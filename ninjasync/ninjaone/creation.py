@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from ninjasync.config.schema import Dialect
+from ninjasync.config.ninjaone import Dialect
 from ninjasync.errors import RefusedRequestError, UnreachableError
 from ninjasync.model.attributes import EXTERNAL_ID, MEMBERS
 from ninjasync.model.change import Change

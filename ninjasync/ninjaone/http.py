@@ -19,7 +19,9 @@ from pydantic import SecretStr
 from requests.structures import CaseInsensitiveDict
 
 from ninjasync import __version__
-from ninjasync.config.schema import MOST_WORKERS, Config, MediaType
+from ninjasync.config.ninjaone import MediaType
+from ninjasync.config.operation import MOST_WORKERS
+from ninjasync.config.schema import Config
 from ninjasync.errors import CredentialsError, NinjasyncError, UnreachableError
 from ninjasync.log import requested
 from ninjasync.model.exchange import Exchange

@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Generic
 
-from ninjasync.config.schema import Dialect
+from ninjasync.config.ninjaone import Dialect
 from ninjasync.errors import UnreachableError
 from ninjasync.model.directory import Problem, Resource
 from ninjasync.model.events import Listener, Read

@@ -7,7 +7,7 @@ the first; asks a witness where the group itself does not show. Must not know at
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from ninjasync.config.schema import Dialect
+from ninjasync.config.ninjaone import Dialect
 from ninjasync.errors import RefusedRequestError
 from ninjasync.model.attributes import MEMBERS
 from ninjasync.model.directory import Membership, Observation

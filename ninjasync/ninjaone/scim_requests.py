@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from copy import deepcopy
 from typing import Any
 
-from ninjasync.config import schema
+from ninjasync.config.ninjaone import Dialect
 from ninjasync.model import attributes
 from ninjasync.model.attributes import ACTIVE, DISPLAY_NAME, EXTERNAL_ID, MEMBERS, ORGANIZATION_ID, USER_NAME, USER_TYPE
 from ninjasync.model.change import Delta, Value
@@ -18,7 +18,7 @@ from ninjasync.ninjaone.scim_responses import Json, UnreadableResourceError, rea
 PATCH_OP = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 
 
-def new_user(external_id: str, diff: Iterable[Delta], dialect: schema.Dialect) -> Json:
+def new_user(external_id: str, diff: Iterable[Delta], dialect: Dialect) -> Json:
     """Return the body of a POST to /Users (RFC 7644 §3.3). ``diff`` holds every attribute's value."""
     body: Json = {"schemas": [attributes.CORE_USER], ACTIVE: _value(ACTIVE, True, dialect)}
     if dialect.external_id:
@@ -28,7 +28,7 @@ def new_user(external_id: str, diff: Iterable[Delta], dialect: schema.Dialect) -
     return body
 
 
-def new_group(external_id: str, display_name: str, members: Iterable[str], dialect: schema.Dialect) -> Json:
+def new_group(external_id: str, display_name: str, members: Iterable[str], dialect: Dialect) -> Json:
     """Return the body of a POST to /Groups; ``members`` are NinjaOne ids."""
     body: Json = {"schemas": [attributes.CORE_GROUP], DISPLAY_NAME: display_name}
     if dialect.external_id:
@@ -38,7 +38,7 @@ def new_group(external_id: str, display_name: str, members: Iterable[str], diale
     return body
 
 
-def patch(diff: Iterable[Delta], dialect: schema.Dialect) -> Json:
+def patch(diff: Iterable[Delta], dialect: Dialect) -> Json:
     """Return a PatchOp with one operation for each attribute, by path (RFC 7644 §3.5.2)."""
     operations: list[Json] = []
     for delta in diff:
@@ -93,7 +93,7 @@ def member_batches(
         yield (), removed[start : start + size]
 
 
-def member_patch(added: Sequence[str], removed: Sequence[str], dialect: schema.Dialect) -> Json:
+def member_patch(added: Sequence[str], removed: Sequence[str], dialect: Dialect) -> Json:
     """Return a PatchOp that adds and removes members.
 
     Never replaces the list and never removes members without naming them (RFC 7644 §3.5.2.2).
@@ -109,12 +109,12 @@ def member_patch(added: Sequence[str], removed: Sequence[str], dialect: schema.D
     return _patch_op(operations)
 
 
-def replaces(resource: Resource, dialect: schema.Dialect) -> bool:
+def replaces(resource: Resource, dialect: Dialect) -> bool:
     """Whether a resource of this kind is changed by PUT."""
     return ((dialect.group_patch if resource == "group" else "") or dialect.patch) == "put"
 
 
-def put_resource(row: Json, diff: Iterable[Delta], whole: Iterable[tuple[str, str]], dialect: schema.Dialect) -> Json:
+def put_resource(row: Json, diff: Iterable[Delta], whole: Iterable[tuple[str, str]], dialect: Dialect) -> Json:
     """Return the body of a PUT (RFC 7644 §3.5.1): ``row`` as it was read, changed by ``diff``.
 
     What the server does not show would be lost by a PUT, so ``whole`` is put in too.
@@ -169,7 +169,7 @@ def _without_empties(value: Any) -> Any:
             return value
 
 
-def _put(body: Json, delta: Delta, dialect: schema.Dialect) -> None:
+def _put(body: Json, delta: Delta, dialect: Dialect) -> None:
     urn, names = attributes.split(delta.path)
     place = body
     if urn:
@@ -207,7 +207,7 @@ def _patch_op(operations: list[Json]) -> Json:
     return {"schemas": [PATCH_OP], "Operations": operations}
 
 
-def _op(name: str, dialect: schema.Dialect) -> str:
+def _op(name: str, dialect: Dialect) -> str:
     return name.title() if dialect.patch_op_case == "title" else name
 
 
@@ -215,7 +215,7 @@ def _member_values(ids: Iterable[str]) -> list[Json]:
     return [{"value": id_} for id_ in ids]
 
 
-def _value(path: str, value: Value, dialect: schema.Dialect) -> Any:
+def _value(path: str, value: Value, dialect: Dialect) -> Any:
     """Return ``value`` in the spelling and JSON type that the endpoint wants."""
     if isinstance(value, bool):
         return str(value).title() if dialect.booleans == "string" else value

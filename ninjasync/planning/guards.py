@@ -7,7 +7,7 @@ limit, the key that sets it and the exact flag that approves it. There is no ``-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from ninjasync.config import schema
+from ninjasync.config.safety import Safety, share
 from ninjasync.model.attributes import DISPLAY_NAME, USER_NAME
 from ninjasync.model.change import REMOVALS, Change, Member
 from ninjasync.model.message import NOTHING, Argument, Message, counted, join, number, word
@@ -18,7 +18,7 @@ from ninjasync.names_alike import folded
 @dataclass(frozen=True, slots=True)
 class _Case:
     seen: Evidence
-    safety: schema.Safety
+    safety: Safety
     approvals: Approvals
 
 
@@ -32,9 +32,7 @@ class Judgement:
     withheld: frozenset[str]
 
 
-def judge_changes(
-    changes: tuple[Change, ...], evidence: Evidence, safety: schema.Safety, approvals: Approvals
-) -> Judgement:
+def judge_changes(changes: tuple[Change, ...], evidence: Evidence, safety: Safety, approvals: Approvals) -> Judgement:
     """Judge ``changes`` by the figures of the whole world; a plan, and a saved one again, is judged here alone."""
     verdicts = judge(evidence, safety, approvals)
     writes, withheld = permitted(changes, evidence, verdicts, safety)
@@ -46,14 +44,14 @@ def judge_changes(
     )
 
 
-def judge(evidence: Evidence, safety: schema.Safety, approvals: Approvals) -> tuple[GuardResult, ...]:
+def judge(evidence: Evidence, safety: Safety, approvals: Approvals) -> tuple[GuardResult, ...]:
     """Return every guard's verdict, in the order of the table."""
     case = _Case(evidence, safety, approvals)
     return tuple(guard(case) for guard in GUARDS)
 
 
 def permitted(
-    changes: tuple[Change, ...], seen: Evidence, verdicts: tuple[GuardResult, ...], safety: schema.Safety
+    changes: tuple[Change, ...], seen: Evidence, verdicts: tuple[GuardResult, ...], safety: Safety
 ) -> tuple[tuple[Change, ...], frozenset[str]]:
     """Return what of ``changes`` may be written, and the names of those that are withheld, wholly or in part.
 
@@ -153,7 +151,7 @@ def _source(case: _Case) -> GuardResult:
         before, since = case.seen.active, "accounts are managed and active"
     else:
         before, since = case.seen.last_good, "were at the last good run"
-    shrunk = now < schema.share(least, before)
+    shrunk = now < share(least, before)
     message = Message(
         f"{{}} are in scope, {{}} {since}; the least is {{}} % of them ({{}}).",
         number(now),
@@ -196,7 +194,7 @@ def _member_removals(case: _Case) -> GuardResult:
         case.safety.max_member_removals_percent,
     )
     approved = case.approvals.member_removals is not None and removals <= case.approvals.member_removals
-    over = every >= _FEWEST_MEMBERSHIPS and removals > schema.share(percent, every)
+    over = every >= _FEWEST_MEMBERSHIPS and removals > share(percent, every)
     message = Message(
         "{} of {} group memberships would be removed; the limit is {} % ({}), from {} memberships on.",
         number(removals),
@@ -236,7 +234,7 @@ def _vanished(case: _Case) -> GuardResult:
     percent = safety.max_vanished_percent
     over, none_left = False, False
     for gone, of in ((accounts, seen.known), (groups, seen.known_groups)):
-        over = over or gone > max(safety.max_vanished, schema.share(percent, of))
+        over = over or gone > max(safety.max_vanished, share(percent, of))
         none_left = none_left or bool(0 < of <= gone and percent < 100)
     also = Message(" and {} of {} groups", number(groups), number(seen.known_groups)) if groups else NOTHING
     message = Message(

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ninjasync.config import schema
 from ninjasync.config.expression import Expression, ExpressionError, alternatives_of, compile_expression, is_bare
 from ninjasync.config.functions import is_blank
+from ninjasync.config.safety import Safety
 from ninjasync.duo.records import label
 from ninjasync.model.attributes import FAMILY_NAME, GIVEN_NAME, ORGANIZATION_ID, USER_NAME, USER_TYPE, line_for
 from ninjasync.model.directory import Problem, User
@@ -59,7 +59,7 @@ class _InvalidValueError(ValueError):
 
 def compile_mapping(
     attributes: Mapping[str, str],
-    safety: schema.Safety,
+    safety: Safety,
     organizations: Mapping[str, str] | None = None,
     known: tuple[tuple[str, str], ...] | None = None,
 ) -> AttributeMapping:

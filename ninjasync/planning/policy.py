@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from ninjasync.config import schema
+from ninjasync.config import provisioning
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +15,8 @@ class Policy:
     deletions that are merely due stay within it.
     """
 
-    deprovision: schema.Deprovision
-    groups: schema.Groups
+    deprovision: provisioning.Deprovision
+    groups: provisioning.Groups
     protected: tuple[str, ...]
     external_id: bool
     now: datetime

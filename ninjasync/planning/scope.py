@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ninjasync.config import schema
+from ninjasync.config import provisioning
 from ninjasync.config.expression import Expression, ExpressionError, compile_expression, is_true
 from ninjasync.model.message import Message, did_you_mean, group, text, word
 from ninjasync.model.problems import Code
@@ -43,7 +43,7 @@ _ALL_USERS = Verdict(Standing.IN, Message("{} is set", word("all_users")), key="
 class Scope:
     """``[scope]`` and ``[groups]`` applied to the groups that Duo has; made by ``resolve``."""
 
-    settings: schema.Scope
+    settings: provisioning.Scope
     included: Mapping[str, str]
     inside: Mapping[str, "Verdict"]
     excluded: Mapping[str, str]
@@ -58,7 +58,7 @@ class Scope:
     known: dict[tuple[tuple[str, ...], str], "Verdict"] | None = field(compare=False)
 
 
-def resolve(settings: schema.Scope, pushing: schema.Groups, groups: Mapping[str, str]) -> Scope:
+def resolve(settings: provisioning.Scope, pushing: provisioning.Groups, groups: Mapping[str, str]) -> Scope:
     """Find the configured groups among Duo's (``groups``: id to name)."""
     included, missing, warnings = _find(settings.groups, groups, "[scope] groups")
     # An exclusion that is out of date must not stop everything else (CONTRACT 5.12).
@@ -114,7 +114,7 @@ def _judge(scope: Scope, row: Mapping[str, Any], mine: tuple[str, ...]) -> Verdi
             why = Message('excluded as a member of "{}"', group(scope.excluded[id_]))
             return Verdict(Standing.OUT, why, key="exclude_groups", entry=id_)
     status = row.get("status") or None
-    if status not in schema.STATUSES:
+    if status not in provisioning.STATUSES:
         return Verdict(
             Standing.HELD,
             Message("Duo gives the status {}, which is not documented; the account stays as it is", text(repr(status))),
@@ -136,7 +136,7 @@ def _judge(scope: Scope, row: Mapping[str, Any], mine: tuple[str, ...]) -> Verdi
     return included
 
 
-def display_name(pushing: schema.Groups, name: str) -> str:
+def display_name(pushing: provisioning.Groups, name: str) -> str:
     """Return the displayName that a Duo group's ``name`` becomes in NinjaOne."""
     name, short, came_from = spelled(name), without_suffix(name), origin(name)
     renames = {folded(old): spelled(new) for old, new in pushing.rename.items()}
@@ -224,7 +224,7 @@ def _forms(name: str) -> tuple[str, str]:
 
 
 def _pushed(
-    pushing: schema.Groups, groups: Mapping[str, str], scoped: Mapping[str, str]
+    pushing: provisioning.Groups, groups: Mapping[str, str], scoped: Mapping[str, str]
 ) -> tuple[dict[str, str], tuple[Message, ...], tuple[Message, ...]]:
     """Map the ids of the groups that NinjaOne gets to their displayNames; return warnings and what is missing."""
     chosen: dict[str, str] = {}

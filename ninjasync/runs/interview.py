@@ -17,7 +17,10 @@ from pydantic import SecretStr, ValidationError
 
 from ninjasync.config import example, secrets
 from ninjasync.config.context import RunContext
-from ninjasync.config.schema import DEFAULT_ATTRIBUTES, Config, Duo, NinjaOne
+from ninjasync.config.duo import Duo
+from ninjasync.config.mapping import DEFAULT_ATTRIBUTES
+from ninjasync.config.ninjaone import NinjaOne
+from ninjasync.config.schema import Config
 from ninjasync.duo.reader import DuoReader
 from ninjasync.duo.records import clean
 from ninjasync.errors import NinjasyncError

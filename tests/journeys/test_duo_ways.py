@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ninjasync.config.schema import Groups
+from ninjasync.config.provisioning import Groups
 from ninjasync.planning.scope import display_name, entry_for
 from ninjasync.planning.sync_suffix import is_let_go, origin, without_suffix
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse, Service

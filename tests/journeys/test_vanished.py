@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from ninjasync.config.schema import Safety
+from ninjasync.config.safety import Safety
 from ninjasync.model.attributes import USER_NAME
 from ninjasync.model.change import Change, Delta
 from ninjasync.model.plan import Approvals, Evidence, GuardResult, Vanished

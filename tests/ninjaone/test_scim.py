@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ninjasync.config.schema import Dialect
+from ninjasync.config.ninjaone import Dialect
 from ninjasync.model.attributes import CORE_GROUP, CORE_USER, ENTERPRISE, NINJAONE, ORGANIZATION_ID, USER_TYPE
 from ninjasync.model.change import Delta
 from ninjasync.model.directory import Group, User

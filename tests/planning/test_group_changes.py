@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ninjasync.config.schema import Deprovision, Groups
+from ninjasync.config.provisioning import Deprovision, Groups
 from ninjasync.model.attributes import ORGANIZATION_ID, USER_TYPE
 from ninjasync.model.change import Delta, Member
 from ninjasync.model.directory import Problem

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ninjasync.config.schema import Safety
+from ninjasync.config.safety import Safety
 from ninjasync.model.attributes import USER_TYPE
 from ninjasync.model.change import Change, Delta, Member
 from ninjasync.model.message import Message

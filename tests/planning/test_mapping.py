@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ninjasync.config.schema import DEFAULT_ATTRIBUTES, Safety
+from ninjasync.config.mapping import DEFAULT_ATTRIBUTES
+from ninjasync.config.safety import Safety
 from ninjasync.duo.records import label
 from ninjasync.model.attributes import ORGANIZATION_ID, USER_TYPE
 from ninjasync.model.directory import Problem, User

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ninjasync.config import schema
+from ninjasync.config import provisioning
 from ninjasync.model.message import Message
 from ninjasync.model.source import Standing
 from ninjasync.planning.scope import Verdict, display_name, judge, resolve
@@ -24,7 +24,7 @@ def verdict(
 ) -> Verdict:
     """Judge one user: active and called jane, but for ``row``, a member of ``groups``."""
     user = {"user_id": "DU1", "username": "jane", "email": "Jane@Example.com", "status": "active"} | (row or {})
-    return judge(resolve(schema.Scope(**settings), schema.Groups(), names or GROUPS), user, groups)
+    return judge(resolve(provisioning.Scope(**settings), provisioning.Groups(), names or GROUPS), user, groups)
 
 
 def test_a_member_of_any_scoped_group_is_in_and_the_reason_names_the_group() -> None:
@@ -53,25 +53,25 @@ def test_a_group_called_like_a_glob_does_not_take_the_others_out_of_scope() -> N
 
 
 def test_a_group_called_star_does_not_keep_the_others_from_being_pushed() -> None:
-    scope = resolve(schema.Scope(groups=("DG1", "DG2")), schema.Groups(), {**GROUPS, "DG7": "*"})
+    scope = resolve(provisioning.Scope(groups=("DG1", "DG2")), provisioning.Groups(), {**GROUPS, "DG7": "*"})
     assert set(scope.pushed) == {"DG1", "DG2"}
 
 
 def test_a_scoped_group_that_duo_does_not_have_is_missing_and_the_nearest_is_named() -> None:
-    scope = resolve(schema.Scope(groups=("NinjaOne Technican",)), schema.Groups(), GROUPS)
+    scope = resolve(provisioning.Scope(groups=("NinjaOne Technican",)), provisioning.Groups(), GROUPS)
     assert scope.missing == (
         '[scope] groups: Duo has no group "NinjaOne Technican"; did you mean "NinjaOne Technicians"?',
     )
 
 
 def test_an_excluded_group_that_duo_does_not_have_is_a_warning() -> None:
-    scope = resolve(schema.Scope(all_users=True, exclude_groups=("Gone",)), schema.Groups(), GROUPS)
+    scope = resolve(provisioning.Scope(all_users=True, exclude_groups=("Gone",)), provisioning.Groups(), GROUPS)
     assert scope.missing == ()
     assert scope.warnings == ('[scope] exclude_groups: Duo has no group "Gone".',)
 
 
 def test_a_glob_that_matches_no_group_is_a_warning_alone() -> None:
-    scope = resolve(schema.Scope(groups=("Zz*", "DG1")), schema.Groups(), GROUPS)
+    scope = resolve(provisioning.Scope(groups=("Zz*", "DG1")), provisioning.Groups(), GROUPS)
     assert scope.missing == ()
     assert scope.warnings == ('[scope] groups: "Zz*" matches no group in Duo.',)
 
@@ -171,7 +171,7 @@ def test_a_disabled_user_is_a_leaver_even_where_the_where_would_fail() -> None:
 def test_globs_push_scoped_groups_and_an_exact_name_or_id_any_group(
     push: tuple[str, ...], settings: dict[str, Any], pushed: Any
 ) -> None:
-    found = resolve(schema.Scope(**settings), schema.Groups(push=push), GROUPS)
+    found = resolve(provisioning.Scope(**settings), provisioning.Groups(push=push), GROUPS)
     assert set(found.pushed) == set(pushed)
     if isinstance(pushed, dict):
         assert found.pushed == pushed
@@ -179,7 +179,7 @@ def test_globs_push_scoped_groups_and_an_exact_name_or_id_any_group(
 
 
 def test_a_push_that_matches_nothing_is_a_warning() -> None:
-    found = resolve(schema.Scope(groups=("DG1",)), schema.Groups(push=("Gone", "Zz*")), GROUPS)
+    found = resolve(provisioning.Scope(groups=("DG1",)), provisioning.Groups(push=("Gone", "Zz*")), GROUPS)
     assert found.warnings == (
         '[groups] push: "Gone" matches no group.',
         '[groups] push: "Zz*" matches no group.',
@@ -187,8 +187,8 @@ def test_a_push_that_matches_nothing_is_a_warning() -> None:
 
 
 def test_a_pushed_group_that_is_gone_is_a_refusal_where_its_twin_would_be_deleted_for_it() -> None:
-    pushing = schema.Groups(push=("Gone", "Zz*"), removed="delete")
-    found = resolve(schema.Scope(groups=("DG1",)), pushing, GROUPS)
+    pushing = provisioning.Groups(push=("Gone", "Zz*"), removed="delete")
+    found = resolve(provisioning.Scope(groups=("DG1",)), pushing, GROUPS)
     assert found.missing == ('[groups] push: "Gone" matches no group.',)
     assert found.warnings == ('[groups] push: "Zz*" matches no group.',)
 
@@ -207,4 +207,4 @@ def test_a_pushed_group_that_is_gone_is_a_refusal_where_its_twin_would_be_delete
     ],
 )
 def test_a_group_gets_the_name_that_the_configuration_gives_it(name: str, settings: dict[str, Any], shown: str) -> None:
-    assert display_name(schema.Groups(**settings), name) == shown
+    assert display_name(provisioning.Groups(**settings), name) == shown

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ninjasync.config.schema import Deprovision, Groups
+from ninjasync.config.provisioning import Deprovision, Groups
 from ninjasync.errors import (
     NinjasyncError,
 )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from ninjasync.config.schema import Deprovision, Groups
+from ninjasync.config.provisioning import Deprovision, Groups
 from ninjasync.model.attributes import ORGANIZATION_ID, USER_TYPE
 from ninjasync.model.directory import Directory, Group, Problem, Resource, User
 from ninjasync.model.message import Message
