@@ -47,6 +47,16 @@ def do_nothing(exit_code: int, error: BaseException | None) -> None:
 
 
 @dataclass
+class FleetOptions:
+    """Which fleet and which of its tenants a command is about, and how many go at once."""
+
+    file: Path | None = None
+    tenants: list[str] = field(default_factory=list)
+    shard: str | None = None
+    at_once: int | None = None
+
+
+@dataclass
 class Invocation:
     """One run of the command line: the global options, and where its result goes."""
 
@@ -60,6 +70,7 @@ class Invocation:
     output: Path | None = None
     redact: bool = False
     approvals: dict[str, int] = field(default_factory=dict)
+    fleet: FleetOptions = field(default_factory=FleetOptions)
     tenant: str = ""
     run_id: str = field(default_factory=lambda: run_id(clock.now()))
     # What happens last of all, with the exit code and the error that ended the run, if one did.

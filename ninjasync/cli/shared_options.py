@@ -72,7 +72,8 @@ def _declare_approvals(
     """Declare the options that approve by number: named as in Approvals, they go to the Invocation."""
 
 
-def _options_of(declare: Callable[..., None]) -> list[Any]:
+def options_of(declare: Callable[..., None]) -> list[Any]:
+    """Return what a function declares, for the ``OPTIONS`` of a command's file."""
     alone = typer.Typer(add_completion=False)
     alone.command()(declare)
     command: Any = typer.main.get_command(alone)
@@ -80,4 +81,4 @@ def _options_of(declare: Callable[..., None]) -> list[Any]:
 
 
 # A command's file takes them as its ``OPTIONS``.
-APPROVALS = _options_of(_declare_approvals)
+APPROVALS = options_of(_declare_approvals)

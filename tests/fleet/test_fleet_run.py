@@ -122,7 +122,7 @@ def test_a_tenant_that_hangs_is_told_to_stop_and_the_next_run_goes_on(fleet: Fle
 
 
 def test_a_tenant_that_is_killed_midway_is_completed_by_the_next_run(fleet: Fleet) -> None:
-    fleet.boxes["alpha"].set_behavior(faults={"scim.latency": "300ms"})
+    fleet.boxes["alpha"].set_behavior(faults={"scim.latency": "1s"})
     with subprocess.Popen(
         fleet.command("apply", "--yes", "--format", "json"), stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
     ) as running:

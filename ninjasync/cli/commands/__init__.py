@@ -29,12 +29,14 @@ COMMANDS = {
         "Show past runs; for one run every operation with its outcome, before and after.", "history", "history"
     ),
     "fleet": Entry("The same for many tenants: each in a process of its own, and one table of all.", panel=_MANY),
-    "fleet plan": Entry("Plan for every tenant, and show one table. Writes nothing to NinjaOne.", "fleet", "plan"),
+    "fleet plan": Entry("Plan for every tenant, and show one table. Writes nothing to NinjaOne.", "fleet_plan", "plan"),
     "fleet apply": Entry(
-        "Plan, show the table, ask once, and apply exactly those plans; or apply saved ones.", "fleet", "apply"
+        "Plan, show the table, ask once, and apply exactly those plans; or apply saved ones.", "fleet_apply", "apply"
     ),
     "fleet status": Entry(
-        "Tell from the ledgers alone how each tenant's last run went. Asks neither Duo nor NinjaOne.", "fleet", "status"
+        "Tell from the ledgers alone how each tenant's last run went. Asks neither Duo nor NinjaOne.",
+        "fleet_status",
+        "status",
     ),
     "check": Entry(
         "Check configuration, secrets, clocks, Duo, NinjaOne, ledger and lock: a line each, with the cure.",

@@ -1,0 +1,88 @@
+"""``fleet apply``: saved plans, or plan and apply tenant by tenant, or plan for all, ask once and apply."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ninjasync.cli import fleet_options, shared_options
+from ninjasync.cli.fleet_session import FleetSession, deliver_table, open_session, plan_file
+from ninjasync.cli.options import Invocation
+from ninjasync.cli.session import confirm, expect_terminal
+from ninjasync.config.fleet import TenantFile
+from ninjasync.errors import CommandLineError
+from ninjasync.model.fleet import FleetResult, total
+from ninjasync.model.message import Message, text
+from ninjasync.report import fleet as report
+from ninjasync.report.formats import Format
+
+OPTIONS = fleet_options.WHICH + fleet_options.HOW
+
+
+def apply(
+    ctx: typer.Context,
+    plans: Annotated[
+        Path | None, typer.Argument(metavar="DIR", help="Apply exactly the plans that fleet plan --out DIR saved.")
+    ] = None,
+    yes: Annotated[
+        bool,
+        shared_options.flag("--yes", "-y", help="Plan and apply tenant by tenant, and ask nothing. Lifts no guard."),
+    ] = False,
+    format: shared_options.FormatOption = Format.TEXT,
+    output: shared_options.OutputOption = None,
+) -> int:
+    """Apply saved plans, or plan and apply without a question, or plan for all, ask once and apply."""
+    invocation: Invocation = ctx.obj
+    invocation.take_result_options(format, output)
+    if plans is None and not yes:
+        expect_terminal("apply")
+    if plans is not None and not plans.is_dir():
+        raise CommandLineError(
+            Message("{} is no folder.", text(plans)), "Give the folder that fleet plan --out DIR wrote."
+        )
+    with open_session(invocation) as session:
+        if plans is not None:
+            result = _apply_saved(session, plans)
+        elif yes:
+            result = session.run("apply", lambda file: ["apply", "--yes"])
+        else:
+            result = _ask_and_apply(session)
+    deliver_table(invocation, result)
+    return result.exit_code
+
+
+def _apply_saved(session: FleetSession, plans: Path, tenants: Sequence[TenantFile] | None = None) -> FleetResult:
+    """Apply the plans in a folder; a tenant without one is not begun."""
+
+    def arguments(file: TenantFile) -> list[str] | None:
+        saved = plan_file(plans, file)
+        return ["apply", str(saved)] if saved.is_file() else None
+
+    return session.run("apply", arguments, tenants, why_not=f"{plans} has no plan of this tenant")
+
+
+def _ask_and_apply(session: FleetSession) -> FleetResult:
+    """Plan for all, show the table, ask once, and apply exactly the plans with changes that no guard refused."""
+    plans = session.folder / "plans"
+    plans.mkdir()
+    planned = session.run("plan", lambda file: ["plan", "--out", str(plan_file(plans, file))])
+    typer.echo(report.render_text(planned, color=session.invocation.color(error=True)), nl=False, err=True)
+    ready = {row.file for row in planned.rows if row.outcome == "changes"}
+    if not ready or planned.exit_code == 130:
+        return planned
+    if not confirm(f"\nApply the plans of {len(ready)} tenant{'s' * (len(ready) != 1)}?"):
+        rows = [
+            replace(row, outcome="not begun", exit_code=3, error="the operator said no") if row.file in ready else row
+            for row in planned.rows
+        ]
+        return total("apply", rows)
+    applied = _apply_saved(session, plans, [file for file in session.fleet.tenants if str(file.path) in ready])
+    rest = [
+        replace(row, outcome="done" if row.outcome == "no changes" else row.outcome)
+        for row in planned.rows
+        if row.file not in ready
+    ]
+    whole = total("apply", [*applied.rows, *rest])
+    return replace(whole, exit_code=130) if applied.exit_code == 130 else whole
