@@ -1,11 +1,28 @@
-"""Work in background threads, and waiting for it so that a signal is handled meanwhile. Knows nothing of the work."""
+"""Work in background threads, waiting for it so that a signal is handled meanwhile, and how all of it is ended.
+
+Knows nothing of the work.
+"""
 
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from typing import TypeVar
 
+from ninjasync.errors import NinjasyncError
+
 T = TypeVar("T")
+
+
+class Stop(threading.Event):
+    """Ends a run. Set, it ends every wait and lets what is under way finish; with a ``cause`` nothing more is sent."""
+
+    cause: NinjasyncError | None = None
+
+    def abort(self, cause: NinjasyncError) -> None:
+        """End the run for ``cause``, such as a lost ledger; the first one counts."""
+        if self.cause is None:
+            self.cause = cause
+        self.set()
 
 
 def in_background(work: Callable[[], T]) -> Future[T]:

@@ -3,7 +3,6 @@
 Sends nothing but GET. Knows how to read things; must not judge them: that is for the checks.
 """
 
-import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -43,6 +42,7 @@ from ninjasync.runs import tenancy
 from ninjasync.runs.api_evidence import read_evidence
 from ninjasync.state import sqlite
 from ninjasync.state.ledger import Ledger
+from ninjasync.threads import Stop
 
 T = TypeVar("T")
 
@@ -127,7 +127,7 @@ class CheckContext:
         self.secrets_read: list[SecretStr] = []
         self._listener = listener
         self._path = path
-        self._stop = threading.Event()
+        self._stop = Stop()
         self._opened = ExitStack()
 
     def close(self) -> None:
@@ -169,7 +169,7 @@ class CheckContext:
         self.secrets_read.append(secret)
         return secret
 
-    def run_context(self, stop: threading.Event | None = None) -> RunContext:
+    def run_context(self, stop: Stop | None = None) -> RunContext:
         """Return the context of a run with this configuration; ``stop`` ends it."""
         return RunContext(self.config, "", self.now, lambda: self.now, stop or self._stop, self._listener)
 

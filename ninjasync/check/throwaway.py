@@ -3,7 +3,6 @@
 Knows how to look up what is there; must not know what is tried, nor what it means.
 """
 
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,6 +23,7 @@ from ninjasync.ninjaone.endpoint import PATHS, Endpoint, connect, describe, plac
 from ninjasync.ninjaone.http import Answer
 from ninjasync.ninjaone.statuses import of_filter, of_one
 from ninjasync.ninjaone.unreadable import NAMING
+from ninjasync.threads import Stop
 
 # Of these the value of a user in scope is taken: a server may know a closed set of them. None gives rights.
 _LENT = ("title", "preferredLanguage", "locale", "timezone")
@@ -173,7 +173,7 @@ class Cleanup:
     """Removes what a probe made. Cannot be interrupted by what interrupted the probe."""
 
     def __init__(self, context: RunContext, token: SecretStr) -> None:
-        self._requests = ProbeRequests(connect(replace(context, stop=threading.Event()), token))
+        self._requests = ProbeRequests(connect(replace(context, stop=Stop()), token))
 
     def remove_all(self, made: list[ProbeResource]) -> tuple[str, ...]:
         """Remove groups, then users; return what could not be removed."""

@@ -16,6 +16,7 @@ import tenacity
 from ninjasync.errors import InterruptedRunError, UnreachableError
 from ninjasync.model.events import Listener, Reason, Service, Wait, ignore
 from ninjasync.net.rate import RateLimiter
+from ninjasync.threads import Stop
 
 T = TypeVar("T")
 
@@ -80,7 +81,8 @@ class Pacer:
     One for each service, shared by all threads: when one gets a 429, all wait. ``rate`` is in
     calls a second from a bucket of ``burst`` calls; 0 is no limit but the one that the server's
     refusals show. ``retries`` is how often one call is tried again. Setting ``stop`` ends every
-    wait by an InterruptedRunError. ``tell`` hears of every wait, as one of ``service``.
+    wait by an InterruptedRunError; where it is aborted, no call is made any more. ``tell`` hears of
+    every wait, as one of ``service``.
     """
 
     def __init__(
@@ -89,7 +91,7 @@ class Pacer:
         *,
         rate: float = 0,
         burst: float = 1,
-        stop: threading.Event,
+        stop: Stop,
         service: Service = "NinjaOne",
         tell: Listener = ignore,
     ) -> None:
@@ -116,6 +118,7 @@ class Pacer:
 
         def attempt_in_turn() -> T:
             self._await_turn()
+            self.expect_running()
             return attempt()
 
         retrying = tenacity.Retrying(
@@ -135,6 +138,11 @@ class Pacer:
         with self._lock:
             self._rate.accepted(time.monotonic())
         return done
+
+    def expect_running(self) -> None:
+        """Raise InterruptedRunError where the run was aborted: not even what belongs to a call may be sent then."""
+        if self._stop.cause is not None:
+            raise InterruptedRunError("The run was stopped before this was sent.")
 
     def _halt(self, state: tenacity.RetryCallState) -> None:
         """Let all threads keep the pause that a failure asks for, where the call is going to be tried again."""

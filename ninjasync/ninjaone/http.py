@@ -108,6 +108,7 @@ class ScimTransport:
         answer = self._sent(method, path, params, body, sent_as)
         if answer.status not in _WRONG_TYPE or (self._types_tried and sent_as == self.media_type):
             return answer
+        self.pacer.expect_running()
         second = self._sent(method, path, params, body, _OTHER[sent_as])
         if second.status in _WRONG_TYPE:
             self._types_tried = True

@@ -4,6 +4,7 @@ Text is for people: its layout may change in any version; programs read the JSON
 """
 
 import textwrap
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 
@@ -25,6 +26,8 @@ _SIGNS = {
     "delete": ("-", "31"),
 }
 _WIDTH = 80
+# So many changes that were skipped for one and the same reason are told one by one.
+_MOST_SKIPPED = 5
 
 Paint = Callable[[str, str], str]
 
@@ -61,10 +64,8 @@ def render_result(result: Result, plan: Plan, steps: tuple[Message, ...], *, col
     if len(result.outcomes) > 1 and len(reasons) == 1 and not result.count("applied"):
         ((status, error),) = reasons
         lines.append(f"  all {len(result.outcomes)} changes {status}: {visible(error)}")
-    for outcome in result.outcomes if not lines else ():
-        if outcome.status != "applied":
-            mark = paint("failed ", "31") if outcome.status == "failed" else paint("skipped", "33")
-            lines.append(f"  {mark} {outcome.change.action} {visible(outcome.change.key)}: {visible(outcome.error)}")
+    else:
+        lines += _not_applied(result, paint)
     if lines:
         lines = ["", "Not applied:", *lines]
     if unlike := not_kept(result, plan):
@@ -74,6 +75,20 @@ def render_result(result: Result, plan: Plan, steps: tuple[Message, ...], *, col
     if plan.withheld:
         lines.append(f"{len(plan.withheld)} changes were withheld; see the guards.")
     return "\n".join(lines) + "\n" + render_steps(steps)
+
+
+def _not_applied(result: Result, paint: Paint) -> Iterator[str]:
+    """Tell each change that was not applied, but in one line those that were skipped for one reason, if many."""
+    skipped = Counter(outcome.error for outcome in result.outcomes if outcome.status == "skipped")
+    many = {error for error, count in skipped.items() if count > _MOST_SKIPPED}
+    for outcome in result.outcomes:
+        skips = outcome.status == "skipped"
+        if outcome.status == "applied" or (skips and outcome.error in many):
+            continue
+        mark = paint("skipped", "33") if skips else paint("failed ", "31")
+        yield f"  {mark} {outcome.change.action} {visible(outcome.change.key)}: {visible(outcome.error)}"
+    for error in dict.fromkeys(outcome.error for outcome in result.outcomes if outcome.error in many):
+        yield f"  {paint('skipped', '33')} {skipped[error]} changes: {visible(error)}"
 
 
 def render_steps(steps: tuple[Message, ...]) -> str:

@@ -14,8 +14,14 @@ from ninjasync.config import secrets
 from ninjasync.config.context import RunContext
 from ninjasync.config.schema import Config
 from ninjasync.config.tenant import tenant_of
-from ninjasync.errors import LedgerError, NinjasyncError, RefusedForSafetyError, UnreachableError
-from ninjasync.model.message import Message, text
+from ninjasync.errors import (
+    InterruptedRunError,
+    LedgerError,
+    NinjasyncError,
+    RefusedForSafetyError,
+    UnreachableError,
+)
+from ninjasync.model.message import Message, as_message, join, number, text
 from ninjasync.model.outcome import Outcome, Result
 from ninjasync.model.ownership import Baseline
 from ninjasync.model.plan import Approvals, Plan, Vanished
@@ -34,6 +40,7 @@ from ninjasync.runs.plan import moment_of, read_and_plan
 from ninjasync.runs.recovery import recover_lost_writes
 from ninjasync.state import lock, saved_plan, sqlite
 from ninjasync.state.ledger import Ledger
+from ninjasync.threads import Stop
 
 
 class Applying:
@@ -75,16 +82,28 @@ class Applying:
             stop=self._context.stop,
             tell=tell,
         )
-        if isinstance(result.fatal, LedgerError):
-            return result
+        return _ended(self._context.stop, self._follow_up(result))
+
+    def _follow_up(self, result: Result) -> Result:
+        """Look at the writes once more and keep what they showed, as far as the ledger can; return what is known then.
+
+        Nothing is asked of NinjaOne any more where the ledger was lost.
+        """
+        stop = self._context.stop
         try:
             self._ledger.flush()
-            return self._learn_from(result)
+            if stop.cause is None:
+                result = confirm_writes(self._context, result)
+                self._learn_from(result)
+                result = explain_lasting_failures(result, self._ledger.run_log, self._run)
         except LedgerError as error:
-            return replace(result, fatal=result.fatal or error)
+            stop.abort(error)
+        except InterruptedRunError:  # while it waited; the report must not be lost
+            result = replace(result, interrupted=stop.cause is None)
+        return result
 
-    def _learn_from(self, result: Result) -> Result:
-        """Keep in the ledger what the writing showed; return the result with what past runs say of its failures."""
+    def _learn_from(self, result: Result) -> None:
+        """Keep in the ledger what the writing showed, and forget what is gone."""
         memory = self._ledger.memory
         if self._writer.members_shown:
             memory.learn_that_members_are_shown()
@@ -93,7 +112,6 @@ class Applying:
         if ledger_update.may_forget(self.plan, result):
             gone = [one.id for one in ledger_update.to_forget(self.plan, result) if self._is_gone(one)]
             self._ledger.forget([*self._found.deleted, *gone])
-        return explain_lasting_failures(confirm_writes(self._context, result), self._ledger.run_log, self._run)
 
     def _accept(self) -> None:
         """Record what was found to be ours, and set the leavers' clocks right (CONTRACT §6.1, §6.7)."""
@@ -121,6 +139,24 @@ class Applying:
         except LedgerError as error:  # the report tells more of the run, so it must not be lost
             return None if isinstance(result.fatal, LedgerError) else error
         return None
+
+
+def _ended(stop: Stop, result: Result) -> Result:
+    """Return a result that says, where the ledger was lost, what that means for the run's changes."""
+    lost = stop.cause
+    if lost is None:
+        return result
+    applied, failed, skipped = (number(result.count(status)) for status in ("applied", "failed", "skipped"))
+    told = Message(
+        "Of {} changes {} were applied, {} failed, and {} were not tried or not to their end. The next apply looks in "
+        "NinjaOne for what is not recorded and goes on from there.",
+        number(len(result.outcomes)),
+        applied,
+        failed,
+        skipped,
+    )
+    hint = join(" ", (as_message(part) for part in (lost.hint, told) if part))
+    return replace(result, interrupted=False, fatal=LedgerError(lost.message, hint))
 
 
 @contextmanager
@@ -219,6 +255,8 @@ def _begun(context: RunContext, command: str, timeout: float) -> Iterator[tuple[
         try:
             yield ledger, run, at
         except BaseException as error:
+            if isinstance(error, InterruptedRunError) and context.stop.cause is not None:
+                raise context.stop.cause from error
             code = error.exit_code if isinstance(error, NinjasyncError) else 1 if isinstance(error, Exception) else 130
             with suppress(LedgerError):  # what ended the run is to be told; the next one takes this for one cut short
                 if any(unfinished.id == run for unfinished in ledger.run_log.unfinished()[0]):

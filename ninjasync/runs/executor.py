@@ -31,7 +31,7 @@ from ninjasync.model.message import NOTHING, Message, as_message, join, listed, 
 from ninjasync.model.outcome import Outcome, Result
 from ninjasync.model.plan import Plan
 from ninjasync.runs.system_refusals import refusal_of_system
-from ninjasync.threads import HEEDS_SIGNALS_AFTER
+from ninjasync.threads import HEEDS_SIGNALS_AFTER, Stop
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ def apply_plan(
     journal: Journal,
     *,
     parallelism: int,
-    stop: threading.Event,
+    stop: Stop,
     tell: Callable[[Outcome], None] = lambda _: None,
 ) -> Result:
     """Write what may be written of ``plan``, journaled on both sides.
@@ -97,7 +97,7 @@ def apply_plan(
 
     A change whose need failed is skipped. Setting ``stop`` lets the calls under way
     finish and skips the rest; so do refused credentials and an endpoint that is gone. Where the
-    journal fails, ``stop`` is set from here: nothing may be tried again that cannot be journaled.
+    journal fails, the run is aborted from here: not even the rest of a change may be sent then.
     """
     return _Run(plan, writer, journal, parallelism, stop, tell).result()
 
@@ -117,7 +117,7 @@ class _Run:
         writer: TargetWriter,
         journal: Journal,
         parallelism: int,
-        stop: threading.Event,
+        stop: Stop,
         tell: Callable[[Outcome], None],
     ) -> None:
         self._plan, self._writer, self._journal, self._parallelism = plan, writer, journal, parallelism
@@ -139,8 +139,8 @@ class _Run:
             for phase in _phases(self._plan.writes):
                 self._run_phase(pool, phase)
         outcomes = tuple(self._outcomes[change.name] for change in self._plan.writes)
-        interrupted = self._stop.is_set() and not isinstance(self._fatal, LedgerError)
-        return Result(outcomes, interrupted=interrupted, fatal=self._fatal).with_withheld(self._plan)
+        interrupted = self._stop.is_set() and self._stop.cause is None
+        return Result(outcomes, interrupted=interrupted, fatal=self._ended_by()).with_withheld(self._plan)
 
     def _run_phase(self, pool: ThreadPoolExecutor, changes: list[Change]) -> None:
         by_name = {change.name: change for change in changes}
@@ -175,10 +175,14 @@ class _Run:
             sorter.done(node)
             ready.extendleft(reversed(sorter.get_ready()))  # what had to wait goes first: more may wait for it
 
+    def _ended_by(self) -> NinjasyncError | None:
+        """Return the one failure after which nothing else is tried."""
+        return self._stop.cause or self._fatal
+
     def _hindrance(self, change: Change) -> Message:
         """Say why a change must not be tried; empty where it may."""
-        if self._fatal:
-            return Message("not tried, as the run stopped: {}", as_message(self._fatal.message))
+        if (fatal := self._ended_by()) is not None:
+            return Message("not tried, as the run stopped: {}", as_message(fatal.message))
         if self._stop.is_set():
             return Message("not tried, as the run was interrupted")
         for need in change.needs:
@@ -200,8 +204,8 @@ class _Run:
             return
         if isinstance(error, InterruptedRunError):
             why = Message("interrupted while it waited to try again")
-            if self._fatal:
-                why = Message("not tried again, as the run stopped: {}", as_message(self._fatal.message))
+            if (fatal := self._ended_by()) is not None:
+                why = Message("cut off and not tried again, as the run stopped: {}", as_message(fatal.message))
             self._settle(Outcome(change, "skipped", why))
             return
         told = error if isinstance(error, NinjasyncError) else refusal_of_system(error)
@@ -225,8 +229,7 @@ class _Run:
                 self._fatal = error
             elif isinstance(error, LedgerError):
                 # Without a journal, and perhaps without the lock, not even a request under retry may be sent again.
-                self._fatal = error
-                self._stop.set()
+                self._stop.abort(error)
 
     def _skip(self, change: Change, why: Message) -> None:
         if change.name in self._freed:
@@ -256,15 +259,32 @@ class _Run:
         except BaseException as error:
             there = error.id if isinstance(error, NinjasyncError) else None
             seen = error.observed if isinstance(error, NotKeptError) else ()
-            self._journal.conclude(number, change, step, there, seen, error)
+            # What was cut off stays pending: the next apply looks how far it came.
+            if self._stop.cause is None or not isinstance(error, InterruptedRunError):
+                self._conclude(number, change, step, there, seen, error)
             self._heed(error)
             raise
         finally:
             before = self._seconds.get(change.name, 0.0)
             self._seconds[change.name] = before + time.monotonic() - begun
         self._in_a_row = 0
-        self._journal.conclude(number, change, step, id_, observed, None)
+        self._conclude(number, change, step, id_, observed, None)
         return observed
+
+    def _conclude(
+        self,
+        number: int,
+        change: Change,
+        step: Step,
+        id_: str | None,
+        observed: tuple[Observation, ...],
+        error: BaseException | None,
+    ) -> None:
+        """Put down what became of a write. A journal that fails ends the run, but changes nothing of what was done."""
+        try:
+            self._journal.conclude(number, change, step, id_, observed, error)
+        except LedgerError as lost:
+            self._heed(lost)
 
     def _send(self, change: Change, step: Step) -> tuple[str, tuple[Observation, ...]]:
         """Make the requests of one change; return NinjaOne's id of the resource and what it shows otherwise."""

@@ -58,9 +58,9 @@ class LedgerJournal:
 def _status_of(error: BaseException | None) -> str:
     if error is None:
         return "applied"
-    # An interrupt during a retry wait carries the last failure as its cause.
-    tried = error.__cause__ if isinstance(error, InterruptedRunError) else error
-    return UNCERTAIN if isinstance(tried, TransientError) and tried.maybe_done else "failed"
+    if isinstance(error, InterruptedRunError):
+        return UNCERTAIN  # perhaps between two requests, of which the first was carried out
+    return UNCERTAIN if isinstance(error, TransientError) and error.maybe_done else "failed"
 
 
 def _before_and_after(change: Change, step: Step) -> str:

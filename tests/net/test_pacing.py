@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ninjasync.errors import CredentialsError, InterruptedRunError
+from ninjasync.errors import CredentialsError, InterruptedRunError, LedgerError
 from ninjasync.net.pacing import Pacer, TransientError, retry_after
 
 if TYPE_CHECKING:
@@ -271,3 +271,19 @@ def test_an_interrupt_tells_whether_a_request_may_have_been_carried_out(
         pacer.call(Service(*failures))
     cause = caught.value.__cause__
     assert (cause.status if isinstance(cause, TransientError) else "nothing") == lost
+
+
+def test_once_a_run_is_aborted_no_call_is_made_not_even_the_next_try_of_one_under_way(clock: Clock) -> None:
+    service, pacer = Service(503), Pacer(6, stop=clock)
+    clock.stop_after = None
+
+    def lose_the_ledger() -> str:
+        clock.abort(LedgerError("the ledger is lost"))
+        clock.clear()  # as if no wait had noticed
+        return service()
+
+    with pytest.raises(InterruptedRunError):
+        pacer.call(lose_the_ledger)
+    with pytest.raises(InterruptedRunError):
+        pacer.call(service)
+    assert service.calls == 1

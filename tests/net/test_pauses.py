@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from ninjasync.config.schema import Config
 from ninjasync.net.pacing import Pacer
 from ninjasync.ninjaone.http import ScimTransport
+from ninjasync.threads import Stop
 from tests.support.server import Hit, LoopbackServer, Reply
 
 _PAUSE = 1.0
@@ -54,7 +55,7 @@ def test_after_a_429_no_request_of_any_worker_reaches_the_server_before_the_time
             "scope": {"all_users": True},
         }
     )
-    transport = ScimTransport(config, SecretStr("t"), Pacer(6, stop=threading.Event()))
+    transport = ScimTransport(config, SecretStr("t"), Pacer(6, stop=Stop()))
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: transport.call("GET", "/Users").status, range(80)))
     transport.close()

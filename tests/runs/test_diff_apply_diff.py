@@ -20,6 +20,7 @@ from ninjasync.model.directory import Group, Membership, Observation, Resource, 
 from ninjasync.model.message import Message
 from ninjasync.model.outcome import Outcome, Result
 from ninjasync.report.outline import left_to_do
+from ninjasync.threads import Stop
 
 if TYPE_CHECKING:
     from tests.support.sides import Sides
@@ -132,7 +133,7 @@ def test_after_an_apply_nothing_is_left_to_do(sides: Sides, parallelism: int, le
 @pytest.mark.parametrize("kills", range(1, 12))
 def test_a_run_that_was_stopped_anywhere_is_completed_by_the_next(sides: Sides, kills: int) -> None:
     shuffled(sides)
-    stop, written = threading.Event(), 0
+    stop, written = Stop(), 0
 
     def noting(method: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any) -> Any:
@@ -209,7 +210,7 @@ def test_a_group_that_was_created_without_one_of_its_members_still_needs_a_role(
 
 
 def test_a_stop_that_another_thread_received_is_noticed_before_the_next_change() -> None:
-    stop = threading.Event()
+    stop = Stop()
 
     class Interrupted(Memory):
         def create_user(self, change: Change) -> tuple[str, tuple[Observation, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ from ninjasync.model.change import Change, Delta, Member
 from ninjasync.model.directory import Observation
 from ninjasync.model.outcome import Result
 from ninjasync.runs.executor import apply_plan
+from ninjasync.threads import Stop
 from tests.support.memory import Memory, Notebook, applied, create, plan_of
 
 
@@ -197,7 +199,7 @@ def test_only_what_may_be_written_is_written_and_the_rest_is_named() -> None:
     gone = Change("user", "deactivate", "b", "n-b", "DU-b", (Delta("active", True, False),))
     plan = replace(plan_of(create("a"), gone), writes=(create("a"),), withheld=frozenset({gone.name}))
     writer = Memory()
-    result = apply_plan(plan, writer, Notebook(), parallelism=1, stop=threading.Event())
+    result = apply_plan(plan, writer, Notebook(), parallelism=1, stop=Stop())
     assert writer.calls == ["create a"]
     assert statuses(result) == {"a": "applied", "b": "skipped"}
     assert result.outcomes[1].error == "withheld by a guard"
@@ -297,8 +299,37 @@ def test_refusals_however_many_do_not_stop_the_run() -> None:
     assert (result.count("failed"), result.fatal) == (30, None)
 
 
+def test_a_conclusion_that_cannot_be_kept_ends_the_run_and_what_was_done_counts_as_done() -> None:
+    class Failing(Notebook):
+        def conclude(self, *arguments: Any) -> None:
+            super().conclude(*arguments)
+            raise LedgerError("the disk is full")
+
+    stop = Stop()
+    result = applied(plan_of(create("a"), create("b")), Memory(), stop=stop, journal=Failing())
+    assert statuses(result) == {"a": "applied", "b": "skipped"}
+    assert str(result.fatal) == "the disk is full"
+    assert stop.cause is result.fatal
+    assert not result.interrupted
+
+
+def test_an_abort_from_elsewhere_is_the_one_cause_and_what_is_cut_off_stays_pending() -> None:
+    stop, notes = Stop(), Notebook()
+
+    class CutOff(Memory):
+        def create_user(self, change: Change) -> tuple[str, tuple[Observation, ...]]:
+            stop.abort(LedgerError("the connection is gone"))
+            raise InterruptedRunError("stopped before this was sent")
+
+    plan = plan_of(create("a"), create("b"))
+    result = apply_plan(plan, CutOff(), notes, parallelism=1, stop=stop)
+    assert statuses(result) == {"a": "skipped", "b": "skipped"}
+    assert [line[0] for line in notes.lines] == ["intend"]
+    assert str(result.fatal) == "the connection is gone"
+
+
 def test_a_stop_lets_the_call_under_way_finish_and_skips_the_rest() -> None:
-    stop = threading.Event()
+    stop = Stop()
 
     class Stopping(Memory):
         def create_user(self, change: Change) -> tuple[str, tuple[Observation, ...]]:
@@ -312,7 +343,7 @@ def test_a_stop_lets_the_call_under_way_finish_and_skips_the_rest() -> None:
 
 
 def test_a_call_that_was_waiting_to_try_again_when_the_run_was_stopped_is_skipped() -> None:
-    stop = threading.Event()
+    stop = Stop()
     stop.set()
     writer = Memory()
     assert applied(plan_of(create("a")), writer, stop=stop).interrupted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -11,9 +12,11 @@ from typing import Any
 
 import pytest
 
+from ninjasync.errors import NinjasyncError
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse
 from ninjasync.state.database import Statement
 from ninjasync.state.sqlite import SqliteDatabase
+from ninjasync.threads import Stop
 from tests.support.company import staff
 from tests.support.office import Office
 
@@ -108,6 +111,65 @@ def test_a_request_under_retry_is_not_sent_again_once_the_ledger_is_lost(
     skipped = [one["error"] for one in done.json["changes"] if one["outcome"] == "skipped"]
     assert all("disk is full" in error for error in skipped)
     assert any("not tried again" in error for error in skipped)
+
+
+def test_a_change_of_several_requests_sends_no_further_one_once_the_ledger_is_lost(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The members of a group go in many requests; another change notices meanwhile that the ledger is lost."""
+    disk, noticed = Disk(monkeypatch), threading.Event()
+    after: list[HttpRequest] = []
+    abort = Stop.abort
+
+    def notice(stop: Stop, cause: NinjasyncError) -> None:
+        abort(stop, cause)
+        noticed.set()
+
+    monkeypatch.setattr(Stop, "abort", notice)
+
+    def fill_with_the_first_members(request: HttpRequest, serve: Serve) -> HttpResponse:
+        if noticed.is_set():
+            after.append(request)
+        if request.method == "PATCH" and "/Groups/" in request.path:
+            disk.is_full.set()
+            answer = serve(request)
+            assert noticed.wait(20), "another group's intent fails meanwhile"
+            return answer
+        return serve(request)
+
+    office.configure("run", parallelism=2)
+    office.configure("ninjaone", dialect={"members_per_call": 1})
+    office.box.intercept("scim", fill_with_the_first_members)
+    done = office.apply()
+
+    assert done.code == 1, done.printed
+    assert after == []
+    errors = [one["error"] for one in done.json["changes"] if one["outcome"] == "skipped"]
+    assert any(error.startswith("cut off") for error in errors), errors
+    monkeypatch.undo()
+    office.box.intercept("scim", lambda request, serve: serve(request))
+    again = office.apply()
+    assert again.code == 0, again.printed
+    assert office.plan().json["changes"] == []
+
+
+def test_as_text_many_changes_have_one_line_with_the_cause_and_what_comes_next(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk(monkeypatch)
+
+    def fill(request: HttpRequest, serve: Serve) -> HttpResponse:
+        if request.method == "POST":
+            disk.is_full.set()
+        return serve(request)
+
+    office.box.intercept("scim", fill)
+    done = office.run("apply", "--yes")
+
+    assert done.code == 1, done.printed
+    assert done.out.count("disk is full") <= 1 + 4, "one line for all, and those under way"
+    assert re.search(r"Of \d+ changes \d+ were applied, 0 failed, and \d+ were not tried", done.err)
+    assert "The next apply looks in NinjaOne for what is not recorded" in done.err
 
 
 def test_the_end_of_a_run_that_cannot_be_kept_costs_no_line_of_the_report(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
+from ninjasync.threads import Stop
 
 
-class Clock(threading.Event):
+class Clock(Stop):
     """A time that passes only during a wait, so that no test waits. It is a run's ``stop`` event as well."""
 
     def __init__(self) -> None:

@@ -1,11 +1,11 @@
 """The context of a run, for tests that use a part of a run by itself."""
 
-import threading
 from datetime import UTC, datetime
 
 from ninjasync.config.context import RunContext
 from ninjasync.config.schema import Config
 from ninjasync.model.events import Listener, ignore
+from ninjasync.threads import Stop
 
 
 def now() -> datetime:
@@ -13,6 +13,6 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def context_of(config: Config, *, stop: threading.Event | None = None, listener: Listener = ignore) -> RunContext:
+def context_of(config: Config, *, stop: Stop | None = None, listener: Listener = ignore) -> RunContext:
     """Return the context of a run that begins now."""
-    return RunContext(config, "", now(), now, stop or threading.Event(), listener)
+    return RunContext(config, "", now(), now, stop or Stop(), listener)

@@ -13,6 +13,7 @@ from ninjasync.model.directory import Membership, Observation, Resource
 from ninjasync.model.outcome import Outcome, Result
 from ninjasync.model.plan import Counts, Evidence, Plan
 from ninjasync.runs.executor import Step, apply_plan
+from ninjasync.threads import Stop
 
 
 def plan_of(*changes: Change) -> Plan:
@@ -133,12 +134,12 @@ def applied(
     writer: Memory,
     *,
     parallelism: int = 1,
-    stop: threading.Event | None = None,
+    stop: Stop | None = None,
     journal: Notebook | None = None,
 ) -> Result:
     told: list[Outcome] = []
     notes = journal or Notebook()
-    result = apply_plan(plan, writer, notes, parallelism=parallelism, stop=stop or threading.Event(), tell=told.append)
+    result = apply_plan(plan, writer, notes, parallelism=parallelism, stop=stop or Stop(), tell=told.append)
     assert len([line for line in notes.lines if line[0] == "intend"]) * 2 == len(notes.lines), "each is concluded"
     assert [outcome.change for outcome in result.outcomes] == list(plan.changes), "the plan's order"
     assert sorted(outcome.change.name for outcome in told) == sorted(change.name for change in plan.changes)

@@ -1,7 +1,6 @@
 """``check``: is everything in place, line by line; and ``--probe``, which tries writing."""
 
 import secrets
-import threading
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -27,6 +26,7 @@ from ninjasync.model.finding import Line, Probe, overall
 from ninjasync.report import check as report
 from ninjasync.report.escape import visible
 from ninjasync.report.formats import Format
+from ninjasync.threads import Stop
 
 
 def check(
@@ -107,7 +107,7 @@ def _ask_and_probe(
     if not yes and not confirm(question):
         report_no(invocation, "nothing was tried", context.tenant)
         return None, 3
-    stop = threading.Event()
+    stop = Stop()
     # However often a signal comes: what the probe made must not stay.
     announce = partial(remark, invocation, "Stopping: what the probe made is removed first.")
     with stop_on_signals(stop, announce, second_interrupts=False):
