@@ -15,7 +15,6 @@ from ninjasync.model.message import Message, text
 from ninjasync.model.tenant import Tenant
 from ninjasync.state import lock
 from ninjasync.state.ledger import Ledger
-from ninjasync.state.schema import SCHEMA_VERSION
 from ninjasync.state.sqlite import ledger_path
 
 
@@ -26,7 +25,7 @@ def show(config: Config) -> Inventory:
     if ledger is None:
         return Inventory(str(path), tenant, None, ())
     with closing(ledger):
-        return Inventory(str(path), tenant, SCHEMA_VERSION, ledger.tenants())
+        return Inventory(str(path), tenant, ledger.database.version, ledger.tenants())
 
 
 def rename_tenant(config: Config, old: str, now: datetime) -> TenantEntries:

@@ -36,6 +36,10 @@ class Database(Protocol):
     def writable(self) -> bool:
         """Whether it was opened to be written."""
 
+    @property
+    def version(self) -> int:
+        """Which version its tables are of: an older one only where it was opened to read; see ``schema``."""
+
     def read(self, query: str, *values: object) -> list[Any]:
         """Return all rows of a query."""
 

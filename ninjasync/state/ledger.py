@@ -75,6 +75,8 @@ _TAKE_OVER = (
     "UPDATE baselines SET tenant = ? WHERE tenant = ?",
     "UPDATE contested SET tenant = ? WHERE tenant = ?",
     "UPDATE runs SET tenant = ? WHERE tenant = ?",
+    "INSERT INTO pauses (tenant, since, until, actor, reason) "
+    "SELECT ?, since, until, actor, reason FROM pauses WHERE tenant = ? ON CONFLICT (tenant) DO NOTHING",
 )
 
 
@@ -358,6 +360,7 @@ class Ledger:
         statements += [statement(query, *ids) for query in _TAKE_OVER]
         values = (since, recorded[0] if recorded else None, self._id)
         statements.append(statement("UPDATE tenants SET since = ?, recorded_at = ? WHERE id = ?", *values))
+        statements.append(statement("DELETE FROM pauses WHERE tenant = ?", former))
         statements.append(statement("DELETE FROM tenants WHERE id = ?", former))
         self._commits.write(*statements)
         self._forget_rows()

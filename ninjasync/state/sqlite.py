@@ -15,10 +15,10 @@ from typing import Any
 
 from ninjasync.config.schema import Config
 from ninjasync.errors import LedgerError, LedgerNotWritableError
-from ninjasync.model.message import Message, number
+from ninjasync.model.message import Message
 from ninjasync.model.message import text as as_text
+from ninjasync.state import schema
 from ninjasync.state.database import Statement, storable_values
-from ninjasync.state.schema import MIGRATIONS, READABLE_SINCE, SCHEMA_VERSION, TABLES
 
 # RETURNING came with it.
 _OLDEST = (3, 35, 0)
@@ -56,8 +56,9 @@ def create(path: Path) -> None:
     try:
         with closing(sqlite3.connect(name)) as connection:
             connection.execute(f"PRAGMA application_id={_APPLICATION_ID}")
-            connection.executescript(f"BEGIN; {TABLES}")
-            connection.execute("INSERT INTO meta VALUES ('schema_version', ?)", (str(SCHEMA_VERSION),))
+            connection.execute("BEGIN")
+            for one in schema.creation(schema.SQLITE):
+                connection.execute(one)
             connection.commit()
         _place(Path(name), path)
     except sqlite3.OperationalError as error:
@@ -135,7 +136,7 @@ class SqliteDatabase:
     """An open ledger file; see ``Database``."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection, *, writable: bool) -> None:
-        self.path, self.writable = path, writable
+        self.path, self.writable, self.version = path, writable, schema.SCHEMA_VERSION
         self._connection = connection
         self._lock = threading.Lock()
 
@@ -203,13 +204,11 @@ class SqliteDatabase:
             (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             if answer != "ok":
                 raise damaged(self.path, str(answer))
-        if not self.writable and version >= READABLE_SINCE:
-            return is_due
-        for step in range(version, SCHEMA_VERSION):
-            for migration in MIGRATIONS[step]:
-                connection.execute(migration)
-        if version < SCHEMA_VERSION:
-            connection.execute("UPDATE meta SET value = ? WHERE key = 'schema_version'", (str(SCHEMA_VERSION),))
+        if self.writable or version < schema.READABLE_SINCE:
+            for one in schema.migration(version, schema.SQLITE):
+                connection.execute(one)
+            version = max(version, schema.SCHEMA_VERSION)
+        self.version = version
         return is_due
 
     def _version(self, connection: sqlite3.Connection) -> int:
@@ -218,20 +217,13 @@ class SqliteDatabase:
                 Message("{} is not a ledger of ninjasync.", as_text(self.path)),
                 "Give [state] path another file; this one is left untouched.",
             )
-        (stated,) = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone() or (None,)
-        if not (isinstance(stated, str) and stated.isdecimal()):
-            raise damaged(self.path, "it does not say which version it is")
-        version = int(stated)
-        if version > SCHEMA_VERSION:
-            raise LedgerError(
-                Message(
-                    f"The ledger {{}} is of a newer ninjasync (its version is {{}}, this one reads {SCHEMA_VERSION}).",
-                    as_text(self.path),
-                    number(version),
-                ),
-                "Upgrade ninjasync on this machine.",
-            )
-        return version
+        stated = dict(
+            connection.execute("SELECT key, value FROM meta WHERE key IN ('schema_version', 'oldest_writer')")
+        )
+        try:
+            return schema.expect_usable(str(self.path), stated)
+        except ValueError:
+            raise damaged(self.path, "it does not say which version it is") from None
 
 
 def _carry_out(connection: sqlite3.Connection, one: Statement) -> list[Any]:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from ninjasync.state import sqlite
+from ninjasync.state import schema, sqlite
 from ninjasync.state.ledger import Ledger
 from tests.support.company import END_USERS, staff, user
 from tests.support.ledgers import changed, tenant
@@ -41,7 +41,7 @@ def test_the_ledger_is_an_sqlite_file_of_mode_0600_in_wal_that_says_its_version(
     assert {mode for name, mode in modes.items() if not name.endswith(".lock")} == {"0o600"}
     assert stat.S_IMODE(office.ledger.parent.stat().st_mode) == 0o700
     assert office.ask_ledger("PRAGMA journal_mode") == [("wal",)]
-    assert office.ask_ledger("select value from meta where key = 'schema_version'") == [("2",)]
+    assert office.ask_ledger("select value from meta where key = 'schema_version'") == [(str(schema.SCHEMA_VERSION),)]
 
 
 def test_by_default_it_lies_in_the_platforms_state_folder(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:

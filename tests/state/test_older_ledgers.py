@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from ninjasync.state import schema
 from tests.support.company import staff
 from tests.support.office import Office
 
-# The schema of version 1, as it was made; version 2 differs by rows alone.
+# The schema of version 1, as it was made; version 2 differs by rows alone, and version 3 adds to it.
 VERSION_1 = (Path(__file__).parent / "ledger_version_1.sql").read_text("utf-8")
 
 
@@ -83,3 +84,43 @@ def test_a_ledger_of_version_1_is_read_as_it_stands_by_commands_that_do_not_writ
     assert (explained.code, explained.json["outcome"]) == (0, "unchanged"), explained.text
     assert (runs.code, len(runs.json["runs"])) == (0, 1)
     assert meta(path)["schema_version"] == "1"
+
+
+def shape(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Every table's columns, and every index."""
+    with closing(sqlite3.connect(path)) as ledger:
+        names = [name for (name,) in ledger.execute("SELECT name FROM sqlite_master ORDER BY name").fetchall()]
+        return {name: ledger.execute(f"PRAGMA table_info({name})").fetchall() for name in names}
+
+
+def test_a_ledger_brought_up_to_date_has_the_tables_of_a_new_one(world: Office) -> None:
+    world.settle()
+    path = close_ledger(world)
+    new = shape(path)
+    assert {name: [column[1] for column in new[name]] for name in schema.TABLES} == {
+        name: list(schema.columns_of(name)) for name in schema.TABLES
+    }
+    make_older(path)
+    assert shape(path) != new
+
+    world.settle()
+
+    assert shape(path) == new
+    assert meta(path)["schema_version"] == str(schema.SCHEMA_VERSION)
+
+
+@pytest.mark.parametrize(("oldest", "code"), [(schema.SCHEMA_VERSION, 0), (schema.SCHEMA_VERSION + 1, 1)])
+def test_a_newer_ledger_is_shared_where_it_only_adds_and_refused_where_it_means_something_else(
+    world: Office, oldest: int, code: int
+) -> None:
+    world.settle()
+    world.ask_ledger("UPDATE meta SET value = ? WHERE key = 'schema_version'", str(schema.SCHEMA_VERSION + 1))
+    world.ask_ledger("UPDATE meta SET value = ? WHERE key = 'oldest_writer'", str(oldest))
+    world.ask_ledger("ALTER TABLE runs ADD COLUMN of_tomorrow TEXT")
+
+    done = world.apply()
+
+    assert done.code == code, done.printed
+    assert ("Upgrade ninjasync on this machine." in done.printed) == bool(code)
+    path = world.folder / "ledger.sqlite3"
+    assert meta(path)["schema_version"] == str(schema.SCHEMA_VERSION + 1), "an older one takes nothing back"
