@@ -38,6 +38,7 @@ from ninjasync.runs.freshness import expect_fresh
 from ninjasync.runs.journal import LedgerJournal, explain_lasting_failures
 from ninjasync.runs.plan import moment_of, read_and_plan
 from ninjasync.runs.recovery import recover_lost_writes
+from ninjasync.runs.sealing import expect_seal
 from ninjasync.state import lock, saved_plan, sqlite
 from ninjasync.state.ledger import Ledger
 from ninjasync.threads import Stop
@@ -220,12 +221,13 @@ def applying_saved(
         _begun(context, command, lock_timeout) as (ledger, run, at),
         connect(context, token) as endpoint,
     ):
+        unproven = expect_seal(plan_file, ledger.memory.known_seal_key(), path, required=False)
         if used := ledger.memory.plan_used_by(plan_file.file_digest):
             raise RefusedForSafetyError(
                 Message("The saved plan {} was applied already, by the run {}.", text(path), text(used)),
                 "Make a new one with plan --out FILE.",
             )
-        warnings = tuple(recover_lost_writes(ledger, run, endpoint, context.now()))
+        warnings = (*recover_lost_writes(ledger, run, endpoint, context.now()), *filter(None, [unproven]))
         plan = _judge_again(config, plan_file, approvals, warnings)
         if not plan.refused:
             gone = {one.id for one in plan.evidence.vanished}

@@ -29,6 +29,7 @@ from ninjasync.planning.mapping import compile_mapping
 from ninjasync.planning.planner import Moment, Planning, make_plan
 from ninjasync.runs import ledger_update, tenancy
 from ninjasync.runs.api_evidence import begin_evidence
+from ninjasync.runs.sealing import key_for_sealing
 from ninjasync.state import lock, saved_plan
 from ninjasync.state.ledger import Ledger
 from ninjasync.state.sqlite import ledger_path
@@ -59,7 +60,7 @@ def plan_run(context: RunContext, approvals: Approvals, only: tuple[str, ...]) -
             context, reader, ledger, Moment(at, approvals=approvals, only=only, warnings=tuple(warnings))
         )
         planning = read_and_plan(context, secret, reader, moment, evidence)
-        plan, key = planning.plan, None
+        plan, key, seal = planning.plan, None, key_for_sealing(ledger)
         if ledger is not None and ledger.writable:
             try:
                 key = ledger.memory.redaction_key()
@@ -71,7 +72,7 @@ def plan_run(context: RunContext, approvals: Approvals, only: tuple[str, ...]) -
 
     def file() -> bytes:
         exact = ledger_update.exact(config, planning, moment, context.now())
-        return saved_plan.dump(exact, tenant.id, saved_plan.config_digest(config), approvals, at)
+        return saved_plan.dump(exact, tenant.id, saved_plan.config_digest(config), approvals, at, seal)
 
     return Planned(plan, file, key)
 

@@ -79,14 +79,28 @@ class Memory:
 
     def redaction_key(self) -> bytes:
         """Return the random key of the redaction tokens, made on first use."""
-        if (key := self.known_redaction_key()) is None:
-            self._commits.write(statement(_SET_ONCE, "redaction_key", secrets.token_hex(32)))
-            return self.redaction_key()  # another process may have been the first
-        return key
+        return self._made_key("redaction_key")
 
     def known_redaction_key(self) -> bytes | None:
         """Return the key of the redaction tokens; None where none was made yet."""
-        key = self._get("redaction_key")
+        return self._key("redaction_key")
+
+    def seal_key(self) -> bytes:
+        """Return the random key by which this tenant's saved plans are sealed, made on first use."""
+        return self._made_key(f"seal_key {self._tenant}")
+
+    def known_seal_key(self) -> bytes | None:
+        """Return the key of the seals; None where none was made yet."""
+        return self._key(f"seal_key {self._tenant}")
+
+    def _made_key(self, name: str) -> bytes:
+        if (key := self._key(name)) is None:
+            self._commits.write(statement(_SET_ONCE, name, secrets.token_hex(32)))
+            return self._made_key(name)  # another process may have been the first
+        return key
+
+    def _key(self, name: str) -> bytes | None:
+        key = self._get(name)
         return None if key is None else bytes.fromhex(key)
 
     @property

@@ -1,13 +1,16 @@
 """A plan as a file: reviewed now, applied later, exactly once and only unchanged.
 
 The file is the plan's JSON document (CONTRACT §4) with all that is needed to
-apply it, and a digest over every other byte of it. It holds no secret.
+apply it, a seal over that by a key which only the ledger has, and a digest over
+every other byte of it. Damage is found by the digest, without a ledger; a plan
+that was altered and given a new digest, by the seal. It holds no secret.
 """
 
 import hashlib
+import hmac
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,7 @@ from ninjasync.model.message import Message, from_data, text, to_data
 from ninjasync.model.plan import Approvals, Plan
 
 _DIGEST = re.compile(rb'"file_digest": "sha256:([0-9a-f]{64})"')
+_SEAL = re.compile(rb'"seal": "hmac-sha256:([0-9a-f]{64})"')
 _BLANK = b"0" * 64
 
 
@@ -50,7 +54,7 @@ class Exact:
 
 @dataclass(frozen=True, slots=True)
 class SavedPlan:
-    """A plan read from a file whose every byte is as it was written."""
+    """A plan read from a file whose every byte goes with its digest; ``seal`` is empty where it has none."""
 
     exact: Exact
     created_at: datetime
@@ -58,6 +62,13 @@ class SavedPlan:
     config_digest: str
     approvals: Approvals
     file_digest: str
+    seal: str
+    content: bytes = field(repr=False)
+
+    def is_sealed_by(self, key: bytes) -> bool:
+        """Whether it was sealed with ``key`` and is as it was then."""
+        seal = _seal_of(_with(_DIGEST, _with(_SEAL, self.content, _BLANK), _BLANK), key) if self.seal else ""
+        return bool(seal) and hmac.compare_digest(seal, self.seal)
 
     @property
     def plan(self) -> Plan:
@@ -65,8 +76,10 @@ class SavedPlan:
         return self.exact.plan
 
 
-def dump(exact: Exact, tenant_id: str, config_digest: str, approvals: Approvals, created_at: datetime) -> bytes:
-    """Return the file's bytes."""
+def dump(
+    exact: Exact, tenant_id: str, config_digest: str, approvals: Approvals, created_at: datetime, key: bytes | None
+) -> bytes:
+    """Return the file's bytes, sealed with ``key``; without a key only the digest tells that they are unchanged."""
     body = document(exact.plan)
     whole: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
@@ -78,10 +91,17 @@ def dump(exact: Exact, tenant_id: str, config_digest: str, approvals: Approvals,
         "config_digest": config_digest,
         "approvals": msgspec.to_builtins(approvals),
         "exact": msgspec.to_builtins(exact, enc_hook=_encode),
+        **({"seal": f"hmac-sha256:{_BLANK.decode()}"} if key else {}),
         "file_digest": f"sha256:{_BLANK.decode()}",
     }
     blank = (json.dumps(whole, indent=1) + "\n").encode()
-    return _with_digest(blank, hashlib.sha256(blank).hexdigest().encode())
+    if key:
+        blank = _with(_SEAL, blank, _seal_of(blank, key).encode())
+    return _with(_DIGEST, blank, hashlib.sha256(blank).hexdigest().encode())
+
+
+def _seal_of(blank: bytes, key: bytes) -> str:
+    return hmac.new(key, blank, hashlib.sha256).hexdigest()
 
 
 def read(path: Path) -> SavedPlan:
@@ -104,7 +124,7 @@ def load(data: bytes, path: str) -> SavedPlan:
             Message("{} is no saved plan of ninjasync.", text(path)), "Make one with plan --out FILE."
         )
     stated = found[-1]
-    if hashlib.sha256(_with_digest(data, _BLANK)).hexdigest().encode() != stated:
+    if hashlib.sha256(_with(_DIGEST, data, _BLANK)).hexdigest().encode() != stated:
         raise RefusedForSafetyError(
             Message("The saved plan {} was changed after it was made.", text(path)),
             "Make a new one with plan --out FILE.",
@@ -118,6 +138,8 @@ def load(data: bytes, path: str) -> SavedPlan:
             config_digest=whole["config_digest"],
             approvals=msgspec.convert(whole["approvals"], Approvals),
             file_digest=stated.decode(),
+            seal=str(whole.get("seal", "")).removeprefix("hmac-sha256:"),
+            content=data,
         )
     except (ValueError, KeyError, TypeError, msgspec.ValidationError) as error:
         raise RefusedForSafetyError(
@@ -164,7 +186,10 @@ def fingerprint(resource: User | Group) -> str:
     return hashlib.sha256(json.dumps(seen).encode()).hexdigest()
 
 
-def _with_digest(data: bytes, digits: bytes) -> bytes:
-    """Return ``data`` with the last file digest in it replaced."""
-    last = list(_DIGEST.finditer(data))[-1]
+def _with(pattern: re.Pattern[bytes], data: bytes, digits: bytes) -> bytes:
+    """Return ``data`` with the last digest, or seal, in it replaced; as it is where there is none."""
+    found = list(pattern.finditer(data))
+    if not found:
+        return data
+    last = found[-1]
     return data[: last.start(1)] + digits + data[last.end(1) :]

@@ -20,7 +20,7 @@ from tests.support.office import Office
 fastjsonschema = pytest.importorskip("fastjsonschema", reason="it is among the test extra's packages")
 PAGE = Path(ninjasync.__file__).parent / "manual" / "json-documents.md"
 # What a saved plan holds beyond the document, for ``apply`` alone.
-SAVED = {"config_digest", "approvals", "exact", "file_digest"}
+SAVED = {"config_digest", "approvals", "exact", "seal", "file_digest"}
 
 
 def closed(found: Any) -> Any:
