@@ -33,7 +33,7 @@ from ninjasync.names_alike import spelled
 from ninjasync.net.pacing import TransientError
 from ninjasync.ninjaone.endpoint import connect
 from ninjasync.ninjaone.http import Answer, ScimTransport
-from ninjasync.ninjaone.public_api import PublicApi
+from ninjasync.ninjaone.oauth import OAuthClient
 from ninjasync.ninjaone.scim_responses import Page, read_page
 from ninjasync.planning.email_address import find_fault
 from ninjasync.planning.mapping import AttributeMapping, compile_mapping, has_value
@@ -248,8 +248,8 @@ class CheckContext:
         if not self.config.ninjaone.api.url:
             return None
         secret = self._noted(secrets.api_client_secret(self.config))
-        with closing(PublicApi(self.run_context(), secret)) as api:
-            return read_evidence(api)
+        with closing(OAuthClient(self.run_context(), secret)) as client:
+            return read_evidence(client)
 
     @property
     def _organizations(self) -> tuple[tuple[str, str], ...] | None:

@@ -22,6 +22,8 @@ ORGANIZATION_ID = f"{NINJAONE}:organizationId"
 
 # What ninjasync writes by itself, so that a mapping must not.
 ACTIVE = "active"
+# What the public API calls it; nothing is written to it.
+ENABLED = "enabled"
 EXTERNAL_ID = "externalId"
 MEMBERS = "members"
 DISPLAY_NAME = "displayName"

@@ -63,7 +63,9 @@ class Directory:
     Not ``complete`` are those that were looked up one by one: whom nobody asked for is
     unknown. ``vanished`` are ids that were asked for and are proven to be no more;
     ``hidden`` folded names that somebody holds whom NinjaOne does not show. ``hides_members`` where
-    there are groups and none showed a member, neither in a list nor by its id.
+    there are groups and none showed a member, neither in a list nor by its id. ``unshown`` are paths
+    for which SCIM showed no value, though another source may have told some. ``kinds`` say of
+    hidden users what they are.
     """
 
     paths: tuple[str, ...]
@@ -76,6 +78,7 @@ class Directory:
     hides_members: bool = False
     warnings: tuple[Message, ...] = ()
     kinds: Mapping[str, str] = field(default_factory=dict)
+    unshown: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

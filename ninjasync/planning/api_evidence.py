@@ -4,15 +4,15 @@ Pure. Knows what SCIM showed and what the API says of the same addresses. Accoun
 by address under the one rule for names, never by id: the two have no id in common.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from ninjasync.model.api_evidence import ApiAccount, ApiEvidence
 from ninjasync.model.attributes import ORGANIZATION_ID, USER_TYPE
 from ninjasync.model.change import REMOVALS, Change
 from ninjasync.model.directory import Directory, Resource, User
-from ninjasync.model.message import Message, listed, person
-from ninjasync.model.values import TECHNICIAN, same_value
+from ninjasync.model.message import Message, counted, listed, person
+from ninjasync.model.values import ALL_ORGANIZATIONS, TECHNICIAN, same_value
 from ninjasync.names_alike import folded
 
 _MOST_NAMES = 10
@@ -24,73 +24,134 @@ _DISABLED = (
     "NinjaOne's public API calls these accounts disabled, which SCIM shows as active: {}. "
     "They are not reactivated for that."
 )
+_STILL_ENABLED_HIDDEN = (
+    "NinjaOne's public API calls these accounts enabled, which were deactivated, and of which SCIM does not show "
+    "whether they are active: {}. Look at them in the NinjaOne console."
+)
+_DISABLED_HIDDEN = (
+    "NinjaOne's public API calls these accounts disabled, of which SCIM does not show whether they are active: {}. "
+    "They are not reactivated for that."
+)
+_NOT_LISTED = (
+    "NinjaOne's public API does not list {} that SCIM shows, so what it would say of them is not known: {}. If its "
+    "lists are cut off, ask NinjaOne's support."
+)
 _KINDS = {"technician": "a technician", "endUser": "an end user"}
+_SEVERAL = "several accounts"
 
 
-def apply_evidence(actual: Directory, evidence: ApiEvidence, desired: Iterable[str]) -> Directory:
-    """Return the directory with the API's word where SCIM shows nothing or something else.
+def apply_evidence(
+    shown: Directory, evidence: ApiEvidence, desired: Iterable[str], deactivated: Collection[str] = ()
+) -> Directory:
+    """Return what SCIM showed, with the API's word where that is nothing or something else.
 
     ``desired`` are the userNames that users in scope want. Those that only the API shows
-    become hidden names, so that nobody tries to create them.
+    become hidden names, so that nobody tries to create them. ``deactivated`` are the ids of the
+    accounts that ninjasync deactivated.
     """
-    users = tuple(_with_api_word(user, actual.paths, evidence.account(folded(user.user_name))) for user in actual.users)
-    shown = {folded(user.user_name) for user in actual.users}
-    wanted = {folded(name) for name in desired} - shown
-    hidden = {name: account for name in wanted if (account := evidence.account(name)) is not None}
-    names: set[tuple[Resource, str]] = {("user", name) for name in (*hidden, *(wanted & evidence.ambiguous))}
+    names = [folded(user.user_name) for user in shown.users]
+    users = tuple(
+        _with_api_word(user, shown.paths, account) if (account := evidence.account(name)) is not None else user
+        for user, name in zip(shown.users, names, strict=True)
+    )
+    wanted = {folded(name) for name in desired}.difference(names)
+    kinds = {name: _KINDS[account.kind] for name in wanted if (account := evidence.account(name)) is not None}
+    kinds |= {name: _SEVERAL for name in wanted if name in evidence.ambiguous}
+    taken: set[tuple[Resource, str]] = {("user", name) for name in kinds}
     return replace(
-        actual,
+        shown,
         users=users,
-        hidden=actual.hidden | names,
-        kinds={**actual.kinds, **{name: _KINDS[account.kind] for name, account in hidden.items()}},
-        warnings=(*actual.warnings, *evidence.failures, *evidence.warnings, *_disagreements(actual.users, evidence)),
+        hidden=shown.hidden | taken,
+        kinds={**shown.kinds, **kinds},
+        unshown=_unshown(shown),
+        warnings=(
+            *shown.warnings,
+            *evidence.failures,
+            *evidence.warnings,
+            *_disagreements(shown.users, evidence, deactivated),
+            *_not_listed(zip(shown.users, names, strict=True), evidence),
+        ),
     )
 
 
-def _with_api_word(user: User, paths: tuple[str, ...], account: ApiAccount | None) -> User:
-    if account is None:
-        return user
-    told: Mapping[str, str | None] = {USER_TYPE: account.kind, ORGANIZATION_ID: account.organization}
+def _with_api_word(user: User, paths: tuple[str, ...], account: ApiAccount) -> User:
     values = tuple(
-        word if (word := told.get(path)) is not None and not same_value(path, value, word) else value
+        word if (word := _word(path, value, account)) is not None else value
         for path, value in zip(paths, user.values, strict=True)
     )
     return user if values == user.values else _replaced(user, values)
+
+
+def _word(path: str, value: str | None, account: ApiAccount) -> str | None:
+    """Return what the API says where SCIM shows nothing or something else; None where SCIM's ``value`` stands.
+
+    No number is no more than a hint at All, so it does not go before a number that SCIM shows.
+    """
+    if path == USER_TYPE:
+        told: str | None = account.kind
+    elif path == ORGANIZATION_ID and (value is None or account.organization != ALL_ORGANIZATIONS):
+        told = account.organization
+    else:
+        return None
+    return None if told is None or same_value(path, value, told) else told
 
 
 def _replaced(user: User, values: tuple[str | None, ...]) -> User:
     return User(user.user_name, user.external_id, user.active, values, user.id, user.shows_active)
 
 
-def _disagreements(users: Iterable[User], evidence: ApiEvidence) -> list[Message]:
+def _unshown(shown: Directory) -> frozenset[str]:
+    """Return the paths for which SCIM shows no value of any account: what was last applied still counts there."""
+    columns = zip(*(user.values for user in shown.users), strict=True) if shown.users else ()
+    return frozenset(path for path, column in zip(shown.paths, columns, strict=False) if not any(column))
+
+
+def _disagreements(users: Iterable[User], evidence: ApiEvidence, deactivated: Collection[str]) -> list[Message]:
     """Tell the accounts that one side calls active and the other does not."""
-    enabled: list[str] = []
-    disabled: list[str] = []
+    told: dict[str, list[str]] = {template: [] for template in _BY_STATE.values()}
     for user in users:
         account = evidence.account(folded(user.user_name))
-        if account is None or account.enabled is None or account.enabled == user.active or not user.shows_active:
+        if account is None or account.enabled is None:
             continue
-        (enabled if account.enabled else disabled).append(user.user_name)
+        active = user.active if user.shows_active else user.id not in deactivated
+        if account.enabled != active:
+            told[_BY_STATE[account.enabled, user.shows_active]].append(user.user_name)
     return [
-        Message(template, listed(map(person, sorted(names)), _MOST_NAMES))
-        for template, names in ((_STILL_ENABLED, enabled), (_DISABLED, disabled))
-        if names
+        Message(template, listed(map(person, sorted(names)), _MOST_NAMES)) for template, names in told.items() if names
     ]
 
 
-def find_administrators(actual: Directory, evidence: ApiEvidence) -> tuple[str, ...]:
-    """Return the userNames of the accounts that are system administrators."""
-    return tuple(
-        sorted(
-            user.user_name
-            for user in actual.users
-            if (account := evidence.account(folded(user.user_name))) is not None and account.administrator
-        )
+_BY_STATE = {
+    (True, True): _STILL_ENABLED,
+    (True, False): _STILL_ENABLED_HIDDEN,
+    (False, True): _DISABLED,
+    (False, False): _DISABLED_HIDDEN,
+}
+
+
+def _not_listed(users: Iterable[tuple[User, str]], evidence: ApiEvidence) -> list[Message]:
+    """Tell the active accounts that the API lacks, where its lists were read."""
+    if evidence.unread:
+        return []
+    lacking = sorted(
+        user.user_name
+        for user, name in users
+        if user.active and name not in evidence.accounts and name not in evidence.ambiguous
     )
+    if not lacking:
+        return []
+    names = listed(map(person, lacking), _MOST_NAMES)
+    return [Message(_NOT_LISTED, counted(len(lacking), "account"), names)]
+
+
+def find_administrators(shown: Directory, evidence: ApiEvidence) -> frozenset[str]:
+    """Return the folded userNames of the accounts that are system administrators."""
+    names = {folded(user.user_name) for user in shown.users}
+    return frozenset(name for name, account in evidence.accounts.items() if account.administrator and name in names)
 
 
 def names_that_may_hit_administrators(
-    changes: Iterable[Change], actual: Directory, evidence: ApiEvidence
+    changes: Iterable[Change], shown: Directory, evidence: ApiEvidence
 ) -> frozenset[str]:
     """Return the names of the changes that might hit a system administrator while it is not known who is one.
 
@@ -98,8 +159,8 @@ def names_that_may_hit_administrators(
     and of which the API does not say whether they are an administrator's: it could not be read,
     its list lacks them, or two of its accounts have one address.
     """
-    type_at = actual.paths.index(USER_TYPE) if USER_TYPE in actual.paths else None
-    accounts = {user.id: user for user in actual.users}
+    type_at = shown.paths.index(USER_TYPE) if USER_TYPE in shown.paths else None
+    accounts = {user.id: user for user in shown.users}
 
     def may_hit(change: Change) -> bool:
         if change.resource != "user" or change.id is None:
@@ -107,10 +168,17 @@ def names_that_may_hit_administrators(
         if change.action not in REMOVALS and not any(delta.path == USER_TYPE for delta in change.diff):
             return False
         user = accounts.get(change.id)
-        account = evidence.account(folded(user.user_name)) if user else None
+        name = folded(user.user_name) if user else ""
+        account = evidence.account(name)
         if account is not None and account.administrator is not None:
             return False  # an account that is known to be one is protected, and is not among the changes
-        kind = account.kind if account else user.values[type_at] if user and type_at is not None else None
-        return kind is None or same_value(USER_TYPE, kind, TECHNICIAN)
+        kinds = {user.values[type_at] if user and type_at is not None else None}
+        if account is not None and "technician" in evidence.unread:
+            kinds.add(account.kind)
+        elif account is not None:
+            kinds = {account.kind}
+        elif name in evidence.ambiguous:
+            kinds = set(evidence.ambiguous[name])
+        return any(same_value(USER_TYPE, kind, TECHNICIAN) for kind in kinds) or not any(kinds)
 
     return frozenset(change.name for change in changes if may_hit(change))

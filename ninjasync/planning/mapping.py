@@ -294,18 +294,21 @@ def _organization(find: Callable[[str], str], there: frozenset[str] | None, valu
     if value.casefold() == ALL_ORGANIZATIONS.casefold():
         return ALL_ORGANIZATIONS
     if value.isascii() and value.isdigit():
-        digits = value.lstrip("0") or "0"
-        if there is not None and digits not in there:
-            message = Message("NinjaOne has no organization with the number {}", number(digits))
-            raise _InvalidValueError("unknown-organization", message)
-        return digits
+        return _existing(value.lstrip("0") or "0", there)
     try:
-        return find(value)
+        return _existing(find(value), there)
     except UnknownOrganizationError as error:
         if any(map(str.isalpha, value)):
             raise _InvalidValueError("unknown-organization", error.message) from error
         message = Message('the organization {} is neither a whole number nor "All"', text(repr(value)))
         raise _InvalidValueError("invalid-organization", message) from error
+
+
+def _existing(organization: str, there: frozenset[str] | None) -> str:
+    if there is None or organization in there or organization == ALL_ORGANIZATIONS:
+        return organization
+    message = Message("NinjaOne has no organization with the number {}", number(organization))
+    raise _InvalidValueError("unknown-organization", message)
 
 
 # A validation rule for an attribute is a function from its text to the valid form, and a row here.

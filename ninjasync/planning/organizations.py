@@ -35,15 +35,13 @@ def finder(named: Mapping[str, str], known: Iterable[tuple[str, str]] = ()) -> C
     UnknownOrganizationError.
     """
     numbers: dict[str, set[str]] = {}
+    numbers_alike: dict[str, set[str]] = {}
     for number_, name in known:
         numbers.setdefault(name, set()).add(number_)
+        numbers_alike.setdefault(folded(name), set()).add(number_)
     alike: dict[str, dict[str, str]] = {}
     for name, value in named.items():
         alike.setdefault(folded(name), {})[name] = value
-
-    def find_known(name: str) -> set[str]:
-        form = folded(name)
-        return numbers.get(name) or {one for other, some in numbers.items() if folded(other) == form for one in some}
 
     def find(name: str) -> str:
         if name in named:
@@ -51,7 +49,7 @@ def finder(named: Mapping[str, str], known: Iterable[tuple[str, str]] = ()) -> C
         hits = alike.get(folded(name), {})
         if len(set(hits.values())) == 1:
             return next(iter(hits.values()))
-        if not hits and (found := find_known(name)):
+        if not hits and (found := numbers.get(name) or numbers_alike.get(folded(name))):
             if len(found) == 1:
                 return next(iter(found))
             several = join(" and ", map(number, sorted(found)))
@@ -64,7 +62,7 @@ def finder(named: Mapping[str, str], known: Iterable[tuple[str, str]] = ()) -> C
                 Message("the organization {} fits several in {}: {}", text(repr(name)), _TABLE, join(" and ", rows))
             )
         why = Message("is not in {}", _TABLE) if named else _NEITHER
-        near = did_you_mean(name, [*named, *numbers], text)
+        near = did_you_mean(name, filter(None, (*named, *numbers)), text)
         raise UnknownOrganizationError(Message("the organization {} {}{}", text(repr(name)), why, near))
 
     return find

@@ -63,12 +63,13 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Planning:
-    """A plan with what it was made from."""
+    """A plan with what it was made from; ``shown`` is ``actual`` as SCIM alone shows it."""
 
     plan: Plan
     source: Source
     actual: Directory
     difference: Difference
+    shown: Directory
 
 
 def make_plan(config: Config, duo: SourceReader, ninjaone: TargetReader, moment: Moment) -> Planning:
@@ -78,27 +79,33 @@ def make_plan(config: Config, duo: SourceReader, ninjaone: TargetReader, moment:
     """
     source = read_source(config, duo, moment.owned, moment.api.organizations if moment.api else None)
     unmet = fitting_none(config.safety.protected_users, _protectable(source))
-    actual = _named(ninjaone.directory(source.paths, _wanted(source, moment.owned, unmet)), moment.owned)
-    protected = config.safety.protected_users
+    actual = shown = _named(ninjaone.directory(source.paths, _wanted(source, moment.owned, unmet)), moment.owned)
+    administrators: frozenset[str] = frozenset()
     if moment.api is not None:
         desired = (user.desired.user_name for user in source.users.values() if user.desired)
-        actual = apply_evidence(actual, moment.api, desired)
+        actual = apply_evidence(shown, moment.api, desired, _deactivated(moment.owned))
         if config.safety.protect_administrators:
-            protected = (*protected, *find_administrators(actual, moment.api))
+            administrators = find_administrators(shown, moment.api)
     approved = moment.approvals.removals or 0
     policy = Policy(
         config.deprovision,
         config.groups,
-        protected,
+        config.safety.protected_users,
         external_id=config.ninjaone.dialect.external_id,
         now=moment.now,
         removal_limit=lambda active: max(config.safety.removal_limit(active), approved),
+        administrators=administrators,
     )
     source = _awaiting_its_entries(source, moment.owned)
     difference = diff(source, actual, policy, moment.owned)
     warnings = (*source.warnings, *_unmet_protection(unmet, source, actual))
     source = replace(source, warnings=warnings)
-    return Planning(_judged(config, source, actual, difference, moment), source, actual, difference)
+    withheld = _administrators(config, shown, difference.changes, moment.api)
+    return Planning(_judged(config, source, actual, difference, moment, withheld), source, actual, difference, shown)
+
+
+def _deactivated(owned: Ownership) -> frozenset[str]:
+    return frozenset(entry.id for entry in owned.users.values() if entry.deactivated_at is not None)
 
 
 def _named(actual: Directory, owned: Ownership) -> Directory:
@@ -185,9 +192,16 @@ def _unmet_protection(unmet: tuple[str, ...], source: Source, actual: Directory)
     ]
 
 
-def _judged(config: Config, source: Source, actual: Directory, difference: Difference, moment: Moment) -> Plan:
+def _judged(
+    config: Config,
+    source: Source,
+    actual: Directory,
+    difference: Difference,
+    moment: Moment,
+    administrators: frozenset[str] | None,
+) -> Plan:
     """Let the guards judge the whole world, then take out what they withhold and what ``only`` leaves out."""
-    evidence = _evidence(config, source, actual, difference, moment)
+    evidence = _evidence(config, source, actual, difference, moment, administrators)
     empty = empty_warnings(source, config.attributes)
     changes = narrow(moment.only, source, difference) if moment.only else difference.changes
     judgement = guards.judge_changes(changes, evidence, config.safety, moment.approvals)
@@ -230,13 +244,19 @@ def _judged(config: Config, source: Source, actual: Directory, difference: Diffe
     )
 
 
-def _evidence(config: Config, source: Source, actual: Directory, difference: Difference, moment: Moment) -> Evidence:
+def _evidence(
+    config: Config,
+    source: Source,
+    actual: Directory,
+    difference: Difference,
+    moment: Moment,
+    administrators: frozenset[str] | None,
+) -> Evidence:
     changes, baseline = difference.changes, moment.baseline
     users, groups = moment.owned.users, moment.owned.groups
     # Users that Duo counts and does not list are as unread as a record that cannot be read.
     unreadable = sum(problem.code == UNREADABLE for problem in difference.problems) + source.unlisted
     # What is withheld whatever the limits say cannot refuse the rest as well (CONTRACT §6.4).
-    administrators = _administrators(config, actual, changes, moment.api)
     written = [change for change in changes if change.name not in administrators] if administrators else changes
     removed = [] if unreadable else written
     return Evidence(
@@ -265,12 +285,12 @@ def _evidence(config: Config, source: Source, actual: Directory, difference: Dif
 
 
 def _administrators(
-    config: Config, actual: Directory, changes: Sequence[Change], api: ApiEvidence | None
+    config: Config, shown: Directory, changes: Sequence[Change], api: ApiEvidence | None
 ) -> frozenset[str] | None:
     """Name the changes that might hit a system administrator; None where they do not count as protected."""
     if api is None or not config.safety.protect_administrators:
         return None
-    return names_that_may_hit_administrators(changes, actual, api)
+    return names_that_may_hit_administrators(changes, shown, api)
 
 
 def _vanished(actual: Directory, difference: Difference, owned: Ownership) -> tuple[Vanished, ...]:

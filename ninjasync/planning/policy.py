@@ -12,7 +12,8 @@ class Policy:
     """The parts of the configuration and of the moment that a diff depends on.
 
     ``removal_limit`` says how many of so many active managed accounts may be removed;
-    deletions that are merely due stay within it.
+    deletions that are merely due stay within it. ``administrators`` are the folded userNames of
+    system administrators, who are protected as ``protected`` are.
     """
 
     deprovision: provisioning.Deprovision
@@ -21,3 +22,4 @@ class Policy:
     external_id: bool
     now: datetime
     removal_limit: Callable[[int], float]
+    administrators: frozenset[str] = frozenset()

@@ -5,7 +5,7 @@ of groups is ``group_diff``'s affair.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import cached_property
 
 from msgspec.structs import replace
@@ -61,7 +61,7 @@ class UserDiff:
             self._unread |= {duo_id for duo_id, entry in owned.users.items() if entry.id in keys}
         self._unread_names = {folded(problem.key) for problem in unreadable}
         self._unread_names |= {name for resource, name in actual.hidden if resource == "user"}
-        self._protects = protection(policy.protected)
+        self._protects = protection(policy.protected, policy.administrators)
         matched = match(actual.users, source.users, owned.users, owned.foreign_users, self._wished_name)
         self.warnings = list(matched.warnings)
         self.account = {duo_id: self._as_stopped(duo_id, account) for duo_id, account in matched.ours.items()}
@@ -93,10 +93,12 @@ class UserDiff:
         return {account.id: account for account in self.actual.users if account.id}
 
     @cached_property
-    def _unshown(self) -> set[str]:
-        """The attributes that no account shows: NinjaOne hides them, or has none."""
+    def _unshown(self) -> frozenset[str]:
+        """The attributes that no account shows over SCIM: NinjaOne hides them, or has none."""
         columns = zip(*(account.values for account in self.actual.users), strict=True) if self.actual.users else ()
-        return {path for path, column in zip(self.source.paths, columns, strict=False) if not any(column)}
+        return self.actual.unshown | {
+            path for path, column in zip(self.source.paths, columns, strict=False) if not any(column)
+        }
 
     def _as_stopped(self, duo_id: str, account: User) -> User:
         """Take an account that does not say whether it is active for what we made of it last."""
@@ -125,7 +127,8 @@ class UserDiff:
 
     def _candidates(self) -> dict[str, User]:
         wanted: dict[str, User] = {}
-        guarded, accounts, inside = bool(self.policy.protected), self.account, Standing.IN
+        guarded = bool(self.policy.protected or self.policy.administrators)
+        accounts, inside = self.account, Standing.IN
         for user in (*self.source.users.values(), *map(self.user, self._gone)):
             if guarded:
                 account = accounts.get(user.id)
@@ -138,12 +141,7 @@ class UserDiff:
             if user.standing is not inside or user.desired is None:
                 continue
             if guarded and account is not None and self._protects(user.desired.user_name):
-                taken = Message(
-                    "the userName {} is protected ({})",
-                    person(user.desired.user_name),
-                    word("[safety] protected_users"),
-                )
-                self._hold(user, "name-taken", taken)
+                self._hold(user, "name-taken", self._is_protected(user.desired.user_name))
             elif user.id in self._unread:
                 self._hold(user, "unreadable-record", _UNREAD)
             else:
@@ -170,6 +168,11 @@ class UserDiff:
         if protects(user.label):
             return user.label
         return user.desired.user_name if user.desired and protects(user.desired.user_name) else None
+
+    def _is_protected(self, name: str) -> Message:
+        is_administrator = folded(name) in self.policy.administrators
+        key = "[safety] protect_administrators" if is_administrator else "[safety] protected_users"
+        return Message("the userName {} is protected ({})", person(name), word(key))
 
     def _settle(self) -> dict[str, User]:
         """Decide which users get the userName that they want; hold those that cannot have it."""
@@ -475,10 +478,10 @@ def carries(duo_id: str, external_id: str | None, entry: Owned | None) -> bool:
     return entry is not None and entry.settled(EXTERNAL_ID, duo_id, external_id)
 
 
-def protection(patterns: Iterable[str]) -> Callable[[str], bool]:
-    """Return what says whether a userName is one of [safety] protected_users."""
+def protection(patterns: Iterable[str], administrators: Collection[str] = ()) -> Callable[[str], bool]:
+    """Return what says whether a userName is one of [safety] protected_users, or of ``administrators`` (folded)."""
     match = matcher(patterns)
-    return lambda name: match(name) is not None
+    return lambda name: match(name) is not None or (bool(administrators) and folded(name) in administrators)
 
 
 def _temporary_name(change: Change, wanted: str) -> str:

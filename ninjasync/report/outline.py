@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ninjasync.model.attributes import DISPLAY_NAME, MEMBERS, USER_NAME
+from ninjasync.model.attributes import DISPLAY_NAME, ENABLED, MEMBERS, ORGANIZATION_ID, USER_NAME, USER_TYPE
 from ninjasync.model.change import Change, Delta
 from ninjasync.model.directory import Problem
 from ninjasync.model.message import (
@@ -40,6 +40,8 @@ _TITLES = {
     "reactivate": "Reactivations",
 }
 PRIVILEGE = "privilege"
+_TOLD_ELSEWHERE = (MEMBERS, ENABLED)
+_MOST_NAMES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +157,32 @@ def not_kept(result: Result, plan: Plan) -> list[Message]:
         )
         for outcome in result.outcomes
         for one in outcome.observed
-        if one.shown is not None and one.path != MEMBERS and differs(one.path, one.shown, one.sent)
+        if one.shown is not None and one.path not in _TOLD_ELSEWHERE and differs(one.path, one.shown, one.sent)
+        if not (outcome.status == "failed" and one.path in (USER_TYPE, ORGANIZATION_ID))  # the failure says it
     ]
 
 
 def left_to_do(result: Result) -> tuple[Message, ...]:
-    """Say what only a person can do after this run: NinjaOne gives a new group no role by itself."""
+    """Say what only a person can do after this run: see to accounts that stayed enabled, give roles to new groups."""
+    return (*_still_enabled(result), *_roles_to_give(result))
+
+
+def _still_enabled(result: Result) -> list[Message]:
+    """Name the accounts that the public API calls enabled after their deactivation or deletion."""
+    names = [outcome.change.key for outcome in result.outcomes if any(one.path == ENABLED for one in outcome.observed)]
+    if not names:
+        return []
+    return [
+        Message(
+            "See to these accounts in the NinjaOne console: its public API calls them enabled after their "
+            "deactivation or deletion over SCIM: {}.",
+            listed(map(person, sorted(names)), _MOST_NAMES),
+        )
+    ]
+
+
+def _roles_to_give(result: Result) -> tuple[Message, ...]:
+    """Say which new groups need a role: NinjaOne gives them none by itself."""
     new = [
         outcome.change
         for outcome in result.outcomes

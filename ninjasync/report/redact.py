@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ninjasync.errors import ConfigurationError, NinjasyncError
-from ninjasync.model.attributes import ACTIVE, EXTERNAL_ID, ORGANIZATION_ID, USER_TYPE
+from ninjasync.model.attributes import ACTIVE, ENABLED, EXTERNAL_ID, ORGANIZATION_ID, USER_TYPE
 from ninjasync.model.change import Change, Delta, Member, Value
 from ninjasync.model.directory import Observation, Problem
 from ninjasync.model.message import Argument, Message, as_message
@@ -140,7 +140,7 @@ def _redact_value(path: str, value: Value, token: Token) -> Value:
         case _ if path == ORGANIZATION_ID:
             harmless = value.isdigit() or value.casefold() == ALL_ORGANIZATIONS.casefold()
         case _:
-            harmless = path == ACTIVE
+            harmless = path in (ACTIVE, ENABLED)
     return value if harmless else token(value)
 
 

@@ -32,7 +32,8 @@ from ninjasync.planning import guards
 from ninjasync.planning.mapping import compile_mapping
 from ninjasync.planning.planner import baseline_of
 from ninjasync.runs import ledger_update
-from ninjasync.runs.api_evidence import begin_evidence, confirm_writes
+from ninjasync.runs.api_evidence import begin_evidence
+from ninjasync.runs.confirmation import confirm_writes
 from ninjasync.runs.executor import apply_plan
 from ninjasync.runs.freshness import expect_fresh
 from ninjasync.runs.journal import LedgerJournal, explain_lasting_failures
@@ -83,9 +84,9 @@ class Applying:
             stop=self._context.stop,
             tell=tell,
         )
-        return _ended(self._context.stop, self._follow_up(result))
+        return _ended(self._context.stop, self._follow_up(result, journal))
 
-    def _follow_up(self, result: Result) -> Result:
+    def _follow_up(self, result: Result, journal: LedgerJournal) -> Result:
         """Look at the writes once more and keep what they showed, as far as the ledger can; return what is known then.
 
         Nothing is asked of NinjaOne any more where the ledger was lost.
@@ -94,7 +95,9 @@ class Applying:
         try:
             self._ledger.flush()
             if stop.cause is None:
-                result = confirm_writes(self._context, result)
+                confirmed = confirm_writes(self._context, result)
+                self._put_down_denials(result, confirmed, journal)
+                result = confirmed
                 self._learn_from(result)
                 result = explain_lasting_failures(result, self._ledger.run_log, self._run)
         except LedgerError as error:
@@ -102,6 +105,12 @@ class Applying:
         except InterruptedRunError:  # while it waited; the report must not be lost
             result = replace(result, interrupted=stop.cause is None)
         return result
+
+    def _put_down_denials(self, written: Result, confirmed: Result, journal: LedgerJournal) -> None:
+        for before, after in zip(written.outcomes, confirmed.outcomes, strict=True):
+            if after.status != before.status:
+                journal.deny(after)
+        self._ledger.flush()
 
     def _learn_from(self, result: Result) -> None:
         """Keep in the ledger what the writing showed, and forget what is gone."""

@@ -28,6 +28,8 @@ class LedgerJournal:
 
     def __init__(self, log: RunLog, run: str, now: Callable[[], datetime]) -> None:
         self._log, self._run, self._now = log, run, now
+        # Number and NinjaOne id of each write that was done, by the change's name.
+        self._done: dict[str, tuple[int, str]] = {}
 
     def intend(self, change: Change, step: Step) -> int:
         """Put down a write that is about to be sent."""
@@ -49,10 +51,22 @@ class LedgerJournal:
         if error is not None:
             undone = error.undone if isinstance(error, NotKeptError) else None
         owned = _owned(change, id_, observed, undone) if id_ is not None and step == "whole" else None
+        if error is None and id_ is not None and step == "whole":
+            self._done[change.name] = number, id_
         is_taken = isinstance(error, RefusedRequestError | NotKeptError) and error.status == 409
         taken = (change.resource, change.key) if is_taken else None
         said = str(error) if error else ""
         self._log.conclude(Conclusion(number, _status_of(error), said, self._now(), owned, taken))
+
+    def deny(self, outcome: Outcome) -> None:
+        """Put down that a write that was done came to nothing: ``outcome`` says why, and what is there instead."""
+        change = outcome.change
+        number, id_ = self._done[change.name]
+        there = {one.path: one.shown for one in outcome.observed if one.shown is not None}
+        owned = None
+        if change.external_id is not None:
+            owned = OwnershipChange(change.resource, change.external_id, id_, change.key, applied=there)
+        self._log.conclude(Conclusion(number, "failed", str(outcome.error), self._now(), owned))
 
 
 def _status_of(error: BaseException | None) -> str:

@@ -105,7 +105,7 @@ def ours(planning: Planning) -> tuple[Rows, Rows]:
 
 def exact(config: Config, planning: Planning, moment: Moment, now: datetime) -> Exact:
     """Return what a saved plan needs beside its document, to be applied later."""
-    there = by_name(planning.actual)
+    there = by_name(planning.shown)  # the public API's word is not read again for each account
     seen = {change.name: fingerprint(there[change.name]) for change in planning.plan.changes if change.id is not None}
     baseline = baseline_of(config, planning, now)
     our_users, our_groups = ours(planning)

@@ -20,16 +20,9 @@ EXTENSION = NINJAONE_USER
 @pytest.fixture
 def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
     monkeypatch.setattr("ninjasync.net.pacing.FIRST_WAIT_OF_429", 0.001)
-    monkeypatch.setattr("ninjasync.runs.api_evidence._LOOKS_AFTER", (0.0, 0.01))
+    monkeypatch.setattr("ninjasync.runs.confirmation.LOOKS_AFTER", (0.0, 0.01))
     with Office(tmp_path) as made:
-        made.ninjaone.organizations.clear()
-        made.ninjaone.organizations.update({number: f"Customer {number}" for number in range(1, 20)})
-        made.configure(
-            "ninjaone.api",
-            url=made.box.api_url,
-            client_id=made.box.access.client_id,
-            client_secret=made.box.access.client_secret,
-        )
+        made.set_up_public_api()
         made.configure("safety", max_removals=10, max_privilege_changes=10)
         yield made
 

@@ -16,7 +16,8 @@ from ninjasync.config.context import RunContext
 from ninjasync.config.schema import Config
 from ninjasync.errors import CredentialsError, IncompleteReadError, UnreachableError
 from ninjasync.net.pacing import TransientError
-from ninjasync.ninjaone.public_api import PublicApi
+from ninjasync.ninjaone.oauth import OAuthClient
+from ninjasync.ninjaone.public_api import ApiOrganization, ApiUser, PublicApi
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse, Request, Service
 from ninjasync.sandbox.ninjaone.public_api import ApiWays, public_api
 from ninjasync.sandbox.ninjaone.schema import NINJAONE_USER, USER
@@ -44,7 +45,7 @@ def tenant(end_users: int = 3, technicians: int = 2) -> NinjaOne:
 
 
 @contextmanager
-def served(service: Service, **api: Any) -> Iterator[tuple[PublicApi, list[Request]]]:
+def served(service: Service, **api: Any) -> Iterator[tuple[OAuthClient, list[Request]]]:
     """Serve the public API on loopback and return a client of it, and what was asked."""
     asked: list[Request] = []
     numbers = count(1)
@@ -62,12 +63,21 @@ def served(service: Service, **api: Any) -> Iterator[tuple[PublicApi, list[Reque
             "run": {"retries": 4},
         }
     )
-    client = PublicApi(RunContext(config, "r", NOW, lambda: NOW), SecretStr(SECRET))
+    client = OAuthClient(RunContext(config, "r", NOW, lambda: NOW), SecretStr(SECRET))
     try:
         yield client, asked
     finally:
         client.close()
         listener.close()
+
+
+def users_of(client: OAuthClient) -> list[ApiUser]:
+    api = PublicApi(client)
+    return [*api.users("endUser"), *api.users("technician")]
+
+
+def organizations_of(client: OAuthClient) -> list[ApiOrganization]:
+    return PublicApi(client).organizations()
 
 
 def of(store: NinjaOne, **ways: Any) -> Service:
@@ -83,12 +93,12 @@ def test_organizations_and_users_of_both_kinds_are_read_in_four_requests() -> No
     first = next(iter(store.users))
     store.administrators.add(first)
     with served(of(store)) as (client, asked):
-        assert {found.id: found.name for found in client.organizations()} == {
+        assert {found.id: found.name for found in organizations_of(client)} == {
             "1": "Contoso Ltd",
             "4": "Fabrikam",
             "12": "Northwind",
         }
-        users = {user.email: user for user in client.users()}
+        users = {user.email: user for user in users_of(client)}
     assert len(asked) == 4
     assert {name: user.kind for name, user in users.items()} == {
         f"person{number}@example.com": "endUser" if number < 3 else "technician" for number in range(5)
@@ -100,8 +110,8 @@ def test_organizations_and_users_of_both_kinds_are_read_in_four_requests() -> No
 
 def test_nothing_is_sent_but_get_and_the_request_for_a_token() -> None:
     with served(of(tenant())) as (client, asked):
-        client.organizations()
-        client.users()
+        organizations_of(client)
+        users_of(client)
     assert {request.method for request in asked if request.path != "/ws/oauth/token"} == {"GET"}
     assert paths(asked).count("POST /ws/oauth/token") == 1
 
@@ -115,7 +125,7 @@ def test_an_account_in_the_console_alone_and_a_disabled_one_are_told() -> None:
         NINJAONE_USER: {"userType": "technician"},
     }
     with served(of(store)) as (client, _):
-        (boss,) = (user for user in client.users() if user.email == "boss@example.com")
+        (boss,) = (user for user in users_of(client) if user.email == "boss@example.com")
     assert (boss.kind, boss.enabled, boss.administrator) == ("technician", False, True)
 
 
@@ -126,12 +136,12 @@ def test_an_end_user_of_all_organizations_has_an_empty_number() -> None:
             store.update(USER, user["id"], {**user, NINJAONE_USER: {"userType": "endUser", "organizationId": "All"}})
             break
     with served(of(store)) as (client, _):
-        assert sorted(str(user.organization) for user in client.users() if user.kind == "endUser") == ["", "4", "4"]
+        assert sorted(str(user.organization) for user in users_of(client) if user.kind == "endUser") == ["", "4", "4"]
 
 
 def test_a_host_without_the_two_lists_has_one_for_both() -> None:
     with served(of(tenant(), no_user_lists=True)) as (client, asked):
-        assert sorted(user.kind for user in client.users()) == ["endUser"] * 3 + ["technician"] * 2
+        assert sorted(user.kind for user in users_of(client)) == ["endUser"] * 3 + ["technician"] * 2
     assert paths(asked)[-2:] == ["GET /v2/user/end-users", "GET /v2/users"]
 
 
@@ -140,7 +150,7 @@ def test_organizations_are_read_to_the_end_whatever_their_number(number: int) ->
     store = tenant()
     store.organizations = {each: f"Organization {each}" for each in range(1, number + 1)}
     with served(of(store)) as (client, _):
-        assert len(client.organizations()) == number
+        assert len(organizations_of(client)) == number
 
 
 @pytest.mark.parametrize("most", [50, 100, 500, 1000])
@@ -148,12 +158,12 @@ def test_a_list_that_is_cut_off_at_a_round_number_is_asked_for_more(most: int) -
     store = tenant()
     store.organizations = {each: f"Organization {each}" for each in range(1, most + 20)}
     with served(of(store, most_rows=most)) as (client, _):
-        assert len(client.organizations()) == most + 19
+        assert len(organizations_of(client)) == most + 19
 
 
 def test_a_list_of_users_of_a_round_number_is_asked_for_more_once_and_the_same_rows_count_once() -> None:
     with served(of(tenant(end_users=50))) as (client, asked):
-        users = client.users()
+        users = users_of(client)
     assert len(users) == 52
     assert paths(asked).count("GET /v2/user/end-users") == 2
 
@@ -162,7 +172,7 @@ def test_organizations_that_come_again_for_each_page_end() -> None:
     store = tenant()
     store.organizations = {each: f"Organization {each}" for each in range(1, 101)}
     with served(of(store, ids_stand=True)) as (client, asked):
-        assert len(client.organizations()) == 100
+        assert len(organizations_of(client)) == 100
     assert len(asked) < 5
 
 
@@ -176,7 +186,7 @@ def test_ids_that_do_not_grow_are_an_error() -> None:
         return of(tenant())(request) if not rows else _json(rows)
 
     with served(_tokens(service)) as (client, _), pytest.raises(IncompleteReadError, match="do not grow"):
-        client.organizations()
+        organizations_of(client)
 
 
 def _json(document: Any, status: int = 200) -> HttpResponse:
@@ -199,13 +209,13 @@ def _tokens(service: Callable[[HttpRequest], HttpResponse]) -> Service:
 @pytest.mark.parametrize("every", [2, 3])
 def test_a_page_in_place_of_an_answer_is_throttling_and_tried_again(every: int) -> None:
     with served(of(tenant(), html_every=every)) as (client, _):
-        assert len(client.organizations()) == 3
-        assert len(client.users()) == 5
+        assert len(organizations_of(client)) == 3
+        assert len(users_of(client)) == 5
 
 
 def test_a_host_that_shows_nothing_but_pages_is_never_an_empty_list() -> None:
     with served(of(tenant(), html_every=1)) as (client, asked), pytest.raises(TransientError, match="throttled"):
-        client.users()
+        users_of(client)
     assert len(asked) == 5
 
 
@@ -225,7 +235,7 @@ def test_a_refused_client_is_a_matter_of_credentials(ways: Any, api: Any, said: 
 def test_a_wrong_secret_is_refused_and_shown_nowhere() -> None:
     service = public_api(tenant(), CLIENT, "another-secret-altogether")
     with served(service) as (client, _), pytest.raises(CredentialsError, match="authentication failed") as raised:
-        client.users()
+        users_of(client)
     assert SECRET not in str(raised.value) + raised.value.hint
 
 
@@ -244,7 +254,7 @@ def test_another_path_for_tokens_is_set_by_a_key_and_named_where_it_would_help()
         client.authorize()
     assert "[ninjaone.api] token_path" in raised.value.hint
     with served(of(store, token_path="/oauth/token"), token_path="/oauth/token") as (client, _):
-        assert len(client.users()) == 5
+        assert len(users_of(client)) == 5
 
 
 def test_a_token_that_was_withdrawn_is_renewed_once() -> None:
@@ -256,7 +266,7 @@ def test_a_token_that_was_withdrawn_is_renewed_once() -> None:
         return _json({}, 404)
 
     with served(_tokens(service)) as (client, asked):
-        assert [found.name for found in client.organizations()] == ["A"]
+        assert [found.name for found in organizations_of(client)] == ["A"]
     assert paths(asked) == ["POST /ws/oauth/token", "GET /v2/organizations"] * 2
 
 
@@ -265,19 +275,19 @@ def test_a_token_that_is_refused_twice_is_a_matter_of_credentials() -> None:
         served(_tokens(lambda request: _json({"error": "not_authenticated"}, 401))) as (client, asked),
         pytest.raises(CredentialsError, match="not_authenticated"),
     ):
-        client.organizations()
+        organizations_of(client)
     assert len(asked) == 4
 
 
 def test_a_token_is_renewed_before_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
-    monkeypatch.setattr("ninjasync.ninjaone.public_api.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("ninjasync.ninjaone.oauth.time.monotonic", lambda: now[0])
     with served(of(tenant())) as (client, asked):
-        client.organizations()
+        organizations_of(client)
         now[0] += 3500
-        client.organizations()
+        organizations_of(client)
         now[0] += 45
-        client.organizations()
+        organizations_of(client)
     assert paths(asked).count("POST /ws/oauth/token") == 2
 
 
@@ -296,13 +306,13 @@ def test_a_list_that_may_not_be_read_says_so(status: int) -> None:
         served(_tokens(lambda request: _json({"resultCode": "NO_PERMISSION"}, status))) as (client, _),
         pytest.raises(CredentialsError, match="NO_PERMISSION"),
     ):
-        client.organizations()
+        organizations_of(client)
 
 
 @pytest.mark.parametrize("body", [{}, {"rows": []}, "x", None, 7])
 def test_what_is_no_list_is_an_error_and_never_an_empty_list(body: Any) -> None:
     with served(_tokens(lambda request: _json(body))) as (client, _), pytest.raises(UnreachableError):
-        client.organizations()
+        organizations_of(client)
 
 
 def test_rows_that_cannot_be_read_are_left_out_and_unknown_is_not_false() -> None:
@@ -317,7 +327,7 @@ def test_rows_that_cannot_be_read_are_left_out_and_unknown_is_not_false() -> Non
         return _json(rows if request.path == "/v2/user/end-users" else [])
 
     with served(_tokens(service)) as (client, _):
-        found = {user.email: user for user in client.users()}
+        found = {user.email: user for user in users_of(client)}
     assert found.keys() == {"a@example.com", "b@example.com"}
     assert (found["a@example.com"].organization, found["a@example.com"].enabled) == ("12", None)
     assert (found["b@example.com"].organization, found["b@example.com"].administrator) == (None, None)

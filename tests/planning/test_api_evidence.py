@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ninjasync.model.api_evidence import ApiAccount, ApiEvidence
+from ninjasync.model.api_evidence import KINDS, ApiAccount, ApiEvidence
 from ninjasync.model.attributes import GIVEN_NAME, ORGANIZATION_ID, USER_TYPE
 from ninjasync.model.change import Change, Delta
 from ninjasync.model.directory import Directory, User
@@ -22,7 +22,9 @@ PATHS = (GIVEN_NAME, ORGANIZATION_ID, USER_TYPE)
 
 
 def account(name: str, kind: Any = "endUser", organization: str | None = "4", **more: Any) -> ApiAccount:
-    return ApiAccount(name, kind, None if kind == "technician" else organization, **{"administrator": False, **more})
+    return ApiAccount(
+        folded(name), kind, None if kind == "technician" else organization, **{"administrator": False, **more}
+    )
 
 
 def evidence(*accounts: ApiAccount, **more: Any) -> ApiEvidence:
@@ -51,7 +53,9 @@ def values(found: Directory, name: str) -> tuple[str | None, ...]:
         (("4", "ENDUSER"), account("ann@example.com"), ("4", "ENDUSER")),
         (("004", "endUser"), account("ann@example.com"), ("004", "endUser")),
         (("4", "endUser"), account("ann@example.com", organization=None), ("4", "endUser")),
-        (("4", "endUser"), account("ANN@EXAMPLE.COM", organization="All"), ("All", "endUser")),
+        (("4", "endUser"), account("ANN@EXAMPLE.COM", organization="12"), ("12", "endUser")),
+        ((None, "endUser"), account("ann@example.com", organization="All"), ("All", "endUser")),
+        (("4", "endUser"), account("ann@example.com", organization="All"), ("4", "endUser")),
         ((None, "endUser"), account("ann@example.com", "technician"), (None, "technician")),
         (("4", "endUser"), account("other@example.com", organization="9"), ("4", "endUser")),
     ],
@@ -64,7 +68,7 @@ def test_the_apis_word_counts_where_scim_shows_nothing_or_something_else(
 
 
 def test_an_address_that_two_accounts_have_says_nothing_of_either() -> None:
-    both = ApiEvidence(accounts={}, ambiguous=frozenset({"ann@example.com"}))
+    both = ApiEvidence(ambiguous={"ann@example.com": frozenset({"endUser", "technician"})})
     found = apply_evidence(directory(user("ann@example.com", None, None)), both, ())
     assert values(found, "ann@example.com") == ("Ann", None, None)
 
@@ -97,7 +101,7 @@ def test_accounts_that_one_side_calls_active_are_told_and_stay_as_scim_shows_the
 def test_system_administrators_are_found_by_address() -> None:
     known = evidence(account("boss@example.com", "technician", administrator=True), account("ann@example.com"))
     actual = directory(user("BOSS@example.com", None, "technician"), user("ann@example.com", "4", "endUser", "2"))
-    assert find_administrators(actual, known) == ("BOSS@example.com",)
+    assert find_administrators(actual, known) == {"boss@example.com"}
 
 
 def change(action: Any, id_: str | None = "1", *rows: Delta) -> Change:
@@ -122,7 +126,7 @@ DEMOTION = Delta(USER_TYPE, "technician", "endUser")
 def test_as_long_as_administrators_are_unknown_no_technician_is_removed_or_changes_type(
     kind: str | None, made: Change, kept: bool
 ) -> None:
-    unknown = ApiEvidence(failures=(Message("it cannot be reached"),))
+    unknown = ApiEvidence(unread=frozenset(KINDS), failures=(Message("it cannot be reached"),))
     actual = directory(user("ann@example.com", "4", kind))
     assert names_that_may_hit_administrators((made,), actual, unknown) == (frozenset() if kept else {made.name})
 

@@ -116,6 +116,15 @@ class Office:
         self.box.forget()
         return self
 
+    def set_up_public_api(self, organizations: int = 19) -> None:
+        """Configure [ninjaone.api]; NinjaOne has the organizations 1, 2 … with the names Customer 1, Customer 2 …"""
+        self.ninjaone.organizations.clear()
+        self.ninjaone.organizations.update({number: f"Customer {number}" for number in range(1, organizations + 1)})
+        access = self.box.access
+        self.configure(
+            "ninjaone.api", url=self.box.api_url, client_id=access.client_id, client_secret=access.client_secret
+        )
+
     # --- configuration and commands --------------------------------------------------------
 
     def configure(self, section: str, **keys: Any) -> None:
