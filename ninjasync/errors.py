@@ -94,7 +94,7 @@ class CommandLineError(NinjasyncError):
 
 
 class ConfigurationError(NinjasyncError):
-    """The configuration is wrong. ``mistakes`` lists all of them, a sentence each."""
+    """The configuration is wrong. ``mistakes`` has a sentence for each; one that quotes the file is a Message."""
 
     exit_code = 78
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from ninjasync.config.fleet import FLEET_VARIABLE
 from ninjasync.config.schema import Config
+from ninjasync.config.section import show_key
 from ninjasync.errors import ConfigurationError
 from ninjasync.model.message import Message, did_you_mean
 from ninjasync.model.message import text as as_text
@@ -40,11 +41,14 @@ def read_variables(variables: Mapping[str, str]) -> dict[str, Any]:
     return tables
 
 
-def find_unknown(variables: Mapping[str, str]) -> list[str]:
+def find_unknown(variables: Mapping[str, str]) -> list[Message]:
     """Return a sentence for each variable that belongs to no table; ``schema`` refuses unknown keys within a table."""
     known = {section.casefold(): section for section in SECTIONS}
     return [
-        f"{name} in the environment: no such key{did_you_mean(path[0], _as_variables(known, path[1:]))}"
+        Message(
+            "{} in the environment: no such key{}",
+            *(show_key(name), did_you_mean(path[0], _as_variables(known, path[1:]))),
+        )
         for path, name in sorted(_paths(variables), key=lambda each: each[1])
         if path[0] not in SECTIONS
     ]

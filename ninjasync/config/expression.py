@@ -14,7 +14,9 @@ from jmespath.exceptions import JMESPathError, ParseError
 from jmespath.functions import Functions
 
 from ninjasync.config.functions import FUNCTIONS, Function, value_of
-from ninjasync.model.message import did_you_mean
+from ninjasync.model.message import Message, counted, did_you_mean, join, reason_of, word
+from ninjasync.model.message import number as as_number
+from ninjasync.model.message import text as as_text
 
 Expression = Callable[[Mapping[str, Any]], Any]
 
@@ -46,6 +48,11 @@ def compile_expression(text: str) -> Expression:
     type, say).
     """
     return _alternatives(terms) if (terms := _terms(text)) else _compiled(text)
+
+
+def fault_of_expression(text: str, error: ExpressionError) -> Message:
+    """Say what is wrong with an expression, which may hold any name or address."""
+    return Message("the expression {} {}", as_text(repr(text)), reason_of(error))
 
 
 def is_bare(text: str) -> bool:
@@ -147,18 +154,18 @@ def _compiled(text: str) -> Expression:
     try:
         compiled = jmespath.compile(text)
     except ParseError as error:
-        raise ExpressionError(f"does not parse at character {error.lex_position + 1}") from error
+        raise ExpressionError(Message("does not parse at character {}", as_number(error.lex_position + 1))) from error
     except JMESPathError as error:
-        raise ExpressionError(f"does not parse: {error}") from error
+        raise ExpressionError(Message("does not parse: {}", as_text(error))) from error
     if mistakes := list(_mistakes(compiled.parsed)):
-        raise ExpressionError("; and ".join(mistakes))
+        raise ExpressionError(join("; and ", mistakes))
     options = jmespath.Options(custom_functions=_AllFunctions())
 
     def evaluate(record: Mapping[str, Any]) -> Any:
         try:
             return compiled.search(record, options)
         except (JMESPathError, ArithmeticError, ValueError) as error:  # ceil(to_number('inf')) overflows
-            raise ExpressionError(str(error)) from error
+            raise ExpressionError(reason_of(error)) from error
 
     return evaluate
 
@@ -181,7 +188,7 @@ _AllFunctions.FUNCTION_TABLE = Functions.FUNCTION_TABLE | {
 }
 
 
-def _mistakes(node: Any) -> Iterator[str]:
+def _mistakes(node: Any) -> Iterator[Message]:
     """Say what is wrong with calls of functions now, not when the first record reaches them."""
     if node["type"] == "function_expression":
         yield from _mistakes_of_call(node["value"], node["children"])
@@ -190,35 +197,38 @@ def _mistakes(node: Any) -> Iterator[str]:
             yield from _mistakes(child)
 
 
-def _mistakes_of_call(name: str, arguments: list[Any]) -> Iterator[str]:
+def _mistakes_of_call(name: str, arguments: list[Any]) -> Iterator[Message]:
     table = _AllFunctions.FUNCTION_TABLE
     if name not in table:
-        near = did_you_mean(name, list(table)) or f"; there are {', '.join(sorted(table))}"
-        yield f"calls {name}(), which does not exist{near}"
+        near = did_you_mean(name, list(table)) or Message("; there are {}", word(", ".join(sorted(table))))
+        yield Message("calls {}(), which does not exist{}", as_text(name), near)
         return
     signature = table[name]["signature"]
     least, many = len(signature), bool(signature[-1].get("variadic"))
     if len(arguments) < least or (len(arguments) > least and not many):
-        wants = f"{least}{' or more' * many}"
-        yield f"calls {name}() with {len(arguments)} argument{'s' * (len(arguments) != 1)}, which takes {wants}"
+        wants = Message("{}{}", as_number(least), word(" or more" * many))
+        yield Message("calls {}() with {}, which takes {}", word(name), counted(len(arguments), "argument"), wants)
         return
     for number, (argument, wanted) in enumerate(zip(arguments, signature, strict=False), 1):
         given = _kind(argument)
         kinds = {kind.partition("-")[0] for kind in wanted["types"]}
         if given and kinds and given not in kinds:
             shown = " or ".join(_A[kind] for kind in _A if kind in kinds - {"null"})
-            yield f"calls {name}() with {_A[given]} as argument {number}, where it takes {shown}"
+            yield Message(
+                "calls {}() with {} as argument {}, where it takes {}",
+                *(word(name), word(_A[given]), as_number(number), word(shown)),
+            )
             return
     if name in ("replace", "split", "word") and arguments[1]["type"] == "literal":
         yield from _failing(name, *(node["value"] if node["type"] == "literal" else "x" for node in arguments))
 
 
-def _failing(name: str, *arguments: Any) -> Iterator[str]:
+def _failing(name: str, *arguments: Any) -> Iterator[Message]:
     """Try a call with the arguments that the expression spells out: what fails with them fails for every user."""
     try:
         value_of(FUNCTIONS[name], arguments)
     except (ArithmeticError, ValueError) as error:
-        yield f"cannot work: {error}"
+        yield Message("cannot work: {}", reason_of(error))
 
 
 _A = {

@@ -16,10 +16,10 @@ from pydantic import Field, ValidationError, field_validator
 
 from ninjasync.config.operation import Monitor
 from ninjasync.config.schema import Config
-from ninjasync.config.section import Secret, Section, Strings
+from ninjasync.config.section import Secret, Section, Strings, label_of
 from ninjasync.config.tenant import tenant_of
 from ninjasync.errors import ConfigurationError
-from ninjasync.model.message import Message, did_you_mean, text, word
+from ninjasync.model.message import Message, counted, did_you_mean, listed, reason_of, text, word
 
 FLEET_FILE = "fleet.toml"
 FLEET_VARIABLE = "NINJASYNC_FLEET"
@@ -66,7 +66,7 @@ class TenantFile:
     name: str
     path: Path
     config: Config | None
-    mistakes: tuple[str, ...] = ()
+    mistakes: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +104,10 @@ def read_fleet(path: Path) -> tuple[FleetSection, tuple[Path, ...]]:
         if settings.defaults is not None:
             found = [each for each in found if each != (folder / settings.defaults).resolve()]
         if not found:
-            mistakes.append(f'[fleet] tenants: "{pattern}" fits no file below {folder}')
+            mistakes.append(Message('[fleet] tenants: "{}" fits no file below {}', text(pattern), text(folder)))
         files |= dict.fromkeys(found)
     if settings.defaults is not None and not (folder / settings.defaults).is_file():
-        mistakes.append(f"[fleet] defaults: there is no file {folder / settings.defaults}")
+        mistakes.append(Message("[fleet] defaults: there is no file {}", text(folder / settings.defaults)))
     if mistakes:
         raise _mistakes(path, mistakes)
     return settings, tuple(files)
@@ -201,7 +201,7 @@ def _is_path(keys: tuple[str, ...]) -> bool:
     return keys in _PATH_KEYS or in_a_secret
 
 
-def find_conflicts(tenants: tuple[TenantFile, ...]) -> dict[str, list[str]]:
+def find_conflicts(tenants: tuple[TenantFile, ...]) -> dict[str, list[Message]]:
     """Return, by the path of a tenant's file, what of it must not stand beside another tenant's."""
     shared: dict[tuple[str, object], list[TenantFile]] = defaultdict(list)
     for tenant in tenants:
@@ -214,11 +214,11 @@ def find_conflicts(tenants: tuple[TenantFile, ...]) -> dict[str, list[str]]:
         shared["Duo account into one endpoint", account].append(tenant)
         if config.monitor.metrics_file:
             shared["[monitor] metrics_file", config.file(config.monitor.metrics_file).resolve()].append(tenant)
-    found: dict[str, list[str]] = defaultdict(list)
+    found: dict[str, list[Message]] = defaultdict(list)
     for (what, _), same in shared.items():
         for tenant in same if len(same) > 1 else ():
-            others = ", ".join(str(other.path) for other in same if other is not tenant)
-            found[str(tenant.path)].append(f"the same {what} as {others}")
+            others = listed(text(other.path) for other in same if other is not tenant)
+            found[str(tenant.path)].append(Message("the same {} as {}", word(what), others))
     # Tenants with the same identity need no second sentence on the same Duo account.
     for sentences in found.values():
         if any("identity" in sentence for sentence in sentences):
@@ -226,32 +226,31 @@ def find_conflicts(tenants: tuple[TenantFile, ...]) -> dict[str, list[str]]:
     return found
 
 
-def unknown_canaries(settings: FleetSection, names: list[str]) -> list[str]:
+def unknown_canaries(settings: FleetSection, names: list[str]) -> list[Message]:
     """Return a sentence for each canary that is no tenant."""
     return [
-        f'[fleet] canaries: there is no tenant "{name}"{did_you_mean(name, names)}'
+        Message('[fleet] canaries: there is no tenant "{}"{}', text(name), did_you_mean(name, names, text))
         for name in settings.canaries
         if name not in names
     ]
 
 
-def _sentence(detail: Any) -> str:
+def _sentence(detail: Any) -> Message:
     *table, key = detail["loc"] or ("fleet",)
-    where = f"[{'.'.join(map(str, table))}] {key}" if table else f"[{key}]"
+    where = label_of(table, key)
     match detail["type"]:
         case "extra_forbidden":
             known = list(FleetSection.model_fields) if table == ["fleet"] else ["fleet"]
-            return f"{where}: unknown key{did_you_mean(str(key), known)}"
+            return Message("{}: unknown key{}", where, did_you_mean(str(key), known))
         case "value_error":
-            return f"{where}: {detail['ctx']['error']}"
+            return Message("{}: {}", where, reason_of(detail["ctx"]["error"]))
         case _:
-            return f"{where}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
+            return Message("{}: {}", where, word(f"{detail['msg'][0].lower()}{detail['msg'][1:]}"))
 
 
-def _mistakes(path: Path, mistakes: list[str]) -> ConfigurationError:
-    many = f"{len(mistakes)} mistake{'s' * (len(mistakes) != 1)}"
+def _mistakes(path: Path, mistakes: list[Message]) -> ConfigurationError:
     return ConfigurationError(
-        Message("The fleet in {} has {}.", text(path), text(many)),
+        Message("The fleet in {} has {}.", text(path), counted(len(mistakes), "mistake")),
         "Fix the keys named above.",
         mistakes=tuple(mistakes),
     )

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ninjasync.config.full_name import split_name
+from ninjasync.model.message import Message
+from ninjasync.model.message import number as as_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ def _split(text: str, separator: str) -> list[str]:
 
 def _word(text: str, number: float) -> str | None:
     if number != int(number) or number < 1:
-        raise ValueError(f"word() counts from 1 on, in whole numbers, but found {number}")
+        raise ValueError(Message("word() counts from 1 on, in whole numbers, but found {}", as_number(number)))
     words = text.split()
     return words[int(number) - 1] if number <= len(words) else None
 

@@ -19,9 +19,9 @@ from ninjasync.config.environment import find_unknown, names_keys, read_variable
 from ninjasync.config.example import is_left_from_example
 from ninjasync.config.fleet import defaults_for, read_toml
 from ninjasync.config.schema import Config
-from ninjasync.config.section import SecretReference, section_of
+from ninjasync.config.section import MistakenLinesError, SecretReference, label_of, section_of, show_key
 from ninjasync.errors import ConfigurationError
-from ninjasync.model.message import Message, did_you_mean, number
+from ninjasync.model.message import NOTHING, Message, did_you_mean, number, reason_of, word
 from ninjasync.model.message import text as as_text
 
 # What of a URL may be a secret: what stands before the host, and what follows a question mark.
@@ -49,7 +49,7 @@ def load(path: Path | None = None, defaults: Mapping[str, Any] | None = None) ->
     if defaults is None:
         defaults = defaults_for(file) if file else {}
     in_file = _merge(defaults, in_file)
-    mistakes = find_unknown(os.environ)
+    mistakes: list[Message] = find_unknown(os.environ)
     merged = _merge(in_file, read_variables(os.environ))
     for section in _REQUIRED_SECTIONS:
         merged.setdefault(section, {})
@@ -85,7 +85,7 @@ def expect_filled_in(config: Config) -> None:
     for key, value, where in given:
         text = value.get_secret_value() if isinstance(value, SecretStr) else value if isinstance(value, str) else ""
         if is_left_from_example(text):
-            left.append(f"{key}: still holds the example's value; it is on {where}")
+            left.append(Message("{}: still holds the example's value; it is on {}", word(key), word(where)))
     if left:
         raise ConfigurationError(
             Message(
@@ -130,32 +130,31 @@ def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _sentences(detail: ErrorDetails) -> Iterator[str]:
+def _sentences(detail: ErrorDetails) -> Iterator[Message]:
     """Turn one of pydantic's errors into sentences: the key, what was found, what is allowed."""
     *table, key = detail["loc"] or ("",)
     item = ""
     if isinstance(key, int):
         item, key = f" (item {key + 1})", table.pop() if table else ""
-    if detail["loc"] in (("attributes",), ("organizations",)) and detail["type"] == "value_error":
-        for line in _reason(detail).split("\n"):
-            yield f"[{key}] {line}"
+    if isinstance(error := detail.get("ctx", {}).get("error"), MistakenLinesError):
+        for line in error.mistakes:
+            yield Message("[{}] {}", show_key(key), line)
         return
-    label = f"[{'.'.join(map(str, table))}] {key}{item}" if table else f"[{key}]{item}"
+    label = label_of(table, key, item)
     match detail["type"]:
         case "extra_forbidden":
             if label in _REPLACED:
-                yield f"{label}: is replaced by {_REPLACED[label]}"
+                yield Message("{}: is replaced by {}", label, word(_REPLACED[label]))
                 return
             known = _keys(table)
             near = did_you_mean(str(key), known) or did_you_mean(str(key), _every_key())
-            hint = near or f"; known are {', '.join(known)}"
-            yield f"{label}: unknown key{hint}"
+            yield Message("{}: unknown key{}", label, near or Message("; known are {}", word(", ".join(known))))
         case "missing":
-            yield f"{label}: is missing"
+            yield Message("{}: is missing", label)
         case _:
             shown = _PASSWORD.sub("***", repr(detail["input"]))
-            found = "" if _hidden(table, key, detail["input"]) else f"found {shown}; "
-            yield f"{label}: {found}{_reason(detail)}"
+            found = NOTHING if _hidden(table, key, detail["input"]) else Message("found {}; ", as_text(shown))
+            yield Message("{}: {}{}", label, found, _reason(detail))
 
 
 def _hidden(table: list[Any], key: int | str, found: Any) -> bool:
@@ -165,20 +164,19 @@ def _hidden(table: list[Any], key: int | str, found: Any) -> bool:
     return table_like or key in _SECRET_KEYS or bare_password
 
 
-def _reason(detail: ErrorDetails) -> str:
+def _reason(detail: ErrorDetails) -> Message:
     context = detail.get("ctx", {})
     match detail["type"]:
         case "value_error":
-            return str(context["error"])
+            return reason_of(context["error"])
         case "literal_error":
-            return f"allowed: {context['expected']}"
+            return Message("allowed: {}", word(context["expected"]))
         case "tuple_type":
-            return 'allowed: a list, as in ["…"]'
+            return Message('allowed: a list, as in ["…"]')
         case "dict_type" | "model_type":
-            return "allowed: a table"
+            return Message("allowed: a table")
         case _:
-            text = detail["msg"].removeprefix("Input should be ")
-            return f"allowed: {text}"
+            return Message("allowed: {}", word(detail["msg"].removeprefix("Input should be ")))
 
 
 def _keys(table: list[Any]) -> list[str]:

@@ -4,8 +4,11 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from ninjasync.config.expression import ExpressionError, compile_expression
+from ninjasync.config.expression import ExpressionError, compile_expression, fault_of_expression
+from ninjasync.config.section import MistakenLinesError, name_line
 from ninjasync.model import attributes
+from ninjasync.model.message import NOTHING, Message, reason_of, word
+from ninjasync.model.message import text as as_text
 
 DEFAULT_ATTRIBUTES = {
     attributes.USER_NAME: "email",
@@ -22,15 +25,15 @@ def _is_whole(value: Any) -> bool:
     return not isinstance(value, bool | float) and text.isascii() and text.isdigit()
 
 
-def _find_fault(name: str, number: Any) -> str:
+def _find_fault(name: str, number: Any) -> Message:
     """Say what is wrong with a line of [organizations], if anything is."""
     if not name.strip():
-        return "the name is empty"
+        return Message("the name is empty")
     if _is_whole(name) or name.strip().casefold() == "all":
-        return "stands for itself wherever it is written; give a name"
+        return Message("stands for itself wherever it is written; give a name")
     if _is_whole(number) or (isinstance(number, str) and number.strip().casefold() == "all"):
-        return ""
-    return f'found {number!r}; allowed: the organization\'s number, or "All"'
+        return NOTHING
+    return Message('found {}; allowed: the organization\'s number, or "All"', as_text(repr(number)))
 
 
 # Written as a number or "All", kept as text.
@@ -45,18 +48,20 @@ def _read_attributes(given: Any) -> Any:
     for path, text in given.items():
         try:
             if not isinstance(text, str):
-                raise ValueError(f"found {text!r}; allowed: an expression in quotes, also for a constant: \"'x'\"")
+                allowed = "an expression in quotes, also for a constant: \"'x'\""
+                raise ValueError(Message("found {}; allowed: {}", as_text(repr(text)), word(allowed)))
             merged[attributes.canonical(path)] = text.strip()
             if text.strip():
                 compile_expression(text)
         except ExpressionError as error:
-            mistakes.append(f'"{path}": the expression {text!r} {error}')
+            mistakes.append(name_line(path, fault_of_expression(text, error)))
         except ValueError as error:
-            mistakes.append(f'"{path}": {error}')
+            mistakes.append(name_line(path, reason_of(error)))
     if not merged[attributes.USER_NAME]:
-        mistakes.append(f'"{attributes.USER_NAME}": must be mapped, to what holds the e-mail address')
+        missing = Message("must be mapped, to what holds the e-mail address")
+        mistakes.append(name_line(attributes.USER_NAME, missing))
     if mistakes:
-        raise ValueError("\n".join(mistakes))
+        raise MistakenLinesError(mistakes)
     return {path: text for path, text in merged.items() if text}
 
 
@@ -64,9 +69,9 @@ def _read_organizations(given: Any) -> Any:
     """Let each name stand for a whole number, or for All."""
     if not isinstance(given, dict):
         return given
-    mistakes = [f'"{name}": {why}' for name, number in given.items() if (why := _find_fault(name, number))]
+    mistakes = [name_line(name, why) for name, number in given.items() if (why := _find_fault(name, number))]
     if mistakes:
-        raise ValueError("\n".join(mistakes))
+        raise MistakenLinesError(mistakes)
     return {name: str(int(number)) if _is_whole(number) else "All" for name, number in given.items()}
 
 

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, NonNegativeFloat, f
 
 from ninjasync.config.section import File, PositiveSeconds, Secret, SecretReference, Section
 from ninjasync.config.urls import check_optional_proxy, check_optional_url, check_path, check_url
+from ninjasync.model.message import Message, word
 
 MediaType = Literal["scim", "json"]
 
@@ -47,7 +48,7 @@ class Dialect(Section):
     def _only_case_may_differ(cls, value: str, info: Any) -> str:
         meant = {"technician_value": "technician", "all_value": "all"}[info.field_name]
         if value.casefold() != meant:
-            raise ValueError(f'allowed: "{meant}" in upper or lower case, as your endpoint wants it')
+            raise ValueError(Message('allowed: "{}" in upper or lower case, as your endpoint wants it', word(meant)))
         return value
 
 

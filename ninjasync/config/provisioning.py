@@ -4,8 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from ninjasync.config.expression import ExpressionError, compile_expression
+from ninjasync.config.expression import ExpressionError, compile_expression, fault_of_expression
 from ninjasync.config.section import Section, Strings
+from ninjasync.model.message import Message, word
 
 STATUSES = ("active", "bypass", "locked out", "disabled", "pending deletion")
 
@@ -42,14 +43,16 @@ class Scope(Section):
             try:
                 compile_expression(text)
             except ExpressionError as error:
-                raise ValueError(f"the expression {text!r} {error}") from error
+                raise ValueError(fault_of_expression(text, error)) from error
         return text.strip()
 
     @field_validator("statuses")
     @classmethod
     def _check_statuses(cls, statuses: tuple[str, ...]) -> tuple[str, ...]:
         if not statuses:
-            raise ValueError(f"lets no user in; allowed: one or more of {', '.join(map(repr, STATUSES))}")
+            raise ValueError(
+                Message("lets no user in; allowed: one or more of {}", word(", ".join(map(repr, STATUSES))))
+            )
         return statuses
 
     @model_validator(mode="after")

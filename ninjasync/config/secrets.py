@@ -16,7 +16,7 @@ from ninjasync.config.example import is_left_from_example
 from ninjasync.config.schema import Config
 from ninjasync.config.section import SecretReference
 from ninjasync.errors import ConfigurationError
-from ninjasync.model.message import Message, number, text, word
+from ninjasync.model.message import Message, as_message, number, text, word
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def both(config: Config) -> tuple[SecretStr, SecretStr]:
         raise ConfigurationError(
             Message("{} secrets cannot be had.", number(len(errors))),
             "ninjasync check shows each.",
-            mistakes=tuple(f"{error.message} {error.hint}" for error in errors),
+            mistakes=tuple(Message("{} {}", as_message(error.message), as_message(error.hint)) for error in errors),
         )
     if errors:
         raise errors[0]

@@ -1,5 +1,7 @@
 """What every table of a configuration is made of: its base, a file's path, and where a secret is kept."""
 
+import re
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
 from pydantic import (
@@ -13,6 +15,9 @@ from pydantic import (
     model_validator,
 )
 from pydantic.fields import FieldInfo
+
+from ninjasync.model.message import Argument, Message, join, word
+from ninjasync.model.message import text as as_text
 
 PositiveSeconds = Annotated[float, Field(gt=0, le=3600)]
 Strings = tuple[str, ...]
@@ -28,6 +33,34 @@ def section_of(field: FieldInfo) -> type[BaseModel] | None:
     """Return the table that a field of another table is, None where it is a key."""
     kind = field.annotation
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+_BARE_KEY = re.compile(r"[A-Za-z0-9_.:-]+")
+
+
+def show_key(key: object) -> Argument:
+    """Mark the name of a key: a word where it looks like one of ours, be it misspelt; else it may name anyone."""
+    return word(str(key)) if _BARE_KEY.fullmatch(str(key)) else as_text(key)
+
+
+def label_of(tables: Sequence[object], key: object, item: str = "") -> Message:
+    """Return a key as the file has it: ``[table] key``, or ``[table]``, and which ``item`` of a list."""
+    if not tables:
+        return Message("[{}]{}", show_key(key), word(item))
+    return Message("[{}] {}{}", join(".", map(show_key, tables)), show_key(key), word(item))
+
+
+def name_line(key: str, why: Message) -> Message:
+    """Say what is wrong with one line of a table in which every key is the operator's own."""
+    return Message('"{}": {}', show_key(key), why)
+
+
+class MistakenLinesError(ValueError):
+    """Lines of such a table are wrong; ``mistakes`` has a sentence for each."""
+
+    def __init__(self, mistakes: Iterable[Message]) -> None:
+        super().__init__()
+        self.mistakes = tuple(mistakes)
 
 
 def _check_file(text: str) -> str:
@@ -69,9 +102,9 @@ def _read_secret(value: Any) -> Any:
         return SecretReference.model_validate(value)
     except ValidationError as error:
         why = "; ".join(str(detail["loc"][0]) if detail["loc"] else detail["msg"] for detail in error.errors())
+        allowed = '{ env = "…" }, { file = "…" }, { keyring = "service/user" }, { command = ["…"] }'
         raise ValueError(
-            f'allowed: a string, or one of {{ env = "…" }}, {{ file = "…" }}, '
-            f'{{ keyring = "service/user" }}, {{ command = ["…"] }} (wrong here: {why})'
+            Message("allowed: a string, or one of {} (wrong here: {})", word(allowed), as_text(why))
         ) from None
 
 

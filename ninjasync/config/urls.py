@@ -8,6 +8,9 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
+from ninjasync.model.message import Message
+from ninjasync.model.message import text as as_text
+
 _HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f:.]*:[0-9a-f:.]*")
 _NO_PROXY = "is no URL of a proxy; allowed: http://host:port"
 
@@ -28,7 +31,7 @@ def check_url(text: str, *, query: bool = False) -> str:
         parts = urlsplit(text.strip())
         host, _ = parts.hostname, parts.port  # a port that is no number is found when it is asked for
     except ValueError as error:
-        raise ValueError(f"is no URL: {error}") from error
+        raise ValueError(Message("is no URL: {}", as_text(error))) from error
     if parts.scheme not in ("https", "http") or not host:
         raise ValueError("allowed: a URL that starts with https://")
     if not _HOST.fullmatch(host):
@@ -71,7 +74,9 @@ def check_proxy(text: str) -> str:
     except ValueError:
         raise ValueError(_NO_PROXY) from None
     if parts.scheme not in ("http", "https"):
-        raise ValueError(f"a proxy that speaks {parts.scheme} cannot be used; allowed: http://host:port")
+        raise ValueError(
+            Message("a proxy that speaks {} cannot be used; allowed: http://host:port", as_text(parts.scheme))
+        )
     if not host or not _HOST.fullmatch(host) or port == 0:
         raise ValueError(_NO_PROXY)
     return url

@@ -6,77 +6,77 @@ Pure. Words what a case holds; must not decide anything.
 from ninjasync.explain.case import Case
 from ninjasync.model.attributes import short_names
 from ninjasync.model.directory import Problem
+from ninjasync.model.message import Message, as_message, counted, listed, number, person, word
 
 
-def answer(case: Case) -> str:
+def answer(case: Case) -> Message:
     """Return the answer, with a word on the guards where they stop it."""
     sentence = _sentence(case)
     if not case.stopped_by:
         return sentence
     if case.planning.plan.refused:
-        return f"{sentence} But the plan is refused as it stands; see the guards."
-    return f"{sentence} But a guard withholds this; see the guards."
+        return Message("{} But the plan is refused as it stands; see the guards.", sentence)
+    return Message("{} But a guard withholds this; see the guards.", sentence)
 
 
-def _sentence(case: Case) -> str:
-    name, reason = case.name, case.reason
+def _sentence(case: Case) -> Message:
+    name, reason = person(case.name), as_message(case.reason)
     match case.conclusion:
         case "create":
-            return f"{name} has no NinjaOne account yet; the next apply creates it."
+            return Message("{} has no NinjaOne account yet; the next apply creates it.", name)
         case "adopt":
-            return f"{name} has a NinjaOne account that is not managed yet; the next apply takes it over."
+            return Message("{} has a NinjaOne account that is not managed yet; the next apply takes it over.", name)
         case "update":
-            return f"{name} has a NinjaOne account; the next apply changes {_what_changes(case)}."
+            return Message("{} has a NinjaOne account; the next apply changes {}.", name, _what_changes(case))
         case "reactivate":
-            return f"{name} has an inactive NinjaOne account; the next apply makes it active again."
+            return Message("{} has an inactive NinjaOne account; the next apply makes it active again.", name)
         case "deactivate":
-            return f"{name} loses the NinjaOne account: {reason}; the next apply deactivates it."
+            return Message("{} loses the NinjaOne account: {}; the next apply deactivates it.", name, reason)
         case "delete":
-            return f"{name} loses the NinjaOne account: {reason}; the next apply deletes it."
+            return Message("{} loses the NinjaOne account: {}; the next apply deletes it.", name, reason)
         case "unchanged" if case.memberships:
-            return f"{name} has a NinjaOne account; the next apply changes {_what_changes(case)}."
+            return Message("{} has a NinjaOne account; the next apply changes {}.", name, _what_changes(case))
         case "unchanged":
-            return f"{name} has a NinjaOne account, and it is as it should be."
+            return Message("{} has a NinjaOne account, and it is as it should be.", name)
         case "held":
-            start = (
-                f"The NinjaOne account of {name} stays as it is" if case.managed else f"{name} gets no NinjaOne account"
-            )
-            return f"{start}: {_in_short(case.problems[0])}."
+            start = "The NinjaOne account of {} stays as it is" if case.managed else "{} gets no NinjaOne account"
+            return Message("{}: {}.", Message(start, name), _in_short(case.problems[0]))
         case "left-alone":
             if case.managed:
-                return f"The NinjaOne account of {name} stays as it is: {reason}."
-            return f"{name} gets no NinjaOne account for now: {reason}."
+                return Message("The NinjaOne account of {} stays as it is: {}.", name, reason)
+            return Message("{} gets no NinjaOne account for now: {}.", name, reason)
         case "protected":
-            return f"{name} is protected, so ninjasync never touches the account."
+            return Message("{} is protected, so ninjasync never touches the account.", name)
         case "out-of-scope":
-            return f"{name} gets no NinjaOne account: {reason}."
+            return Message("{} gets no NinjaOne account: {}.", name, reason)
         case "inactive":
-            return f"The NinjaOne account of {name} is inactive {_until(case)}: {reason}."
+            return Message("The NinjaOne account of {} is inactive {}: {}.", name, _until(case), reason)
         case "kept":
-            return f"{name} should have no NinjaOne account ({reason}), but the configuration keeps it."
+            return Message("{} should have no NinjaOne account ({}), but the configuration keeps it.", name, reason)
         case "unmanaged":
-            return f"{name} is an account in NinjaOne that ninjasync does not manage; it is left alone."
+            return Message("{} is an account in NinjaOne that ninjasync does not manage; it is left alone.", name)
         case "gone":
-            return f"Neither Duo nor NinjaOne has {name} any more; only the ledger remembers the account."
+            return Message("Neither Duo nor NinjaOne has {} any more; only the ledger remembers the account.", name)
 
 
-def _until(case: Case) -> str:
+def _until(case: Case) -> Message:
     if case.turn is None:
-        return "and stays so for now"
+        return Message("and stays so for now")
+    due = number(f"{case.turn.due:%Y-%m-%d}")
     if case.deferred:
-        return f"and due to be deleted since {case.turn.due:%Y-%m-%d}, deferred by the removal limit"
-    return f"and will be deleted on {case.turn.due:%Y-%m-%d} unless the user returns"
+        return Message("and due to be deleted since {}, deferred by the removal limit", due)
+    return Message("and will be deleted on {} unless the user returns", due)
 
 
-def _in_short(problem: Problem) -> str:
+def _in_short(problem: Problem) -> Message:
     """Return what is wrong with a record without what to do about it, which follows below."""
     fault = problem.what or problem.message
-    return f"the user {fault}" if fault.startswith(("has ", "wants ")) else fault
+    return Message("the user {}", fault) if fault.startswith(("has ", "wants ")) else fault
 
 
-def _what_changes(case: Case) -> str:
+def _what_changes(case: Case) -> Message:
     shown = short_names(case.config.attributes)
-    parts = [shown.get(row.path, row.path) for row in case.change.diff] if case.change else []
-    number = len(case.memberships)
-    parts += [f"{number} group membership{'s' * (number > 1)}"] if number else []
-    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
+    parts = [Message("{}", word(shown.get(row.path, row.path))) for row in case.change.diff] if case.change else []
+    parts += [counted(len(case.memberships), "group membership")] if case.memberships else []
+    *most, last = parts
+    return Message("{} and {}", listed(most), last) if most else last

@@ -14,6 +14,8 @@ from ninjasync.explain.case import Case
 from ninjasync.explain.config_lines import decision_lines, push_lines, scope_lines
 from ninjasync.model.attributes import ORGANIZATION_ID, USER_NAME
 from ninjasync.model.explanation import Attribute, Conclusion, Fact, Step
+from ninjasync.model.message import Message
+from ninjasync.model.message import text as as_text
 from ninjasync.model.source import Standing
 from ninjasync.model.values import same_value
 from ninjasync.planning.mapping import compile_mapping
@@ -256,7 +258,7 @@ def _decide(case: Case) -> Step:
         key = status if case.verdict.key == "statuses" and status in _WAYS_IN else case.verdict.key
         notes.append(_WAYS_IN[key])
     facts = (Fact("due", _stamp(case.turn.due)),) if case.turn else ()
-    sentences = tuple(f"{note.rstrip('.')}." for note in notes)
+    sentences = tuple(Message("{}.", as_text(note)) for note in notes)
     return Step("decide", _decision(case), facts, sentences, decision_lines(case))
 
 

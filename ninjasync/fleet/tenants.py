@@ -12,7 +12,7 @@ from ninjasync.config.environment import expect_no_keys
 from ninjasync.config.fleet import Fleet, TenantFile, find_conflicts, read_defaults, read_fleet, unknown_canaries
 from ninjasync.config.tenant import tenant_of
 from ninjasync.errors import CommandLineError, ConfigurationError, NinjasyncError
-from ninjasync.model.message import Message, did_you_mean
+from ninjasync.model.message import Message, as_message, did_you_mean, join
 from ninjasync.model.message import number as as_number
 from ninjasync.model.message import text as as_text
 from ninjasync.state.ledger import Ledger
@@ -53,8 +53,8 @@ def _loaded(file: Path, defaults: dict[str, object]) -> TenantFile:
     try:
         config = load.load(file, defaults)
     except ConfigurationError as error:
-        mistakes = error.mistakes or (f"{error.message} {error.hint}".strip(),)
-        return TenantFile(file.stem, file, None, mistakes)
+        mistakes = error.mistakes or (join(" ", map(as_message, filter(None, (error.message, error.hint)))),)
+        return TenantFile(file.stem, file, None, tuple(map(as_message, mistakes)))
     return TenantFile(config.state.tenant or file.stem, file, config)
 
 
@@ -67,7 +67,7 @@ def choose_tenants(fleet: Fleet, globs: Sequence[str], shard: tuple[int, int] | 
     for glob in globs:
         if not any(fnmatchcase(name, glob) for name in names):
             raise CommandLineError(
-                Message('--tenant: the fleet has no tenant "{}"{}', as_text(glob), as_text(did_you_mean(glob, names))),
+                Message('--tenant: the fleet has no tenant "{}"{}.', as_text(glob), did_you_mean(glob, names, as_text)),
                 "Give a tenant's name, or a glob that fits some.",
             )
     chosen = sorted(

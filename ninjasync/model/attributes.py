@@ -7,7 +7,7 @@ values, of the wire or of Duo.
 import json
 from collections.abc import Iterable
 
-from ninjasync.model.message import did_you_mean
+from ninjasync.model.message import Message, did_you_mean, word
 
 CORE_USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 CORE_GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
@@ -69,7 +69,7 @@ def canonical(path: str) -> str:
         return known
     for name, why in _KEPT_BACK.items():
         if folded == name.casefold():
-            raise ValueError(f"{name} cannot be mapped: {why}")
+            raise ValueError(Message("{} cannot be mapped: {}", word(name), word(why)))
     if folded.split(".")[0].split("[")[0] in _MULTI_VALUED:
         raise ValueError("an attribute with several values cannot be mapped, only one with a single value")
     if folded.startswith("urn:"):
@@ -77,7 +77,7 @@ def canonical(path: str) -> str:
         if urn.count(":") >= 3 and name and not set(name) & set(" []\"'"):
             return _canonical_urn(urn, name)
         raise ValueError("an extension attribute is written <schema URN>:<attribute>")
-    raise ValueError(f"no SCIM User attribute of that name{did_you_mean(path, _suggestions())}")
+    raise ValueError(Message("no SCIM User attribute of that name{}", did_you_mean(path, _suggestions())))
 
 
 def _canonical_urn(urn: str, name: str) -> str:
@@ -85,7 +85,7 @@ def _canonical_urn(urn: str, name: str) -> str:
         return canonical(name)
     if urn.casefold() in (NINJAONE.casefold(), ENTERPRISE.casefold()):
         known = [path for path in _KNOWN.values() if path.casefold().startswith(urn.casefold())]
-        raise ValueError(f"that schema has no such attribute{did_you_mean(f'{urn}:{name}', known)}")
+        raise ValueError(Message("that schema has no such attribute{}", did_you_mean(f"{urn}:{name}", known)))
     return f"{urn}:{name}"
 
 

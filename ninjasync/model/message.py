@@ -14,6 +14,8 @@ from ninjasync.names_alike import nearest
 Kind = Literal["person", "group", "text", "word", "number"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 _BLANK = "{}"
+# What ends a sentence. Empty text does not: "" is in every str, so these are a tuple.
+_END_MARKS = (".", "?", "!")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,8 @@ class Message(str):
     """``template`` with ``arguments`` in the place of each ``{}``; another Message may be one of them.
 
     Equal to, and usable as, the finished sentence. An operation of ``str`` on it gives a mere ``str``: to put messages
-    together, make them arguments of another one. Raises ValueError where the number of arguments does not fit.
+    together, make them arguments of another one. A sentence has one end mark: a full stop of the template that follows
+    an argument with an end mark of its own is left out. Raises ValueError where the number of arguments does not fit.
     """
 
     __slots__ = ("arguments", "template")
@@ -45,8 +48,11 @@ class Message(str):
         parts = template.split(_BLANK)
         if len(parts) != len(arguments) + 1:
             raise ValueError(f"{len(arguments)} arguments for {len(parts) - 1} places in {template!r}")
-        filled = [part for pair in zip(parts, map(_shown, arguments), strict=False) for part in pair]
-        message = super().__new__(cls, "".join((*filled, parts[-1])))
+        sentence = parts[0]
+        for argument, words in zip(arguments, parts[1:], strict=True):
+            sentence += argument.value if isinstance(argument, Argument) else argument
+            sentence += words[1:] if sentence[-1:] in _END_MARKS and _is_full_stop(words) else words
+        message = super().__new__(cls, sentence)
         message.template, message.arguments = template, arguments
         return message
 
@@ -56,16 +62,21 @@ class Message(str):
 
     def pieces(self) -> "Iterator[str | Argument]":
         """Yield the words of the sentence and the arguments between them, in order; empty words are left out."""
-        words = self.template.split(_BLANK)
-        for word, argument in zip(words, self.arguments, strict=False):
-            if word:
-                yield word
+        first, *words = self.template.split(_BLANK)
+        if first:
+            yield first
+        last = first[-1:]
+        for argument, word in zip(self.arguments, words, strict=True):
             if isinstance(argument, Argument):
                 yield argument
+                last = argument.value[-1:] or last
             else:
                 yield from argument.pieces()
-        if words[-1]:
-            yield words[-1]
+                last = argument[-1:] or last
+            after = word[1:] if last in _END_MARKS and _is_full_stop(word) else word
+            if after:
+                yield after
+                last = after[-1:]
 
     def without_stop(self) -> "Message":
         """Return the sentence without the full stop at its end, to go on within another one."""
@@ -90,8 +101,9 @@ class Message(str):
         return "".join(words(piece) if isinstance(piece, str) else argument(piece) for piece in self.pieces())
 
 
-def _shown(argument: "Argument | Message") -> str:
-    return argument.value if isinstance(argument, Argument) else str(argument)
+def _is_full_stop(words: str) -> bool:
+    """Whether words of a template begin with the end of a sentence."""
+    return words[:1] == "." and not words[1:2].strip()
 
 
 NOTHING = Message("")
@@ -105,6 +117,12 @@ def as_message(text: str) -> Message:
     if isinstance(text, Message):
         return text
     return Message(text) if _BLANK not in text else Message(_BLANK, Argument("word", text))
+
+
+def reason_of(error: Exception) -> Message:
+    """Return what an error says: its own Message where it was made with one, else its text, which may name anyone."""
+    said = error.args[0] if error.args else ""
+    return said if isinstance(said, Message) else Message(_BLANK, text(error))
 
 
 def person(value: str) -> Argument:

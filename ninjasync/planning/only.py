@@ -32,7 +32,7 @@ def narrow(only: tuple[str, ...], source: Source, difference: Difference) -> tup
         if not hits:
             near = did_you_mean(who, [user.label for user in source.users.values()], person)
             raise CommandLineError(
-                Message('{}: neither Duo nor a managed account is called "{}"{}', word("--only"), person(who), near),
+                Message('{}: neither Duo nor a managed account is called "{}"{}.', word("--only"), person(who), near),
                 _ONLY_HINT,
             )
         chosen |= hits

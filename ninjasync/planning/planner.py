@@ -182,10 +182,10 @@ def _unmet_protection(unmet: tuple[str, ...], source: Source, actual: Directory)
     accounts = [account.user_name for account in actual.users] if unmet else []
     return [
         Message(
-            '{}: "{}" fits neither a user in Duo nor an account in NinjaOne, so it protects nothing{}',
+            '{}: "{}" fits neither a user in Duo nor an account in NinjaOne, so it protects nothing{}.',
             word("[safety] protected_users"),
             text(entry),
-            suggest_name(entry, (*_protectable(source), *accounts)) or Message("."),
+            suggest_name(entry, (*_protectable(source), *accounts)),
         )
         for entry in fitting_none(unmet, accounts)
         if actual.complete or not is_glob(entry)

@@ -195,7 +195,7 @@ def _find(
             warnings.append(Message('{}: "{}" matches no group in Duo.', word(key), group(pattern)))
         elif not hits:
             near = did_you_mean(pattern, groups.values(), group)
-            missing.append(Message('{}: Duo has no group "{}"{}', word(key), group(pattern), near))
+            missing.append(Message('{}: Duo has no group "{}"{}.', word(key), group(pattern), near))
     return found, tuple(missing), tuple(warnings)
 
 
@@ -234,14 +234,14 @@ def _pushed(
         hits = _named(pattern, groups, scoped)
         chosen |= hits
         if not hits and pattern != "*":
-            near = did_you_mean(pattern, groups.values(), group) or Message(".")
-            said = Message('{}: "{}" matches no group{}', word("[groups] push"), group(pattern), near)
+            near = did_you_mean(pattern, groups.values(), group)
+            said = Message('{}: "{}" matches no group{}.', word("[groups] push"), group(pattern), near)
             # A group renamed in Duo must not be deleted for that, with its role mapping.
             (missing if pushing.removed == "delete" and not is_glob(pattern) else warnings).append(said)
     known = {name for full in groups.values() for name in (full, without_suffix(full))}
     forms, origins = set(map(folded, known)), set(map(origin, known)) - {None}
     warnings += [
-        Message('{}: Duo has no group "{}"{}', word("[groups] rename"), group(name), did_you_mean(name, known, group))
+        Message('{}: Duo has no group "{}"{}.', word("[groups] rename"), group(name), did_you_mean(name, known, group))
         for name in pushing.rename
         if folded(name) not in forms and origin(name) not in origins
     ]

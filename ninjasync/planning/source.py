@@ -133,7 +133,8 @@ def _unknown_people(key: str, named: tuple[str, ...], users: Mapping[str, Source
     names = [name for user in users.values() for name in (user.label, user.username)] if unknown else []
     where = word(f"[scope] {key}")
     return [
-        Message('{}: "{}" matches nobody in Duo{}', where, text(entry), suggest_name(entry, names)) for entry in unknown
+        Message('{}: "{}" matches no user in Duo{}.', where, text(entry), suggest_name(entry, names))
+        for entry in unknown
     ]
 
 

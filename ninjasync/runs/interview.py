@@ -25,7 +25,7 @@ from ninjasync.duo.reader import DuoReader
 from ninjasync.duo.records import clean
 from ninjasync.errors import NinjasyncError
 from ninjasync.model.attributes import ORGANIZATION_ID, USER_NAME, USER_TYPE
-from ninjasync.model.message import did_you_mean
+from ninjasync.model.message import Message, did_you_mean, group, reason_of
 from ninjasync.names_alike import folded
 from ninjasync.planning.causes import nearest_name, written
 from ninjasync.planning.email_address import find_fault
@@ -126,7 +126,7 @@ def _key_of(model: Any, key: str) -> Callable[[str], str]:
             model.__pydantic_validator__.validate_assignment(model.model_construct(), key, answer)
         except ValidationError as error:
             context = error.errors()[0].get("ctx", {})
-            raise ValueError(f"It {context.get('error', 'is not valid')}.") from None
+            raise ValueError(Message("It {}.", reason_of(context.get("error", ValueError("is not valid"))))) from None
         return answer
 
     return check
@@ -248,7 +248,7 @@ def _one_of(names: Iterable[str]) -> Callable[[str], str]:
 
     def check(answer: str) -> str:
         if answer and answer not in known:
-            raise ValueError(f"No user in Duo has that{did_you_mean(answer, known) or '.'}")
+            raise ValueError(Message("No user in Duo has that{}.", did_you_mean(answer, known)))
         return answer
 
     return check
@@ -292,8 +292,8 @@ def _meant(answer: str, names: list[str]) -> list[str]:
     if all(number.isdecimal() and 1 <= int(number) <= len(names) for number in numbers):
         return [names[int(number) - 1] for number in numbers]
     alike = [name for name in names if folded(answer) in folded(name)]
-    near = f'; did you mean "{alike[0]}"?' if alike else did_you_mean(answer, names)
-    raise ValueError(f"Duo has no such group{near or '.'}")
+    near = Message('; did you mean "{}"?', group(alike[0])) if alike else did_you_mean(answer, names)
+    raise ValueError(Message("Duo has no such group{}.", near))
 
 
 @dataclass(slots=True)

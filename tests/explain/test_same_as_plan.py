@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -152,6 +153,7 @@ def disagreements(world: Office, ids: list[str]) -> list[object]:
             expected = set() if duo_id in held else memberships(planned, key)
             if memberships(said, key) != expected:
                 found.append((duo_id, memberships(said, key), expected))
+            assert not re.search(r"[.?!]\.(\s|$)", render_text(story, color=False)), "two end marks"
             assert render_text(story, color=True)
     return found
 

@@ -35,7 +35,7 @@ from ninjasync.report.redact import make_tokens, redact_message
 
 _ROOT = Path(ninjasync.__file__).parent
 _ERRORS = {name for name, value in vars(errors).items() if isinstance(value, type) and name.endswith("Error")}
-_ERRORS |= {"TransientError", "NoListError"}
+_ERRORS |= {"TransientError", "NoListError", "ExpressionError", "ValueError"}
 # What may stand within an f-string that is a template: words of closed sets, which name nobody.
 _CLOSED = {"resource", "what", "why", "since", "status", "how", "method", "sticks", "_BLANK"}
 
@@ -78,6 +78,18 @@ def test_a_message_survives_being_copied_pickled_and_saved(said: Message) -> Non
 @given(messages())
 def test_the_pieces_are_the_sentence(said: Message) -> None:
     assert said.rendered(str, lambda argument: argument.value) == said
+
+
+def test_a_sentence_has_one_end_mark_whatever_is_filled_in_at_its_end() -> None:
+    near = did_you_mean("userNane", ["userName"])
+
+    assert Message("There is none{}. Look again{}.", near, Message("")) == (
+        'There is none; did you mean "userName"? Look again.'
+    )
+    assert Message("It said: {}.", text("Not now!")) == "It said: Not now!"
+    assert Message("{}.", Message("It ends.")) == "It ends."
+    assert Message("{}.toml", Message("It ends.")) == "It ends..toml"
+    assert redact_message(Message("It said: {}.", text("Not now!")), make_tokens(b"key")) == "It said: (redacted)."
 
 
 @given(messages())
@@ -127,7 +139,8 @@ def _calls() -> Iterator[tuple[str, str, ast.expr]]:
                 if node.func.id == "Message" and node.args:
                     yield place, "Message", node.args[0]
                 elif node.func.id in _ERRORS:
-                    yield from ((place, node.func.id, argument) for argument in node.args[:2])
+                    lists = [keyword.value for keyword in node.keywords if keyword.arg == "mistakes"]
+                    yield from ((place, node.func.id, argument) for argument in (*node.args[:2], *lists))
 
 
 def _filled(argument: ast.expr) -> bool:

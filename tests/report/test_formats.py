@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from ninjasync.config.schema import Config
+from ninjasync.config.section import section_of
 from tests.support.company import staff
 from tests.support.office import Office
 
@@ -93,6 +95,42 @@ def test_a_redacted_failure_does_not_name_the_user_nearest_to_a_typo(office: Off
 
     assert ran.code == 64
     assert not re.search(r"user\d", ran.printed)
+
+
+_JANE = "jane.zyx@example.com"
+# What may stand behind a key by mistake; each holds a name.
+_MISTAKES: dict[str, object] = {
+    "a text": _JANE,
+    "a list": [_JANE],
+    "a table": {_JANE: _JANE},
+    "an expression": f"lower('{_JANE}', ) == {_JANE}(@)",
+}
+
+
+@pytest.mark.parametrize("wrong", _MISTAKES)
+@pytest.mark.parametrize("format", _BEGINNINGS)
+def test_no_mistake_in_the_configuration_names_a_user_under_redact(office: Office, format: str, wrong: str) -> None:
+    for section, key in _each_key():
+        table = office.config.setdefault(section, {})
+        if (section, key) != ("state", "tenant"):  # every output names the tenant
+            table[key] = _MISTAKES[wrong]
+        table[_JANE] = _MISTAKES[wrong]
+    office.config["organizations"] = {_JANE: _JANE, "All": _JANE}
+    office.config["attributes"] = {_JANE: _JANE, "userName": f"split('{_JANE}')", "title": _MISTAKES[wrong]}
+
+    clear, ran = office.run("plan", "--format", format), office.run("plan", "--redact", "--format", format)
+
+    assert (clear.code, ran.code) == (78, 78), clear.printed
+    assert "zyx" in clear.printed
+    assert "zyx" not in ran.printed
+    assert ran.printed.count("(redacted)") > 10
+    assert "unknown key" in ran.printed.replace("\\", "")
+
+
+def _each_key() -> Iterator[tuple[str, str]]:
+    for section, field in Config.model_fields.items():
+        if (model := section_of(field)) is not None:
+            yield from ((section, key) for key, inner in model.model_fields.items() if section_of(inner) is None)
 
 
 def test_an_unexpected_error_in_a_redacted_run_tells_its_kind_alone(

@@ -28,7 +28,7 @@ def manual(
     text = pages.get(page.lower().removesuffix(".md"))
     if text is None:
         raise CommandLineError(
-            Message('The manual has no page "{}"{}', as_text(page), as_text(did_you_mean(page, list(pages)) or ".")),
+            Message('The manual has no page "{}"{}.', as_text(page), did_you_mean(page, list(pages))),
             "List all with: ninjasync manual",
         )
     if invocation.writes_to_terminal():
