@@ -1,11 +1,13 @@
 """What the commands of a fleet begin and end with: which tenants, a run over them with its progress, the table."""
 
+import os
 import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from ninjasync import cli
@@ -14,7 +16,7 @@ from ninjasync.cli.fleet_progress import FleetProgress
 from ninjasync.cli.logs import start_logging
 from ninjasync.cli.options import Invocation
 from ninjasync.cli.signals import stop_on_signals
-from ninjasync.config.fleet import Fleet, TenantFile, find_fleet
+from ninjasync.config.fleet import FLEET_VARIABLE, Fleet, TenantFile, find_fleet
 from ninjasync.fleet.run import FleetRun, run_tenants
 from ninjasync.fleet.tenants import choose_tenants, file_name_of, load_fleet, parse_shard
 from ninjasync.model.fleet import FleetResult
@@ -52,7 +54,7 @@ class FleetSession:
         work = FleetRun(
             command,
             self.fleet.settings,
-            run_and_exit,
+            partial(run_and_exit, str(self.fleet.path.resolve())),
             self.folder,
             clock.now().date(),
             arguments,
@@ -72,8 +74,12 @@ def open_session(invocation: Invocation) -> Iterator[FleetSession]:
         yield FleetSession(invocation, fleet, Path(folder))
 
 
-def run_and_exit(arguments: list[str]) -> None:
-    """Run a tenant's command line in its own process, and end that with the exit code."""
+def run_and_exit(fleet: str, arguments: list[str]) -> None:
+    """Run a tenant's command line in its own process, and end that with the exit code.
+
+    Its defaults are those of the fleet in that file, whatever the file is called and wherever the tenant's is.
+    """
+    os.environ[FLEET_VARIABLE] = fleet
     try:
         code = cli.run(arguments)
     except KeyboardInterrupt:

@@ -4,19 +4,17 @@ Knows the order and when to stop; what happens to one tenant is the command line
 in a process of its own.
 """
 
-import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 from ninjasync.config.fleet import FleetSection, TenantFile
-from ninjasync.fleet.processes import GRACE, Done, Job, Main, run_side_by_side
+from ninjasync.fleet.processes import GRACE, Job, Main, run_side_by_side
+from ninjasync.fleet.rows import broken_row, read_row, row_not_begun
 from ninjasync.fleet.tenants import file_name_of, sort_longest_first
-from ninjasync.model.fleet import GOOD, FleetResult, FleetRow, outcome_of, total
-from ninjasync.model.token_expiry import days_left
+from ninjasync.model.fleet import GOOD, FleetResult, FleetRow, total
 
 # Failures that say something of all tenants: a service that is down, a wrong default, credentials.
 _FAILURES = frozenset({1, 6, None})
@@ -24,7 +22,7 @@ _FAILURES = frozenset({1, 6, None})
 
 @dataclass(frozen=True, slots=True)
 class FleetRun:
-    """What a run over tenants needs: ``command`` is "plan" or "apply", ``folder`` is for results on their way.
+    """What a run over tenants needs: ``command`` is "plan", "apply" or "check", ``folder`` is for results on their way.
 
     ``arguments`` returns the command line for a tenant, but for where its result goes; None
     where there is nothing to do for it, and ``why_not`` then says why.
@@ -55,9 +53,9 @@ def run_tenants(
     sound = []
     for tenant in tenants:
         if tenant.mistakes:
-            take(tenant, _broken(tenant))
+            take(tenant, broken_row(tenant))
         elif run.arguments(tenant) is None:
-            take(tenant, _row(run, tenant, outcome="not begun", error=run.why_not))
+            take(tenant, row_not_begun(tenant, run.today, run.why_not))
         else:
             sound.append(tenant)
     why = ""
@@ -80,7 +78,7 @@ def run_tenants(
         why = "interrupted"
     for tenant in sound:
         if str(tenant.path) not in rows:
-            take(tenant, _row(run, tenant, outcome="not begun", error=why))
+            take(tenant, row_not_begun(tenant, run.today, why))
     result = total(run.command, list(rows.values()))
     return FleetResult(result.command, result.rows, 130) if stop.is_set() else result
 
@@ -109,68 +107,8 @@ def _run_phase(
         jobs(), run.main, at_once=at_once, timeout=run.settings.timeout, stop=stop, grace=run.grace
     ):
         tenant = by_file[str(done.job.result)]
-        yield tenant, read_row(run, tenant, done)
-
-
-def read_row(run: FleetRun, tenant: TenantFile, done: Done) -> FleetRow:
-    """Return the row of a tenant whose process has ended, from what it wrote and how it ended."""
-    document = _read_document(done.job.result)
-    changes, result = document.get("changes", []), document.get("result")
-    counted = [change for change in changes if result is None or change.get("outcome") == "applied"]
-    outcome = "timed out" if done.timed_out else outcome_of(done.exit_code, run.command, changes=bool(changes))
-    summary = document.get("summary", {})
-    return _row(
-        run,
-        tenant,
-        outcome=outcome,
-        exit_code=done.exit_code,
-        users=sum(change["resource"] == "user" for change in counted),
-        groups=sum(change["resource"] == "group" for change in counted),
-        held=summary.get("users", {}).get("held", 0),
-        guards=tuple((guard["name"], guard["approve"]) for guard in document.get("guards", []) if guard["tripped"]),
-        seconds=round(done.seconds, 1),
-        error=_reason(outcome, document, done),
-        document=document or None,
-    )
-
-
-def _row(run: FleetRun, tenant: TenantFile, **values: Any) -> FleetRow:
-    days = days_left(tenant.config.ninjaone.token_expires, run.today) if tenant.config else None
-    return FleetRow(tenant.name, str(tenant.path), token_days=days, **values)
-
-
-def _broken(tenant: TenantFile) -> FleetRow:
-    return FleetRow(tenant.name, str(tenant.path), "configuration", 78, error="; ".join(tenant.mistakes))
+        yield tenant, read_row(run.command, tenant, done, run.today)
 
 
 def _failed(row: FleetRow) -> bool:
     return row.outcome not in GOOD and row.outcome != "not begun" and row.exit_code in _FAILURES
-
-
-def _reason(outcome: str, document: dict[str, Any], done: Done) -> str:
-    """Say in a sentence or two why a tenant did not go well."""
-    if outcome in GOOD:
-        return ""
-    if outcome == "timed out":
-        return f"not over after {done.seconds:.0f} seconds ([fleet] timeout)"
-    if (error := document.get("error")) and isinstance(error, dict):
-        return " ".join(part for part in (*error.get("mistakes", ()), error["message"], error["hint"]) if part)
-    if tripped := [guard["message"] for guard in document.get("guards", []) if guard["tripped"]]:
-        return " ".join(tripped)
-    if failed := [change for change in document.get("changes", []) if change.get("outcome") == "failed"]:
-        first = failed[0]
-        more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
-        return f"{first['key']}: {first.get('error', 'failed')}{more}"
-    lines = [line.strip() for line in done.said.splitlines() if line.strip()]
-    told = next((line for line in lines if line.startswith("Error:")), lines[-1] if lines else "")
-    return told.removeprefix("Error: ") or "a signal ended it; its next run settles what it left"
-
-
-def _read_document(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    finally:
-        path.unlink(missing_ok=True)
-    return found if isinstance(found, dict) else {}

@@ -1,50 +1,76 @@
-"""What the ledgers alone tell of each tenant: how its last run went, and what it left."""
+"""What the ledgers alone tell of each tenant: how its last apply went, and what it left."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import datetime
 
 from ninjasync.config.fleet import TenantFile
+from ninjasync.config.schema import Config
 from ninjasync.config.tenant import tenant_of
 from ninjasync.errors import NinjasyncError
-from ninjasync.model.fleet import FleetResult, FleetRow, outcome_of, total
+from ninjasync.fleet.rows import broken_row
+from ninjasync.model.fleet import FleetOutcome, FleetResult, FleetRow, outcome_of, total
+from ninjasync.model.history import Run
 from ninjasync.model.token_expiry import days_left
+from ninjasync.state import lock
 from ninjasync.state.ledger import Ledger
 from ninjasync.state.sqlite import ledger_path
 
 
 def read_status(tenants: Sequence[TenantFile], now: datetime) -> FleetResult:
     """Return a row for each tenant; the exit code of the whole is 0, for nothing was run."""
-    rows = [_row(tenant, now) for tenant in tenants]
-    found = total("status", rows)
+    found = total("status", [_row(tenant, now) for tenant in tenants])
     return FleetResult("status", found.rows, 0)
 
 
 def _row(tenant: TenantFile, now: datetime) -> FleetRow:
-    if tenant.config is None:
-        return FleetRow(tenant.name, str(tenant.path), "configuration", 78, error="; ".join(tenant.mistakes))
-    days = days_left(tenant.config.ninjaone.token_expires, now.date())
+    config = tenant.config
+    if config is None:
+        return broken_row(tenant)
+    days = days_left(config.ninjaone.token_expires, now.date())
     try:
-        ledger = Ledger.open_to_read(ledger_path(tenant.config), tenant_of(tenant.config))
+        ledger = Ledger.open_to_read(ledger_path(config), tenant_of(config))
         if ledger is None:
             return FleetRow(tenant.name, str(tenant.path), "not begun", token_days=days, error="no ledger yet")
         with closing(ledger):
-            runs, unfinished = ledger.run_log.runs(limit=1), ledger.run_log.unfinished()[1]
+            runs, pending = ledger.run_log.runs(limit=1), len(ledger.run_log.unfinished()[1])
     except NinjasyncError as error:
         return FleetRow(tenant.name, str(tenant.path), "failed", 1, token_days=days, error=f"{error} {error.hint}")
     if not runs:
         return FleetRow(tenant.name, str(tenant.path), "not begun", token_days=days, error="no apply yet")
     last = runs[0]
-    outcome = outcome_of(last.exit_code, "apply", changes=False)
-    pending = f"; {len(unfinished)} writes to look for" if unfinished else ""
-    ended = last.ended_at
+    outcome = _outcome(config, last)
     return FleetRow(
         tenant.name,
         str(tenant.path),
         outcome,
         last.exit_code,
-        users=last.counts.get("applied", 0),
+        held=last.counts.get("held"),
+        applied=last.counts.get("applied"),
+        pending=pending,
         token_days=days,
-        seconds=(ended - last.started_at).total_seconds() if ended else 0.0,
-        error=f"last apply {last.started_at:%Y-%m-%d %H:%M} UTC{pending}",
+        seconds=max((last.ended_at - last.started_at).total_seconds(), 0) if last.ended_at else None,
+        last_run=last.started_at,
+        error=" ".join(_sentences(outcome, last, pending)),
     )
+
+
+def _outcome(config: Config, last: Run) -> FleetOutcome:
+    """Return how the last run ended; one without an end goes on, or was cut short."""
+    if last.ended_at is None and lock.is_held(ledger_path(config), tenant_of(config)):
+        return "under way"
+    return outcome_of(last.exit_code, "done")
+
+
+def _sentences(outcome: FleetOutcome, last: Run, pending: int) -> Iterator[str]:
+    match outcome:
+        case "under way":
+            yield f"By {last.actor}."
+        case "killed":
+            yield "It was cut short; the next apply settles what it left."
+        case "done":
+            pass
+        case _:
+            yield f"It ended with exit code {last.exit_code}; ninjasync plan, or history {last.id}, says why."
+    if pending and outcome not in ("under way", "killed"):
+        yield f"The outcome of {pending} write{'s' * (pending != 1)} is not known; the next apply looks."

@@ -6,6 +6,7 @@ Pure. Knows exit codes and what they are called in a table; knows nothing of pro
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 FleetOutcome = Literal[
@@ -19,13 +20,16 @@ FleetOutcome = Literal[
     "locked",
     "refused",
     "not begun",
+    "under way",
     "changes",
+    "warnings",
     "done",
     "no changes",
+    "in order",
 ]
 # Worst first: the order of the table.
 OUTCOMES: tuple[FleetOutcome, ...] = FleetOutcome.__args__  # type: ignore[attr-defined]  # a Literal's values
-GOOD: frozenset[FleetOutcome] = frozenset({"changes", "done", "no changes"})
+GOOD: frozenset[FleetOutcome] = frozenset({"under way", "changes", "warnings", "done", "no changes", "in order"})
 _BY_CODE: Mapping[int, FleetOutcome] = {
     1: "failed",
     2: "changes",
@@ -43,23 +47,31 @@ _PRECEDENCE = (130, 6, 1, 64, 78, 5, 4, 3, 2)
 
 @dataclass(frozen=True, slots=True)
 class FleetRow:
-    """What became of one tenant.
+    """What became of one tenant. A number is None where it is not known.
 
-    ``users`` and ``groups`` count changes: planned by a plan, applied by an apply. ``guards``
-    are those that refused, each with the option that approves it or "". ``document`` is the
-    tenant's own JSON document, None where there is none.
+    ``users`` and ``groups`` count changes: planned by a plan, applied by an apply. ``applied`` and
+    ``pending`` are what a ledger knows: the changes of the last apply, and writes whose outcome
+    is not known yet. ``red``, ``yellow`` and ``green`` count the lines of a check. ``guards`` are
+    those that refused, each with the option that approves it or "". ``document`` is the tenant's
+    own JSON document, None where there is none.
     """
 
     tenant: str
     file: str
     outcome: FleetOutcome
     exit_code: int | None = None
-    users: int = 0
-    groups: int = 0
-    held: int = 0
+    users: int | None = None
+    groups: int | None = None
+    held: int | None = None
+    applied: int | None = None
+    pending: int | None = None
+    red: int | None = None
+    yellow: int | None = None
+    green: int | None = None
     guards: tuple[tuple[str, str], ...] = ()
     token_days: int | None = None
     seconds: float | None = None
+    last_run: datetime | None = None
     error: str = ""
     document: Mapping[str, Any] | None = None
 
@@ -79,13 +91,11 @@ class FleetResult:
         return {outcome: counts[outcome] for outcome in OUTCOMES if counts[outcome]}
 
 
-def outcome_of(exit_code: int | None, command: str, *, changes: bool) -> FleetOutcome:
-    """Return how a tenant's run is called that ended with this code; None is a signal's doing."""
+def outcome_of(exit_code: int | None, well: FleetOutcome) -> FleetOutcome:
+    """Return how a run is called that ended with this code: ``well`` is that of 0; None is a signal's doing."""
     if exit_code is None:
         return "killed"
-    if exit_code in (0, 2):
-        return ("changes" if changes else "no changes") if command == "plan" else "done"
-    return _BY_CODE.get(exit_code, "failed")
+    return well if exit_code == 0 else _BY_CODE.get(exit_code, "failed")
 
 
 def total(command: str, rows: Sequence[FleetRow]) -> FleetResult:

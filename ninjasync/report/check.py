@@ -62,7 +62,8 @@ def dialect_lines(probe: Probe) -> list[str]:
 def _row(line: Line) -> dict[str, object]:
     found = line.finding
     row: dict[str, object] = {"name": line.name, "color": found.color, "text": found.text, "cure": found.cure or None}
-    return row | {"details": list(found.details), "waits_for": line.waits_for or None}
+    code = found.exit_code if found.color == "red" else 0
+    return row | {"details": list(found.details), "waits_for": line.waits_for or None, "exit_code": code}
 
 
 def _counts(lines: Sequence[Line]) -> dict[str, int]:

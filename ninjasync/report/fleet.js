@@ -76,6 +76,7 @@ function detailOf(one) {
   const data = document.getElementById(`p${one.row.id.slice(1)}`);
   if (data) {
     const plan = JSON.parse(data.textContent);
+    cell.append(...section("Checks", (plan.checks || []).filter((line) => line.color !== "green").map((line) => element("li", `${line.color}: ${line.name}: ${line.text} ${line.cure || ""}`))));
     cell.append(...section("Guards that objected", (plan.guards || []).filter((guard) => guard.tripped).map((guard) => element("li", `${guard.name}: ${guard.message} ${guard.approve}`))));
     cell.append(...section("Changes", (plan.changes || []).map(changeItem)));
     cell.append(...section("Held", (plan.problems || []).map((problem) => element("li", `${problem.key}: ${problem.message} (${problem.code})`))));

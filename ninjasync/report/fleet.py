@@ -6,28 +6,59 @@ names in a plan are.
 
 import json
 import textwrap
+import unicodedata
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from ninjasync import __version__
-from ninjasync.model.fleet import GOOD, FleetResult, FleetRow
+from ninjasync.model.fleet import FleetResult, FleetRow
 from ninjasync.report.escape import visible
 
 FORMAT_VERSION = "1.0"
 _WIDTH = 80
-# Columns of the text: title, width, whether it is a number. The name takes what is left.
-_COLUMNS = (("outcome", 13, False), ("users", 6, True), ("groups", 6, True), ("held", 5, True), ("token", 7, True))
-_NAME = _WIDTH - sum(width + 1 for _, width, _ in _COLUMNS) - len(" ") - 8
-_COLORS = {"refused": "33", "in part": "33", "locked": "33", "not begun": "33", "changes": "36"}
+_OUTCOME = 13  # the longest outcome
+# The numbers that a table has by command, as fields of a row; after them come the token's days and the last column.
+_RUN = ("users", "groups", "held")
+_NUMBERS: Mapping[str, tuple[str, ...]] = {
+    "plan": _RUN,
+    "apply": _RUN,
+    "status": ("applied", "held", "pending"),
+    "check": ("red", "yellow", "green"),
+}
+_LAST = {"status": "last apply"}
+_FINE = {"done", "no changes", "in order"}
+_COLORS = {"refused": "33", "in part": "33", "locked": "33", "not begun": "33", "changes": "36", "warnings": "33"}
+
+
+def titles(command: str) -> list[str]:
+    """Return the titles of the columns after tenant and outcome."""
+    return [*_NUMBERS[command], "token", _LAST.get(command, "seconds")]
+
+
+def figures(command: str, row: FleetRow) -> list[str]:
+    """Return what stands in those columns; "" for what is not known."""
+    numbers = [getattr(row, name) for name in _NUMBERS[command]]
+    days = "" if row.token_days is None else "expired" if row.token_days < 0 else f"{row.token_days} d"
+    if command == "status":
+        last = f"{row.last_run:%Y-%m-%d %H:%M}" if row.last_run else ""
+    else:
+        last = f"{row.seconds:.1f}" if row.seconds is not None else ""
+    return [*("" if number is None else str(number) for number in numbers), days, last]
 
 
 def render_text(result: FleetResult, *, color: bool) -> str:
     """Return the table in 80 columns; under each tenant that did not go well why, and the option that approves."""
-    titles = [title.ljust(width) if not number else title.rjust(width) for title, width, number in _COLUMNS]
-    lines = [f"{'tenant'.ljust(_NAME)} {' '.join(titles)} {'seconds':>8}"]
+    heads = titles(result.command)
+    widths = [max(len(head), 5) for head in heads[:-2]] + [7, 16 if result.command == "status" else 8]
+    name = _WIDTH - _OUTCOME - 1 - sum(width + 1 for width in widths)
+    head = " ".join(title.rjust(width) for title, width in zip(heads, widths, strict=True))
+    lines = [f"{'tenant'.ljust(name)} {'outcome'.ljust(_OUTCOME)} {head}"]
     for row in result.rows:
-        lines.append(_line(row, color=color))
+        cells = " ".join(
+            figure.rjust(width) for figure, width in zip(figures(result.command, row), widths, strict=True)
+        )
+        lines.append(f"{_fit(visible(row.tenant), name)} {_painted(row.outcome, color=color)} {cells}")
         lines += _reasons(row)
     lines += ["", *textwrap.wrap(summary_line(result), _WIDTH), f"Exit code {result.exit_code}."]
     return "\n".join(line.rstrip() for line in lines) + "\n"
@@ -47,7 +78,7 @@ def render_json(result: FleetResult, created_at: datetime) -> str:
         "ninjasync_version": __version__,
         "created_at": created_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "command": result.command,
-        "tenants": [_row_document(row) for row in result.rows],
+        "tenants": [_row_document(result.command, row) for row in result.rows],
         "summary": dict(result.summary),
         "exit_code": result.exit_code,
     }
@@ -59,33 +90,20 @@ def render_markdown(result: FleetResult, created_at: datetime) -> str:
     lines = [
         f"**{_escaped(summary_line(result))}** Exit code {result.exit_code}, {created_at:%Y-%m-%d %H:%M} UTC.",
         "",
-        "| tenant | outcome | users | groups | held | token | seconds | |",
-        "| --- | --- | ---: | ---: | ---: | ---: | ---: | --- |",
+        f"| tenant | outcome | {' | '.join(titles(result.command))} | |",
+        f"| --- | --- | {'---: | ' * len(titles(result.command))}--- |",
     ]
     for row in result.rows:
         approve = " ".join(f"`{option}`" for _, option in row.guards if option)
         told = " ".join(part for part in (_escaped(row.error), approve) if part)
-        cells = [_escaped(row.tenant), row.outcome, *_figures(row), told]
+        cells = [_escaped(row.tenant), row.outcome, *figures(result.command, row), told]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
-def _line(row: FleetRow, *, color: bool) -> str:
-    figures = _figures(row)
-    widths = [width for _, width, number in _COLUMNS if number]
-    cells = [figure.rjust(width) for figure, width in zip(figures[:-1], widths, strict=True)]
-    outcome = row.outcome.ljust(13)
-    if color:
-        outcome = f"\x1b[{'32' if row.outcome in GOOD else _COLORS.get(row.outcome, '31')}m{outcome}\x1b[0m"
-    return f"{_fit(visible(row.tenant), _NAME)} {outcome} {' '.join(cells)} {figures[-1]:>8}"
-
-
-def _figures(row: FleetRow) -> list[str]:
-    """Return users, groups, held, the token's days and seconds as they stand in a table."""
-    begun = row.seconds is not None
-    numbers = [str(number) if begun else "" for number in (row.users, row.groups, row.held)]
-    days = "" if row.token_days is None else "expired" if row.token_days < 0 else f"{row.token_days} d"
-    return [*numbers, days, f"{row.seconds:.1f}" if row.seconds is not None else ""]
+def _painted(outcome: str, *, color: bool) -> str:
+    shown = outcome.ljust(_OUTCOME)
+    return f"\x1b[{'32' if outcome in _FINE else _COLORS.get(outcome, '31')}m{shown}\x1b[0m" if color else shown
 
 
 def _reasons(row: FleetRow) -> Iterator[str]:
@@ -97,10 +115,26 @@ def _reasons(row: FleetRow) -> Iterator[str]:
 
 
 def _fit(text: str, width: int) -> str:
-    return text.ljust(width) if len(text) <= width else text[: width - 1] + "…"
+    """Return a name that takes ``width`` columns of a terminal, cut off where it is longer."""
+    kept, taken = "", 0
+    for char in text:
+        wide = _columns(char)
+        if taken + wide > width - (_columns(text) > width):
+            kept, taken = f"{kept}…", taken + 1
+            break
+        kept, taken = kept + char, taken + wide
+    return kept + " " * (width - taken)
 
 
-def _row_document(row: FleetRow) -> dict[str, Any]:
+def _columns(text: str) -> int:
+    """Return how many columns a terminal gives to a text; a combining mark takes none, a wide letter two."""
+    return sum(0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF") for char in text)
+
+
+def _row_document(command: str, row: FleetRow) -> dict[str, Any]:
+    more = {name: getattr(row, name) for name in _NUMBERS[command] if name not in _RUN}
+    if command == "status":
+        more["last_run"] = row.last_run.isoformat() if row.last_run else None
     return {
         "tenant": row.tenant,
         "file": row.file,
@@ -109,6 +143,7 @@ def _row_document(row: FleetRow) -> dict[str, Any]:
         "users": row.users,
         "groups": row.groups,
         "held": row.held,
+        **more,
         "guards": [{"name": name, "approve": approve} for name, approve in row.guards],
         "token_days": row.token_days,
         "seconds": row.seconds,
@@ -128,7 +163,7 @@ def slim_document(document: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Return of a tenant's document what the page shows of it."""
     if document is None:
         return None
-    kept = ("tenant", "created_at", "source", "target", "summary", "problems", "guards", "warnings", "result", "error")
+    kept = ("tenant", "created_at", "summary", "problems", "guards", "warnings", "result", "error", "checks")
     found = {name: document[name] for name in kept if name in document}
     found["changes"] = [
         {

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from ninjasync.model.fleet import GOOD, FleetResult, FleetRow
 from ninjasync.report.escape import visible
-from ninjasync.report.fleet import slim_document, summary_line
+from ninjasync.report.fleet import figures, slim_document, summary_line, titles
 from ninjasync.report.html import page_from
 
 
@@ -21,11 +21,11 @@ def render_html(result: FleetResult, created_at: datetime) -> str:
         title=summary_line(result),
         command=result.command,
         exit_code=result.exit_code,
-        rows=list(enumerate(result.rows)),
+        titles=titles(result.command),
+        rows=[(number, row, _cells(result.command, row)) for number, row in enumerate(result.rows)],
         outcomes=list(result.summary.items()),
         good=GOOD,
         plans=[(number, _data(row)) for number, row in enumerate(result.rows) if row.document is not None],
-        days=_days,
     )
 
 
@@ -43,5 +43,9 @@ def _visible(value: object) -> object:
     return [_visible(inner) for inner in value] if isinstance(value, list) else value
 
 
-def _days(row: FleetRow) -> str:
-    return "" if row.token_days is None else "expired" if row.token_days < 0 else f"{row.token_days} days"
+def _cells(command: str, row: FleetRow) -> list[tuple[str, str]]:
+    """Return what stands in the columns after the outcome, each with the number that it is sorted by."""
+    shown = figures(command, row)
+    days = 99999 if row.token_days is None else row.token_days
+    last = row.last_run.timestamp() if row.last_run else row.seconds or 0
+    return list(zip(shown, [*(figure or "-1" for figure in shown[:-2]), str(days), str(last)], strict=True))

@@ -144,6 +144,7 @@ class Applying:
     def finish(self, result: Result, exit_code: int) -> LedgerError | None:
         """Put the end of the run into the history; return what kept it from that, where ``result`` does not say it."""
         counts = {status: result.count(status) for status in ("applied", "failed", "skipped")}
+        counts["held"] = len(self.plan.problems)
         try:
             self._ledger.run_log.finish(self._run, exit_code, counts, self._context.now())
         except LedgerError as error:  # the report tells more of the run, so it must not be lost

@@ -46,7 +46,7 @@ def test_history_tells_of_every_run_the_latest_first(office: Office) -> None:
 
     assert [run["exit_code"] for run in runs] == [3, 0]
     assert [run["command"] for run in runs] == ["apply", "apply"]
-    assert runs[1]["counts"] == {"applied": 7, "failed": 0, "skipped": 0}
+    assert runs[1]["counts"] == {"applied": 7, "failed": 0, "skipped": 0, "held": 0}
     assert all(str(os.getpid()) in run["actor"] for run in runs)
     assert all(run["started_at"] <= run["ended_at"] for run in runs)
     first, *lines = office.run("history").out.splitlines()

@@ -33,6 +33,7 @@ COMMANDS = {
     "fleet apply": Entry(
         "Plan, show the table, ask once, and apply exactly those plans; or apply saved ones.", "fleet_apply", "apply"
     ),
+    "fleet check": Entry("Check every tenant, and show the worst line of each.", "fleet_check", "check"),
     "fleet status": Entry(
         "Tell from the ledgers alone how each tenant's last run went. Asks neither Duo nor NinjaOne.",
         "fleet_status",

@@ -46,10 +46,11 @@ def check(
         ),
     ] = None,
     as_: shared_options.PlainFormatOption = PlainFormat.TEXT,
+    output: shared_options.OutputOption = None,
 ) -> int:
     """Check, show a line for each finding, then probe and write the shapes where that is asked for."""
     invocation: Invocation = ctx.obj
-    invocation.take_result_options(Format(as_))
+    invocation.take_result_options(Format(as_), output)
     if probe and not yes:
         expect_terminal("probe")
     start_logging(invocation)
@@ -65,8 +66,10 @@ def check(
             if recorder is not None:
                 ask_more(context)
         tenant = context.tenant
-        if not as_json:
-            invocation.deliver(report.render_text(lines, color=invocation.color(), tenant=tenant))
+        seen = "" if as_json else report.render_text(lines, color=invocation.color(), tenant=tenant)
+        if invocation.output is None:
+            invocation.deliver(seen)  # before the question
+            seen = ""
         if probe:
             result, not_probed = _ask_and_probe(invocation, context, lines, yes=yes)
         if shapes is not None and recorder is not None:
@@ -74,8 +77,9 @@ def check(
     code = overall(lines, result, not_probed)
     if as_json:
         invocation.deliver(report.render_json(lines, result, at, code, tenant))
-    elif result is not None:
-        invocation.deliver(report.render_probe(result, color=invocation.color()))
+    else:
+        probed = "" if result is None else report.render_probe(result, color=invocation.color())
+        invocation.deliver(seen + probed)
     return code
 
 
