@@ -21,7 +21,7 @@ from ninjasync.names_alike import folded
 from ninjasync.planning.leavers import DueDeletion
 from ninjasync.planning.planner import Planning
 from ninjasync.planning.scope import Verdict, judge, resolve
-from ninjasync.planning.users import protection
+from ninjasync.planning.sides import protection
 from ninjasync.runs.inspection import Inspection
 
 

@@ -12,7 +12,7 @@ from ninjasync.explain.case import Case
 from ninjasync.model.problems import PROBLEMS
 from ninjasync.model.source import Standing
 from ninjasync.planning.scope import entry_for
-from ninjasync.planning.users import protection
+from ninjasync.planning.sides import protection
 
 # How many entries of a list are shown before it is cut.
 _MOST_ENTRIES = 8

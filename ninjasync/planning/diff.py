@@ -13,10 +13,12 @@ from ninjasync.model.message import Message
 from ninjasync.model.ownership import Ownership
 from ninjasync.model.plan import Counts
 from ninjasync.model.source import Source
-from ninjasync.planning.groups import GroupDiff
+from ninjasync.planning.accounts import assign_accounts
+from ninjasync.planning.groups import assign_groups, change_groups, count_groups
 from ninjasync.planning.leavers import DeletionSchedule
 from ninjasync.planning.policy import Policy
-from ninjasync.planning.users import UserDiff
+from ninjasync.planning.sides import Sides
+from ninjasync.planning.users import change_users, count_users
 
 __all__ = ["Difference", "Policy", "diff"]
 
@@ -52,23 +54,23 @@ def diff(source: Source, actual: Directory, policy: Policy, owned: Ownership) ->
     of a user in this very Duo read. Everything else is unmanaged: adopted where somebody
     in scope has its userName, else left alone.
     """
-    people = UserDiff(source, actual, policy, owned)
-    user_changes = people.changes()
-    groups = GroupDiff(source, actual, policy, owned, people)
-    group_changes = groups.changes()
+    sides = Sides(source, actual, policy, owned)
+    accounts, our_groups = assign_accounts(sides), assign_groups(sides)
+    users, groups = change_users(sides, accounts), change_groups(sides, accounts, our_groups)
+    problems = (*sorted(accounts.problems, key=_problem_order), *sorted(our_groups.problems, key=_problem_order))
     return Difference(
-        changes=_in_order([*user_changes, *group_changes]),
-        problems=(*sorted(people.problems, key=_problem_order), *sorted(groups.problems, key=_problem_order)),
-        warnings=(*people.warnings, *groups.warnings),
-        users=people.counts(user_changes),
-        groups=groups.counts(group_changes),
-        ours=people.account,
-        our_groups=groups.group,
-        active=people.active,
+        changes=_in_order([*users.changes, *groups.changes]),
+        problems=problems,
+        warnings=(*accounts.warnings, *users.warnings, *our_groups.warnings, *groups.warnings),
+        users=count_users(sides, accounts, users.changes),
+        groups=count_groups(sides, our_groups, groups.changes),
+        ours=accounts.ours,
+        our_groups=our_groups.ours,
+        active=accounts.active,
         memberships=groups.memberships,
-        leavers=frozenset(people.leavers),
-        schedule=people.schedule,
-        protected=people.protected,
+        leavers=frozenset(accounts.leavers),
+        schedule=users.schedule,
+        protected=accounts.protected,
     )
 
 

@@ -16,22 +16,22 @@ _BY_WAY = Message("goes by way of a temporary name")
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """The outcome of ``settle_names``; keys are Duo ids, values NinjaOne ids but for ``duplicates``."""
+class Assigned:
+    """The outcome of ``assign_names``; keys are Duo ids, values NinjaOne ids but for ``duplicates``."""
 
     adopted: Mapping[str, str]
     taken: Mapping[str, tuple[str, ...]]
     duplicates: Mapping[str, tuple[str, ...]]
 
 
-def settle_names(
+def assign_names(
     wishes: Mapping[str, str],
     *,
     own: Mapping[str, str],
     names: Mapping[str, str],
     adoptable: Callable[[str], bool],
     unreadable: Set[str],
-) -> Settled:
+) -> Assigned:
     """Decide for each wish (Duo id to folded name) whether it can be had.
 
     ``own`` gives each Duo id its resource, ``names`` each resource its folded name. A name
@@ -40,54 +40,65 @@ def settle_names(
     duplicates; a request for a name whose holder keeps it fails; the requester keeps the old name, which may block
     another request.
     """
-    if len(set(wishes.values())) == len(wishes) and all(names.get(own.get(one, "")) == wishes[one] for one in wishes):
-        return Settled({}, {}, {})  # as on most days, and half the work of a diff is spared
-    wishers: defaultdict[str, list[str]] = defaultdict(list)
-    for duo_id, name in wishes.items():
-        wishers[name].append(duo_id)
+    wishers, holders = _by_name(wishes), _by_name(names)
     duplicates = {duo_id: tuple(same) for same in wishers.values() if len(same) > 1 for duo_id in same}
-
     owner = {resource: duo_id for duo_id, resource in own.items()}
-    holders: defaultdict[str, list[str]] = defaultdict(list)
-    for resource, name in names.items():
-        holders[name].append(resource)
 
+    def stays(resource: str, name: str) -> bool:
+        wisher = owner.get(resource)
+        return wisher is None or wisher in duplicates or wishes.get(wisher, name) == name
+
+    undecided = {
+        duo_id: name
+        for duo_id, name in wishes.items()
+        if duo_id not in duplicates and names.get(own.get(duo_id, "")) != name
+    }
     adopted: dict[str, str] = {}
     taken: dict[str, tuple[str, ...]] = {}
-
-    def moves_away(resource: str, name: str) -> bool:
-        wisher = owner.get(resource)
-        return wisher is not None and wisher not in duplicates and wishes.get(wisher, name) != name
-
-    for duo_id, name in wishes.items():
-        if duo_id in duplicates:
-            continue
-        mine = own.get(duo_id)
-        if mine is not None and names.get(mine) == name:
-            continue
-        staying = [resource for resource in holders.get(name, ()) if not moves_away(resource, name)]
-        foreign = [resource for resource in staying if resource not in owner]
+    for duo_id, name in undecided.items():
+        there = holders.get(name, ())
+        staying = [resource for resource in there if stays(resource, name)]
+        free = len(staying) == len(there) == 1 and staying[0] not in owner and duo_id not in own
         if name in unreadable:
             taken[duo_id] = ()
-        elif mine is None and len(staying) == 1 and len(holders[name]) == 1 and foreign and adoptable(foreign[0]):
-            adopted[duo_id] = foreign[0]
+        elif free and adoptable(staying[0]):
+            adopted[duo_id] = staying[0]
         elif staying:
             taken[duo_id] = tuple(sorted(staying))
+    blocked = _find_blocked(taken, _by_name(undecided), own, names)
+    left = {duo_id: resource for duo_id, resource in adopted.items() if duo_id not in blocked}
+    return Assigned(left, taken | blocked, duplicates)
 
-    # Who does not move keeps the name that another counted on.
+
+def _find_blocked(
+    taken: Mapping[str, tuple[str, ...]],
+    wishers: Mapping[str, list[str]],
+    own: Mapping[str, str],
+    names: Mapping[str, str],
+) -> dict[str, tuple[str, ...]]:
+    """Return those whose name stays with a holder who cannot move, and that holder's resource.
+
+    ``taken`` are the wishes that failed at once.
+    """
+    blocked: dict[str, tuple[str, ...]] = {}
     waiting = list(taken)
     while waiting:
-        mine = own.get(waiting.pop())
-        if mine is None:
+        kept = own.get(waiting.pop())
+        if kept is None:
             continue
-        name = names.get(mine, "")
-        for blocked in wishers.get(name, ()):
-            has_it = names.get(own.get(blocked, "")) == name
-            if blocked not in taken and blocked not in duplicates and not has_it:
-                taken[blocked] = (mine,)
-                adopted.pop(blocked, None)
-                waiting.append(blocked)
-    return Settled(adopted, taken, duplicates)
+        for duo_id in wishers.get(names.get(kept, ""), ()):
+            if duo_id not in taken and duo_id not in blocked:
+                blocked[duo_id] = (kept,)
+                waiting.append(duo_id)
+    return blocked
+
+
+def _by_name(names: Mapping[str, str]) -> Mapping[str, list[str]]:
+    """Return who has, or wishes for, each name."""
+    every: defaultdict[str, list[str]] = defaultdict(list)
+    for one, name in names.items():
+        every[name].append(one)
+    return every
 
 
 def order_renames(

@@ -81,7 +81,7 @@ CASEFOLD = {
     "config.mapping": "the word All",
     "planning.diff": "the order of changes",
     "config.full_name": "particles and suffixes of people's names, which are words of closed sets",
-    "planning.groups": "the order of members",
+    "planning.members": "the order of members",
     "runs.interview": "a word of a closed set, and the order of groups",
     "planning.leavers": "the order of deletions",
     "planning.mapping": "words of closed sets: user types and All",

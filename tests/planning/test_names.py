@@ -7,19 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ninjasync.model.change import Change, Delta
-from ninjasync.planning.names import Settled, order_renames, settle_names
+from ninjasync.planning.names import Assigned, assign_names, order_renames
 
 
-def settle(
+def assign(
     wishes: dict[str, str],
     held: dict[str, str],
     strangers: dict[str, str] | None = None,
     *,
     adopt: bool = True,
     unreadable: tuple[str, ...] = (),
-) -> Settled:
+) -> Assigned:
     """``held`` says which name each Duo id's own account ``n-ID`` has; ``strangers`` are accounts of nobody."""
-    return settle_names(
+    return assign_names(
         wishes,
         own={duo_id: f"n-{duo_id}" for duo_id in held},
         names={f"n-{duo_id}": name for duo_id, name in held.items()} | (strangers or {}),
@@ -29,65 +29,65 @@ def settle(
 
 
 def test_a_free_name_and_the_users_present_name_are_assigned() -> None:
-    assert settle({"A": "a", "B": "b"}, {"B": "b"}) == Settled({}, {}, {})
+    assert assign({"A": "a", "B": "b"}, {"B": "b"}) == Assigned({}, {}, {})
 
 
 def test_a_name_that_its_holder_gives_up_is_assigned() -> None:
-    assert settle({"A": "x", "B": "a"}, {"A": "a", "B": "b"}).taken == {}
+    assert assign({"A": "x", "B": "a"}, {"A": "a", "B": "b"}).taken == {}
 
 
 def test_two_users_that_swap_names_both_get_them() -> None:
-    assert settle({"A": "b", "B": "a"}, {"A": "a", "B": "b"}) == Settled({}, {}, {})
+    assert assign({"A": "b", "B": "a"}, {"A": "a", "B": "b"}) == Assigned({}, {}, {})
 
 
 def test_an_unmanaged_account_with_the_name_of_a_user_without_an_account_is_adopted() -> None:
-    assert settle({"A": "a"}, {}, {"s": "a"}) == Settled({"A": "s"}, {}, {})
+    assert assign({"A": "a"}, {}, {"s": "a"}) == Assigned({"A": "s"}, {}, {})
 
 
 @pytest.mark.parametrize(("adopt", "own"), [(False, {}), (True, {"A": "old"}), (False, {"A": "old"})])
 def test_an_unmanaged_account_keeps_its_name_if_adopting_is_off_or_the_user_has_an_account_already(
     adopt: bool, own: dict[str, str]
 ) -> None:
-    assert settle({"A": "a"}, own, {"s": "a"}, adopt=adopt) == Settled({}, {"A": ("s",)}, {})
+    assert assign({"A": "a"}, own, {"s": "a"}, adopt=adopt) == Assigned({}, {"A": ("s",)}, {})
 
 
 def test_no_account_is_adopted_where_two_hold_the_name() -> None:
-    assert settle({"A": "a"}, {}, {"s": "a", "t": "a"}) == Settled({}, {"A": ("s", "t")}, {})
+    assert assign({"A": "a"}, {}, {"s": "a", "t": "a"}) == Assigned({}, {"A": ("s", "t")}, {})
 
 
 def test_an_account_of_another_user_is_not_adopted() -> None:
-    assert settle({"A": "b"}, {"B": "b"}) == Settled({}, {"A": ("n-B",)}, {})
+    assert assign({"A": "b"}, {"B": "b"}) == Assigned({}, {"A": ("n-B",)}, {})
 
 
 def test_users_with_the_same_name_are_all_duplicates_and_none_gets_it() -> None:
-    found = settle({"A": "x", "B": "x", "C": "c"}, {"A": "x"})
+    found = assign({"A": "x", "B": "x", "C": "c"}, {"A": "x"})
     assert found.duplicates == {"A": ("A", "B"), "B": ("A", "B")}
     assert (found.taken, found.adopted) == ({}, {})
 
 
 def test_a_duplicate_keeps_its_old_name_so_that_no_other_user_gets_it() -> None:
-    found = settle({"A": "x", "B": "x", "C": "a"}, {"A": "a"})
+    found = assign({"A": "x", "B": "x", "C": "a"}, {"A": "a"})
     assert set(found.duplicates) == {"A", "B"}
     assert found.taken == {"C": ("n-A",)}
 
 
 def test_an_account_that_keeps_its_name_blocks_every_rename_that_waits_for_it() -> None:
-    found = settle({"A": "z", "B": "a", "C": "b", "D": "c"}, {"A": "a", "B": "b", "C": "c"}, {"s": "z"})
+    found = assign({"A": "z", "B": "a", "C": "b", "D": "c"}, {"A": "a", "B": "b", "C": "c"}, {"s": "z"})
     assert found.taken == {"A": ("s",), "B": ("n-A",), "C": ("n-B",), "D": ("n-C",)}
 
 
 def test_a_user_that_keeps_its_name_blocks_no_other() -> None:
-    assert settle({"A": "z", "B": "y"}, {"A": "a", "B": "b"}, {"s": "z"}).taken == {"A": ("s",)}
+    assert assign({"A": "z", "B": "y"}, {"A": "a", "B": "b"}, {"s": "z"}).taken == {"A": ("s",)}
 
 
 def test_a_name_that_an_unreadable_record_holds_is_taken() -> None:
-    assert settle({"A": "a"}, {}, unreadable=("a",)).taken == {"A": ()}
-    assert settle({"A": "a"}, {"A": "a"}, unreadable=("a",)).taken == {}
+    assert assign({"A": "a"}, {}, unreadable=("a",)).taken == {"A": ()}
+    assert assign({"A": "a"}, {"A": "a"}, unreadable=("a",)).taken == {}
 
 
 def test_an_account_that_has_its_name_already_keeps_it_even_where_another_account_has_it_too() -> None:
     # A server that heeds letter case may hold Jane@ and jane@; A is to give its name up, but cannot.
-    found = settle({"A": "z", "B": "a"}, {"A": "a", "B": "a"}, {"s": "z"})
+    found = assign({"A": "z", "B": "a"}, {"A": "a", "B": "a"}, {"s": "z"})
     assert found.taken == {"A": ("s",)}
 
 
