@@ -5,7 +5,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,10 +14,11 @@ from ninjasync import cli
 from ninjasync.cli import clock
 from ninjasync.cli.fleet_progress import FleetProgress
 from ninjasync.cli.logs import start_logging
-from ninjasync.cli.options import Invocation
+from ninjasync.cli.options import Invocation, On
 from ninjasync.cli.signals import stop_on_signals
 from ninjasync.config.fleet import FLEET_VARIABLE, Fleet, TenantFile, find_fleet
-from ninjasync.fleet.run import FleetRun, run_tenants
+from ninjasync.fleet.processes import Main
+from ninjasync.fleet.run import Engine, FleetRun, run_tenants
 from ninjasync.fleet.tenants import choose_tenants, file_name_of, load_fleet, parse_shard
 from ninjasync.model.fleet import FleetResult
 from ninjasync.report import fleet as report
@@ -41,6 +42,7 @@ class FleetSession:
     invocation: Invocation
     fleet: Fleet
     folder: Path
+    engine: Engine | None = None
 
     def run(
         self,
@@ -54,12 +56,13 @@ class FleetSession:
         work = FleetRun(
             command,
             self.fleet.settings,
-            partial(run_and_exit, str(self.fleet.path.resolve())),
+            main_of(self.fleet),
             self.folder,
             clock.now().date(),
             arguments,
             why_not,
             self.invocation.fleet.at_once,
+            engine=self.engine,
         )
         stop = threading.Event()
         with FleetProgress(self.invocation, len(some)) as progress, stop_on_signals(stop, progress.announce_stop):
@@ -70,8 +73,18 @@ class FleetSession:
 def open_session(invocation: Invocation) -> Iterator[FleetSession]:
     """Choose the tenants, and have a folder that only this user may read: tenants' documents hold names."""
     fleet = choose_fleet(invocation)
-    with tempfile.TemporaryDirectory(prefix="ninjasync-fleet-") as folder:
-        yield FleetSession(invocation, fleet, Path(folder))
+    with tempfile.TemporaryDirectory(prefix="ninjasync-fleet-") as folder, ExitStack() as stack:
+        engine = None
+        if invocation.fleet.on is On.WORKERS:
+            from ninjasync.fleet.asking import ask_workers  # needs the extra "fleet"
+
+            engine = stack.enter_context(ask_workers(fleet, whole=invocation.format is Format.HTML))
+        yield FleetSession(invocation, fleet, Path(folder), engine)
+
+
+def main_of(fleet: Fleet) -> Main:
+    """Return what runs a command line for a tenant of the fleet, in a process of its own."""
+    return partial(run_and_exit, str(fleet.path.resolve()))
 
 
 def run_and_exit(fleet: str, arguments: list[str]) -> None:

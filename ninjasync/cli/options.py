@@ -35,6 +35,13 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
+class On(StrEnum):
+    """Where a fleet's tenants are run."""
+
+    HERE = "here"
+    WORKERS = "workers"
+
+
 class PlainFormat(StrEnum):
     """How every other result is rendered."""
 
@@ -54,6 +61,7 @@ class FleetOptions:
     tenants: list[str] = field(default_factory=list)
     shard: str | None = None
     at_once: int | None = None
+    on: On = On.HERE
 
 
 @dataclass

@@ -4,10 +4,12 @@ Knows where a fleet is looked for, how its defaults are laid under a tenant's ow
 which tenants must not stand beside each other. Runs nothing.
 """
 
+import hashlib
+import json
 import os
 import tomllib
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Annotated, Any
@@ -16,7 +18,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from ninjasync.config.operation import Monitor
 from ninjasync.config.schema import Config
-from ninjasync.config.section import Secret, Section, Strings, label_of
+from ninjasync.config.section import Secret, Section, Strings, label_of, whole_path
 from ninjasync.config.tenant import tenant_of
 from ninjasync.errors import ConfigurationError
 from ninjasync.model.message import Message, counted, did_you_mean, listed, reason_of, text, word
@@ -76,6 +78,10 @@ class Fleet:
     path: Path
     settings: FleetSection
     tenants: tuple[TenantFile, ...]
+
+    def file(self, path: str) -> Path:
+        """Resolve a path of ``fleet.toml``: a relative one starts at its folder. Raises ConfigurationError."""
+        return whole_path(self.path.resolve().parent, path)
 
 
 def find_fleet(named: Path | None = None) -> Path:
@@ -176,11 +182,26 @@ def _fleets_near(file: Path) -> list[Path]:
 
 def read_defaults(fleet: Path, settings: FleetSection) -> dict[str, Any]:
     """Return the table of the defaults, relative paths in it made absolute. Raises ConfigurationError."""
-    folder = fleet.resolve().parent
-    named = folder / (settings.defaults if settings.defaults is not None else "defaults.toml")
-    if settings.defaults is None and not named.is_file():
-        return {}
-    return _with_whole_paths(read_toml(named), named.resolve().parent)
+    named = _defaults_file(fleet, settings)
+    return {} if named is None else _with_whole_paths(read_toml(named), named.resolve().parent)
+
+
+def _defaults_file(fleet: Path, settings: FleetSection) -> Path | None:
+    named = fleet.resolve().parent / (settings.defaults if settings.defaults is not None else "defaults.toml")
+    return None if settings.defaults is None and not named.is_file() else named
+
+
+def make_digests(fleet: Path, settings: FleetSection, files: Iterable[Path]) -> Iterator[str]:
+    """Yield for each tenant's file what tells it from another: a digest of what it and the defaults say.
+
+    Comments, order and the folder that the fleet is in make no difference, so that machines with a
+    copy each can compare them. Raises ConfigurationError where a file cannot be read.
+    """
+    named = _defaults_file(fleet, settings)
+    defaults = {} if named is None else read_toml(named)
+    for file in files:
+        said = json.dumps([defaults, read_toml(file)], sort_keys=True, default=str)
+        yield hashlib.sha256(said.encode()).hexdigest()
 
 
 def _with_whole_paths(table: Mapping[str, Any], folder: Path, *above: str) -> dict[str, Any]:

@@ -15,10 +15,7 @@ from ninjasync.config.ninjaone import NinjaOne
 from ninjasync.config.operation import Monitor, Run, State
 from ninjasync.config.provisioning import Deprovision, Groups, Scope
 from ninjasync.config.safety import Safety
-from ninjasync.config.section import Section
-from ninjasync.errors import ConfigurationError
-from ninjasync.model.message import Message
-from ninjasync.model.message import text as as_text
+from ninjasync.config.section import Section, whole_path
 
 
 class Config(Section):
@@ -61,10 +58,4 @@ class Config(Section):
 
         Raises ConfigurationError where this user has no home folder.
         """
-        try:
-            return self.base / Path(path).expanduser()
-        except RuntimeError:
-            raise ConfigurationError(
-                Message("There is no home folder, which the path {} begins with.", as_text(path)),
-                "Set HOME, or give the whole path.",
-            ) from None
+        return whole_path(self.base, path)

@@ -8,6 +8,7 @@ import logging
 import os
 import string
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -25,17 +26,17 @@ _COMMAND_SECONDS = 60
 
 def duo_secret_key(config: Config) -> SecretStr:
     """Return Duo's secret key; raises ConfigurationError, naming the key, where it is not to be had."""
-    return _read("[duo] secret_key", config.duo.secret_key, config)
+    return read_secret("[duo] secret_key", config.duo.secret_key, config.file)
 
 
 def ninjaone_token(config: Config) -> SecretStr:
     """Return NinjaOne's SCIM token; raises ConfigurationError, naming the key, where it is not to be had."""
-    return _read("[ninjaone] secret_token", config.ninjaone.secret_token, config)
+    return read_secret("[ninjaone] secret_token", config.ninjaone.secret_token, config.file)
 
 
 def api_client_secret(config: Config) -> SecretStr:
     """Return the secret of the public API's client app; raises ConfigurationError as the others do."""
-    return _read("[ninjaone.api] client_secret", config.ninjaone.api.client_secret, config)
+    return read_secret("[ninjaone.api] client_secret", config.ninjaone.api.client_secret, config.file)
 
 
 def both(config: Config) -> tuple[SecretStr, SecretStr]:
@@ -62,13 +63,17 @@ def both(config: Config) -> tuple[SecretStr, SecretStr]:
     return token, secret_key
 
 
-def _read(key: str, secret: SecretStr | SecretReference, config: Config) -> SecretStr:
+def read_secret(key: str, secret: SecretStr | SecretReference, whole_path: Callable[[str], Path]) -> SecretStr:
+    """Return what ``secret`` is or refers to; ``whole_path`` tells where a relative path starts.
+
+    Raises ConfigurationError, which names ``key``, where it is not to be had.
+    """
     if isinstance(secret, SecretStr):
         text = secret.get_secret_value()
     elif secret.env:
         text = _from_environment(key, secret.env)
     elif secret.file:
-        text = _from_file(key, config.file(secret.file))
+        text = _from_file(key, whole_path(secret.file))
     elif secret.keyring:
         text = _from_keyring(key, secret.keyring)
     else:

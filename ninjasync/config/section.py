@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import (
@@ -16,6 +17,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
+from ninjasync.errors import ConfigurationError
 from ninjasync.model.message import Argument, Message, join, word
 from ninjasync.model.message import text as as_text
 
@@ -71,6 +73,20 @@ def _check_file(text: str) -> str:
 
 
 File = Annotated[str, AfterValidator(_check_file)]
+
+
+def whole_path(base: Path, path: str) -> Path:
+    """Resolve ``path``: ``~`` is the home folder, a relative one starts at ``base``.
+
+    Raises ConfigurationError where this user has no home folder.
+    """
+    try:
+        return base / Path(path).expanduser()
+    except RuntimeError:
+        raise ConfigurationError(
+            Message("There is no home folder, which the path {} begins with.", as_text(path)),
+            "Set HOME, or give the whole path.",
+        ) from None
 
 
 class SecretReference(Section):

@@ -27,6 +27,7 @@ Main = Callable[[list[str]], None]
 GRACE = 30.0
 # How often the supervising thread looks up from waiting: for timeouts, and for a signal to stop.
 _LOOKS_UP_AFTER = 0.2
+_NO_MORE = object()
 _TAIL = 8_000  # bytes of standard error that are kept
 # What a run imports, by name: the server process has it before the first fork.
 _WARM = ("ninjasync.cli.commands.plan", "ninjasync.cli.commands.apply", "ninjasync.report.json")
@@ -34,11 +35,15 @@ _WARM = ("ninjasync.cli.commands.plan", "ninjasync.cli.commands.apply", "ninjasy
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One command line to run for a tenant; ``result`` is the file that it writes with ``--output``."""
+    """One command line to run for a tenant; ``result`` is the file that it writes with ``--output``.
+
+    Setting ``stop`` tells this one to stop, as SIGTERM does.
+    """
 
     tenant: str
     arguments: tuple[str, ...]
     result: Path
+    stop: threading.Event | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +69,26 @@ class _Running:
 
 
 def run_side_by_side(
-    jobs: Iterable[Job], main: Main, *, at_once: int, timeout: float, stop: threading.Event, grace: float = GRACE
+    jobs: Iterable[Job | None], main: Main, *, at_once: int, timeout: float, stop: threading.Event, grace: float = GRACE
 ) -> Iterator[Done]:
     """Run each job's arguments by ``main``, ``at_once`` at a time; yield each as it ends.
 
-    Setting ``stop`` begins no more, and tells those under way to stop as SIGTERM does. One
-    that is not over after ``timeout`` seconds is told so too, and killed after ``grace``.
+    None among the jobs means that there is none at the moment, and that one may come. Setting ``stop``
+    begins no more, and tells those under way to stop as SIGTERM does. One that is not over after
+    ``timeout`` seconds is told so too, and killed after ``grace``.
     """
     context = _warm_context()
-    waiting, running = iter(jobs), dict[int, _Running]()
+    waiting, running, more = iter(jobs), dict[int, _Running](), True
     try:
         while True:
-            while len(running) < at_once and not stop.is_set() and (job := next(waiting, None)) is not None:
+            while more and len(running) < at_once and not stop.is_set():
+                job = next(waiting, _NO_MORE)
+                more = job is not _NO_MORE
+                if not isinstance(job, Job):
+                    break
                 one = _start(context, job, main)
                 running[one.process.sentinel] = one
-            if not running:
+            if not running and (not more or stop.is_set()):
                 return
             for sentinel in wait(list(running), _LOOKS_UP_AFTER):
                 yield _end(running.pop(sentinel))  # type: ignore[arg-type]  # sentinels are numbers here
@@ -140,13 +150,14 @@ def _heed_the_parents_death() -> None:
 
 
 def _tell_to_stop(running: Iterable[_Running], timeout: float, grace: float, stop: threading.Event) -> None:
-    """Tell each whose time is over, or all where ``stop`` is set; kill those that did not heed it."""
+    """Tell each whose time is over, or that is to stop, or all; kill those that did not heed it in time."""
     now = time.monotonic()
     for one in running:
         late = now - one.begun > timeout
-        if one.told_at is None and (late or stop.is_set()):
+        wanted = stop.is_set() or (one.job.stop is not None and one.job.stop.is_set())
+        if one.told_at is None and (late or wanted):
             one.process.terminate()
-            one.told_at, one.timed_out = now, late and not stop.is_set()
+            one.told_at, one.timed_out = now, late and not wanted
         elif one.told_at is not None and one.timed_out and not one.killed and now - one.told_at > grace:
             one.process.kill()
             one.killed = True

@@ -24,8 +24,9 @@ _FAILURES = frozenset({1, 6, None})
 class FleetRun:
     """What a run over tenants needs: ``command`` is "plan", "apply" or "check", ``folder`` is for results on their way.
 
-    ``arguments`` returns the command line for a tenant, but for where its result goes; None
-    where there is nothing to do for it, and ``why_not`` then says why.
+    ``arguments`` returns the command line for a tenant, but for its configuration and where its result
+    goes; None where there is nothing to do for it, and ``why_not`` then says why. ``engine`` runs
+    them: on this machine unless another is given.
     """
 
     command: str
@@ -37,6 +38,14 @@ class FleetRun:
     why_not: str = ""
     at_once: int | None = None
     grace: float = GRACE
+    engine: "Engine | None" = None
+
+
+# Runs the tenants in their order and yields a row as each ends. Begins no more once the second event is set; the first
+# stops those under way as well.
+Engine = Callable[
+    [FleetRun, Sequence[TenantFile], threading.Event, threading.Event], Iterator[tuple[TenantFile, FleetRow]]
+]
 
 
 def run_tenants(
@@ -64,7 +73,7 @@ def run_tenants(
         why = f"the canary {broken[0]} has a broken file ([fleet] canaries)"
     for phase, some in enumerate(_phases(run.settings, sound)):
         in_a_row = 0
-        for tenant, row in _run_phase(run, some, stop, hold):
+        for tenant, row in (run.engine or run_here)(run, some, stop, hold):
             take(tenant, row)
             in_a_row = in_a_row + 1 if _failed(row) else 0
             if in_a_row >= run.settings.stop_after and not hold.is_set():
@@ -89,25 +98,33 @@ def _phases(settings: FleetSection, tenants: Sequence[TenantFile]) -> list[list[
     return [sort_longest_first(canaries), sort_longest_first([one for one in tenants if one not in canaries])]
 
 
-def _run_phase(
+def run_here(
     run: FleetRun, tenants: Sequence[TenantFile], stop: threading.Event, hold: threading.Event
 ) -> Iterator[tuple[TenantFile, FleetRow]]:
-    by_file = {str(run.folder / f"{file_name_of(tenant)}.json"): tenant for tenant in tenants}
+    """Run the tenants on this machine, a process each; see ``Engine``."""
+    by_file: dict[Path, TenantFile] = {}
 
     def jobs() -> Iterator[Job]:
-        for file, tenant in by_file.items():
+        for tenant in tenants:
             if hold.is_set():
                 return
-            arguments = run.arguments(tenant) or []
-            result = ("--format", "json", "--output", file)
-            yield Job(tenant.name, (*arguments, "--config", str(tenant.path), *result), Path(file))
+            job = make_job(tenant, run.arguments(tenant) or [], run.folder)
+            by_file[job.result] = tenant
+            yield job
 
     at_once = run.at_once or run.settings.at_once
     for done in run_side_by_side(
         jobs(), run.main, at_once=at_once, timeout=run.settings.timeout, stop=stop, grace=run.grace
     ):
-        tenant = by_file[str(done.job.result)]
+        tenant = by_file[done.job.result]
         yield tenant, read_row(run.command, tenant, done, run.today)
+
+
+def make_job(tenant: TenantFile, arguments: Sequence[str], folder: Path, stop: threading.Event | None = None) -> Job:
+    """Return the job of running ``arguments`` with a tenant's configuration, its result going into ``folder``."""
+    result = folder / f"{file_name_of(tenant)}.json"
+    where = ("--config", str(tenant.path), "--format", "json", "--output", str(result))
+    return Job(tenant.name, (*arguments, *where), result, stop)
 
 
 def _failed(row: FleetRow) -> bool:

@@ -39,6 +39,12 @@ COMMANDS = {
         "fleet_status",
         "status",
     ),
+    "fleet work": Entry(
+        "Run tenants for fleet plan and fleet apply with --on workers, on as many machines as you like.\n\n"
+        "Runs until it is stopped. Then tenants under way finish the calls that they made, and go back into the queue.",
+        "fleet_work",
+        "work",
+    ),
     "check": Entry(
         "Check configuration, secrets, clocks, Duo, NinjaOne, ledger and lock: a line each, with the cure.",
         "check",

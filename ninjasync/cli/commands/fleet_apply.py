@@ -18,7 +18,7 @@ from ninjasync.model.message import Message, text
 from ninjasync.report import fleet as report
 from ninjasync.report.formats import Format
 
-OPTIONS = fleet_options.WHICH + fleet_options.HOW
+OPTIONS = fleet_options.WHICH + fleet_options.HOW + fleet_options.WHERE
 
 
 def apply(
@@ -36,6 +36,7 @@ def apply(
     """Apply saved plans, or plan and apply without a question, or plan for all, ask once and apply."""
     invocation: Invocation = ctx.obj
     invocation.take_result_options(format, output)
+    fleet_options.expect_here(invocation.fleet, {"DIR": plans is not None, "a question (give --yes)": not yes})
     if plans is None and not yes:
         expect_terminal("apply")
     if plans is not None and not plans.is_dir():

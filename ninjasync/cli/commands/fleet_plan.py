@@ -11,7 +11,7 @@ from ninjasync.cli.options import Invocation
 from ninjasync.config.fleet import TenantFile
 from ninjasync.report.formats import Format
 
-OPTIONS = fleet_options.WHICH + fleet_options.HOW
+OPTIONS = fleet_options.WHICH + fleet_options.HOW + fleet_options.WHERE
 
 
 def plan(
@@ -28,6 +28,7 @@ def plan(
     """Plan for the chosen tenants, keep the plans where that is asked for, and show the table."""
     invocation: Invocation = ctx.obj
     invocation.take_result_options(format, output)
+    fleet_options.expect_here(invocation.fleet, {"--out": out is not None})
     extra = ["--detailed-exitcode"] if detailed_exitcode else []
 
     def arguments(file: TenantFile) -> list[str]:

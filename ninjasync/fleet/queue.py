@@ -1,0 +1,224 @@
+"""The queue of a fleet on several machines: how its database is reached, its tables, and what a job asks.
+
+The jobs are procrastinate's; what became of them is in a table of ours. A job names a tenant
+and holds a digest of its configuration: no secret, and no path. Knows PostgreSQL; knows
+neither who asks nor who works. psycopg and procrastinate are imported where they are used.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import msgspec
+from pydantic import SecretStr
+
+from ninjasync import __version__
+from ninjasync.config.fleet import Fleet, TenantFile
+from ninjasync.config.secrets import read_secret
+from ninjasync.config.tenant import tenant_of
+from ninjasync.errors import ConfigurationError, NinjasyncError
+from ninjasync.model.fleet import FleetRow
+from ninjasync.model.message import Message, text
+from ninjasync.report.escape import visible
+from ninjasync.report.fleet import slim_document
+
+if TYPE_CHECKING:
+    import psycopg
+    from procrastinate.jobs import Job
+
+Connection: TypeAlias = "psycopg.Connection[tuple[Any, ...]]"
+
+TASK = "ninjasync.tenant"
+# The command lines that a worker takes: a job cannot make it write a file, or read another configuration.
+ALLOWED = frozenset({("plan",), ("plan", "--detailed-exitcode"), ("apply", "--yes")})
+# Numbers of advisory locks, which need only differ from others' in the same database.
+TABLES_LOCK, PUTTING_LOCK, SWEEP_LOCK = 7_366_001, 7_366_002, 7_366_003
+# A network that swallows everything is noticed by both ends within half a minute.
+CONNECTION: dict[str, Any] = {
+    "connect_timeout": 10,
+    "application_name": "ninjasync fleet",
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
+_TABLE = """
+CREATE TABLE IF NOT EXISTS fleet_results (
+    job bigint PRIMARY KEY,
+    fleet text NOT NULL,
+    question text NOT NULL,
+    tenant text NOT NULL,
+    command text NOT NULL,
+    exit_code integer,
+    began_at timestamptz NOT NULL,
+    ended_at timestamptz NOT NULL,
+    actor text NOT NULL,
+    summary text NOT NULL,
+    document text,
+    taken_at timestamptz
+)
+"""
+# What a role needs that asks or works.
+GRANTS = """\
+GRANT SELECT, INSERT, UPDATE, DELETE ON procrastinate_jobs, procrastinate_events, procrastinate_workers,
+    procrastinate_periodic_defers, fleet_results TO your_role;
+GRANT USAGE ON SEQUENCE procrastinate_jobs_id_seq, procrastinate_events_id_seq,
+    procrastinate_periodic_defers_id_seq TO your_role;
+"""
+_INDEX = "CREATE INDEX IF NOT EXISTS ix_fleet_results_question ON fleet_results (question) WHERE taken_at IS NULL"
+_RECORD = """
+INSERT INTO fleet_results
+    (job, fleet, question, tenant, command, exit_code, began_at, ended_at, actor, summary, document)
+VALUES (%(job)s, %(fleet)s, %(question)s, %(tenant)s, %(command)s, %(exit_code)s,
+    now() - make_interval(secs => %(seconds)s), now(), %(actor)s, %(summary)s, %(document)s)
+ON CONFLICT (job) DO UPDATE SET exit_code = excluded.exit_code, began_at = excluded.began_at,
+    ended_at = excluded.ended_at, actor = excluded.actor, summary = excluded.summary, document = excluded.document
+WHERE fleet_results.exit_code IS DISTINCT FROM 0  -- what went well stands
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a job asks: ``arguments`` for the tenant whose configuration has this digest, of this version of ninjasync.
+
+    ``whole`` says whether the tenant's own document comes back, too. ``tenant`` is a name as tables show it.
+    """
+
+    tenant: str
+    arguments: tuple[str, ...]
+    digest: str
+    version: str = __version__
+    whole: bool = False
+
+    def key(self, fleet: str, tenant_id: str) -> str:
+        """Return what tells this question from any other, also of another fleet."""
+        rest = json.dumps([fleet, self.digest, self.version, self.whole])
+        return f"{' '.join(self.arguments)} {tenant_id} {hashlib.sha256(rest.encode()).hexdigest()[:16]}"
+
+
+def to_json(question: Question) -> dict[str, Any]:
+    """Return a question as a job holds it."""
+    return asdict(question)
+
+
+def from_json(values: Mapping[str, Any]) -> Question:
+    """Return the question of a job. Raises ValueError where it is none, or asks for what no fleet asks."""
+    question = msgspec.convert(values, Question)  # its error is a ValueError
+    if question.arguments not in ALLOWED:
+        raise ValueError("it asks for another command than plan or apply")
+    return question
+
+
+def name_of(fleet: Path) -> str:
+    """Return the name of a fleet's queue: that of its file, on every machine.
+
+    It becomes part of a channel's name, for which PostgreSQL has 63 bytes.
+    """
+    name = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in fleet.stem)
+    if name != fleet.stem or len(name) > 24:
+        name = f"{name[:15]}-{hashlib.sha256(fleet.stem.encode()).hexdigest()[:8]}"
+    return f"ninjasync-{name}"
+
+
+def database_of(fleet: Fleet) -> SecretStr:
+    """Return the URL of the queue's database. Raises ConfigurationError."""
+    if fleet.settings.database is None:
+        raise ConfigurationError(
+            Message("[fleet] database: is empty in {}.", text(fleet.path)),
+            "Several machines share their work by PostgreSQL: give its postgresql:// URL, or where that is kept.",
+        )
+    return read_secret("[fleet] database", fleet.settings.database, fleet.file)
+
+
+def id_of(tenant: TenantFile) -> str:
+    """Return the id of a tenant whose file is sound: the lock of its jobs."""
+    if tenant.config is None:
+        raise ValueError("a tenant with a broken file has no id")
+    return tenant_of(tenant.config).id
+
+
+@contextmanager
+def connect(url: SecretStr) -> Iterator[Connection]:
+    """Connect to the queue's database, each statement a transaction of its own. Raises NinjasyncError."""
+    try:
+        import procrastinate  # noqa: F401 - to say now that it is not there
+        import psycopg
+    except ImportError as error:
+        raise ConfigurationError(
+            "Workers need the extra packages of fleet.",
+            "Install them, in the folder of ninjasync's source: pip install '.[fleet]'",
+        ) from error
+    try:
+        connection = psycopg.connect(url.get_secret_value(), autocommit=True, **CONNECTION)
+    except psycopg.OperationalError as error:
+        raise unreachable(error) from error
+    with connection:
+        yield connection
+
+
+def unreachable(error: Exception) -> NinjasyncError:
+    """Return the error of a database that cannot be reached, or was lost."""
+    lines = str(error).strip().splitlines() or ["no reason was given"]
+    return NinjasyncError(
+        Message("The queue's database cannot be reached: {}.", text(lines[0].rstrip("."))),
+        "Check [fleet] database, and that the server is up.",
+    )
+
+
+def expect_tables(connection: Connection) -> None:
+    """Make the tables where they are not there yet; of several at once one does. Raises NinjasyncError."""
+    import psycopg
+    from procrastinate.schema import SchemaManager
+
+    try:
+        with connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", (TABLES_LOCK,))
+            jobs, results = connection.execute(
+                "SELECT to_regclass('procrastinate_jobs'), to_regclass('fleet_results')"
+            ).fetchone() or (None, None)
+            if jobs is None:
+                connection.execute(SchemaManager.get_schema())
+            if results is None:
+                connection.execute(_TABLE)
+                connection.execute(_INDEX)
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise NinjasyncError(
+            "The queue's tables are not there yet, and this role may not make them.",
+            "Let a role that may make tables run this once: ninjasync fleet work --tables. It prints what to grant.",
+        ) from error
+
+
+def record(job: "Job", row: FleetRow, actor: str) -> tuple[str, dict[str, Any]]:
+    """Return the statement that keeps what became of a job, and its values.
+
+    JSON is ASCII in a text column: PostgreSQL's own type, and other letters, do not take all that a name may hold.
+    """
+    document = slim_document(row.document)
+    summary = {name: value for name, value in asdict(row).items() if name not in ("document", "file")}
+    return _RECORD, {
+        "job": job.id,
+        "fleet": job.queue,
+        "question": str(job.queueing_lock),
+        "tenant": visible(row.tenant),
+        "command": str(job.queueing_lock).partition(" ")[0],
+        "exit_code": row.exit_code,
+        "seconds": row.seconds or 0.0,
+        "actor": visible(actor),
+        "summary": json.dumps(summary),
+        "document": json.dumps(document) if document is not None else None,
+    }
+
+
+def read_result(summary: str, document: str | None, file: Path) -> FleetRow:
+    """Return the row that was kept, for a tenant whose file is ``file`` here."""
+    values = json.loads(summary) | {"file": str(file), "document": json.loads(document) if document else None}
+    return msgspec.convert(values, FleetRow)
+
+
+def forget_old_results(connection: Connection) -> None:
+    """Forget results that are a month old."""
+    connection.execute("DELETE FROM fleet_results WHERE ended_at < now() - interval '30 days'")

@@ -1,0 +1,56 @@
+"""A PostgreSQL server of a test's own: a folder, a socket, nothing on the network."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+BINARIES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
+
+
+class PrivateServer:
+    """Runs as a user without privileges, for PostgreSQL refuses to run as root."""
+
+    def __init__(self) -> None:
+        assert BINARIES is not None
+        self.folder = Path(tempfile.mkdtemp(prefix="pg-"))
+        self._user = None if os.getuid() else pwd.getpwnam("nobody")
+        if self._user:
+            os.chown(self.folder, self._user.pw_uid, self._user.pw_gid)
+        self.folder.chmod(0o755)
+        self._run("initdb", "-D", str(self.folder / "data"), "-A", "trust", "-U", "owner", "--no-sync", "-E", "UTF8")
+        self.start()
+        self._run("createdb", "-h", str(self.folder), "-U", "owner", "queue")
+        self.url = f"postgresql:///queue?host={self.folder}&user=owner"
+
+    def start(self) -> None:
+        options = f"-c listen_addresses='' -c unix_socket_directories={self.folder} -c fsync=off"
+        self._control("start", "-l", str(self.folder / "log"), "-o", options)
+
+    def stop(self, mode: str = "immediate") -> None:
+        self._control("stop", "-m", mode)
+
+    def remove(self) -> None:
+        self.stop()
+        shutil.rmtree(self.folder)
+
+    def _control(self, *arguments: str) -> None:
+        self._run("pg_ctl", "-D", str(self.folder / "data"), "-w", *arguments)
+
+    def _run(self, name: str, *arguments: str) -> None:
+        assert BINARIES is not None
+        user = self._user.pw_name if self._user else getpass.getuser()
+        subprocess.run(
+            [BINARIES / name, *arguments],
+            user=user if self._user else None,
+            group=self._user.pw_gid if self._user else None,
+            cwd=self.folder,
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
