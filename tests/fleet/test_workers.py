@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.fleet.test_fleet_run import Fleet, outcomes
+from tests.support.fleet import ServedFleet, outcomes
 from tests.support.private_server import BINARIES, PrivateServer
 
 pytestmark = pytest.mark.skipif(BINARIES is None, reason="needs PostgreSQL's server")
@@ -37,7 +37,7 @@ def server() -> Iterator[PrivateServer]:
     made.remove()
 
 
-class QueuedFleet(Fleet):
+class QueuedFleet(ServedFleet):
     """A fleet of sandboxes whose queue is in a server's database."""
 
     def __init__(self, folder: Path, server: PrivateServer) -> None:
