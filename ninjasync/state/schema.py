@@ -175,7 +175,10 @@ def _split(line: str) -> tuple[str, str]:
 
 def _stated() -> Iterator[str]:
     yield _SET.format("schema_version", SCHEMA_VERSION)
-    yield _SET.format("oldest_writer", OLDEST_WRITER)
+    if OLDEST_WRITER < SCHEMA_VERSION:
+        yield _SET.format("oldest_writer", OLDEST_WRITER)
+    else:  # where it is not stated, it is the version itself
+        yield "DELETE FROM meta WHERE key = 'oldest_writer'"
 
 
 def _forget_plans_of_explain(_: Words) -> Iterator[str]:

@@ -67,7 +67,7 @@ def test_a_ledger_of_version_1_opens_and_the_next_plan_is_empty(world: Office) -
 
     assert (planned.code, planned.json["changes"], planned.json["warnings"]) == (0, [], [])
     kept = meta(path)
-    assert kept["schema_version"] == "2"
+    assert kept["schema_version"] == str(schema.SCHEMA_VERSION)
     assert not [key for key in kept if key.startswith(("last_plan", "last_names"))]
     assert [key for key in kept if key == "redaction_key"]
     assert len(world.run("history", "--format", "json").json["runs"]) == 1
@@ -115,7 +115,7 @@ def test_a_newer_ledger_is_shared_where_it_only_adds_and_refused_where_it_means_
 ) -> None:
     world.settle()
     world.ask_ledger("UPDATE meta SET value = ? WHERE key = 'schema_version'", str(schema.SCHEMA_VERSION + 1))
-    world.ask_ledger("UPDATE meta SET value = ? WHERE key = 'oldest_writer'", str(oldest))
+    world.ask_ledger("INSERT INTO meta VALUES ('oldest_writer', ?)", str(oldest))
     world.ask_ledger("ALTER TABLE runs ADD COLUMN of_tomorrow TEXT")
 
     done = world.apply()
