@@ -40,8 +40,8 @@ from ninjasync.planning.mapping import AttributeMapping, compile_mapping, has_va
 from ninjasync.planning.source import read_source
 from ninjasync.runs import tenancy
 from ninjasync.runs.api_evidence import read_evidence
-from ninjasync.state import sqlite
 from ninjasync.state.ledger import Ledger
+from ninjasync.state.store import Store, store_of
 from ninjasync.threads import Stop
 
 T = TypeVar("T")
@@ -266,14 +266,14 @@ class CheckContext:
     # --- here --------------------------------------------------------------------------------
 
     @cached_property
-    def ledger_path(self) -> Path:
+    def store(self) -> Store:
         """Where the ledger is, or would be."""
-        return sqlite.ledger_path(self.config)
+        return store_of(self.config)
 
     @cached_property
     def readable_ledger(self) -> LedgerFacts | None:
         """What the ledger knows; None where there is none that can be read."""
-        found = Ledger.open_to_read(self.ledger_path, tenant_of(self.config))
+        found = Ledger.open_to_read(self.store, tenant_of(self.config))
         if found is None:
             return None
         with closing(found) as ledger:

@@ -14,7 +14,6 @@ from ninjasync.config.tenant import tenant_of
 from ninjasync.model.finding import Finding, green, red, yellow
 from ninjasync.model.token_expiry import is_to_be_renewed
 from ninjasync.runs.monitor import ADDRESSES, INSTALL, apprise_for
-from ninjasync.state import lock
 
 # From so many seconds on a difference of clocks is yellow, and red: Duo refuses what was signed minutes ago.
 _YELLOW_SKEW, _RED_SKEW = 30, 300
@@ -88,7 +87,7 @@ def token_expiry(context: CheckContext) -> Finding:
 
 def ledger(context: CheckContext) -> Finding:
     """Whether the ledger is there, sound, and can be written."""
-    path = context.ledger_path
+    path = Path(context.store.place)
     if context.readable_ledger is not None:
         known = len(context.readable_ledger.owned)
         if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
@@ -149,9 +148,8 @@ def monitor(context: CheckContext) -> Finding:
 
 def lock_free(context: CheckContext) -> Finding:
     """Whether another run is under way, or was cut short."""
-    tenant, path = tenant_of(context.config), context.ledger_path
-    if path.parent.is_dir() and lock.is_held(path, tenant):
-        who = lock.holder(path, tenant) or "a run that does not say whose it is"
+    who = context.store.holder(tenant_of(context.config))
+    if who is not None:
         return yellow(f"It is held by {who}.", "Wait until that run has ended; apply --lock-timeout SECONDS does so.")
     if runs := context.ledger_facts.unfinished:
         return yellow(

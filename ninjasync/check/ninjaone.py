@@ -145,7 +145,7 @@ def external_id(context: CheckContext) -> Finding:
         return green(f"NinjaOne shows it ({shown} of {len(rows)} accounts of ours looked at).")
     return yellow(
         "NinjaOne does not show the externalId of our accounts: the ledger alone knows what is ours.",
-        f"Back up the ledger, {context.ledger_path}.",
+        f"Back up the ledger, {context.store.place}.",
     )
 
 

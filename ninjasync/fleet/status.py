@@ -5,16 +5,14 @@ from contextlib import closing
 from datetime import datetime
 
 from ninjasync.config.fleet import TenantFile
-from ninjasync.config.schema import Config
 from ninjasync.config.tenant import tenant_of
 from ninjasync.errors import NinjasyncError
 from ninjasync.fleet.rows import broken_row
 from ninjasync.model.fleet import FleetOutcome, FleetResult, FleetRow, outcome_of, total
 from ninjasync.model.history import Run
 from ninjasync.model.token_expiry import days_left
-from ninjasync.state import lock
 from ninjasync.state.ledger import Ledger
-from ninjasync.state.sqlite import ledger_path
+from ninjasync.state.store import store_of
 
 
 def read_status(tenants: Sequence[TenantFile], now: datetime) -> FleetResult:
@@ -29,17 +27,17 @@ def _row(tenant: TenantFile, now: datetime) -> FleetRow:
         return broken_row(tenant)
     days = days_left(config.ninjaone.token_expires, now.date())
     try:
-        ledger = Ledger.open_to_read(ledger_path(config), tenant_of(config))
+        ledger = Ledger.open_to_read(store_of(config), tenant_of(config))
         if ledger is None:
             return FleetRow(tenant.name, str(tenant.path), "not begun", token_days=days, error="no ledger yet")
         with closing(ledger):
             runs, pending = ledger.run_log.runs(limit=1), len(ledger.run_log.unfinished()[1])
+            outcome = _outcome(ledger, runs[0]) if runs else None
     except NinjasyncError as error:
         return FleetRow(tenant.name, str(tenant.path), "failed", 1, token_days=days, error=f"{error} {error.hint}")
-    if not runs:
+    if outcome is None:
         return FleetRow(tenant.name, str(tenant.path), "not begun", token_days=days, error="no apply yet")
     last = runs[0]
-    outcome = _outcome(config, last)
     return FleetRow(
         tenant.name,
         str(tenant.path),
@@ -55,9 +53,9 @@ def _row(tenant: TenantFile, now: datetime) -> FleetRow:
     )
 
 
-def _outcome(config: Config, last: Run) -> FleetOutcome:
+def _outcome(ledger: Ledger, last: Run) -> FleetOutcome:
     """Return how the last run ended; one without an end goes on, or was cut short."""
-    if last.ended_at is None and lock.is_held(ledger_path(config), tenant_of(config)):
+    if last.ended_at is None and ledger.database.holder(ledger.tenant) is not None:
         return "under way"
     return outcome_of(last.exit_code, "done")
 

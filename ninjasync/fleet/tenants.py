@@ -16,7 +16,7 @@ from ninjasync.model.message import Message, as_message, did_you_mean, join
 from ninjasync.model.message import number as as_number
 from ninjasync.model.message import text as as_text
 from ninjasync.state.ledger import Ledger
-from ninjasync.state.sqlite import ledger_path
+from ninjasync.state.store import store_of
 
 
 def load_fleet(path: Path) -> Fleet:
@@ -101,7 +101,7 @@ def _last_seconds(tenant: TenantFile) -> float:
     if tenant.config is None:
         return 0.0
     try:
-        found = Ledger.open_to_read(ledger_path(tenant.config), tenant_of(tenant.config))
+        found = Ledger.open_to_read(store_of(tenant.config), tenant_of(tenant.config))
         if found is None:
             return 0.0
         with closing(found) as ledger:

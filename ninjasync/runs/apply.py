@@ -5,7 +5,7 @@ nothing about people, prints and asks nothing.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -40,8 +40,9 @@ from ninjasync.runs.journal import LedgerJournal, explain_lasting_failures
 from ninjasync.runs.plan import moment_of, read_and_plan
 from ninjasync.runs.recovery import recover_lost_writes
 from ninjasync.runs.sealing import expect_seal
-from ninjasync.state import lock, saved_plan, sqlite
+from ninjasync.state import lock, saved_plan
 from ninjasync.state.ledger import Ledger
+from ninjasync.state.store import store_of
 from ninjasync.threads import Stop
 
 
@@ -255,17 +256,14 @@ def applying_saved(
 @contextmanager
 def _begun(context: RunContext, command: str, timeout: float) -> Iterator[tuple[Ledger, str, datetime]]:
     """Hold the lock and begin a run; one that ends by an error is not taken for one that was killed."""
-    config = context.config
-    tenant, path = tenant_of(config), sqlite.ledger_path(config)
-    with (
-        lock.hold_lock(path, tenant, timeout, context.now(), context.listener),
-        closing(Ledger.open(path, tenant, context.now())) as ledger,
-    ):
+    config, begun = context.config, context.now()
+    with Ledger.holding(store_of(config), tenant_of(config), timeout, begun, context.listener) as ledger:
         at = context.now()
         ledger.run_log.prune(config.state.keep_history_days, at)
         run = ledger.run_log.begin(lock.actor(), command, at, context.run_id)
         try:
-            yield ledger, run, at
+            with ledger.database.watch(run, context.stop.abort):
+                yield ledger, run, at
         except BaseException as error:
             if isinstance(error, InterruptedRunError) and context.stop.cause is not None:
                 raise context.stop.cause from error

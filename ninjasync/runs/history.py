@@ -12,7 +12,7 @@ from ninjasync.model.history import Operation, Run
 from ninjasync.model.message import Message, number, person, text
 from ninjasync.names_alike import alike, folded
 from ninjasync.state.ledger import Ledger
-from ninjasync.state.sqlite import ledger_path
+from ninjasync.state.store import store_of
 
 
 def past_runs(config: Config) -> list[Run]:
@@ -67,7 +67,7 @@ def past_of_user(config: Config, who: str) -> list[Operation]:
 
 @contextmanager
 def _ledger(config: Config) -> Iterator[Ledger | None]:
-    ledger = Ledger.open_to_read(ledger_path(config), tenant_of(config))
+    ledger = Ledger.open_to_read(store_of(config), tenant_of(config))
     if ledger is None:
         yield None
         return

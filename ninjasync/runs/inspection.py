@@ -28,7 +28,7 @@ from ninjasync.report.redact import make_tokens
 from ninjasync.runs.api_evidence import begin_evidence
 from ninjasync.runs.plan import begin_reading
 from ninjasync.state.ledger import Ledger
-from ninjasync.state.sqlite import ledger_path
+from ninjasync.state.store import store_of
 from ninjasync.threads import result_of
 
 T = TypeVar("T")
@@ -140,7 +140,7 @@ def inspect(context: RunContext, redaction_key: bytes | None = None) -> Iterator
 
 def _open_ledger(config: Config) -> Ledger | None:
     with suppress(LedgerNotWritableError):  # no home folder, or a full disk; a plan goes on without it, too
-        return Ledger.open_to_read(ledger_path(config), tenant_of(config))
+        return Ledger.open_to_read(store_of(config), tenant_of(config))
     return None
 
 

@@ -37,7 +37,7 @@ from ninjasync.report.notice import TOKEN_DAYS, Notice, notice, token_stage
 from ninjasync.report.redact import redacted_error
 from ninjasync.runs.system_refusals import refusal_of_system
 from ninjasync.state.ledger import Ledger
-from ninjasync.state.sqlite import ledger_path
+from ninjasync.state.store import store_of
 from ninjasync.threads import in_background
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ def _newly_held(config: Config, plan: Plan, at: datetime) -> tuple[tuple[str, in
     """Count by code what is held and was not in the last run; all of it where no ledger remembers that run."""
     held = {problem.external_id or f"{problem.resource} {problem.key}": problem.code for problem in plan.problems}
     try:
-        with closing(Ledger.open(ledger_path(config), tenant_of(config), at)) as ledger:
+        with closing(Ledger.open(store_of(config), tenant_of(config), at)) as ledger:
             before = ledger.memory.replace_held(held)
     except NinjasyncError:
         before = frozenset()
@@ -225,7 +225,7 @@ def _token_due(config: Config, run: Ended) -> bool:
     if run.token_days is None or (stage := token_stage(run.token_days)) is None:
         return False
     try:
-        with closing(Ledger.open(ledger_path(config), tenant_of(config), run.ended)) as ledger:
+        with closing(Ledger.open(store_of(config), tenant_of(config), run.ended)) as ledger:
             return ledger.memory.first_time(f"token that expires on {run.token_expires}, at {stage} days")
     except NinjasyncError:
         return run.token_days in TOKEN_DAYS or run.token_days < 0

@@ -9,7 +9,6 @@ from concurrent.futures import Future
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 
 from pydantic import SecretStr
 
@@ -30,9 +29,9 @@ from ninjasync.planning.planner import Moment, Planning, make_plan
 from ninjasync.runs import ledger_update, tenancy
 from ninjasync.runs.api_evidence import begin_evidence
 from ninjasync.runs.sealing import key_for_sealing
-from ninjasync.state import lock, saved_plan
+from ninjasync.state import saved_plan
 from ninjasync.state.ledger import Ledger
-from ninjasync.state.sqlite import ledger_path
+from ninjasync.state.store import store_of
 from ninjasync.threads import result_of
 
 
@@ -149,18 +148,18 @@ def _without_garbage_collection() -> Iterator[None]:
 def _ledger_for_a_plan(config: Config, tenant: Tenant, at: datetime) -> tuple[Ledger | None, list[Message]]:
     """Open the ledger as far as it can be, and say how far that is."""
     try:
-        path = ledger_path(config)
+        store = store_of(config)
     except LedgerNotWritableError as error:
         return None, [Message("{} The plan goes on without one.", as_message(error.message))]
     try:
-        return Ledger.open(path, tenant, at), []
+        return Ledger.open(store, tenant, at), []
     except LedgerNotWritableError:
         try:
-            ledger = Ledger.open_to_read(path, tenant)
+            ledger = Ledger.open_to_read(store, tenant)
         except LedgerNotWritableError:  # a full disk, which has no room for what reading takes either
             ledger = None
         how = "is read, but cannot be written" if ledger else "cannot be used"
-        return ledger, [Message(f"The ledger {{}} {how}; the plan goes on without writing to it.", text(path))]
+        return ledger, [Message(f"The ledger {{}} {how}; the plan goes on without writing to it.", text(store.place))]
 
 
 def _under_way(ledger: Ledger, tenant: Tenant) -> list[Message]:
@@ -169,6 +168,6 @@ def _under_way(ledger: Ledger, tenant: Tenant) -> list[Message]:
     if not runs:
         return []
     who = Message("The run {} of {}", word(runs[-1].id), person(runs[-1].actor))
-    if lock.is_held(Path(ledger.database.place), tenant):
+    if ledger.database.holder(tenant) is not None:
         return [Message("{} is under way; this plan may be out of date when it has ended.", who)]
     return [Message("{} was cut short; the next apply settles what it left.", who)]

@@ -13,7 +13,7 @@ from ninjasync.errors import LedgerError, NinjasyncError, RefusedForSafetyError
 from ninjasync.model.message import NOTHING, Message, as_message, text
 from ninjasync.state.ledger import Ledger
 from ninjasync.state.saved_plan import SavedPlan
-from ninjasync.state.sqlite import ledger_path
+from ninjasync.state.store import store_of
 
 _NEW_ONE = "Make a new one with plan --out FILE, by a run that uses this ledger."
 
@@ -55,7 +55,7 @@ def check_seal(saved: SavedPlan, config: Config, path: Path) -> Message:
     if saved.tenant_id != tenant.id:
         return Message("The seal of the saved plan was not checked: it is of another tenant than the configuration.")
     try:
-        ledger = Ledger.open_to_read(ledger_path(config), tenant)
+        ledger = Ledger.open_to_read(store_of(config), tenant)
         if ledger is None:
             return expect_seal(saved, None, path, required=False)
         with closing(ledger):

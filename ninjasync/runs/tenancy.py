@@ -15,17 +15,17 @@ from ninjasync.model.message import Message, text
 from ninjasync.model.tenant import Tenant
 from ninjasync.state import lock
 from ninjasync.state.ledger import Ledger
-from ninjasync.state.sqlite import ledger_path
+from ninjasync.state.store import store_of
 
 
 def show(config: Config) -> Inventory:
     """Return where the ledger is and what it holds. Raises LedgerError where it is damaged."""
-    path, tenant = ledger_path(config), tenant_of(config)
-    ledger = Ledger.open_to_read(path, tenant)
+    store, tenant = store_of(config), tenant_of(config)
+    ledger = Ledger.open_to_read(store, tenant)
     if ledger is None:
-        return Inventory(str(path), tenant, None, ())
+        return Inventory(store.place, tenant, None, ())
     with closing(ledger):
-        return Inventory(str(path), tenant, ledger.database.version, ledger.tenants())
+        return Inventory(store.place, tenant, ledger.database.version, ledger.tenants())
 
 
 def rename_tenant(config: Config, old: str, now: datetime) -> TenantEntries:
@@ -36,12 +36,14 @@ def rename_tenant(config: Config, old: str, now: datetime) -> TenantEntries:
     there is none, RefusedForSafetyError where this tenant has entries of its own,
     LockedError where a run of either is under way.
     """
-    path, tenant = ledger_path(config), tenant_of(config)
-    if not path.exists():
-        raise CommandLineError(Message("There is no ledger at {}.", text(path)), "Set [state] path to where it is.")
+    store, tenant = store_of(config), tenant_of(config)
+    if (there := store.open_to_read()) is None:
+        raise CommandLineError(
+            Message("There is no ledger at {}.", text(store.place)), "Set [state] path to where it is."
+        )
+    there.close()
     with ExitStack() as stack:
-        stack.enter_context(lock.hold_lock(path, tenant, 0, now))
-        ledger = stack.enter_context(closing(Ledger.open(path, tenant, now)))
+        ledger = stack.enter_context(Ledger.holding(store, tenant, 0, now))
         tenants = ledger.tenants()
         former = _named(old, tenant, tenants)
         mine = next(one for one in tenants if one.id == tenant.id)
@@ -55,7 +57,7 @@ def rename_tenant(config: Config, old: str, now: datetime) -> TenantEntries:
                 ),
                 "Each keeps what it has; set [state] tenant to the name whose entries are to count.",
             )
-        stack.enter_context(lock.hold_lock(path, former.tenant, 0, now))
+        stack.enter_context(ledger.database.hold(former.tenant, 0, now))
         ledger.take_over(former.id)
         run = ledger.run_log.begin(lock.actor(), f"ledger rename-tenant {in_a_command(old)}", now)
         ledger.run_log.finish(run, 0, {}, now)

@@ -4,10 +4,15 @@ Statements are written for every database alike: columns are named, placeholders
 what happens to a row that exists, RETURNING what was made. Knows no table.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
+
+from ninjasync.errors import LedgerError
+from ninjasync.model.events import Listener, ignore
+from ninjasync.model.tenant import Tenant
 
 Values = tuple[object, ...]
 
@@ -43,6 +48,9 @@ class Database(Protocol):
     def read(self, query: str, *values: object) -> list[Any]:
         """Return all rows of a query."""
 
+    def rows(self, query: str, *values: object) -> Iterator[Any]:
+        """Yield the rows of a query that may have very many; nothing else is asked before its end."""
+
     def write(self, statements: Sequence[Statement]) -> list[list[Any]]:
         """Carry statements out in one transaction, all or none; return for each what it is RETURNING.
 
@@ -51,6 +59,30 @@ class Database(Protocol):
 
     def snapshot(self) -> AbstractContextManager[None]:
         """Let all that is read meanwhile be of this moment, whatever others write; only reading is allowed."""
+
+    def hold(
+        self, tenant: Tenant, timeout: float, now: datetime, tell: Listener = ignore
+    ) -> AbstractContextManager[None]:
+        """Hold a tenant's lock; see ``Store.holding``, which is how a run's own is taken."""
+
+    def holder(self, tenant: Tenant) -> str | None:
+        """Say who holds the tenant's lock at this moment, and since when; None if it is free."""
+
+    def watch(self, run: str, on_lost: Callable[[LedgerError], None]) -> AbstractContextManager[None]:
+        """Write ``runs.seen_at`` again and again, and call ``on_lost``, once and in another thread, if that fails.
+
+        Does nothing where lock and process die together, as with a file.
+        """
+
+    @property
+    def survives(self) -> float:
+        """So many seconds a run may go on after its lock became free, for it has not noticed yet.
+
+        After ``seen_at`` and so long it begins no further request. 0 where lock and process die together.
+        """
+
+    def clock(self) -> datetime:
+        """Return the time by the clock that all who share this ledger go by; ``seen_at`` is of it."""
 
     def errors(self) -> AbstractContextManager[None]:
         """Turn failures into a LedgerError: the database's own, and those of a text that is no JSON or no date."""

@@ -7,25 +7,23 @@ the single facts.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
-from pathlib import Path
 from typing import Self
 
 import msgspec
 
-from ninjasync.errors import LedgerError, LedgerNotWritableError
+from ninjasync.errors import LedgerError
 from ninjasync.model.directory import Resource
+from ninjasync.model.events import Listener, ignore
 from ninjasync.model.history import TenantEntries
-from ninjasync.model.message import Message
-from ninjasync.model.message import text as as_text
 from ninjasync.model.ownership import Owned, Ownership
 from ninjasync.model.tenant import Tenant
-from ninjasync.state import sqlite
 from ninjasync.state.database import Database, Statement, statement, storable
 from ninjasync.state.group_commit import GroupCommit
 from ninjasync.state.memory import Memory
 from ninjasync.state.run_log import Intent, OwnershipChange, RunLog, Work
+from ninjasync.state.store import Store
 from ninjasync.state.times import read_time, stamp
 
 # Text that is NULL where it says nothing costs no look at it, and there are as many rows as users.
@@ -126,25 +124,32 @@ class Ledger:
         self._holders: dict[Resource, dict[str, str]] = {}
 
     @classmethod
-    def open(cls, path: Path, tenant: Tenant, now: datetime) -> Self:
-        """Open the ledger at ``path``, made (mode 0600) where there is none.
+    def open(cls, store: Store, tenant: Tenant, now: datetime) -> Self:
+        """Open the ledger in ``store`` to be written, made where there is none; see ``Store.open``."""
+        return cls._begun(store.open(now), tenant, now)
 
-        Raises LedgerError where it cannot be written, is damaged, is of a newer
-        ninjasync, or is something else.
-        """
-        try:
-            if not path.exists():
-                place = path.resolve()  # it may be a link to where none is yet
-                place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                sqlite.create(place)
-            elif path.stat().st_size == 0:
-                raise sqlite.damaged(path, "it is empty")
-        except OSError as error:
-            raise LedgerNotWritableError(
-                Message("The ledger {} cannot be made: {}.", as_text(path), as_text(error.strerror or error)),
-                "Give [state] path a place that may be written to.",
-            ) from error
-        ledger = cls(sqlite.open_database(path, now, write=True), tenant)
+    @classmethod
+    def open_to_read(cls, store: Store, tenant: Tenant) -> Self | None:
+        """Open the ledger in ``store`` without writing; None where there is none or it cannot be read at all."""
+        database = store.open_to_read()
+        return None if database is None else cls(database, tenant)
+
+    @classmethod
+    @contextmanager
+    def holding(
+        cls, store: Store, tenant: Tenant, timeout: float, now: datetime, tell: Listener = ignore
+    ) -> Iterator[Self]:
+        """Hold the tenant's lock, and have the ledger open to be written, until the end; see ``Store.holding``."""
+        with store.holding(tenant, timeout, now, tell) as database:
+            ledger = cls._begun(database, tenant, now)
+            try:
+                yield ledger
+            finally:
+                ledger.close()
+
+    @classmethod
+    def _begun(cls, database: Database, tenant: Tenant, now: datetime) -> Self:
+        ledger = cls(database, tenant)
         row = (tenant.id, tenant.endpoint_url, tenant.api_hostname, tenant.name, stamp(now))
         try:
             ledger._commits.write(statement(_ADD_TENANT, *row))
@@ -152,18 +157,6 @@ class Ledger:
             ledger.close()
             raise
         return ledger
-
-    @classmethod
-    def open_to_read(cls, path: Path, tenant: Tenant) -> Self | None:
-        """Open the ledger at ``path`` without writing; None where there is none or it cannot be read at all."""
-        try:
-            if not sqlite.may_read(path):
-                return None
-            if path.stat().st_size == 0:
-                raise sqlite.damaged(path, "it is empty")
-        except OSError:
-            return None
-        return cls(sqlite.open_database(path, None, write=False), tenant)
 
     @property
     def writable(self) -> bool:
@@ -211,7 +204,7 @@ class Ledger:
         return rows
 
     def _read_rows(self, resource: Resource) -> dict[str, Owned]:
-        rows = self.database.read(_OWNED, self._id, resource)
+        rows = self.database.rows(_OWNED, self._id, resource)
         with self.database.errors():
             return {
                 duo_id: Owned(

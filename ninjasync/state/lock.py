@@ -1,4 +1,7 @@
-"""One apply per tenant at a time: a lock that the kernel frees when its holder dies."""
+"""One apply per tenant at a time: a lock beside a file, which the kernel frees when its holder dies.
+
+Who holds a lock, and how a run is told that it is held, is the same for every database.
+"""
 
 import getpass
 import json
@@ -15,6 +18,7 @@ from ninjasync.model.message import Message, text
 from ninjasync.model.tenant import Tenant
 
 _MOMENT = 0.3  # seconds
+UNNAMED = "a run that does not say whose it is"
 
 
 def actor() -> str:
@@ -44,15 +48,10 @@ def hold_lock(ledger: Path, tenant: Tenant, timeout: float, now: datetime, tell:
         except filelock.Timeout:
             if timeout <= _MOMENT:
                 raise
-            tell(Locked(holder(ledger, tenant) or "it does not say who", timeout))
+            tell(Locked(_written_holder(ledger, tenant), timeout))
             lock.acquire(timeout=timeout - _MOMENT)
     except filelock.Timeout as error:
-        raise LockedError(
-            Message(
-                "Another run holds the lock of this tenant: {}.", text(holder(ledger, tenant) or "it does not say who")
-            ),
-            "Wait until it has ended, or wait for it with --lock-timeout SECONDS.",
-        ) from error
+        raise held_by(_written_holder(ledger, tenant)) from error
     except OSError as error:
         raise LedgerError(
             Message("The lock {} cannot be taken: {}.", text(path), text(error.strerror or error)),
@@ -69,17 +68,26 @@ def hold_lock(ledger: Path, tenant: Tenant, timeout: float, now: datetime, tell:
         lock.release()
 
 
-def holder(ledger: Path, tenant: Tenant) -> str | None:
-    """Say who holds the lock, as far as the holder wrote it down; None if no note is there.
+def held_by(holder: str) -> LockedError:
+    """Return the error of a run that does not get the lock."""
+    return LockedError(
+        Message("Another run holds the lock of this tenant: {}.", text(holder)),
+        "Wait until it has ended, or wait for it with --lock-timeout SECONDS.",
+    )
 
-    A holder that was killed leaves its note behind, so this alone does not tell that the
-    lock is held; see ``is_held``.
-    """
+
+def present_holder(ledger: Path, tenant: Tenant) -> str | None:
+    """Say who holds the lock at this moment; None if it is free."""
+    return _written_holder(ledger, tenant) if is_held(ledger, tenant) else None
+
+
+def _written_holder(ledger: Path, tenant: Tenant) -> str:
+    """Say what the holder wrote down; one that was killed leaves its note behind."""
     try:
         said = json.loads(_holder(ledger, tenant).read_text("utf-8"))
         return f"{said['actor']}, since {said['since']}"
     except (OSError, ValueError, KeyError, TypeError):
-        return None
+        return UNNAMED
 
 
 def is_held(ledger: Path, tenant: Tenant) -> bool:

@@ -171,6 +171,13 @@ class RunLog:
         with self._commits.database.errors():
             return [_run(*row) for row in runs], [_operation(*row) for row in operations]
 
+    def last_seen(self) -> dict[str, datetime]:
+        """Return when each unfinished run was last seen, by the database's clock; see ``Database.watch``."""
+        query = "SELECT id, seen_at FROM runs WHERE tenant = ? AND ended_at IS NULL AND seen_at IS NOT NULL"
+        rows = self._commits.read(query, self._tenant)
+        with self._commits.database.errors():
+            return {run: read_time(at) for run, at in rows}
+
     def runs(self, limit: int = 100) -> list[Run]:
         """Return this tenant's runs, the latest first."""
         rows = self._commits.read(f"{_RUN} ORDER BY started_at DESC, id DESC LIMIT ?", self._tenant, limit)

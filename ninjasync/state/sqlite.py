@@ -7,17 +7,20 @@ import os
 import sqlite3
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from ninjasync.config.schema import Config
 from ninjasync.errors import LedgerError, LedgerNotWritableError
+from ninjasync.model.events import Listener, ignore
 from ninjasync.model.message import Message
 from ninjasync.model.message import text as as_text
-from ninjasync.state import schema
+from ninjasync.model.tenant import Tenant
+from ninjasync.state import lock, schema
 from ninjasync.state.database import Statement, storable_values
 
 # RETURNING came with it.
@@ -43,6 +46,58 @@ def ledger_path(config: Config) -> Path:
             "There is no home folder to keep the ledger in.", "Set [state] path, or the variable XDG_STATE_HOME."
         )
     return folder / "ledger.sqlite3"
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteStore:
+    """A ledger as the file at ``path``; see ``Store``."""
+
+    path: Path
+
+    @property
+    def place(self) -> str:
+        """The file."""
+        return str(self.path)
+
+    def open(self, now: datetime) -> "SqliteDatabase":
+        """Open the file to be written, made (mode 0600) where there is none."""
+        path = self.path
+        try:
+            if not path.exists():
+                place = path.resolve()  # it may be a link to where none is yet
+                place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                create(place)
+            elif path.stat().st_size == 0:
+                raise damaged(path, "it is empty")
+        except OSError as error:
+            raise LedgerNotWritableError(
+                Message("The ledger {} cannot be made: {}.", as_text(path), as_text(error.strerror or error)),
+                "Give [state] path a place that may be written to.",
+            ) from error
+        return open_database(path, now, write=True)
+
+    def open_to_read(self) -> "SqliteDatabase | None":
+        """Open the file without writing."""
+        try:
+            if not may_read(self.path):
+                return None
+            if self.path.stat().st_size == 0:
+                raise damaged(self.path, "it is empty")
+        except OSError:
+            return None
+        return open_database(self.path, None, write=False)
+
+    @contextmanager
+    def holding(
+        self, tenant: Tenant, timeout: float, now: datetime, tell: Listener = ignore
+    ) -> Iterator["SqliteDatabase"]:
+        """Hold the lock beside the file, then open the file."""
+        with lock.hold_lock(self.path, tenant, timeout, now, tell), closing(self.open(now)) as database:
+            yield database
+
+    def holder(self, tenant: Tenant) -> str | None:
+        """Say who holds the lock beside the file."""
+        return lock.present_holder(self.path, tenant)
 
 
 def create(path: Path) -> None:
@@ -148,7 +203,12 @@ class SqliteDatabase:
     def read(self, query: str, *values: object) -> list[Any]:
         """Return all rows of a query."""
         with self.errors(), self._lock:
-            return self._connection.execute(query, values).fetchall()
+            return self._connection.execute(query, storable_values(values)).fetchall()
+
+    def rows(self, query: str, *values: object) -> Iterator[Any]:
+        """Yield the rows of a query."""
+        with self.errors(), self._lock:
+            yield from self._connection.execute(query, storable_values(values))
 
     def write(self, statements: Sequence[Statement]) -> list[list[Any]]:
         """Carry statements out in one transaction."""
@@ -165,6 +225,29 @@ class SqliteDatabase:
             yield
         finally:
             self._connection.rollback()
+
+    def hold(
+        self, tenant: Tenant, timeout: float, now: datetime, tell: Listener = ignore
+    ) -> AbstractContextManager[None]:
+        """Hold a tenant's lock, which lies beside the file."""
+        return lock.hold_lock(self.path, tenant, timeout, now, tell)
+
+    def holder(self, tenant: Tenant) -> str | None:
+        """Say who holds the lock beside the file."""
+        return lock.present_holder(self.path, tenant)
+
+    def watch(self, run: str, on_lost: Callable[[LedgerError], None]) -> AbstractContextManager[None]:
+        """Do nothing: the lock dies with this process, and a file does not go away by itself."""
+        return nullcontext()
+
+    @property
+    def survives(self) -> float:
+        """0: who has no lock any more is dead."""
+        return 0.0
+
+    def clock(self) -> datetime:
+        """Return this machine's time: there is no other one."""
+        return datetime.now(UTC)
 
     def errors(self) -> AbstractContextManager[None]:
         """Turn failures into a LedgerError."""

@@ -19,6 +19,7 @@ from ninjasync.config.load import load
 from ninjasync.config.tenant import tenant_of
 from ninjasync.model.finding import Finding, Line, exit_code, green, red, yellow
 from ninjasync.state.ledger import Ledger
+from ninjasync.state.sqlite import SqliteStore
 from tests.support.command import Json, Ran, spawn
 from tests.support.company import TECHNICIANS, staff
 from tests.support.office import Office, Saved
@@ -218,7 +219,7 @@ def test_before_the_first_apply_nothing_is_held_against_the_endpoint(world: Offi
 
 def test_a_run_that_was_cut_short_is_told(world: Office) -> None:
     config = load(world.config_file)
-    ledger = Ledger.open(config.file(config.state.path), tenant_of(config), datetime.now(UTC))
+    ledger = Ledger.open(SqliteStore(config.file(config.state.path)), tenant_of(config), datetime.now(UTC))
     run = ledger.run_log.begin("ann@desk", "apply", datetime.now(UTC))
     ledger.close()
     found = lines(checked(world))["lock"]

@@ -20,6 +20,7 @@ import pytest
 
 from ninjasync.state import schema, sqlite
 from ninjasync.state.ledger import Ledger
+from ninjasync.state.sqlite import SqliteStore
 from tests.support.company import END_USERS, staff, user
 from tests.support.ledgers import changed, tenant
 from tests.support.office import Office
@@ -220,13 +221,13 @@ def test_runs_that_create_the_ledger_at_once_all_get_the_same_complete_one(tmp_p
 
     def run(number: int) -> str:
         together.wait(timeout=30)
-        with contextlib.closing(Ledger.open(path, tenant(), datetime.now(UTC))) as ledger:
+        with contextlib.closing(Ledger.open(SqliteStore(path), tenant(), datetime.now(UTC))) as ledger:
             return ledger.run_log.begin(f"run {number}", "plan", datetime.now(UTC), f"run {number}")
 
     with ThreadPoolExecutor(8) as pool:
         begun = list(pool.map(run, range(8)))
 
-    with contextlib.closing(Ledger.open(path, tenant(), datetime.now(UTC))) as ledger:
+    with contextlib.closing(Ledger.open(SqliteStore(path), tenant(), datetime.now(UTC))) as ledger:
         assert sorted(run.id for run in ledger.run_log.runs()) == sorted(begun)
     assert [one.name for one in tmp_path.iterdir()] == ["ledger.sqlite3"]
 
@@ -239,7 +240,7 @@ def test_a_ledger_is_created_without_hard_links_and_replaces_no_other(
 
     monkeypatch.setattr(os, "link", no_links)
     path = tmp_path / "ledger.sqlite3"
-    Ledger.open(path, tenant(), datetime.now(UTC)).close()
+    Ledger.open(SqliteStore(path), tenant(), datetime.now(UTC)).close()
     made = path.read_bytes()
     sqlite.create(path)
 

@@ -26,6 +26,7 @@ from ninjasync.state import sqlite
 from ninjasync.state.ledger import Ledger
 from ninjasync.state.memory import Memory
 from ninjasync.state.run_log import Conclusion, Intent, OwnershipChange, RunLog
+from ninjasync.state.sqlite import SqliteStore
 from tests.support.company import END_USERS, user
 from tests.support.contexts import now
 from tests.support.ledgers import changed, tenant
@@ -163,7 +164,7 @@ def test_a_used_plan_stays_used_after_its_run_was_pruned(office: Office, tmp_pat
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with contextlib.closing(Ledger.open(tmp_path / "ledger.sqlite3", tenant(), datetime.now(UTC))) as made:
+    with contextlib.closing(Ledger.open(SqliteStore(tmp_path / "ledger.sqlite3"), tenant(), datetime.now(UTC))) as made:
         made.run_log.begin("me", "apply", datetime.now(UTC), "run")
         yield made
 
@@ -259,7 +260,7 @@ def test_a_row_that_is_damaged_keeps_nothing_else_from_being_written(
 
 
 def test_what_is_read_at_one_moment_does_not_know_what_others_wrote_since(ledger: Ledger) -> None:
-    with contextlib.closing(Ledger.open(path_of(ledger), tenant(), datetime.now(UTC))) as other:
+    with contextlib.closing(Ledger.open(SqliteStore(path_of(ledger)), tenant(), datetime.now(UTC))) as other:
         with ledger.snapshot():
             other.record("user", [("DU-a", "n-a", "a@example.com")], datetime.now(UTC))
             assert not ledger.ownership(datetime.now(UTC)).known
@@ -340,9 +341,9 @@ def test_an_apply_whose_end_cannot_be_recorded_reports_all_that_it_did_and_exits
 def test_a_link_to_where_no_ledger_is_yet_is_followed(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite3"
     path.symlink_to("data/real.sqlite3")
-    Ledger.open(path, tenant(), datetime.now(UTC)).close()
+    Ledger.open(SqliteStore(path), tenant(), datetime.now(UTC)).close()
     assert (tmp_path / "data" / "real.sqlite3").is_file()
-    Ledger.open(path, tenant(), datetime.now(UTC)).close()
+    Ledger.open(SqliteStore(path), tenant(), datetime.now(UTC)).close()
 
 
 def test_a_member_that_a_group_with_hidden_members_refused_is_added_later(office: Office) -> None:

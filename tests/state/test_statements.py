@@ -22,7 +22,7 @@ from ninjasync.model.tenant import Tenant
 from ninjasync.state.database import Statement, storable
 from ninjasync.state.ledger import Ledger
 from ninjasync.state.run_log import Conclusion, Intent, OwnershipChange
-from ninjasync.state.sqlite import SqliteDatabase
+from ninjasync.state.sqlite import SqliteDatabase, SqliteStore
 
 AT = datetime(2027, 3, 1, 9, tzinfo=UTC)
 TENANT = Tenant("https://ninja.example/scim", "api-1.duosecurity.com", "")
@@ -35,7 +35,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def ledger(path: Path) -> Iterator[Ledger]:
-    with closing(Ledger.open(path, TENANT, AT)) as made:
+    with closing(Ledger.open(SqliteStore(path), TENANT, AT)) as made:
         made.run_log.begin("me", "apply", AT, "run")
         yield made
 
@@ -158,7 +158,7 @@ def random_change(rng: Random) -> OwnershipChange:
 def test_what_is_kept_in_memory_is_what_the_database_has(seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     rng = Random(seed)
     path = tmp_path_factory.mktemp("ledger") / "ledger.sqlite3"
-    with closing(Ledger.open(path, TENANT, AT)) as ledger:
+    with closing(Ledger.open(SqliteStore(path), TENANT, AT)) as ledger:
         ledger.run_log.begin("me", "apply", AT, "run")
         for _ in range(rng.randrange(1, 25)):
             match rng.randrange(8):
@@ -181,7 +181,7 @@ def test_what_is_kept_in_memory_is_what_the_database_has(seed: int, tmp_path_fac
         kinds: tuple[Resource, ...] = ("user", "group")
         for kind in kinds:
             remembered = {duo_id: fields(owned) for duo_id, owned in ledger._rows_of(kind).items()}
-            with closing(Ledger.open(path, TENANT, AT)) as other:
+            with closing(Ledger.open(SqliteStore(path), TENANT, AT)) as other:
                 assert remembered == {duo_id: fields(owned) for duo_id, owned in other.owned(kind).items()}
 
 
@@ -195,7 +195,7 @@ def fields(owned: Owned) -> tuple[object, ...]:
 
 def test_no_statement_touches_another_tenants_rows(path: Path) -> None:
     other = Tenant("https://ninja.example/scim", "api-2.duosecurity.com", "")
-    with closing(Ledger.open(path, other, AT)) as theirs:
+    with closing(Ledger.open(SqliteStore(path), other, AT)) as theirs:
         theirs.run_log.begin("they", "apply", AT, "their run")
         theirs.record("user", [("DU-1", "n-1", "same name")], AT)
         theirs.memory.learn_that_members_are_shown()
@@ -205,7 +205,7 @@ def test_no_statement_touches_another_tenants_rows(path: Path) -> None:
             )
         )
     before = content(path, other)
-    with closing(Ledger.open(path, TENANT, AT)) as ledger:
+    with closing(Ledger.open(SqliteStore(path), TENANT, AT)) as ledger:
         ledger.run_log.begin("me", "apply", AT, "run")
         ledger.record("user", [("DU-1", "n-9", "mine")], AT)
         ledger.start_clocks(["DU-1"], AT)
@@ -256,28 +256,28 @@ def checks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_the_whole_file_is_checked_once_a_day_and_not_at_each_opening(path: Path, checks: list[str]) -> None:
     for hours, looks in ((0, 1), (1, 1), (23, 1), (25, 2), (26, 2), (49, 3)):
-        Ledger.open(path, TENANT, AT + timedelta(hours=hours)).close()
+        Ledger.open(SqliteStore(path), TENANT, AT + timedelta(hours=hours)).close()
         assert len(checks) == looks, hours
 
 
 def test_after_a_run_that_was_cut_short_a_reader_checks_the_whole_file_too(path: Path, checks: list[str]) -> None:
-    with closing(Ledger.open(path, TENANT, AT)) as ledger:
+    with closing(Ledger.open(SqliteStore(path), TENANT, AT)) as ledger:
         ledger.run_log.begin("me", "apply", AT, "run")
-    reader = Ledger.open_to_read(path, TENANT)
+    reader = Ledger.open_to_read(SqliteStore(path), TENANT)
     assert reader is not None
     reader.close()
-    with closing(Ledger.open(path, TENANT, AT)) as ledger:
+    with closing(Ledger.open(SqliteStore(path), TENANT, AT)) as ledger:
         ledger.run_log.finish("run", None, {}, AT)
     assert len(checks) == 3
-    Ledger.open(path, TENANT, AT).close()
+    Ledger.open(SqliteStore(path), TENANT, AT).close()
     assert len(checks) == 3
 
 
 def test_a_damaged_page_is_found_by_the_next_days_check(path: Path) -> None:
-    with closing(Ledger.open(path, TENANT, AT)) as ledger:
+    with closing(Ledger.open(SqliteStore(path), TENANT, AT)) as ledger:
         ledger.record("user", [(f"DU-{number}", f"n-{number}", "x" * 500) for number in range(200)], AT)
     data = path.read_bytes()
     path.write_bytes(data[:-4096] + b"\xff" * 4096)
 
     with pytest.raises(LedgerError, match="damaged"):
-        Ledger.open(path, TENANT, AT + timedelta(days=2))
+        Ledger.open(SqliteStore(path), TENANT, AT + timedelta(days=2))
