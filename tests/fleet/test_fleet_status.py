@@ -13,6 +13,7 @@ from ninjasync.config.tenant import tenant_of
 from ninjasync.state import lock
 from ninjasync.state.ledger import Ledger
 from ninjasync.state.run_log import Intent
+from ninjasync.state.sqlite import SqliteStore
 from tests.support.fleet import NAMES, ServedFleet, outcomes
 
 AT = datetime(2026, 11, 2, 3, 4, tzinfo=UTC)
@@ -21,7 +22,7 @@ AT = datetime(2026, 11, 2, 3, 4, tzinfo=UTC)
 def begin(fleet: ServedFleet, name: str, *, writes: int) -> None:
     """Leave a ledger as a run that was killed leaves it, with so many writes under way."""
     config = load(fleet.folder / "tenants" / f"{name}.toml")
-    with closing(Ledger.open(fleet.folder / f"{name}.sqlite", tenant_of(config), AT)) as ledger:
+    with closing(Ledger.open(SqliteStore(fleet.folder / f"{name}.sqlite"), tenant_of(config), AT)) as ledger:
         run = ledger.run_log.begin("kim@office", "apply", AT)
         for number in range(writes):
             ledger.run_log.intend(Intent(run, "user", "create", f"user{number}", f"DU{number}", None, "{}", AT))
