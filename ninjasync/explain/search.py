@@ -6,10 +6,11 @@ Pure. Knows by what a user may be called; must not know what becomes of them.
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from ninjasync.errors import CommandLineError
 from ninjasync.model.directory import User
-from ninjasync.model.message import Message, person, text
+from ninjasync.model.message import Message, number, person, text
 from ninjasync.model.source import Standing, is_duo_id
 from ninjasync.names_alike import folded, nearest
 from ninjasync.runs.inspection import Inspection
@@ -139,13 +140,39 @@ def _behind_token(inspection: Inspection, token: str) -> Subject:
             Message("{} may be a token of --redact, but the ledger has no key of tokens.", text(token)),
             "Set NINJASYNC_REDACT_KEY to the key that it was made with.",
         )
-    for name in _names(inspection):
+    for name in chain(_names(inspection), _ids(inspection)):
         if inspection.token(name) == token and (subject := _search(inspection, name)):
             return Subject(subject.duo_id, subject.account_id, f"{subject.how}, by its token")
+    if subject := _by_value(inspection, token):
+        return subject
     raise CommandLineError(
         Message("No user or account has the token {}.", text(token)),
         "A token fits the key that it was made with: that of this ledger, or NINJASYNC_REDACT_KEY.",
     )
+
+
+def _by_value(inspection: Inspection, token: str) -> Subject | None:
+    """Return the user of whose planned change this is a value, as a new surname or a temporary userName.
+
+    Raises CommandLineError where several users have it.
+    """
+    assert inspection.token is not None
+    found = {
+        change.external_id or change.id: change
+        for change in inspection.planning.plan.changes
+        if change.resource == "user"
+        for row in change.diff
+        for value in (row.before, row.after, row.via)
+        if isinstance(value, str) and value and inspection.token(value) == token
+    }
+    if len(found) > 1:
+        raise CommandLineError(
+            Message("{} is a value of the changes of {} users.", text(token), number(len(found))),
+            "Give the token at the beginning of a change: that is the user.",
+        )
+    for change in found.values():
+        return Subject(change.external_id, change.id, "a value of the planned change, by its token")
+    return None
 
 
 def _unknown(inspection: Inspection, who: str) -> CommandLineError:
@@ -173,6 +200,15 @@ def _names(inspection: Inspection) -> Iterator[str]:
     yield from (entry.name for entry in inspection.moment.owned.users.values())
     yield from (account.user_name for account in planning.actual.users)
     yield from inspection.records.names()
+
+
+def _ids(inspection: Inspection) -> Iterator[str]:
+    """Yield the ids by which sentences name users and accounts."""
+    yield from inspection.planning.source.users
+    for account in inspection.planning.actual.users:
+        yield from filter(None, (account.id, account.external_id))
+    for duo_id, entry in inspection.moment.owned.users.items():
+        yield from (duo_id, entry.id)
 
 
 def nearest_names(who: str, names: Iterable[str]) -> list[str]:

@@ -68,12 +68,16 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What would be sent; secrets are masked. ``body`` is None where there is none."""
+    """What would be sent; secrets are masked. ``body`` is None where there is none.
+
+    ``note`` says why it would not be sent after all.
+    """
 
     method: str
     url: str
     headers: Mapping[str, str]
     body: Any
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

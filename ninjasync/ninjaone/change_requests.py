@@ -16,9 +16,11 @@ from ninjasync.model.attributes import EXTERNAL_ID, MEMBERS
 from ninjasync.model.change import Change, Delta, Member
 from ninjasync.model.directory import Resource
 from ninjasync.model.explanation import Request
+from ninjasync.model.ownership import Ownership
 from ninjasync.ninjaone import scim_requests, scim_responses
 from ninjasync.ninjaone.endpoint import PATHS, place
 from ninjasync.ninjaone.http import CONTENT_TYPES
+from ninjasync.ninjaone.known_members import KnownMembers
 from ninjasync.ninjaone.scim_responses import Json
 
 Method = Literal["POST", "PATCH", "PUT", "DELETE"]
@@ -124,60 +126,71 @@ def deletion(resource: Resource, id_: str) -> ChangeRequest:
     return ChangeRequest("DELETE", place(resource, id_), resource, id_)
 
 
-def requests_of(change: Change, dialect: Dialect) -> Iterator[ChangeRequest]:
-    """Yield all requests of a change, in order; what is new has a placeholder for an id."""
+def requests_of(change: Change, dialect: Dialect, known: KnownMembers) -> Iterator[ChangeRequest]:
+    """Yield all requests of a change, in order; what is new has a placeholder for an id.
+
+    ``known`` says which members a PUT keeps, and notes those that the requests change.
+    """
     added, removed = list(map(_id, change.added)), list(map(_id, change.removed))
     if change.action == "delete":
         assert change.id is not None
         yield deletion(change.resource, change.id)
         return
-    known: frozenset[str] | None = None
     if change.action == "create":
         first = members_at_once(added, dialect)
         yield creation(change, first, dialect)
-        id_, added, known = _NEW_GROUP, added[len(first) :], frozenset(first)
+        id_, added = _NEW_GROUP, added[len(first) :]
+        known.note_created(id_, first)
     else:
         assert change.id is not None
         id_ = change.id
+        members = known.kept(id_) if change.resource == "group" else None
         if change.freeing:
-            yield attribute_request(change.resource, id_, change.freeing, (), dialect)
+            yield attribute_request(change.resource, id_, change.freeing, (), dialect, members)
         for diff, whole in attribute_rounds(change.diff, change.whole):
-            yield attribute_request(change.resource, id_, diff, whole, dialect)
+            yield attribute_request(change.resource, id_, diff, whole, dialect, members)
     for into, out_of in scim_requests.member_batches(added, removed, dialect.members_per_call):
-        yield member_request(id_, into, out_of, dialect, known)
+        yield member_request(id_, into, out_of, dialect, known.kept(id_))
+        known.note_changed(id_, into, out_of)
 
 
-def requests(changes: Iterable[Change], config: Config, rows: Mapping[str, Any]) -> tuple[Request, ...]:
+def requests(
+    changes: Iterable[Change], config: Config, rows: Mapping[str, Any], owned: Ownership
+) -> tuple[Request, ...]:
     """Return what would be sent for ``changes``, in order, with the token masked, without sending any.
 
     ``rows`` are accounts and groups as NinjaOne shows them, by id; needed where it
-    replaces instead of patching.
+    replaces instead of patching. ``owned`` is what the ledger knows.
     """
     dialect, url = config.ninjaone.dialect, config.ninjaone.endpoint_url
+    known = KnownMembers()
+    known.know(owned)
     headers = {"Authorization": "Bearer ***", "Content-Type": CONTENT_TYPES[dialect.media_type]}
     shown = []
     for change in changes:
         row = rows.get(change.id or "")
-        for request in requests_of(change, dialect):
+        for request in requests_of(change, dialect, known):
             method, body = request.method, request.body
             if method == "POST":
                 row = {**(body or {}), "id": _NEW_GROUP}
-            elif method == "PUT" and request.replace is not None and (replaced := _replaced(request, row)) is not None:
-                row = body = replaced
-            elif method == "PUT":
-                method = "PATCH"  # what the Writer takes where it cannot put; without the resource no PUT can be shown
+            note = ""
+            if method == "PUT":
+                body, note = _replaced(request, row)
+                row = body or row
             path = request.path.replace(place("group", _NEW_GROUP), f"{PATHS['group']}/{_NEW_GROUP}")
-            shown.append(Request(method, url + path, headers, body))
+            shown.append(Request(method, url + path, headers, body, note))
     return tuple(shown)
 
 
-def _replaced(request: ChangeRequest, row: Any) -> Json | None:
-    if not isinstance(row, dict) or request.replace is None:
-        return None
+def _replaced(request: ChangeRequest, row: Any) -> tuple[Json | None, str]:
+    """Return the body of a PUT, or None and why the Writer would send none."""
+    assert request.replace is not None
+    if not isinstance(row, dict):
+        return None, f"not sent, as NinjaOne does not show the {request.resource} that it would replace"
     try:
-        return request.replace(row)
-    except scim_responses.UnreadableResourceError:
-        return None
+        return request.replace(row), ""
+    except scim_responses.UnreadableResourceError as error:
+        return None, f"not sent, as the {request.resource} {error}"
 
 
 def _method(resource: Resource, dialect: Dialect) -> Method:

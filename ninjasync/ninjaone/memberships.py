@@ -12,11 +12,11 @@ from ninjasync.errors import RefusedRequestError
 from ninjasync.model.attributes import MEMBERS
 from ninjasync.model.directory import Membership, Observation
 from ninjasync.model.message import as_message
-from ninjasync.model.ownership import Ownership
 from ninjasync.net.pacing import TransientError
 from ninjasync.ninjaone import scim_requests
 from ninjasync.ninjaone.change_requests import member_request
 from ninjasync.ninjaone.endpoint import Endpoint
+from ninjasync.ninjaone.known_members import KnownMembers
 from ninjasync.ninjaone.observation import LOOKS_AGAIN_AFTER
 from ninjasync.ninjaone.sending import ChangeSender
 from ninjasync.ninjaone.statuses import may_be_of_a_part
@@ -29,34 +29,20 @@ _MOST_ASKED_FOR = 20
 
 
 class MembershipWriter:
-    """Changes members at one endpoint, and keeps what this run and the ledger know of them.
+    """Changes members at one endpoint; ``known`` is what this run and the ledger know of them.
 
-    ``shown`` says whether any group ever showed a member, ``hidden`` whether one to which this
-    run added members shows none.
+    ``hidden`` says whether a group to which this run added members shows none.
     """
 
     def __init__(self, endpoint: Endpoint, sender: ChangeSender, dialect: Dialect) -> None:
-        self.shown = False
+        self.known = KnownMembers()
         self.hidden = False
         self._endpoint, self._sender, self._dialect = endpoint, sender, dialect
         self._witness = Witness(endpoint)
-        # NinjaOne id of a group -> ids of the members that are known to be in it beside those shown.
-        self._known: dict[str, set[str]] = {}
         # Of groups that this run created: the members that the answer to the POST showed.
         self._in_answer: dict[str, frozenset[str]] = {}
-        # How many members a group showed when it last lacked some of those added, as the ledger keeps it.
-        self._lacked_before: dict[str, str] = {}
         self._changed: set[str] = set()
         self._asks_no_group = False
-
-    def know(self, owned: Ownership) -> None:
-        """Take over what the ledger knows of the groups' members."""
-        self.shown = self.shown or owned.members_shown
-        ids = {duo_id: entry.id for duo_id, entry in owned.users.items()}
-        for entry in owned.groups.values():
-            self._known[entry.id] = {ids[member] for member in entry.members if member in ids}
-            if (lacked := entry.shown.get(MEMBERS)) is not None:
-                self._lacked_before[entry.id] = lacked
 
     def note_created(self, id_: str, sent: Iterable[str], answered: Iterable[str]) -> None:
         """Note a new group's members: those that its POST sent, and those that the answer showed.
@@ -64,15 +50,9 @@ class MembershipWriter:
         The others are sent once more by ``change``, for many servers drop them.
         """
         there = {member.lower() for member in answered}
-        self._known[id_] = set(sent)
-        self._in_answer[id_] = frozenset(member for member in self._known[id_] if member.lower() in there)
-
-    def kept(self, id_: str) -> frozenset[str] | None:
-        """Return the members that a PUT must keep beside those that the group shows; None where that is not known."""
-        known = self._known.get(id_)
-        if not self.shown:
-            return None if known is None else frozenset(known)
-        return frozenset(known or ()) if self._lacked_before.get(id_, "0") != "0" else frozenset()
+        members = frozenset(sent)
+        self.known.note_created(id_, members)
+        self._in_answer[id_] = frozenset(member for member in members if member.lower() in there)
 
     def change(self, id_: str, added: Sequence[str], removed: Sequence[str]) -> Membership:
         """Add and remove members (NinjaOne ids) of a group, and say which of that is not done.
@@ -119,14 +99,12 @@ class MembershipWriter:
     def _attempt(self, id_: str, added: Sequence[str], removed: Sequence[str]) -> Refusal | None:
         """Send one batch; return its refusal if a part of it may be the cause, and raise any other."""
         try:
-            self._sender.send(member_request(id_, added, removed, self._dialect, self.kept(id_)))
+            self._sender.send(member_request(id_, added, removed, self._dialect, self.known.kept(id_)))
         except (RefusedRequestError, TransientError) as error:
             if not may_be_of_a_part(error.status):
                 raise
             return error
-        known = self._known.setdefault(id_, set())
-        known.update(added)
-        known.difference_update(removed)
+        self.known.note_changed(id_, added, removed)
         return None
 
     # --- whether it was done -----------------------------------------------------------------
@@ -140,14 +118,14 @@ class MembershipWriter:
             if group is None:
                 return Membership()
             shown = {member.lower() for member in group.members or ()}
-            self.shown = self.shown or bool(shown)
+            self.known.shown = self.known.shown or bool(shown)
             lacking = {user for user in added if user.lower() not in shown}
             left = frozenset(user for user in removed if user.lower() in shown)
-            if self.shown and not lacking and not left:
+            if self.known.shown and not lacking and not left:
                 return Membership()
-            if not shown and not self.shown and (group.members is None or self._asks_no_group):
+            if not shown and not self.known.shown and (group.members is None or self._asks_no_group):
                 break
-        if self.shown and not shown:
+        if self.known.shown and not shown:
             return Membership(lacking=frozenset(lacking), left=left)
         if not shown:
             return self._ask(id_, added, removed)
@@ -158,12 +136,12 @@ class MembershipWriter:
         verdicts = self._ask_witness(id_, lacking)
         marked = (Observation(MEMBERS, None, number),)
         if "in" in verdicts.values():
-            self._lacked_before[id_] = number
+            self.known.note_lacking(id_, number)
             out = frozenset(user for user, verdict in verdicts.items() if verdict == "out")
             return Membership(lacking=out, left=left, observed=marked)
         # A round number looks like a cap: it fails once, and is believed when it comes again.
         round_number = int(number) % 10 == 0
-        if round_number and "out" not in verdicts.values() and self._lacked_before.get(id_) == number:
+        if round_number and "out" not in verdicts.values() and self.known.lacked_before(id_) == number:
             return Membership(left=left, observed=marked)
         return Membership(lacking=frozenset(lacking), left=left, observed=marked if round_number else ())
 
@@ -175,7 +153,7 @@ class MembershipWriter:
         if verdicts and set(verdicts.values()) == {"perhaps out"}:
             # It is not known whether that means anything: it fails once, and is believed when it comes again.
             marked = (Observation(MEMBERS, None, "0"),)
-            before = self._lacked_before.get(id_) == "0"
+            before = self.known.lacked_before(id_) == "0"
             return Membership(observed=marked) if before else Membership(lacking=frozenset(added), observed=marked)
         left = {user for user, verdict in self._ask_witness(id_, removed).items() if verdict == "in"}
         lacking = {user for user, verdict in verdicts.items() if verdict == "out"}
@@ -185,7 +163,7 @@ class MembershipWriter:
         """Ask a witness whether these are in a group: of many only some, spread over all batches."""
         ordered = sorted(users)
         step = max(1, -(-len(ordered) // _MOST_ASKED_FOR))
-        others = sorted(self._changed.difference(users, self._known.get(id_, ())))
+        others = sorted(self._changed.difference(users, self.known.list_known(id_)))
         verdicts: dict[str, Verdict] = {}
         for user in ordered[::step]:
             verdicts[user] = self._witness.judge(id_, user, others)

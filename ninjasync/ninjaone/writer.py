@@ -30,12 +30,12 @@ class Writer:
         sender = ChangeSender(endpoint)
         self._creator = Creator(endpoint, self._dialect, context.now)
         self._memberships = MembershipWriter(endpoint, sender, self._dialect)
-        self._attributes = AttributeWriter(endpoint, sender, self._dialect, self._memberships.kept)
+        self._attributes = AttributeWriter(endpoint, sender, self._dialect, self._memberships.known.kept)
 
     @property
     def members_shown(self) -> bool:
         """Whether any group ever showed a member."""
-        return self._memberships.shown
+        return self._memberships.known.shown
 
     @property
     def members_hidden(self) -> bool:
@@ -44,7 +44,7 @@ class Writer:
 
     def know(self, owned: Ownership) -> None:
         """Take over what the ledger knows of the groups' members."""
-        self._memberships.know(owned)
+        self._memberships.known.know(owned)
 
     def create_user(self, change: Change) -> tuple[str, tuple[Observation, ...]]:
         """Create a user; return NinjaOne's id and what it shows otherwise than sent."""

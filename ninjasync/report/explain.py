@@ -85,6 +85,7 @@ def document(explanation: Explanation) -> dict[str, Any]:
         ],
         "requests": [
             {"method": one.method, "url": one.url, "headers": dict(one.headers), "body": one.body}
+            | ({"note": one.note} if one.note else {})
             for one in explanation.requests
         ],
         "refused": explanation.refused,
@@ -234,6 +235,9 @@ def _on_guards(explanation: Explanation) -> str:
 
 def _request_lines(request: Request, paint: Paint) -> Iterator[str]:
     yield f"  {paint(request.method, '1')} {visible(request.url)}"
+    if request.note:
+        yield from _wrap(request.note, "  ")
+        return
     yield from (f"  {name}: {visible(value)}" for name, value in request.headers.items())
     if request.body is not None:
         yield from (f"  {visible(line)}" for line in json.dumps(request.body, indent=2, ensure_ascii=False).split("\n"))

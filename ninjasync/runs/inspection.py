@@ -133,7 +133,7 @@ def inspect(context: RunContext, redaction_key: bytes | None = None) -> Iterator
         key = redaction_key or (ledger.memory.known_redaction_key() if ledger is not None else None)
 
         def requests(changes: tuple[Change, ...]) -> tuple[Request, ...]:
-            return change_requests.requests(changes, config, _replaced(config, changes, reader))
+            return change_requests.requests(changes, config, _replaced(config, changes, reader), moment.owned)
 
         yield Inspection(planning, moment, records, requests, make_tokens(key) if key else None)
 

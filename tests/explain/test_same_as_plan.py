@@ -13,9 +13,9 @@ from ninjasync.explain.run import explain
 from ninjasync.report.explain import document, render_text
 from ninjasync.runs.inspection import inspect
 from ninjasync.sandbox.company.staffing import existing_accounts, make_company
-from ninjasync.sandbox.ninjaone.schema import USER
+from ninjasync.sandbox.ninjaone.schema import GROUP, USER
 from tests.support.command import Json
-from tests.support.company import END_USERS, TECHNICIANS, user
+from tests.support.company import END_USERS, TECHNICIANS, staff, user
 from tests.support.contexts import context_of
 from tests.support.explanations import step, text, told
 from tests.support.office import Office
@@ -121,6 +121,45 @@ def test_the_requests_are_those_that_apply_then_sends(settled: Office, dialect: 
     expected = [(one["method"], "/" + one["url"].split("/", 3)[3], one["body"]) for one in requests]
     assert done.code == 0
     assert sorted(map(repr, sent)) == sorted(map(repr, expected))
+
+
+_HIDDEN = ("members-hidden", "no-user-groups", "no-member-filter")
+
+
+def test_a_put_of_a_group_that_hides_its_members_keeps_those_that_the_ledger_knows(tmp_path: Path) -> None:
+    with Office(tmp_path, staff(3, 1)) as world:
+        world.box.set_behavior(quirks=_HIDDEN)
+        world.configure("ninjaone.dialect", group_patch="put")
+        proxy = world.proxy_scim()
+        world.settle()
+        world.people.join(world.duo(user(0)), world.people.group_named(TECHNICIANS))
+        (shown,) = told(world, user(0))["requests"]
+        proxy.hits.clear()
+        done = world.apply()
+
+        (sent,) = (hit for hit in proxy.hits if hit.method not in ("GET", "POST"))
+        assert done.code == 0
+        assert (shown["method"], shown["body"]) == (sent.method, sent.document)
+        assert len(shown["body"]["members"]) == 2
+
+
+def test_a_put_that_would_lose_members_is_shown_as_not_sent(tmp_path: Path) -> None:
+    with Office(tmp_path, staff(3, 1)) as world:
+        world.box.set_behavior(quirks=_HIDDEN)
+        world.configure("ninjaone.dialect", group_patch="put")
+        world.ninjaone.create(
+            GROUP, {"displayName": TECHNICIANS, "members": [{"value": world.native("old@example.com")}]}
+        )
+        technician = "tech0.one@example.com"
+        put, shown = told(world, technician)["requests"][-1], text(world, technician)
+        done = world.apply()
+
+        assert (put["method"], put["body"]) == ("PUT", None)
+        assert "does not show its members" in put["note"]
+        assert put["note"] in shown
+        assert "does not show its members" in done.printed
+        puts = [one.path for one in world.box.requests if one.method == "PUT"]
+        assert not [path for path in puts if path.endswith(world.group(TECHNICIANS)["id"])]
 
 
 # --- agreement with the plan -----------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from ninjasync.explain.search import nearest_names
@@ -46,6 +48,25 @@ def test_a_user_is_found_by_the_token_that_redact_shows(settled: Office) -> None
 
     assert (story["external_id"], story["outcome"]) == (settled.duo(user(0)), "update")
     assert "by its token" in step(story, "read")["text"]
+
+
+def test_every_token_of_a_redacted_plan_leads_to_its_user(settled: Office) -> None:
+    settled.configure("safety", protected_users=["boss@example.com"])
+    people = settled.people
+    people.users[settled.duo(user(0))].update(lastname="Zyxwvut")
+    people.set_email(settled.duo(user(1)), "boss@example.com")
+    people.disable(settled.duo(user(2)))
+    settled.native("boss@example.com")
+    newcomer = people.hire("Nina", "Newman", groups=[END_USERS], user_type="endUser", organization="1")
+    first, second = settled.duo(user(3)), settled.duo(user(4))
+    people.users[first]["email"], people.users[second]["email"] = user(4), user(3)  # swap by a temporary name
+
+    tokens = set(re.findall(r"person-[0-9a-f]{12}", settled.plan("--redact").out))
+    stories = [told(settled, token) for token in sorted(tokens)]
+
+    assert len(tokens) > 10
+    assert {newcomer, first, second, settled.duo(user(0))} <= {story["external_id"] for story in stories}
+    assert all("by its token" in step(story, "read")["text"] for story in stories)
 
 
 def test_a_token_is_made_with_the_key_of_the_environment_where_there_is_one(

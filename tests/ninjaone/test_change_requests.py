@@ -14,6 +14,7 @@ from ninjasync.config.schema import Config
 from ninjasync.model.attributes import FAMILY_NAME, GIVEN_NAME, ORGANIZATION_ID, USER_NAME, USER_TYPE
 from ninjasync.model.change import Change, Delta, Member
 from ninjasync.model.exchange import Exchange
+from ninjasync.model.ownership import Ownership
 from ninjasync.ninjaone.change_requests import requests
 from ninjasync.ninjaone.endpoint import connect
 from ninjasync.ninjaone.writer import Writer
@@ -64,7 +65,7 @@ def test_the_requests_that_are_shown_are_those_that_are_sent(seed: int, make_con
         heard: list[Exchange] = []
         with connect(context, SecretStr(box.token), heard.append) as endpoint:
             rows = {change.id: endpoint.get(change.resource, change.id)} if change.id else {}
-            shown = requests((change,), config, rows)
+            shown = requests((change,), config, rows, Ownership())
             before = {*store.users, *store.groups}
             plan = made(change, writes=(change,))
             result = apply_plan(plan, Writer(endpoint, context), _Journal(), parallelism=1, stop=context.stop)
