@@ -175,17 +175,7 @@ def source_reader(
     bare = mapping.bare and scope.where is None
     same_groups: dict[tuple[str, ...], tuple[str, ...]] = {}
     # Looked up here too, for a call costs more than the look-up, and there is one for everybody.
-    inside, held, judged = Standing.IN, Standing.HELD, scope.known
-
-    def groups_of(record: Mapping[str, Any]) -> tuple[str, ...] | None:
-        given = record.get("groups")
-        try:
-            known = same_groups.get(tuple([group["group_id"] for group in given])) if type(given) is list else None
-        except (KeyError, TypeError):
-            return None
-        if known is None and (known := group_ids(record)) is not None:
-            same_groups[known] = known
-        return known
+    judged = scope.known
 
     def read(row: Any) -> SourceUser | Problem:
         id_ = row.get("user_id") if isinstance(row, dict) else None
@@ -194,7 +184,7 @@ def source_reader(
         record = row if bare and type(row.get("custom_attributes")) is dict else clean(row)
         if note_names is not None and (custom := record.get("custom_attributes")):
             note_names(custom)
-        name, groups, status = label(record), groups_of(record), record.get("status")
+        name, groups, status = label(record), _share_groups(record, same_groups), record.get("status")
         verdict: Verdict | None = None
         if groups is None:
             verdict = _WITHOUT_GROUPS
@@ -205,14 +195,26 @@ def source_reader(
         desired: User | None = None
         problems: tuple[Problem, ...] = ()
         standing = verdict.standing
-        if standing is inside:
+        if standing is Standing.IN:
             desired, problems = map_user(mapping, record)
             if problems and noted is not None:
                 noted.note_held(record, problems, mapping)
-        elif standing is held:
+        elif standing is Standing.HELD:
             problems = (Problem("user", name, id_, verdict.code or UNREADABLE, verdict.reason),)
         username = record.get("username")
         username = username if isinstance(username, str) else ""
         return SourceUser(id_, name, standing, verdict.reason, groups or (), desired, problems, username)
 
     return read
+
+
+def _share_groups(record: Mapping[str, Any], same: dict[tuple[str, ...], tuple[str, ...]]) -> tuple[str, ...] | None:
+    """Return the ids of a user's groups, one tuple for all who are in the same; None where Duo did not send them."""
+    given = record.get("groups")
+    try:
+        known = same.get(tuple([group["group_id"] for group in given])) if type(given) is list else None
+    except (KeyError, TypeError):
+        return None
+    if known is None and (known := group_ids(record)) is not None:
+        same[known] = known
+    return known

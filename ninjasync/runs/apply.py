@@ -6,7 +6,7 @@ nothing about people, prints and asks nothing.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -46,22 +46,22 @@ from ninjasync.state.store import store_of
 from ninjasync.threads import Stop
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A run that holds the lock, under the id ``run`` in its ledger, since ``at``."""
+
+    context: RunContext
+    ledger: Ledger
+    run: str
+    at: datetime
+
+
 class Applying:
     """A run that holds the lock: it has a plan, and carries it out or is told not to."""
 
-    def __init__(
-        self,
-        context: RunContext,
-        ledger: Ledger,
-        writer: Writer,
-        run: str,
-        plan: Plan,
-        baseline: Baseline | None,
-        found: ledger_update.Found,
-        at: datetime,
-    ) -> None:
-        self.plan, self._baseline, self._found, self._at = plan, baseline, found, at
-        self._context, self._ledger, self._writer, self._run = context, ledger, writer, run
+    def __init__(self, begun: Begun, writer: Writer, plan: Plan, found: ledger_update.Found) -> None:
+        self.plan, self._writer, self._found = plan, writer, found
+        self._context, self._ledger, self._run, self._at = begun.context, begun.ledger, begun.run, begun.at
 
     def redaction_key(self) -> bytes:
         """Return the ledger's key of the redaction tokens."""
@@ -127,8 +127,8 @@ class Applying:
     def _accept(self) -> None:
         """Record what was found to be ours, and set the leavers' clocks right (CONTRACT §6.1, §6.7)."""
         ledger, found = self._ledger, self._found
-        if self._baseline is not None:
-            ledger.memory.set_baseline(self._baseline)
+        if found.baseline is not None:
+            ledger.memory.set_baseline(found.baseline)
         ledger.memory.uncontest(found.seen_names)
         ledger.record("user", found.ours, self._at)
         ledger.record("group", found.our_groups, self._at)
@@ -180,9 +180,10 @@ def applying(
     token, secret = secrets.both(config)
     evidence = begin_evidence(context)
     with (
-        _begun(context, command, lock_timeout) as (ledger, run, at),
+        _begun(context, command, lock_timeout) as begun,
         connect(context, token) as endpoint,
     ):
+        ledger, run, at = begun.ledger, begun.run, begun.at
         warnings = tuple(recover_lost_writes(ledger, run, endpoint, context.now()))
         reader, writer = Reader(endpoint, context), Writer(endpoint, context)
         reader.begin(
@@ -198,11 +199,11 @@ def applying(
         groups, disputed_groups = ledger_update.undisputed(found.our_groups, moment.owned.groups)
         ledger.record("user", users, at)
         ledger.record("group", groups, at)
-        found = replace(found, ours=disputed, our_groups=disputed_groups)
         baseline = ledger_update.accepted_baseline(
             planning.plan, baseline_of(context.config, planning, moment.now), whole=not moment.only
         )
-        yield Applying(context, ledger, writer, run, planning.plan, baseline, found, at)
+        found = replace(found, ours=disputed, our_groups=disputed_groups, baseline=baseline)
+        yield Applying(begun, writer, planning.plan, found)
 
 
 @contextmanager
@@ -229,9 +230,10 @@ def applying_saved(
     if config.ninjaone.api.url:
         secrets.api_client_secret(config)  # it is asked for after the writes: one that is missing is told before them
     with (
-        _begun(context, command, lock_timeout) as (ledger, run, at),
+        _begun(context, command, lock_timeout) as begun,
         connect(context, token) as endpoint,
     ):
+        ledger, run, at = begun.ledger, begun.run, begun.at
         unproven = expect_seal(plan_file, ledger.memory.known_seal_key(), path, required=False)
         if used := ledger.memory.plan_used_by(plan_file.file_digest):
             raise RefusedForSafetyError(
@@ -245,16 +247,15 @@ def applying_saved(
             ours = sorted(one.id for one in ledger.owned("user").values() if not one.deleted and one.id not in gone)
             expect_fresh(plan_file, Reader(endpoint, context), config.ninjaone.dialect.page_size, ours)
             ledger.memory.use_plan(plan_file.file_digest, run, at)
-        found = ledger_update.found_before(plan_file.exact)
-        writer = Writer(endpoint, context)
         saved = plan_file.exact
         in_scope = Baseline(at, plan.evidence.in_scope, saved.scope_digest, saved.scoped)
         baseline = ledger_update.accepted_baseline(plan, in_scope, whole=saved.whole_scope)
-        yield Applying(context, ledger, writer, run, plan, baseline, found, at)
+        found = replace(ledger_update.found_before(saved), baseline=baseline)
+        yield Applying(begun, Writer(endpoint, context), plan, found)
 
 
 @contextmanager
-def _begun(context: RunContext, command: str, timeout: float) -> Iterator[tuple[Ledger, str, datetime]]:
+def _begun(context: RunContext, command: str, timeout: float) -> Iterator[Begun]:
     """Hold the lock and begin a run; one that ends by an error is not taken for one that was killed."""
     config, begun = context.config, context.now()
     with Ledger.holding(store_of(config), tenant_of(config), timeout, begun, context.listener) as ledger:
@@ -263,7 +264,7 @@ def _begun(context: RunContext, command: str, timeout: float) -> Iterator[tuple[
         run = ledger.run_log.begin(lock.actor(), command, at, context.run_id)
         try:
             with ledger.database.watch(run, context.stop.abort):
-                yield ledger, run, at
+                yield Begun(context, ledger, run, at)
         except BaseException as error:
             if isinstance(error, InterruptedRunError) and context.stop.cause is not None:
                 raise context.stop.cause from error

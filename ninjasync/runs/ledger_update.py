@@ -26,6 +26,7 @@ class Found:
 
     ``ours`` and ``our_groups`` as ``Exact`` has them, whose clocks begin and end, the names
     whose holders were seen, and the NinjaOne ids of what was deleted and is no longer there.
+    ``baseline`` is what later reads are compared with, None where the last one stays.
     """
 
     ours: Rows
@@ -34,6 +35,7 @@ class Found:
     clocks_to_stop: list[str]
     seen_names: list[tuple[Resource, str]]
     deleted: list[str]
+    baseline: Baseline | None = None
 
 
 def found(planning: Planning, moment: Moment) -> Found:

@@ -1,7 +1,7 @@
 """``apply``: show, ask, write, report."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -23,9 +23,9 @@ from ninjasync.cli.session import (
     report_refusal,
 )
 from ninjasync.cli.signals import stop_on_signals
-from ninjasync.errors import CommandLineError
+from ninjasync.errors import CommandLineError, NinjasyncError
 from ninjasync.model.message import Message
-from ninjasync.model.outcome import Outcome, Result, exit_code
+from ninjasync.model.outcome import Result, exit_code
 from ninjasync.model.plan import Approvals, Plan
 from ninjasync.report import text
 from ninjasync.report.formats import Format, renderer_of
@@ -34,6 +34,14 @@ from ninjasync.report.redact import outcome_redactor, redacted, redacted_result
 from ninjasync.runs.apply import Applying, applying, applying_saved
 
 OPTIONS = shared_options.APPROVALS
+
+
+ParallelismOption = Annotated[
+    int | None, typer.Option(metavar="N", min=1, max=64, help="Concurrent requests to NinjaOne.")
+]
+LockTimeoutOption = Annotated[
+    float, typer.Option(metavar="SECONDS", min=0, help="Wait so long for another run to end.")
+]
 
 
 def apply(
@@ -49,12 +57,8 @@ def apply(
     only: shared_options.OnlyOption = None,
     strict: shared_options.StrictOption = False,
     redact: shared_options.RedactOption = False,
-    parallelism: Annotated[
-        int | None, typer.Option(metavar="N", min=1, max=64, help="Concurrent requests to NinjaOne.")
-    ] = None,
-    lock_timeout: Annotated[
-        float, typer.Option(metavar="SECONDS", min=0, help="Wait so long for another run to end.")
-    ] = 0,
+    parallelism: ParallelismOption = None,
+    lock_timeout: LockTimeoutOption = 0,
 ) -> int:
     """Make a plan, or read the saved one; show it, ask, write, and report what became of it."""
     invocation: Invocation = ctx.obj
@@ -68,38 +72,26 @@ def apply(
     approvals = Approvals(strict=strict, **invocation.approvals)
     progress = Progress(invocation)
     context = context_of(invocation, config, progress.tell)
-    begun: AbstractContextManager[Applying]
-    if planfile is not None:
-        begun = applying_saved(context, planfile, approvals, f"apply {planfile}", lock_timeout)
-    else:
-        begun = applying(context, approvals, tuple(only or ()), "apply", lock_timeout)
     with ExitStack() as stack:
         with progress.reading("Duo and NinjaOne" if planfile is None else "NinjaOne"):
-            run = stack.enter_context(begun)
+            run = stack.enter_context(
+                applying(context, approvals, tuple(only or ()), "apply", lock_timeout)
+                if planfile is None
+                else applying_saved(context, planfile, approvals, f"apply {planfile}", lock_timeout)
+            )
         watch.plan = run.plan
-        view = _View(invocation, run.plan, choose_redaction_key(run.redaction_key()) if redact else None)
+        key = choose_redaction_key(run.redaction_key()) if redact else None
+        view = _View(invocation, run.plan, key, run.plan if key is None else redacted(run.plan, key))
         view.show_plan(asks=asks)
-        if reason := _reason_to_skip(run.plan, asks=asks):
-            result = Result.skipped(run.plan, Message(reason))
-        else:
-            with (
-                stop_on_signals(context.stop, partial(remark, invocation, _STOPPING)),
-                progress.applying(len(run.plan.writes)) as count,
-            ):
-                result = run.apply(parallelism=parallelism, tell=view.redact_outcomes(count))
+        reason = _reason_to_skip(run.plan, asks=asks)
+        result = Result.skipped(run.plan, Message(reason))
+        if not reason:
+            with stop_on_signals(context.stop, partial(remark, invocation, _STOPPING)):
+                result = view.write(run, progress, parallelism)
         watch.result = result
         code = 3 if reason else exit_code(run.plan, result)
         unrecorded = run.finish(result, code)
-    if unrecorded and code not in (130, 6):
-        code = unrecorded.exit_code
-    result = view.redact_result(result)
-    view.show_result(result, code)
-    if reason == _SAID_NO:
-        invocation.at_end = do_nothing  # the user who answered knows
-        report_no(invocation, "nothing was written", run.plan.tenant)
-    for error in filter(None, (result.fatal, unrecorded)):
-        complain(invocation, error)
-    return code
+    return view.report(result, code, reason, unrecorded)
 
 
 _SAID_NO = "the operator said no"
@@ -116,46 +108,61 @@ def _reason_to_skip(plan: Plan, *, asks: bool) -> str:
     return "" if confirm(f"\nApply {changes}?") else _SAID_NO
 
 
+@dataclass(frozen=True, slots=True)
 class _View:
-    """A run as the operator sees it; with a ``key`` it shows tokens in place of names."""
+    """A run as the operator sees it; with a ``key``, ``shown`` and all that follows has tokens in place of names."""
 
-    def __init__(self, invocation: Invocation, plan: Plan, key: bytes | None) -> None:
-        self._invocation, self._plan, self._key = invocation, plan, key
-        self._shown = plan if key is None else redacted(plan, key)
-        # As text on a terminal the plan is shown before the question, and what became of it after.
-        self._in_parts = invocation.format is Format.TEXT and invocation.output is None
+    invocation: Invocation
+    plan: Plan
+    key: bytes | None
+    shown: Plan
+
+    @property
+    def is_in_parts(self) -> bool:
+        """As text on a terminal the plan is shown before the question, and what became of it after."""
+        return self.invocation.format is Format.TEXT and self.invocation.output is None
 
     def show_plan(self, *, asks: bool) -> None:
         """Show the plan now, where it is a part of the result or where a question is about it."""
-        color = self._invocation.color(error=self._invocation.format is not Format.TEXT)
-        rendered = text.render_plan(self._shown, color=color)
-        if self._in_parts:
-            self._invocation.deliver(rendered)
+        color = self.invocation.color(error=self.invocation.format is not Format.TEXT)
+        rendered = text.render_plan(self.shown, color=color)
+        if self.is_in_parts:
+            self.invocation.deliver(rendered)
         elif asks:
             typer.echo(rendered, nl=False, err=True)
 
-    def redact_outcomes(self, tell: Callable[[Outcome], None]) -> Callable[[Outcome], None]:
-        """Return what tells ``tell`` of each outcome as it is shown."""
-        if self._key is None:
-            return tell
-        redact = outcome_redactor(self._plan, self._key)
-        return lambda outcome: tell(redact(outcome))
+    def write(self, run: Applying, progress: Progress, parallelism: int | None) -> Result:
+        """Apply, telling of each outcome as it is shown."""
+        redact = None if self.key is None else outcome_redactor(self.plan, self.key)
+        with progress.applying(len(run.plan.writes)) as count:
+            tell = count if redact is None else lambda outcome: count(redact(outcome))
+            return run.apply(parallelism=parallelism, tell=tell)
 
-    def redact_result(self, result: Result) -> Result:
-        """Return the result as it is shown."""
-        return result if self._key is None else redacted_result(result, self._plan, self._key)
+    def report(self, result: Result, code: int, reason: str, unrecorded: NinjasyncError | None) -> int:
+        """Show how it ended and what went wrong; return the exit code. ``reason`` says why nothing was written."""
+        if unrecorded and code not in (130, 6):
+            code = unrecorded.exit_code
+        if self.key is not None:
+            result = redacted_result(result, self.plan, self.key)
+        self._show_result(result, code)
+        if reason == _SAID_NO:
+            self.invocation.at_end = do_nothing  # the user who answered knows
+            report_no(self.invocation, "nothing was written", self.plan.tenant)
+        for error in filter(None, (result.fatal, unrecorded)):
+            complain(self.invocation, error)
+        return code
 
-    def show_result(self, result: Result, code: int) -> None:
+    def _show_result(self, result: Result, code: int) -> None:
         """Show what became of the plan, the next steps, and what stood in the way."""
-        invocation = self._invocation
+        invocation = self.invocation
         steps = left_to_do(result)
-        if self._in_parts:
-            invocation.deliver(text.render_result(result, self._shown, steps, color=invocation.color()))
+        if self.is_in_parts:
+            invocation.deliver(text.render_result(result, self.shown, steps, color=invocation.color()))
         else:
             renderer = renderer_of(invocation.format)
-            invocation.deliver(renderer.render(self._shown, clock.now(), result, code, steps))
+            invocation.deliver(renderer.render(self.shown, clock.now(), result, code, steps))
         if invocation.format is Format.JSON and invocation.log_format is LogFormat.JSON:
             remark(invocation, *steps)
         elif invocation.format is Format.JSON:
             typer.echo(text.render_steps(steps), nl=False, err=True)
-        report_refusal(invocation, self._shown)
+        report_refusal(invocation, self.shown)

@@ -28,6 +28,15 @@ from ninjasync.report.escape import visible
 from ninjasync.report.formats import Format
 from ninjasync.threads import Stop
 
+ShapesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--shapes",
+        metavar="FILE",
+        help="Write here what the services' answers look like, without anything that they say.",
+    ),
+]
+
 
 def check(
     ctx: typer.Context,
@@ -37,14 +46,7 @@ def check(
     yes: Annotated[
         bool, shared_options.flag("--yes", "-y", help="Probe without a question; needed without a terminal.")
     ] = False,
-    shapes: Annotated[
-        Path | None,
-        typer.Option(
-            "--shapes",
-            metavar="FILE",
-            help="Write here what the services' answers look like, without anything that they say.",
-        ),
-    ] = None,
+    shapes: ShapesOption = None,
     as_: shared_options.PlainFormatOption = PlainFormat.TEXT,
     output: shared_options.OutputOption = None,
 ) -> int:

@@ -42,46 +42,51 @@ EPILOG = "\n\n".join(
 )
 
 
+ConfigFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Write the configuration that reaches it here (mode 0600); with --tenants, a folder."
+    ),
+]
+TenantsOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        max=2000,
+        help="Serve N companies behind one port, and write a fleet.toml with a file for each of them.",
+    ),
+]
+PortOption = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=1, max=65533, help="Serve Duo on this port, NinjaOne on the next two; else on any."),
+]
+FaultOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=VALUE",
+        help="Let this go wrong (repeatable), at all services; with duo., scim. or api. before the name, at one.",
+        rich_help_panel=_FAULTY,
+    ),
+]
+QuirkOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="Have the ways of another server (repeatable): one of these habits, or all of one server by its name.",
+        rich_help_panel=_FAULTY,
+    ),
+]
+
+
 def sandbox(
     users: Annotated[int, typer.Option(metavar="N", min=1, max=200_000, help="How many people Duo knows.")] = 60,
     seed: Annotated[int, typer.Option(metavar="S", help="The same seed makes the same company and faults.")] = 1,
-    write_config: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Write the configuration that reaches it here (mode 0600); with --tenants, a folder."
-        ),
-    ] = None,
-    tenants: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            min=1,
-            max=2000,
-            help="Serve N companies behind one port, and write a fleet.toml with a file for each of them.",
-        ),
-    ] = None,
-    port: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", min=1, max=65533, help="Serve Duo on this port, NinjaOne on the next two; else on any."
-        ),
-    ] = None,
-    fault: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=VALUE",
-            help="Let this go wrong (repeatable), at all services; with duo., scim. or api. before the name, at one.",
-            rich_help_panel=_FAULTY,
-        ),
-    ] = None,
-    quirk: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="Have the ways of another server (repeatable): one of these habits, or all of one server by its name.",
-            rich_help_panel=_FAULTY,
-        ),
-    ] = None,
+    write_config: ConfigFileOption = None,
+    tenants: TenantsOption = None,
+    port: PortOption = None,
+    fault: FaultOption = None,
+    quirk: QuirkOption = None,
 ) -> int:
     """Make a company, serve both sides until interrupted, and let events happen as they are typed."""
     faults = dict(_parse_each("--fault", parse_fault, fault))
