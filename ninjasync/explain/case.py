@@ -93,7 +93,11 @@ class Case:
         stopped = [change for change in self.changes if not _is_within(change, written.get(change.name))]
         if any(change.action in REMOVALS or change.removed for change in stopped):
             return tripped  # any of them withholds removals
-        return tuple(guard for guard in tripped if guard.name in ("privilege-changes", "vanished")) if stopped else ()
+        return tuple(guard for guard in tripped if guard.name in _STOP_OTHER_CHANGES) if stopped else ()
+
+
+# Guards that keep back changes other than removals, too.
+_STOP_OTHER_CHANGES = ("privilege-changes", "vanished", "administrators")
 
 
 def _is_within(change: Change, written: Change | None) -> bool:
@@ -154,7 +158,7 @@ def _protected_name(
     """Return the name for which the user or the account is left alone; None where it is not protected."""
     shown = planning.difference.protected.get(subject.duo_id or "")
     if shown is None and user is None and account is not None:
-        protects = protection(config.safety.protected_users)
+        protects = protection(config.safety.protected_users, planning.administrators)
         return account.user_name if protects(account.user_name) else None
     return shown
 

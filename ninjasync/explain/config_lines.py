@@ -55,7 +55,10 @@ def decision_lines(case: Case) -> tuple[str, ...]:
         case "protected":
             patterns, name = safety.protected_users, case.protected or ""
             entry = next((one for one in patterns if protection([one])(name)), None)
-            lines = [_line("safety", "protected_users", patterns, entry)]
+            if entry is None:  # a system administrator
+                lines = [_line("safety", "protect_administrators", safety.protect_administrators)]
+            else:
+                lines = [_line("safety", "protected_users", patterns, entry)]
         case "held":
             codes = {problem.code for problem in case.problems}
             lines = [

@@ -35,4 +35,5 @@ def explain(config: Config, who: str, inspection: Inspection) -> Explanation:
         refused=plan.refused,
         stopped_by=case.stopped_by,
         requests=inspection.requests(case.changes),
+        organizations=plan.organizations,
     )

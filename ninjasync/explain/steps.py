@@ -12,12 +12,14 @@ from ninjasync.config.expression import ExpressionError, alternatives_of, compil
 from ninjasync.config.functions import is_blank
 from ninjasync.explain.case import Case
 from ninjasync.explain.config_lines import decision_lines, push_lines, scope_lines
+from ninjasync.explain.sources import account_facts
 from ninjasync.model.attributes import ORGANIZATION_ID, USER_NAME
 from ninjasync.model.explanation import Attribute, Conclusion, Fact, Step
 from ninjasync.model.message import Message
 from ninjasync.model.message import text as as_text
 from ninjasync.model.source import Standing
 from ninjasync.model.values import same_value
+from ninjasync.names_alike import alike
 from ninjasync.planning.mapping import compile_mapping
 from ninjasync.planning.organizations import is_name
 
@@ -102,8 +104,15 @@ def _notes_on_attributes(case: Case) -> list[str]:
         if one.source:
             notes.append(f"{name}: {one.source}")
         if one.path == ORGANIZATION_ID and one.value and is_name(one.given):
-            notes.append(f'{name}: "{one.given}" is {one.value} in [organizations]')
+            notes.append(f'{name}: "{one.given}" is {one.value} {_organizations_of(case, str(one.given))}')
     return notes
+
+
+def _organizations_of(case: Case, name: str) -> str:
+    """Say where the number of a name is from."""
+    if any(alike(name, one) for one in case.config.organizations):
+        return "in [organizations]"
+    return "in NinjaOne's public API"
 
 
 def _read(case: Case) -> Step:
@@ -170,7 +179,7 @@ def _match(case: Case) -> Step:
             notes.append(f"The ledger knows the account {case.entry.id}, but NinjaOne no longer has it.")
         if case.namesake is None:
             notes.insert(0, f"Looked for {_and(_marks(case))}.")
-        return Step("match", "no account in NinjaOne", notes=tuple(notes))
+        return Step("match", "no account in NinjaOne", account_facts(case), tuple(notes))
     groups = case.planning.actual.groups
     member = sorted(one.display_name for one in groups if one.members is not None and account.id in one.members)
     unknown = sorted(one.display_name for one in groups if one.members is None)
@@ -183,7 +192,7 @@ def _match(case: Case) -> Step:
         Fact("externalId", account.external_id),
         Fact("groups", member),
     )
-    return Step("match", f"account {account.id}, {_evidence(case)}", facts, tuple(notes))
+    return Step("match", f"account {account.id}, {_evidence(case)}", (*facts, *account_facts(case)), tuple(notes))
 
 
 def _marks(case: Case) -> list[str]:

@@ -17,6 +17,7 @@ def document(plan: Plan) -> dict[str, Any]:
     shown = plan.shown
     return {
         "tenant": plan.tenant,
+        **({"organizations": dict(plan.organizations)} if plan.organizations else {}),
         "source": dict(plan.source),
         "target": dict(plan.target),
         "summary": {

@@ -5,7 +5,7 @@ it looks.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ninjasync.model.change import Change
@@ -87,7 +87,8 @@ class Explanation:
     ``changes`` are the one of the account and those of groups, narrowed to this user's
     membership; ``withheld`` names those that the plan withholds. ``guards`` are the
     plan's verdicts, ``refused`` whether it may be written at all, and ``stopped_by`` the
-    guards that stop these very changes. ``shown`` gives attributes' names for people.
+    guards that stop these very changes. ``shown`` gives attributes' names for people, and
+    ``organizations`` names by number.
     """
 
     who: str
@@ -106,3 +107,4 @@ class Explanation:
     refused: bool
     stopped_by: tuple[GuardResult, ...]
     requests: tuple[Request, ...] = ()
+    organizations: Mapping[str, str] = field(default_factory=dict)

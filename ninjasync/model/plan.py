@@ -5,7 +5,7 @@ it is written ``apply``'s. Time comes in as an argument.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 
 from ninjasync.model.attributes import short_names
@@ -106,7 +106,8 @@ class Plan:
 
     ``refused`` says that nothing may be written. ``withheld`` names the changes that are
     not written, or not in full, because a guard lets only the rest pass; ``writes`` are
-    the changes that may be written. ``tenant`` is what people call it.
+    the changes that may be written. ``tenant`` is what people call it. ``organizations`` are names,
+    by number, of those that occur in the changes, where NinjaOne's public API told them.
     """
 
     paths: tuple[str, ...]
@@ -124,6 +125,7 @@ class Plan:
     withheld: frozenset[str] = frozenset()
     writes: tuple[Change, ...] = ()
     tenant: str = ""
+    organizations: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def safe(self) -> bool:

@@ -15,6 +15,7 @@ from msgspec.structs import replace as replace_row
 from ninjasync.config.schema import Config
 from ninjasync.config.tenant import in_a_command, tenant_of
 from ninjasync.model.api_evidence import ApiEvidence
+from ninjasync.model.attributes import ORGANIZATION_ID
 from ninjasync.model.change import REMOVALS, Change, count, journal_diff
 from ninjasync.model.directory import Directory, Problem, Resource, Wanted
 from ninjasync.model.message import Message, counted, join, listed, number, text, word
@@ -63,13 +64,18 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Planning:
-    """A plan with what it was made from; ``shown`` is ``actual`` as SCIM alone shows it."""
+    """A plan with what it was made from.
+
+    ``shown`` is ``actual`` as SCIM alone shows it; ``administrators`` are the folded userNames of
+    the accounts that are protected as system administrators.
+    """
 
     plan: Plan
     source: Source
     actual: Directory
     difference: Difference
     shown: Directory
+    administrators: frozenset[str] = frozenset()
 
 
 def make_plan(config: Config, duo: SourceReader, ninjaone: TargetReader, moment: Moment) -> Planning:
@@ -101,7 +107,8 @@ def make_plan(config: Config, duo: SourceReader, ninjaone: TargetReader, moment:
     warnings = (*source.warnings, *_unmet_protection(unmet, source, actual))
     source = replace(source, warnings=warnings)
     withheld = _administrators(config, shown, difference.changes, moment.api)
-    return Planning(_judged(config, source, actual, difference, moment, withheld), source, actual, difference, shown)
+    plan = _judged(config, source, actual, difference, moment, withheld)
+    return Planning(plan, source, actual, difference, shown, administrators)
 
 
 def _deactivated(owned: Ownership) -> frozenset[str]:
@@ -241,7 +248,17 @@ def _judged(
         withheld=judgement.withheld,
         writes=judgement.writes,
         tenant=tenant_of(config).shown,
+        organizations=_organization_names(changes, moment.api),
     )
+
+
+def _organization_names(changes: Sequence[Change], api: ApiEvidence | None) -> dict[str, str]:
+    """Return the names of the organizations that occur in ``changes``, by number."""
+    if api is None or api.organizations is None:
+        return {}
+    rows = [row for change in changes for row in change.diff if row.path == ORGANIZATION_ID]
+    there = {side for row in rows for side in (row.before, row.after)}
+    return {number_: name for number_, name in sorted(api.organizations) if number_ in there and name}
 
 
 def _evidence(

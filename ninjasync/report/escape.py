@@ -20,6 +20,11 @@ def visible(text: str) -> str:
     )
 
 
+def in_quotes_with_name(value: object, name: str) -> str:
+    """Return a value as ``in_quotes`` does, and behind it what it is called, where that is known."""
+    return f"{in_quotes(value)} ({visible(name)})" if name else in_quotes(value)
+
+
 def in_quotes(value: object) -> str:
     """Return a value as it stands in a plan: text in quotes, so that blanks at its ends are seen."""
     match value:

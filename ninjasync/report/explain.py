@@ -16,7 +16,7 @@ from ninjasync.model.explanation import Attribute, Explanation, Fact, Request, S
 from ninjasync.model.plan import GuardResult
 from ninjasync.model.problems import cure
 from ninjasync.report.escape import in_quotes, visible
-from ninjasync.report.text import Paint, painter, wrapped
+from ninjasync.report.text import Paint, painter, sides, wrapped
 
 # The colour of the answer: green where all is well or about to be, yellow where something is in the way.
 _CODES = {
@@ -79,6 +79,7 @@ def document(explanation: Explanation) -> dict[str, Any]:
             change_document(change, explanation.shown, withheld=change.name in explanation.withheld)
             for change in explanation.changes
         ],
+        **({"organizations": dict(explanation.organizations)} if explanation.organizations else {}),
         "problems": [
             {"code": problem.code, "message": problem.message, "cure": cure(problem.code)}
             for problem in explanation.problems
@@ -185,11 +186,12 @@ def _change_lines(change: Change, explanation: Explanation, paint: Paint) -> Ite
         return
     for delta in change.diff:
         name = visible(explanation.shown.get(delta.path, delta.path))
+        before, after = sides(delta, explanation.organizations)
         if change.action == "create":
-            yield from _marked(paint("+", "32"), f"{name} = {in_quotes(delta.after)}")
+            yield from _marked(paint("+", "32"), f"{name} = {after}")
             continue
         via = f", by way of {in_quotes(delta.via)}" if delta.via else ""
-        yield from _marked(paint("~", "33"), f"{name}: {in_quotes(delta.before)} -> {in_quotes(delta.after)}{via}")
+        yield from _marked(paint("~", "33"), f"{name}: {before} -> {after}{via}")
     if change.privilege:
         yield f"{_INDENT}{paint('! a change of rights', '35')}"
 

@@ -57,6 +57,7 @@ def render(
         not_kept=outline.not_kept(result, plan) if result is not None else [],
         held=outline.held(plan),
         shown=plan.shown,
+        organizations=plan.organizations,
     )
 
 
@@ -95,7 +96,9 @@ def _template(name: str) -> Template:
         autoescape=True, undefined=StrictUndefined, finalize=_harmless, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["in_quotes"] = in_quotes
-    environment.globals.update(deltas=outline.deltas, no_changes=outline.no_changes)
+    environment.globals.update(
+        deltas=outline.deltas, no_changes=outline.no_changes, organization_name=outline.organization_name
+    )
     return environment.from_string(_shipped(f"{name}.html.jinja"))
 
 

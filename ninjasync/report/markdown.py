@@ -12,7 +12,7 @@ from itertools import chain
 
 from ninjasync import __version__
 from ninjasync.errors import ConfigurationError, NinjasyncError
-from ninjasync.model.change import GROUP_ACTIONS, USER_ACTIONS, Change, Member
+from ninjasync.model.change import GROUP_ACTIONS, USER_ACTIONS, Change, Delta, Member, Value
 from ninjasync.model.document import digest, document
 from ninjasync.model.message import Message, as_message
 from ninjasync.model.outcome import Result
@@ -184,15 +184,20 @@ def _change(row: outline.Row, plan: Plan) -> str:
     for delta in outline.deltas(change):
         name = code(shown.get(delta.path, delta.path))
         if change.action == "create":
-            told.append(f"{name} = {code(in_quotes(delta.after))}")
+            told.append(f"{name} = {_side(delta, delta.after, plan)}")
         else:
             via = f", by way of {code(in_quotes(delta.via))}" if delta.via else ""
-            told.append(f"{name}: {code(in_quotes(delta.before))} → {code(in_quotes(delta.after))}{via}")
+            told.append(f"{name}: {_side(delta, delta.before, plan)} → {_side(delta, delta.after, plan)}{via}")
     lines += [", ".join(told)] if told and change.action == "create" else told
     lines += _members(change)
     if change.reasons:
         lines.append(f"because: {'; '.join(map(prose, change.reasons))}")
     return "\n  - ".join(lines)
+
+
+def _side(delta: Delta, value: Value, plan: Plan) -> str:
+    name = outline.organization_name(delta.path, value, plan.organizations)
+    return f"{code(in_quotes(value))} ({code(name)})" if name else code(in_quotes(value))
 
 
 def _fate(row: outline.Row) -> str:

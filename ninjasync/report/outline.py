@@ -5,11 +5,11 @@ then who is removed, then everything else by action. All text is as it came, une
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ninjasync.model.attributes import DISPLAY_NAME, ENABLED, MEMBERS, ORGANIZATION_ID, USER_NAME, USER_TYPE
-from ninjasync.model.change import Change, Delta
+from ninjasync.model.change import Change, Delta, Value
 from ninjasync.model.directory import Problem
 from ninjasync.model.message import (
     NOTHING,
@@ -86,6 +86,14 @@ def deltas(change: Change) -> Iterable[Delta]:
     """Return the attributes worth telling: a create's own name stands in its heading already."""
     naming = USER_NAME if change.resource == "user" else DISPLAY_NAME
     return (delta for delta in change.diff if change.action != "create" or delta.path != naming)
+
+
+def organization_name(path: str, value: Value, organizations: Mapping[str, str]) -> str:
+    """Return the name of an organization that ``value`` is the number of; empty where there is none, or none is known.
+
+    ``organizations`` are names by number.
+    """
+    return organizations.get(value, "") if path == ORGANIZATION_ID and isinstance(value, str) else ""
 
 
 def held(plan: Plan) -> list[Held]:

@@ -45,6 +45,10 @@ def schema() -> Schema:
     }
     run = {
         "tenant": _said("the tenant: `[state] tenant`, else Duo's host name", _TEXT),
+        "organizations": _said(
+            "names of the organizations in `changes`, by number, where NinjaOne's public API tells them",
+            {"type": "object", "additionalProperties": _TEXT},
+        ),
         "tenant_id": _said("only in a saved plan: the id of the tenant that it may be applied for", _TEXT),
         "result": _said("only of `apply`: how the run ended", _result()),
         "error": _said(

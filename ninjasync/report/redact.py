@@ -49,6 +49,7 @@ def redacted(plan: Plan, key: bytes) -> Plan:
     return replace(
         plan,
         changes=tuple(map(change, plan.changes)),
+        organizations={},  # customers' names
         writes=(),
         problems=tuple(_redact_problem(problem, token) for problem in plan.problems),
         leavers=tuple(replace(leaver, key=token(leaver.key)) for leaver in plan.leavers),

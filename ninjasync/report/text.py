@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 
 from ninjasync.errors import ConfigurationError, NinjasyncError
-from ninjasync.model.change import Change, Member
+from ninjasync.model.change import Change, Delta, Member, Value
 from ninjasync.model.message import Message
 from ninjasync.model.outcome import Outcome, Result
 from ninjasync.model.plan import Counts, Plan
-from ninjasync.report.escape import in_quotes, visible
-from ninjasync.report.outline import deltas, no_changes, not_kept
+from ninjasync.report.escape import in_quotes, in_quotes_with_name, visible
+from ninjasync.report.outline import deltas, no_changes, not_kept, organization_name
 
 # ANSI's eight colours are the ones that every terminal shows, on dark and on light.
 _SIGNS = {
@@ -146,7 +146,7 @@ def _plan_lines(plan: Plan, paint: Paint) -> Iterator[str]:
         if changes:
             yield from ("", paint(title, "1"))
             for change in changes:
-                yield from _change_lines(change, plan.shown, paint)
+                yield from _change_lines(change, plan, paint)
                 if change.name in plan.withheld:
                     yield f"      {paint('withheld, see the guards', '35')}"
     if plan.problems:
@@ -168,21 +168,31 @@ def _plan_lines(plan: Plan, paint: Paint) -> Iterator[str]:
     yield from ("", *(paint(line, "1") for line in wrapped_summary(plan)))
 
 
-def _change_lines(change: Change, shown: Mapping[str, str], paint: Paint) -> Iterator[str]:
+def _change_lines(change: Change, plan: Plan, paint: Paint) -> Iterator[str]:
     sign, code = _SIGNS[change.action]
     marked = paint("  ! change of rights", "35") if change.privilege else ""
     yield f"  {paint(f'{sign} {change.action:<10}', code)} {visible(change.key)}{marked}"
     for delta in deltas(change):
-        name = visible(shown.get(delta.path, delta.path))
+        name = visible(plan.shown.get(delta.path, delta.path))
+        before, after = sides(delta, plan.organizations)
         if change.action == "create":
-            yield f"      {name} = {in_quotes(delta.after)}"
+            yield f"      {name} = {after}"
             continue
         via = f", by way of {in_quotes(delta.via)}" if delta.via else ""
-        yield f"      {name}: {in_quotes(delta.before)} -> {in_quotes(delta.after)}{via}"
+        yield f"      {name}: {before} -> {after}{via}"
     yield from _member_lines("+", change.added)
     yield from _member_lines("-", change.removed)
     for reason in change.reasons:
         yield from wrapped(f"because: {visible(reason)}", "      ")
+
+
+def sides(delta: Delta, organizations: Mapping[str, str]) -> tuple[str, str]:
+    """Return before and after as they are shown, an organization's number with its name."""
+
+    def shown(value: Value) -> str:
+        return in_quotes_with_name(value, organization_name(delta.path, value, organizations))
+
+    return shown(delta.before), shown(delta.after)
 
 
 def _member_lines(sign: str, members: Iterable[Member]) -> Iterator[str]:

@@ -11,10 +11,9 @@ import pytest
 
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse, Service
 from ninjasync.sandbox.ninjaone.schema import NINJAONE_USER
+from tests.support.api_answers import Rows, with_rows
 from tests.support.company import tech, user
 from tests.support.office import Office
-
-Rows = list[dict[str, Any]]
 
 
 @pytest.fixture
@@ -51,20 +50,6 @@ def ignoring(*paths: str) -> Callable[[HttpRequest, Service], HttpResponse]:
         )
 
     return serve_partly
-
-
-def showing(change: Callable[[Rows], None]) -> Callable[[HttpRequest, Service], HttpResponse]:
-    """Answer with the lists of users as ``change`` leaves them."""
-
-    def serve_changed(request: HttpRequest, serve: Service) -> HttpResponse:
-        answer = serve(request)
-        if not request.path.startswith("/v2/user"):
-            return answer
-        rows = json.loads(answer.body)
-        change(rows)
-        return HttpResponse(answer.status, json.dumps(rows).encode(), answer.headers)
-
-    return serve_changed
 
 
 def all_enabled(rows: Rows) -> None:
@@ -113,7 +98,7 @@ def test_a_write_that_is_shown_late_is_looked_at_once_more_and_then_is_done(offi
 
 def test_an_account_that_is_still_enabled_after_its_deactivation_is_told(office: Office) -> None:
     office.people.trash(office.duo(user(3)))
-    office.box.intercept("api", showing(all_enabled))
+    office.box.intercept("api", with_rows(all_enabled))
     done = office.apply()
     assert done.code == 0, done.printed
     change = change_of(done, user(3))
@@ -128,7 +113,7 @@ def test_that_is_told_where_scim_hides_who_is_active_too(office: Office) -> None
     office.box.set_behavior(quirks=["no-extension", "active-left-out"])
     office.people.trash(office.duo(user(3)))
     assert office.apply().code == 0
-    office.box.intercept("api", showing(all_enabled))
+    office.box.intercept("api", with_rows(all_enabled))
     warnings = office.plan().json["warnings"]
     assert sum(user(3) in warning and "does not show whether they are active" in warning for warning in warnings) == 1
 
@@ -142,7 +127,7 @@ def test_no_number_is_no_denial_where_scim_shows_the_one_that_was_sent(office: O
             if row["email"] == user(3):
                 row["organizationId"] = None
 
-    office.box.intercept("api", showing(without_number))
+    office.box.intercept("api", with_rows(without_number))
     done = office.apply()
     assert done.code == 0, done.printed
     assert office.plan("--detailed-exitcode").code == 0
