@@ -22,18 +22,20 @@ from ninjasync.config.schema import Config
 from ninjasync.config.tenant import tenant_of
 from ninjasync.duo.reader import DuoReader
 from ninjasync.duo.records import clean
-from ninjasync.errors import LedgerError, NinjasyncError
+from ninjasync.errors import IncompleteReadError, LedgerError, NinjasyncError, UnreachableError
 from ninjasync.model.api_evidence import ApiEvidence
+from ninjasync.model.directory import Wanted
 from ninjasync.model.events import Listener, ignore
 from ninjasync.model.exchange import Exchange
 from ninjasync.model.history import Run
 from ninjasync.model.ownership import Baseline, Owned, Ownership
 from ninjasync.model.source import Source, SourceUser, Standing
-from ninjasync.names_alike import spelled
+from ninjasync.names_alike import folded, spelled
 from ninjasync.net.pacing import TransientError
-from ninjasync.ninjaone.endpoint import connect
+from ninjasync.ninjaone.endpoint import Endpoint, connect
 from ninjasync.ninjaone.http import Answer, ScimTransport
 from ninjasync.ninjaone.oauth import OAuthClient
+from ninjasync.ninjaone.reader import Reader
 from ninjasync.ninjaone.scim_responses import Page, read_page
 from ninjasync.planning.email_address import find_fault
 from ninjasync.planning.mapping import AttributeMapping, compile_mapping, has_value
@@ -200,9 +202,13 @@ class CheckContext:
     # --- NinjaOne ----------------------------------------------------------------------------
 
     @cached_property
+    def _endpoint(self) -> Endpoint:
+        return self._opened.enter_context(connect(self.run_context(), self.token, self.hear))
+
+    @property
     def scim(self) -> ScimTransport:
         """The SCIM endpoint; see ``get``."""
-        return self._opened.enter_context(connect(self.run_context(), self.token, self.hear)).transport
+        return self._endpoint.transport
 
     def get(self, path: str, **params: str) -> Answer:
         """Ask the SCIM endpoint."""
@@ -241,6 +247,18 @@ class CheckContext:
         ids = sorted(one.id for one in self.ledger_facts.owned.values())[:_FEW]
         answers = [self.try_to_get(f"/Users/{quote(id_, safe='')}") for id_ in ids]
         return tuple(answer.body for answer in answers if answer.status == 200)
+
+    @cached_property
+    def every_name(self) -> frozenset[str] | None:
+        """The folded userNames of all accounts that SCIM shows; None where it does not list them all."""
+        if self.looks_up:
+            return None
+        nothing = Wanted(frozenset(), frozenset(), {}, {})
+        try:
+            found = Reader(self._endpoint, self.run_context()).directory((), nothing)
+        except (IncompleteReadError, UnreachableError):  # which is for another check to say
+            return None
+        return frozenset(folded(user.user_name) for user in found.users) if found.complete else None
 
     @cached_property
     def evidence(self) -> ApiEvidence | None:

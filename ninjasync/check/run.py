@@ -54,6 +54,7 @@ CHECKS = (
     Check("public API", public_api.token, (_CONFIG,)),
     Check("organizations", public_api.organizations, ("public API",)),
     Check("administrators", public_api.users, ("public API",)),
+    Check("agreement", public_api.agreement, ("public API", _ACCOUNTS)),
     Check("ledger", local.ledger, (_CONFIG,)),
     Check("lock", local.lock_free, (_CONFIG,)),
     Check("protected", local.protected, (_CONFIG,)),

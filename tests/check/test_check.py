@@ -276,7 +276,7 @@ def test_the_text_fits_80_columns_and_ends_with_the_counts(world: Office) -> Non
     wide = [line for line in shown.splitlines() if len(line) > 80 and str(world.folder) not in line]
     assert wide == []
     assert "\nNot checked, as the check of Duo groups failed: Duo users, groups in scope," in shown
-    assert shown.endswith("Check: 19 green, 2 yellow, 1 red, 8 not checked.\n")
+    assert shown.endswith("Check: 20 green, 2 yellow, 1 red, 8 not checked.\n")
     assert "\x1b" not in shown
 
 

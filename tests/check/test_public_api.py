@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from ninjasync.sandbox.ninjaone.schema import USER
+from tests.support.api_answers import refusing, with_rows
 from tests.support.command import Json
+from tests.support.company import tech, user
 from tests.support.office import Office
 
-LINES = ("public API", "organizations", "administrators")
+LINES = ("public API", "organizations", "administrators", "agreement")
 
 
 @pytest.fixture
@@ -34,7 +36,7 @@ def lines(office: Office) -> dict[str, Json]:
     return {line["name"]: line for line in office.run("check", "--format", "json").json["checks"]}
 
 
-def test_where_it_is_not_set_up_three_lines_say_so_and_nothing_is_asked(office: Office) -> None:
+def test_where_it_is_not_set_up_its_lines_say_so_and_nothing_is_asked(office: Office) -> None:
     del office.config["ninjaone.api"]
     found = lines(office)
     assert {(found[name]["color"], found[name]["text"]) for name in LINES} == {
@@ -50,6 +52,7 @@ def test_with_a_good_api_the_three_lines_say_what_it_has(office: Office) -> None
     assert "gives a token that may read and nothing else" in found["public API"]["text"]
     assert f"shows {len(office.ninjaone.organizations)} organizations" in found["organizations"]["text"]
     assert "of whom 3 may do everything" in found["administrators"]["text"]
+    assert "SCIM shows 15 accounts and the public API 15: 15 in both" in found["agreement"]["text"]
 
 
 def test_a_refused_secret_is_red_and_the_others_wait_for_it(office: Office) -> None:
@@ -90,6 +93,38 @@ def test_an_api_of_another_tenant_is_told(office: Office) -> None:
     with Office(folder) as other:
         other.ninjaone.create(USER, {"userName": "stranger@other.example"})
         office.configure("ninjaone.api", url=other.box.api_url, client_secret=other.box.access.client_secret)
-        line = lines(office)["administrators"]
-    assert (line["color"], "none of the" in line["text"]) == ("yellow", True)
+        line = lines(office)["agreement"]
+    assert (line["color"], "0 in both" in line["text"]) == ("yellow", True)
     assert "of the same tenant" in line["cure"]
+
+
+def test_accounts_that_one_side_lacks_are_counted_and_some_are_named(office: Office) -> None:
+    office.configure("ninjaone.dialect", page_size=4)
+    office.ninjaone.unlisted["kai.kiosk@example.com"] = {"userName": "Kai.Kiosk@example.com"}
+    line = lines(office)["agreement"]
+    assert (line["color"], "15 in both, 0 in SCIM alone, 1 in the public API alone" in line["text"]) == ("green", True)
+    assert line["details"] == ["In the public API alone: kai.kiosk@example.com"]
+    office.box.intercept("api", with_rows(lambda rows: [row for row in rows if row["email"] not in (tech(0), user(1))]))
+    line = lines(office)["agreement"]
+    assert (line["color"], "13 in both, 2 in SCIM alone, 1 in the public API alone" in line["text"]) == ("yellow", True)
+    assert f"In SCIM alone: {tech(0)}, {user(1)}" in line["details"]
+
+
+@pytest.mark.parametrize("quirks", [["too-many"], []])
+def test_where_scim_does_not_list_its_accounts_that_is_said(office: Office, quirks: list[str]) -> None:
+    office.box.set_behavior(quirks=quirks)
+    if not quirks:
+        office.configure("ninjaone.dialect", discovery="lookup")
+    assert "does not list all of its accounts" in lines(office)["agreement"]["text"]
+
+
+def test_one_list_that_may_not_be_read_is_named_and_the_others_are_told(office: Office) -> None:
+    office.box.intercept("api", refusing("/v2/user/technicians"))
+    found = lines(office)
+    assert {name: found[name]["color"] for name in LINES} == {
+        "public API": "green",
+        "organizations": "green",
+        "administrators": "yellow",
+        "agreement": "yellow",
+    }
+    assert any("permission_denied" in each for each in found["administrators"]["details"])
