@@ -11,6 +11,7 @@ from ninjasync.fleet.rows import broken_row
 from ninjasync.model.fleet import FleetOutcome, FleetResult, FleetRow, outcome_of, total
 from ninjasync.model.history import Run
 from ninjasync.model.token_expiry import days_left
+from ninjasync.runs.pausing import present_pause
 from ninjasync.state.ledger import Ledger
 from ninjasync.state.store import store_of
 
@@ -31,13 +32,17 @@ def _row(tenant: TenantFile, now: datetime) -> FleetRow:
         if ledger is None:
             return FleetRow(tenant.name, str(tenant.path), "not begun", token_days=days, error="no ledger yet")
         with closing(ledger):
-            runs, pending = ledger.run_log.runs(limit=1), len(ledger.run_log.unfinished()[1])
-            outcome = _outcome(ledger, runs[0]) if runs else None
+            last, pending = ledger.run_log.last_apply(), len(ledger.run_log.unfinished()[1])
+            outcome = _outcome(ledger, last) if last is not None else None
+            pause = present_pause(ledger, now)
     except NinjasyncError as error:
         return FleetRow(tenant.name, str(tenant.path), "failed", 1, token_days=days, error=f"{error} {error.hint}")
-    if outcome is None:
-        return FleetRow(tenant.name, str(tenant.path), "not begun", token_days=days, error="no apply yet")
-    last = runs[0]
+    told = [str(pause.told)] if pause is not None else []
+    if last is None or outcome is None:
+        said = "; ".join(["no apply yet", *told])
+        return FleetRow(
+            tenant.name, str(tenant.path), "not begun", token_days=days, error=said, paused=pause is not None
+        )
     return FleetRow(
         tenant.name,
         str(tenant.path),
@@ -49,7 +54,8 @@ def _row(tenant: TenantFile, now: datetime) -> FleetRow:
         token_days=days,
         seconds=max((last.ended_at - last.started_at).total_seconds(), 0) if last.ended_at else None,
         last_run=last.started_at,
-        error=" ".join(_sentences(outcome, last, pending)),
+        error=" ".join([*_sentences(outcome, last, pending), *told]),
+        paused=pause is not None,
     )
 
 

@@ -105,10 +105,10 @@ def _last_seconds(tenant: TenantFile) -> float:
         if found is None:
             return 0.0
         with closing(found) as ledger:
-            runs = ledger.run_log.runs(limit=1)
+            last = ledger.run_log.last_apply()
     except NinjasyncError:  # for the tenant's own run to say
         return 0.0
-    return (runs[0].ended_at - runs[0].started_at).total_seconds() if runs and runs[0].ended_at else 0.0
+    return (last.ended_at - last.started_at).total_seconds() if last is not None and last.ended_at else 0.0
 
 
 def file_name_of(tenant: TenantFile) -> str:

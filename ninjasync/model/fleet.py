@@ -73,6 +73,7 @@ class FleetRow:
     seconds: float | None = None
     last_run: datetime | None = None
     error: str = ""
+    paused: bool = False
     document: Mapping[str, Any] | None = None
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from ninjasync.model.directory import Resource
+from ninjasync.model.pause import Pause
 from ninjasync.model.tenant import Tenant
 
 
@@ -41,13 +42,14 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class TenantEntries:
-    """A tenant of the ledger, and how much the ledger holds of it."""
+    """A tenant of the ledger, how much the ledger holds of it, and its pause if one was made."""
 
     tenant: Tenant
     since: datetime
     users: int
     groups: int
     runs: int
+    pause: Pause | None = None
 
     @property
     def id(self) -> str:

@@ -148,6 +148,7 @@ def _row_document(command: str, row: FleetRow) -> dict[str, Any]:
         "token_days": row.token_days,
         "seconds": row.seconds,
         "error": row.error,
+        "paused": row.paused,
     }
 
 

@@ -1,14 +1,16 @@
 """What a ledger holds, as text and as JSON."""
 
 import json
+from datetime import datetime
 from typing import Any
 
 from ninjasync.model.document import FORMAT_VERSION
 from ninjasync.model.history import Inventory, TenantEntries
+from ninjasync.model.pause import Pause
 from ninjasync.report.escape import visible
 
 
-def as_text(shown: Inventory) -> str:
+def as_text(shown: Inventory, now: datetime) -> str:
     """Return where the ledger is and a paragraph for each tenant; this configuration's has a star."""
     path = visible(str(shown.path))
     if shown.version is None:
@@ -24,25 +26,27 @@ def as_text(shown: Inventory) -> str:
             f"    Duo       {visible(one.api_hostname)}",
             f"    id        {one.id}",
         ]
+        if one.pause is not None and one.pause.holds_at(now):
+            lines.append(f"    paused    {visible(one.pause.told)}")
     if shown.tenants:
         known = any(one.id == shown.tenant.id for one in shown.tenants)
         lines += ["", "* the tenant of this configuration" if known else "None is that of this configuration."]
     return "\n".join(lines) + "\n"
 
 
-def as_json(shown: Inventory) -> str:
+def as_json(shown: Inventory, now: datetime) -> str:
     """Return the same as one JSON document."""
     body = {
         "format_version": FORMAT_VERSION,
         "path": str(shown.path),
         "exists": shown.version is not None,
         "schema_version": shown.version,
-        "tenants": [_tenant(one, shown) for one in shown.tenants],
+        "tenants": [_tenant(one, shown, now) for one in shown.tenants],
     }
     return json.dumps(body, indent=2, ensure_ascii=True) + "\n"
 
 
-def _tenant(one: TenantEntries, shown: Inventory) -> dict[str, Any]:
+def _tenant(one: TenantEntries, shown: Inventory, now: datetime) -> dict[str, Any]:
     return {
         "id": one.id,
         "name": one.name,
@@ -53,4 +57,12 @@ def _tenant(one: TenantEntries, shown: Inventory) -> dict[str, Any]:
         "users": one.users,
         "groups": one.groups,
         "runs": one.runs,
+        "paused": _pause(one.pause, now),
     }
+
+
+def _pause(pause: Pause | None, now: datetime) -> dict[str, Any] | None:
+    if pause is None or not pause.holds_at(now):
+        return None
+    until = pause.until.isoformat() if pause.until is not None else None
+    return {"since": pause.since.isoformat(), "until": until, "actor": pause.actor, "reason": pause.reason}

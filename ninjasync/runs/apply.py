@@ -37,6 +37,7 @@ from ninjasync.runs.confirmation import confirm_writes
 from ninjasync.runs.executor import apply_plan
 from ninjasync.runs.freshness import expect_fresh
 from ninjasync.runs.journal import LedgerJournal, explain_lasting_failures
+from ninjasync.runs.pausing import refuse_while_paused
 from ninjasync.runs.plan import moment_of, read_and_plan
 from ninjasync.runs.recovery import recover_lost_writes
 from ninjasync.runs.sealing import expect_seal
@@ -263,6 +264,7 @@ def _begun(context: RunContext, command: str, timeout: float) -> Iterator[Begun]
         ledger.run_log.prune(config.state.keep_history_days, at)
         run = ledger.run_log.begin(lock.actor(), command, at, context.run_id)
         try:
+            refuse_while_paused(ledger, at)
             with ledger.database.watch(run, context.stop.abort):
                 yield Begun(context, ledger, run, at)
         except BaseException as error:

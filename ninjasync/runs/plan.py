@@ -28,6 +28,7 @@ from ninjasync.planning.mapping import compile_mapping
 from ninjasync.planning.planner import Moment, Planning, make_plan
 from ninjasync.runs import ledger_update, tenancy
 from ninjasync.runs.api_evidence import begin_evidence
+from ninjasync.runs.pausing import warnings_of_pause
 from ninjasync.runs.sealing import key_for_sealing
 from ninjasync.state import saved_plan
 from ninjasync.state.ledger import Ledger
@@ -97,8 +98,10 @@ def begin_reading(context: RunContext, reader: Reader, ledger: Ledger | None, mo
         paths = compile_mapping(config.attributes, config.safety).paths
         hidden = ledger is not None and ledger.memory.members_hidden
         reader.begin(paths, first=before is None, members_hidden=hidden)
-        under_way = _under_way(ledger, tenant_of(config)) if ledger is not None else []
-        return moment_of(ledger, moment.now, moment.approvals, moment.only, (*moment.warnings, *under_way))
+        told = list(moment.warnings)
+        if ledger is not None:
+            told += [*warnings_of_pause(ledger, moment.now), *_under_way(ledger, tenant_of(config))]
+        return moment_of(ledger, moment.now, moment.approvals, moment.only, tuple(told))
 
 
 def moment_of(

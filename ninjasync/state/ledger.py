@@ -329,10 +329,12 @@ class Ledger:
 
     def tenants(self) -> list[TenantEntries]:
         """Return every tenant that the ledger knows."""
-        rows = self._commits.read(_TENANTS)
+        rows, pauses = self._commits.read(_TENANTS), self.memory.pauses()
         with self.database.errors():
             return [
-                TenantEntries(Tenant(endpoint, host, name), read_time(since), users, groups, runs)
+                TenantEntries(
+                    tenant := Tenant(endpoint, host, name), read_time(since), users, groups, runs, pauses.get(tenant.id)
+                )
                 for endpoint, host, name, since, users, groups, runs in rows
             ]
 

@@ -10,9 +10,11 @@ from datetime import datetime, timedelta
 
 from ninjasync.model.directory import Resource
 from ninjasync.model.ownership import Baseline
+from ninjasync.model.pause import Pause
 from ninjasync.state.database import Statement, statement
 from ninjasync.state.group_commit import GroupCommit
 from ninjasync.state.run_log import Work
+from ninjasync.state.schema import PAUSES_SINCE
 from ninjasync.state.times import read_time, stamp
 
 # A name that was taken by an account that NinjaOne does not show may have become free.
@@ -24,6 +26,10 @@ _SET_BASELINE = """
         scope_digest = excluded.scope_digest, groups = excluded.groups"""
 _SET = "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 _SET_ONCE = "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO NOTHING RETURNING key"
+_PAUSE = """
+    INSERT INTO pauses (tenant, since, until, actor, reason) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (tenant) DO UPDATE SET since = excluded.since, until = excluded.until, actor = excluded.actor,
+        reason = excluded.reason"""
 _USE_PLAN = "INSERT INTO used_plans (file_digest, run, at) VALUES (?, ?, ?) ON CONFLICT (file_digest) DO NOTHING"
 
 
@@ -64,6 +70,34 @@ class Memory:
         if rows:
             query = "DELETE FROM contested WHERE tenant = ? AND resource = ? AND name = ?"
             self._commits.write(Statement(query, rows))
+
+    # --- pauses ------------------------------------------------------------------------------
+
+    def pause(self) -> Pause | None:
+        """Return the tenant's pause, whether or not its time is over; None where there is none."""
+        if self._commits.database.version < PAUSES_SINCE:
+            return None
+        rows = self._commits.read("SELECT since, until, actor, reason FROM pauses WHERE tenant = ?", self._tenant)
+        with self._commits.database.errors():
+            return next((_pause(*row) for row in rows), None)
+
+    def pauses(self) -> dict[str, Pause]:
+        """Return the pauses of all tenants of the ledger, by their ids."""
+        if self._commits.database.version < PAUSES_SINCE:
+            return {}
+        rows = self._commits.read("SELECT tenant, since, until, actor, reason FROM pauses")
+        with self._commits.database.errors():
+            return {tenant: _pause(*row) for tenant, *row in rows}
+
+    def set_pause(self, pause: Pause) -> None:
+        """Put a pause in the place of any other."""
+        until = stamp(pause.until) if pause.until is not None else None
+        row = (self._tenant, stamp(pause.since), until, pause.actor, pause.reason)
+        self._commits.write(statement(_PAUSE, *row))
+
+    def end_pause(self) -> None:
+        """Take the tenant's pause away, if there is one."""
+        self._commits.write(statement("DELETE FROM pauses WHERE tenant = ?", self._tenant))
 
     # --- saved plans, keys, what was said ----------------------------------------------------
 
@@ -140,3 +174,7 @@ class Memory:
         for (value,) in self._commits.read("SELECT value FROM meta WHERE key = ?", key):
             return str(value)
         return None
+
+
+def _pause(since: str, until: str | None, actor: str, reason: str) -> Pause:
+    return Pause(read_time(since), read_time(until) if until else None, actor, reason)

@@ -22,6 +22,8 @@ _RUN = "SELECT id, actor, command, started_at, ended_at, exit_code, counts FROM 
 _OPERATION = """
     SELECT number, run, operations.resource, action, key, external_id, operations.id, diff, intended_at, status, error
     FROM operations"""
+_NOTE = """
+    INSERT INTO runs (id, tenant, actor, command, started_at, ended_at, exit_code) VALUES (?, ?, ?, ?, ?, ?, ?)"""
 _INTEND = """
     INSERT INTO operations (run, resource, action, key, external_id, id, diff, intended_at, status)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number"""
@@ -114,6 +116,11 @@ class RunLog:
         )
         return run
 
+    def note(self, actor: str, command: str, now: datetime) -> None:
+        """Put a command that is no run, and is done, among the runs."""
+        row = (run_id(now), self._tenant, actor, command, stamp(now), stamp(now), 0)
+        self._commits.write(statement(_NOTE, *row))
+
     def intend(self, intent: Intent) -> int:
         """Journal a write that is about to be sent; return its number. Safe from a kill when this returns."""
         ((number,),) = self._commits.commit(intent)
@@ -183,6 +190,13 @@ class RunLog:
         rows = self._commits.read(f"{_RUN} ORDER BY started_at DESC, id DESC LIMIT ?", self._tenant, limit)
         with self._commits.database.errors():
             return [_run(*row) for row in rows]
+
+    def last_apply(self) -> Run | None:
+        """Return the latest run that was an apply; None where there was none."""
+        query = f"{_RUN} AND command LIKE ? ORDER BY started_at DESC, id DESC LIMIT 1"
+        rows = self._commits.read(query, self._tenant, "apply%")
+        with self._commits.database.errors():
+            return next((_run(*row) for row in rows), None)
 
     def operations(self, run: str) -> list[Operation]:
         """Return the writes of one run, in the order in which they were sent."""

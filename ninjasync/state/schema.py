@@ -20,6 +20,10 @@ READABLE_SINCE = 1
 OLDEST_WRITER = 3
 
 
+# An older ledger, opened to be read alone, has no table of them.
+PAUSES_SINCE = 3
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
     """How a database writes the kinds of a column: a text, a whole number, a number that counts itself."""

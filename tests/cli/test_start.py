@@ -36,6 +36,8 @@ COMMANDS = (
     "explain",
     "check",
     "history",
+    "pause",
+    "resume",
     "ledger",
     "fleet",
     "init",

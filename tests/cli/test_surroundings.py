@@ -27,6 +27,8 @@ COMMANDS = {
     "explain tech0.one@example.com": 0,
     "check": 0,
     "history": 0,
+    "pause --reason incident": 0,
+    "resume": 0,
     "init": 64,
     "demo --users 20": 0,
 }

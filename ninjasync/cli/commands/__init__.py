@@ -28,6 +28,8 @@ COMMANDS = {
     "history": Entry(
         "Show past runs; for one run every operation with its outcome, before and after.", "history", "history"
     ),
+    "pause": Entry("Let no apply of this tenant begin, on any machine that shares its ledger.", "pause", "pause"),
+    "resume": Entry("Let a paused tenant go on.", "pause", "resume"),
     "fleet": Entry("The same for many tenants: each in a process of its own, and one table of all.", panel=_MANY),
     "fleet plan": Entry("Plan for every tenant, and show one table. Writes nothing to NinjaOne.", "fleet_plan", "plan"),
     "fleet apply": Entry(

@@ -18,7 +18,7 @@ def show(ctx: typer.Context, format: shared_options.PlainFormatOption = PlainFor
     invocation: Invocation = ctx.obj
     invocation.take_result_options(Format(format))
     ledger = tenancy.show(load_config(invocation))
-    invocation.deliver(report.as_json(ledger) if format is PlainFormat.JSON else report.as_text(ledger))
+    invocation.deliver((report.as_json if format is PlainFormat.JSON else report.as_text)(ledger, clock.now()))
     return 0
 
 
