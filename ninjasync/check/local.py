@@ -13,7 +13,7 @@ from ninjasync.config.section import SecretReference
 from ninjasync.config.tenant import tenant_of
 from ninjasync.model.finding import Finding, green, red, yellow
 from ninjasync.model.token_expiry import is_to_be_renewed
-from ninjasync.runs.monitor import ADDRESSES, INSTALL, apprise_for
+from ninjasync.runs.listeners import ADDRESSES, INSTALL, apprise_for
 
 # From so many seconds on a difference of clocks is yellow, and red: Duo refuses what was signed minutes ago.
 _YELLOW_SKEW, _RED_SKEW = 30, 300

@@ -60,11 +60,14 @@ def root(
     """Declare the options that stand before the command; the global ones may stand after it, too."""
 
 
-def run(arguments: list[str]) -> int:
-    """Run one command line and return its exit code. The only place where errors are caught."""
+def run(arguments: list[str], *, attended: bool = False) -> int:
+    """Run one command line and return its exit code. The only place where errors are caught.
+
+    ``attended`` says that a user at a terminal sees what comes of it, although this process has none.
+    """
     prepare_streams()
     signal.signal(signal.SIGTERM, _interrupt)
-    invocation = Invocation()
+    invocation = Invocation(attended=attended)
     raised: BaseException | None = None
     try:
         returned = app(arguments, obj=invocation, prog_name="ninjasync", standalone_mode=False)

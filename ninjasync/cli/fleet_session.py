@@ -17,6 +17,8 @@ from ninjasync.cli.logs import start_logging
 from ninjasync.cli.options import Invocation, On
 from ninjasync.cli.signals import stop_on_signals
 from ninjasync.config.fleet import FLEET_VARIABLE, Fleet, TenantFile, find_fleet
+from ninjasync.fleet import monitor
+from ninjasync.fleet.monitor import FleetInProgress
 from ninjasync.fleet.processes import Main
 from ninjasync.fleet.run import Engine, FleetRun, run_tenants
 from ninjasync.fleet.tenants import choose_tenants, file_name_of, load_fleet, parse_shard
@@ -26,22 +28,30 @@ from ninjasync.report.fleet_html import render_html
 from ninjasync.report.formats import Format
 
 
-def choose_fleet(invocation: Invocation) -> Fleet:
-    """Start logging; return the fleet with the tenants that this command is about."""
+def load_named_fleet(invocation: Invocation) -> Fleet:
+    """Start logging; return the fleet that the command line names, with all its tenants."""
     start_logging(invocation)
+    return load_fleet(find_fleet(invocation.fleet.file))
+
+
+def choose_from(fleet: Fleet, invocation: Invocation) -> Fleet:
+    """Return the fleet with the tenants alone that this command is about."""
     given = invocation.fleet
-    fleet = load_fleet(find_fleet(given.file))
     shard = parse_shard(given.shard) if given.shard else None
     return replace(fleet, tenants=choose_tenants(fleet, given.tenants, shard))
 
 
 @dataclass(frozen=True, slots=True)
 class FleetSession:
-    """The tenants of ``fleet``, and how command lines are run for them; ``folder`` is for results on their way."""
+    """The tenants of ``fleet``, and how command lines are run for them; ``folder`` is for results on their way.
+
+    ``watch`` is what [fleet.monitor] is told at the end.
+    """
 
     invocation: Invocation
     fleet: Fleet
     folder: Path
+    watch: FleetInProgress
     engine: Engine | None = None
 
     def run(
@@ -68,33 +78,55 @@ class FleetSession:
         with FleetProgress(self.invocation, len(some)) as progress, stop_on_signals(stop, progress.announce_stop):
             return run_tenants(work, some, stop, progress.tell)
 
+    def end(self, result: FleetResult) -> int:
+        """Deliver the table, and return the exit code of the whole."""
+        self.watch.result = result
+        deliver_table(self.invocation, result)
+        return result.exit_code
+
 
 @contextmanager
-def open_session(invocation: Invocation) -> Iterator[FleetSession]:
-    """Choose the tenants, and have a folder that only this user may read: tenants' documents hold names."""
-    fleet = choose_fleet(invocation)
+def open_session(invocation: Invocation, command: str) -> Iterator[FleetSession]:
+    """Choose the tenants, and have a folder that only this user may read: tenants' documents hold names.
+
+    [fleet.monitor] is told at the end; but of a plan on a terminal nothing, as its user sees it.
+    """
+    whole = load_named_fleet(invocation)
+    fleet = choose_from(whole, invocation)
+    known = frozenset(tenant.name for tenant in whole.tenants)
+    narrowed, shard = bool(invocation.fleet.tenants), invocation.fleet.shard or ""
+    watch = FleetInProgress(fleet, command, clock.now(), not narrowed, shard, known)
+    watched = command == "apply" or (command == "plan" and not sys.stderr.isatty())
+    if watched and fleet.settings.monitor.has_listeners:
+        invocation.at_end = partial(_notify, watch)
     with tempfile.TemporaryDirectory(prefix="ninjasync-fleet-") as folder, ExitStack() as stack:
         engine = None
         if invocation.fleet.on is On.WORKERS:
             from ninjasync.fleet.asking import ask_workers  # needs the extra "fleet"
 
-            engine = stack.enter_context(ask_workers(fleet, whole=invocation.format is Format.HTML))
-        yield FleetSession(invocation, fleet, Path(folder), engine)
+            reads_documents = invocation.format is Format.HTML or bool(fleet.settings.monitor.notify)
+            engine = stack.enter_context(ask_workers(fleet, whole=reads_documents))
+        yield FleetSession(invocation, fleet, Path(folder), watch, engine)
 
 
 def main_of(fleet: Fleet) -> Main:
     """Return what runs a command line for a tenant of the fleet, in a process of its own."""
-    return partial(run_and_exit, str(fleet.path.resolve()))
+    return partial(run_and_exit, str(fleet.path.resolve()), attended=sys.stderr.isatty())
 
 
-def run_and_exit(fleet: str, arguments: list[str]) -> None:
+def _notify(watch: FleetInProgress, exit_code: int, error: BaseException | None) -> None:
+    monitor.notify(watch, exit_code, error, clock.now())
+
+
+def run_and_exit(fleet: str, arguments: list[str], *, attended: bool) -> None:
     """Run a tenant's command line in its own process, and end that with the exit code.
 
     Its defaults are those of the fleet in that file, whatever the file is called and wherever the tenant's is.
+    ``attended`` says that a user sees the table on a terminal.
     """
     os.environ[FLEET_VARIABLE] = fleet
     try:
-        code = cli.run(arguments)
+        code = cli.run(arguments, attended=attended)
     except KeyboardInterrupt:
         code = 130
     sys.exit(code)

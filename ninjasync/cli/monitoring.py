@@ -19,7 +19,7 @@ def load_watched(invocation: Invocation, command: str, *, whole: bool) -> tuple[
     """
     config = load_config(invocation)
     watch = RunInProgress(config, command, clock.now(), whole)
-    if config.monitor.has_listeners and not (command == "plan" and sys.stderr.isatty()):
+    if config.monitor.has_listeners and not (command == "plan" and (invocation.attended or sys.stderr.isatty())):
         invocation.at_end = partial(_notify, watch)
     return config, watch
 

@@ -80,6 +80,7 @@ class Invocation:
     approvals: dict[str, int] = field(default_factory=dict)
     fleet: FleetOptions = field(default_factory=FleetOptions)
     tenant: str = ""
+    attended: bool = False
     run_id: str = field(default_factory=lambda: run_id(clock.now()))
     # What happens last of all, with the exit code and the error that ended the run, if one did.
     at_end: Callable[[int, BaseException | None], None] = do_nothing

@@ -31,7 +31,8 @@ _HELP = {
 NAMES = tuple(_HELP)
 _OUTCOMES = ("applied", "failed", "skipped")
 _LAST_SUCCESS = "ninjasync_last_success_timestamp_seconds"
-_SAMPLE = re.compile(r"(?P<name>\w+)\{(?P<labels>.*)\} (?P<value>-?[\d.]+)")
+# A line of the file.
+SAMPLE = re.compile(r"(?P<name>\w+)\{(?P<labels>.*)\} (?P<value>-?[\d.]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class Ended:
     @property
     def labels(self) -> str:
         """What tells this tenant's and this command's lines from all others, in whatever file."""
-        return _labels({"tenant": self.tenant, "tenant_id": self.tenant_id, "command": self.command})
+        return labels_text({"tenant": self.tenant, "tenant_id": self.tenant_id, "command": self.command})
 
 
 def metrics(run: Ended, before: str) -> str:
@@ -89,14 +90,19 @@ def metrics(run: Ended, before: str) -> str:
     """
     lines: dict[str, list[str]] = {name: [] for name in _HELP}
     for line in before.split("\n"):
-        sample = _SAMPLE.fullmatch(line)
+        sample = SAMPLE.fullmatch(line)
         if sample and sample["name"] in lines and _stays(run, sample["name"], sample["labels"]):
             lines[sample["name"]].append(line)
     for name, labels, value in _samples(run):
-        own = f",{_labels(labels)}" if labels else ""
+        own = f",{labels_text(labels)}" if labels else ""
         lines[name].append(f"{name}{{{run.labels}{own}}} {value}")
+    return metrics_text(_HELP, lines)
+
+
+def metrics_text(help_texts: Mapping[str, str], lines: Mapping[str, list[str]]) -> str:
+    """Return the file that has these lines by metric, each with its help; all are gauges."""
     return "".join(
-        f"# HELP {name} {_HELP[name]}\n# TYPE {name} gauge\n" + "".join(f"{line}\n" for line in sorted(found))
+        f"# HELP {name} {help_texts[name]}\n# TYPE {name} gauge\n" + "".join(f"{line}\n" for line in sorted(found))
         for name, found in lines.items()
         if found
     )
@@ -150,9 +156,11 @@ def _of_plan(run: Ended, plan: Plan) -> Iterator[tuple[str, Mapping[str, str], s
         yield "ninjasync_guard_tripped", {"guard": guard.name}, str(int(guard.tripped))
 
 
-def _labels(values: Mapping[str, str]) -> str:
-    return ",".join(f'{name}="{_escaped(value)}"' for name, value in values.items())
+def labels_text(values: Mapping[str, str]) -> str:
+    """Return labels as they stand between braces, their values escaped."""
+    return ",".join(f'{name}="{escaped_label(value)}"' for name, value in values.items())
 
 
-def _escaped(value: str) -> str:
+def escaped_label(value: str) -> str:
+    """Return a label's value as it stands between quotes."""
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -28,7 +28,8 @@ _ENDS = {
     6: "credentials refused",
     130: "interrupted",
 }
-_WEIGHTS: dict[Event, Weight] = {
+# How much each event weighs; a message has the weight of its heaviest.
+WEIGHTS: dict[Event, Weight] = {
     "failure": "failure",
     "refusal": "warning",
     "removals": "info",
@@ -65,7 +66,7 @@ def notice(run: Ended, on: Collection[Event], why: str, *, token_due: bool) -> N
     told = {event: text for event, text in said.items() if text}
     if not told:
         return None
-    weight = min((_WEIGHTS[event] for event in told), key=("failure", "warning", "info").index)
+    weight = min((WEIGHTS[event] for event in told), key=("failure", "warning", "info").index)
     end = _ENDS.get(run.exit_code, "failed")
     title = f"ninjasync {run.command}, {run.tenant}: {end}"
     return Notice(title, "\n".join((*told.values(), f"Exit code {run.exit_code}.")), weight)

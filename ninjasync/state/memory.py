@@ -162,9 +162,9 @@ class Memory:
         (made,) = self._commits.write(statement(_SET_ONCE, f"told {self._tenant} {what}", ""))
         return bool(made)
 
-    def replace_held(self, held: Iterable[str]) -> frozenset[str]:
-        """Remember which records are held now, and return those of the last time."""
-        key = f"held {self._tenant}"
+    def replace_held(self, held: Iterable[str], listener: str = "") -> frozenset[str]:
+        """Remember which records are held now, and return those of the last time; for each listener apart."""
+        key = f"held {self._tenant} {listener}".rstrip()
         before = self._get(key)
         self._commits.write(statement(_SET, key, json.dumps(sorted(held))))
         with self._commits.database.errors():

@@ -13,7 +13,8 @@ import pytest
 from ninjasync.cli import monitoring
 from ninjasync.config.load import load
 from ninjasync.config.tenant import tenant_of
-from ninjasync.runs import monitor, plan
+from ninjasync.runs import listeners, plan
+from ninjasync.runs.listeners import failure_url
 from ninjasync.state import lock
 from tests.support.company import user
 from tests.support.monitoring import AT, HUSH, Receiver, all_gone, figures, nowhere, warnings, wrong_token
@@ -47,7 +48,7 @@ def test_a_good_run_is_pinged_at_the_address_itself_and_a_bad_one_below_it(offic
     ],
 )
 def test_a_failure_ends_the_path_of_the_ping_and_leaves_its_query(url: str, fails_at: str) -> None:
-    assert monitor.failure_url(url) == fails_at
+    assert failure_url(url) == fails_at
 
 
 def deaf(receiver: Receiver) -> str:
@@ -75,7 +76,7 @@ def test_a_ping_that_fails_is_one_warning_without_its_address(
     office: Office, receiver: Receiver, spoil: Callable[[Receiver], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if spoil is deaf:
-        monkeypatch.setattr(monitor, "_PING_SECONDS", 0.05)
+        monkeypatch.setattr(listeners, "_PING_SECONDS", 0.05)
     why = spoil(receiver)
     office.configure("monitor", ping_url=f"http://{receiver.host}/{HUSH}")
     good = office.apply("--log-level", "debug")
@@ -91,7 +92,7 @@ def test_a_ping_that_fails_is_one_warning_without_its_address(
 def test_a_run_does_not_wait_long_for_a_slow_ping(
     office: Office, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(monitor, "_MOST_SECONDS", 0.05)
+    monkeypatch.setattr(listeners, "_MOST_SECONDS", 0.05)
     receiver.status = 0
     office.configure(
         "monitor", ping_url=f"http://{receiver.host}/{HUSH}", notify=[f"json://{receiver.host}/{HUSH}?rto=60"]
@@ -112,7 +113,7 @@ def test_an_interrupt_ends_the_waiting_and_not_otherwise_the_run(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(monitor, "_result", interrupted)
+    monkeypatch.setattr(listeners, "_result", interrupted)
     office.configure("monitor", ping_url=f"http://{receiver.host}/")
     done = office.apply()
     assert done.code == 0

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from ninjasync.cli import fleet_options, shared_options
-from ninjasync.cli.fleet_session import FleetSession, deliver_table, open_session, plan_file
-from ninjasync.cli.options import Invocation
+from ninjasync.cli.fleet_session import FleetSession, open_session, plan_file
+from ninjasync.cli.options import Invocation, do_nothing
 from ninjasync.cli.session import confirm, expect_terminal
 from ninjasync.config.fleet import TenantFile
 from ninjasync.errors import CommandLineError
@@ -43,15 +43,14 @@ def apply(
         raise CommandLineError(
             Message("{} is no folder.", text(plans)), "Give the folder that fleet plan --out DIR wrote."
         )
-    with open_session(invocation) as session:
+    with open_session(invocation, "apply") as session:
         if plans is not None:
             result = _apply_saved(session, plans)
         elif yes:
             result = session.run("apply", lambda file: ["apply", "--yes"])
         else:
             result = _ask_and_apply(session)
-    deliver_table(invocation, result)
-    return result.exit_code
+        return session.end(result)
 
 
 def _apply_saved(session: FleetSession, plans: Path, tenants: Sequence[TenantFile] | None = None) -> FleetResult:
@@ -78,6 +77,7 @@ def _ask_and_apply(session: FleetSession) -> FleetResult:
             replace(row, outcome="not begun", exit_code=3, error="the operator said no") if row.file in ready else row
             for row in planned.rows
         ]
+        session.invocation.at_end = do_nothing  # the user who answered knows
         return total("apply", rows)
     applied = _apply_saved(session, plans, [file for file in session.fleet.tenants if str(file.path) in ready])
     rest = [

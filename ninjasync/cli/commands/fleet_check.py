@@ -5,7 +5,7 @@ from dataclasses import replace
 import typer
 
 from ninjasync.cli import fleet_options, shared_options
-from ninjasync.cli.fleet_session import deliver_table, open_session
+from ninjasync.cli.fleet_session import open_session
 from ninjasync.cli.options import Invocation
 from ninjasync.report.formats import Format
 
@@ -20,10 +20,9 @@ def check(
     """Check each of the chosen tenants, whatever the others' checks find, and show the table."""
     invocation: Invocation = ctx.obj
     invocation.take_result_options(format, output)
-    with open_session(invocation) as session:
+    with open_session(invocation, "check") as session:
         # All are asked for: neither canaries nor failures in a row keep a tenant from being checked.
         settings = session.fleet.settings.model_copy(update={"canaries": (), "stop_after": len(session.fleet.tenants)})
         session = replace(session, fleet=replace(session.fleet, settings=settings))
         result = session.run("check", lambda file: ["check"])
-    deliver_table(invocation, result)
-    return result.exit_code
+        return session.end(result)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ninjasync.cli import fleet_options, shared_options
-from ninjasync.cli.fleet_session import deliver_table, open_session, plan_file
+from ninjasync.cli.fleet_session import open_session, plan_file
 from ninjasync.cli.options import Invocation
 from ninjasync.config.fleet import TenantFile
 from ninjasync.report.formats import Format
@@ -34,9 +34,8 @@ def plan(
     def arguments(file: TenantFile) -> list[str]:
         return ["plan", *extra, *(["--out", str(plan_file(out, file))] if out is not None else [])]
 
-    with open_session(invocation) as session:
+    with open_session(invocation, "plan") as session:
         if out is not None:
             out.mkdir(parents=True, exist_ok=True, mode=0o700)
         result = session.run("plan", arguments)
-    deliver_table(invocation, result)
-    return result.exit_code
+        return session.end(result)

@@ -3,7 +3,7 @@
 import typer
 
 from ninjasync.cli import clock, fleet_options, shared_options
-from ninjasync.cli.fleet_session import choose_fleet, deliver_table
+from ninjasync.cli.fleet_session import choose_from, deliver_table, load_named_fleet
 from ninjasync.cli.options import Invocation
 from ninjasync.fleet.status import read_status
 from ninjasync.report.formats import Format
@@ -19,5 +19,6 @@ def status(
     """Read the ledgers and show the table."""
     invocation: Invocation = ctx.obj
     invocation.take_result_options(format, output)
-    deliver_table(invocation, read_status(choose_fleet(invocation).tenants, clock.now()))
+    fleet = choose_from(load_named_fleet(invocation), invocation)
+    deliver_table(invocation, read_status(fleet.tenants, clock.now()))
     return 0
