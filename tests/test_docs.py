@@ -28,7 +28,7 @@ from ninjasync.config.schema import Config
 from ninjasync.config.section import SecretReference
 from ninjasync.model import outcome, problems
 from ninjasync.planning import guards
-from ninjasync.report import metrics
+from ninjasync.report import fleet_metrics, metrics
 from ninjasync.sandbox.box import Sandbox
 from ninjasync.sandbox.company.staffing import existing_accounts, make_company
 from ninjasync.sandbox.faults.catalogue import FAULTS, QUIRKS, SERVERS
@@ -269,6 +269,8 @@ def test_the_manual_lists_every_guard_that_a_plan_shows(tmp_path: Path) -> None:
 
 def test_the_manual_lists_every_metric() -> None:
     assert [name.strip("`") for name, _ in table(below("monitoring-and-logs", "## Metrics"))] == list(metrics.NAMES)
+    fleet = table(below("many-tenants", "## Monitoring"))
+    assert [name.strip("`") for name, _ in fleet] == list(fleet_metrics.NAMES)
 
 
 def test_the_manual_lists_every_fault_quirk_and_imitated_server() -> None:

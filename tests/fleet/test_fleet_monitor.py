@@ -11,6 +11,8 @@ from tests.report.test_fleet_metrics import values
 from tests.support.fleet import NAMES, ServedFleet, outcomes
 from tests.support.monitoring import HUSH, Receiver
 
+pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # of Apprise
+
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
