@@ -23,7 +23,8 @@ from ninjasync.names_alike import folded
 from ninjasync.ninjaone import change_requests, scim_requests
 from ninjasync.ninjaone.endpoint import connect
 from ninjasync.ninjaone.reader import Reader
-from ninjasync.planning.planner import Moment, Planning, make_plan
+from ninjasync.planning.moment import Moment
+from ninjasync.planning.planner import Planning, make_plan
 from ninjasync.report.redact import make_tokens
 from ninjasync.runs.api_evidence import begin_evidence
 from ninjasync.runs.plan import begin_reading

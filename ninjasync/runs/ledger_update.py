@@ -12,7 +12,8 @@ from ninjasync.model.directory import Resource
 from ninjasync.model.outcome import Result
 from ninjasync.model.ownership import Baseline, Owned
 from ninjasync.model.plan import Plan, Vanished
-from ninjasync.planning.planner import Moment, Planning, baseline_of
+from ninjasync.planning.moment import Moment
+from ninjasync.planning.planner import Planning, baseline_of
 from ninjasync.runs.freshness import by_name
 from ninjasync.state.ledger import Ledger
 from ninjasync.state.saved_plan import Exact, fingerprint

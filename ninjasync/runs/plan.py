@@ -25,7 +25,8 @@ from ninjasync.model.tenant import Tenant
 from ninjasync.ninjaone.endpoint import connect
 from ninjasync.ninjaone.reader import Reader
 from ninjasync.planning.mapping import compile_mapping
-from ninjasync.planning.planner import Moment, Planning, make_plan
+from ninjasync.planning.moment import Moment
+from ninjasync.planning.planner import Planning, make_plan
 from ninjasync.runs import ledger_update, tenancy
 from ninjasync.runs.api_evidence import begin_evidence
 from ninjasync.runs.pausing import warnings_of_pause

@@ -20,7 +20,8 @@ from ninjasync.model.plan import Approvals, Evidence, Plan
 from ninjasync.model.source import SourceUser, Standing
 from ninjasync.planning.baseline import scope_digest
 from ninjasync.planning.mapping import compile_mapping
-from ninjasync.planning.planner import Moment, baseline_of, make_plan
+from ninjasync.planning.moment import Moment
+from ninjasync.planning.planner import baseline_of, make_plan
 from ninjasync.planning.scope import resolve
 from ninjasync.planning.source import source_reader
 

@@ -18,7 +18,7 @@ import pytest
 from ninjasync.errors import InterruptedRunError, LedgerError, LedgerNotWritableError, RefusedRequestError
 from ninjasync.model.change import Change
 from ninjasync.net.pacing import TransientError
-from ninjasync.planning.planner import Moment
+from ninjasync.planning.moment import Moment
 from ninjasync.runs import plan
 from ninjasync.runs.journal import LedgerJournal
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse, Service
