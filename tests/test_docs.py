@@ -136,8 +136,8 @@ def example(monkeypatch: pytest.MonkeyPatch) -> Config:
 
 
 def test_the_example_configuration_loads_and_finds_its_secrets_in_the_environment(example: Config) -> None:
-    assert secrets.duo_secret_key(example).get_secret_value() == "a-secret"
-    assert secrets.ninjaone_token(example).get_secret_value() == "the-token"
+    assert secrets.read_duo_secret_key(example).get_secret_value() == "a-secret"
+    assert secrets.read_ninjaone_token(example).get_secret_value() == "the-token"
 
 
 def test_the_example_configuration_holds_every_key_and_no_other() -> None:

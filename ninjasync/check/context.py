@@ -160,12 +160,12 @@ class CheckContext:
     @cached_property
     def duo_secret(self) -> SecretStr:
         """Duo's secret key."""
-        return self._noted(secrets.duo_secret_key(self.config))
+        return self._noted(secrets.read_duo_secret_key(self.config))
 
     @cached_property
     def token(self) -> SecretStr:
         """NinjaOne's SCIM token."""
-        return self._noted(secrets.ninjaone_token(self.config))
+        return self._noted(secrets.read_ninjaone_token(self.config))
 
     def _noted(self, secret: SecretStr) -> SecretStr:
         self.secrets_read.append(secret)
@@ -192,7 +192,7 @@ class CheckContext:
     @cached_property
     def groups(self) -> dict[str, str]:
         """Duo's groups, id to name."""
-        return self.duo.groups()
+        return self.duo.read_groups()
 
     @cached_property
     def source(self) -> Source:
@@ -255,7 +255,7 @@ class CheckContext:
             return None
         nothing = Wanted(frozenset(), frozenset(), {}, {})
         try:
-            found = Reader(self._endpoint, self.run_context()).directory((), nothing)
+            found = Reader(self._endpoint, self.run_context()).read_directory((), nothing)
         except (IncompleteReadError, UnreachableError):  # which is for another check to say
             return None
         return frozenset(folded(user.user_name) for user in found.users) if found.complete else None
@@ -265,7 +265,7 @@ class CheckContext:
         """What the public API tells; None where it is not set up."""
         if not self.config.ninjaone.api.url:
             return None
-        secret = self._noted(secrets.api_client_secret(self.config))
+        secret = self._noted(secrets.read_api_client_secret(self.config))
         with closing(OAuthClient(self.run_context(), secret)) as client:
             return read_evidence(client)
 
@@ -323,14 +323,14 @@ class _CountingReader:
         """As the reader's."""
         return self._context.duo.nameless
 
-    def groups(self) -> dict[str, str]:
+    def read_groups(self) -> dict[str, str]:
         return self._context.groups
 
-    def users(self, convert: Callable[[Any], T]) -> list[T]:
-        return self._context.duo.users(self._noted(convert))
+    def read_users(self, convert: Callable[[Any], T]) -> list[T]:
+        return self._context.duo.read_users(self._noted(convert))
 
-    def users_by_id(self, ids: list[str], convert: Callable[[Any], T]) -> list[T]:
-        return self._context.duo.users_by_id(ids, self._noted(convert))
+    def read_users_by_id(self, ids: list[str], convert: Callable[[Any], T]) -> list[T]:
+        return self._context.duo.read_users_by_id(ids, self._noted(convert))
 
     def _noted(self, convert: Callable[[Any], T]) -> Callable[[Any], T]:
         def noted(row: Any) -> T:

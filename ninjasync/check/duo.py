@@ -20,24 +20,24 @@ _NEEDED = (paths.USER_NAME, paths.GIVEN_NAME, paths.FAMILY_NAME, paths.USER_TYPE
 _MANY = 3
 
 
-def groups(context: CheckContext) -> Finding:
+def check_groups(context: CheckContext) -> Finding:
     """Whether Duo answers, accepts the keys and shows its groups."""
     count = len(context.groups)
     return green(f"{context.config.duo.api_hostname} shows its {count} group{'s' * (count != 1)}.")
 
 
-def users(context: CheckContext) -> Finding:
+def check_users(context: CheckContext) -> Finding:
     """Whether Duo shows its users, all of them."""
     count = len(context.source.users)
     return green(f"It shows its {count} user{'s' * (count != 1)}, and the read is complete.")
 
 
-def clock(context: CheckContext) -> Finding:
+def check_clock(context: CheckContext) -> Finding:
     """Whether this machine's clock agrees with Duo's, which signs with the time."""
     return judge_skew("Duo", context.duo.skew)
 
 
-def scoped_groups(context: CheckContext) -> Finding:
+def check_scoped_groups(context: CheckContext) -> Finding:
     """Whether every group that the configuration names is there."""
     source = context.source
     missing = (*source.missing, *lost_groups(context.config, source, context.ledger_facts.baseline))
@@ -56,7 +56,7 @@ def scoped_groups(context: CheckContext) -> Finding:
     return green(f"{len(names)} found: {_list(names)}.")
 
 
-def people(context: CheckContext) -> Finding:
+def check_scope(context: CheckContext) -> Finding:
     """Whether any user is in scope, and how many of them are held."""
     every_user = context.source.users.values()
     inside = [user for user in every_user if user.standing is not Standing.OUT]
@@ -83,7 +83,7 @@ def people(context: CheckContext) -> Finding:
     return green(f"{text}; none is held.")
 
 
-def names(context: CheckContext) -> Finding:
+def check_names(context: CheckContext) -> Finding:
     """How many in scope have a full name alone, and whether the mapping makes two of it."""
     assert context.source
     counts, mapped = context.counts, context.config.attributes
@@ -103,7 +103,7 @@ def names(context: CheckContext) -> Finding:
     )
 
 
-def addresses(context: CheckContext) -> Finding:
+def check_addresses(context: CheckContext) -> Finding:
     """How many in scope have no e-mail, but an address as username."""
     assert context.source
     counts, text = context.counts, context.config.attributes[paths.USER_NAME]
@@ -116,7 +116,7 @@ def addresses(context: CheckContext) -> Finding:
     return Finding("yellow", f"{said}; they are held.", "Write this line into [attributes].", (line,))
 
 
-def values(context: CheckContext) -> Finding:
+def check_values(context: CheckContext) -> Finding:
     """How many in scope have no value for an attribute."""
     assert context.source
     counts, mapped = context.counts, context.config.attributes
@@ -134,7 +134,7 @@ def values(context: CheckContext) -> Finding:
     return Finding("yellow", text, "Give them a value in Duo, or write another line into [attributes].", lines)
 
 
-def custom_attributes(context: CheckContext) -> Finding:
+def check_custom_attributes(context: CheckContext) -> Finding:
     """Which custom attributes Duo has, and the line that maps to one that nothing reads."""
     assert context.source
     seen, mapped = context.counts.custom, context.config.attributes
@@ -160,7 +160,7 @@ def _has_value(context: CheckContext, path: str) -> bool:
     return context.counts.empty[path] < context.counts.inside
 
 
-def attributes(context: CheckContext) -> Finding:
+def check_attributes(context: CheckContext) -> Finding:
     """Whether what the mapping reads occurs in Duo's data."""
     config = context.config
     wrong: list[tuple[str, str]] = []

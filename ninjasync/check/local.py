@@ -21,13 +21,13 @@ _YELLOW_SKEW, _RED_SKEW = 30, 300
 _INTEGRATION_KEY, _BEGINS, _SECRET_KEY = 20, "DI", 40
 
 
-def configuration(context: CheckContext) -> Finding:
+def check_configuration(context: CheckContext) -> Finding:
     """Whether it can be read and holds no mistake."""
     assert context.config is not None
     return green(f"{context.config_file or 'The environment alone'}: no mistakes.")
 
 
-def duo_secret(context: CheckContext) -> Finding:
+def check_duo_secret(context: CheckContext) -> Finding:
     """Whether Duo's secret key is to be had."""
     duo, key = context.config.duo, context.duo_secret.get_secret_value()
     looks_like_secret = len(duo.integration_key) == _SECRET_KEY
@@ -43,7 +43,7 @@ def duo_secret(context: CheckContext) -> Finding:
     return _kept(context, duo.secret_key, "DUO__SECRET_KEY")
 
 
-def token(context: CheckContext) -> Finding:
+def check_token(context: CheckContext) -> Finding:
     """Whether the SCIM token is to be had."""
     assert context.token
     return _kept(context, context.config.ninjaone.secret_token, "NINJAONE__SECRET_TOKEN")
@@ -69,7 +69,7 @@ def _in_file(path: Path | None, found: str) -> Finding:
     return green(f"{found} {path}.")
 
 
-def token_expiry(context: CheckContext) -> Finding:
+def check_token_expiry(context: CheckContext) -> Finding:
     """How long the SCIM token still lasts, by what the configuration says."""
     expires = context.config.ninjaone.token_expires
     if expires is None:
@@ -85,7 +85,7 @@ def token_expiry(context: CheckContext) -> Finding:
     return yellow(text, renew) if is_to_be_renewed(days) else green(text)
 
 
-def ledger(context: CheckContext) -> Finding:
+def check_ledger(context: CheckContext) -> Finding:
     """Whether the ledger is there, sound, and can be written."""
     path = Path(context.store.place)
     if context.readable_ledger is not None:
@@ -112,7 +112,7 @@ def ledger(context: CheckContext) -> Finding:
     )
 
 
-def protected(context: CheckContext) -> Finding:
+def check_protected_users(context: CheckContext) -> Finding:
     """Whether any account is protected from every change."""
     named = context.config.safety.protected_users
     if named:
@@ -123,7 +123,7 @@ def protected(context: CheckContext) -> Finding:
     )
 
 
-def monitor(context: CheckContext) -> Finding:
+def check_monitoring(context: CheckContext) -> Finding:
     """Whether metrics, pings and messages can be sent. Sends none."""
     config = context.config
     wanted, ways = config.monitor, []
@@ -146,7 +146,7 @@ def monitor(context: CheckContext) -> Finding:
     return green(f"Each run is reported by {', '.join(ways)}." if ways else "No run is reported: [monitor] is empty.")
 
 
-def lock_free(context: CheckContext) -> Finding:
+def check_lock(context: CheckContext) -> Finding:
     """Whether another run is under way, or was cut short."""
     who = context.store.holder(tenant_of(context.config))
     if who is not None:

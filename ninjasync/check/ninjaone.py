@@ -19,7 +19,7 @@ _DISCOVERY = ("ServiceProviderConfig", "ResourceTypes", "Schemas")
 _NO_ONE = "ninjasync-check@nobody.invalid"
 
 
-def users(context: CheckContext) -> Finding:
+def check_users(context: CheckContext) -> Finding:
     """Whether NinjaOne answers, accepts the token and lists its accounts, or finds them one by one."""
     if context.looks_up:
         _expect_look_up(context, _ask(context, "/Users", USER_NAME))
@@ -38,7 +38,7 @@ def users(context: CheckContext) -> Finding:
     return yellow(f"{said}, but finds them one by one.", cure)
 
 
-def groups(context: CheckContext) -> Finding:
+def check_groups(context: CheckContext) -> Finding:
     """Whether NinjaOne lists its groups, or finds them one by one."""
     if context.looks_up:
         answer = _ask(context, "/Groups", DISPLAY_NAME)
@@ -60,12 +60,12 @@ def groups(context: CheckContext) -> Finding:
     return green(f"It lists them; {_accounts(_page(context, answer, 'list of groups'), 'group')}.")
 
 
-def clock(context: CheckContext) -> Finding:
+def check_clock(context: CheckContext) -> Finding:
     """Whether this machine's clock agrees with NinjaOne's."""
     return judge_skew("NinjaOne", context.ninjaone_skew())
 
 
-def discovery(context: CheckContext) -> Finding:
+def check_discovery(context: CheckContext) -> Finding:
     """Which of the endpoints that describe a service there are (RFC 7644 §4)."""
     there = [name for name in _DISCOVERY if _described(context, name) is not None]
     if not there:
@@ -82,7 +82,7 @@ def _described(context: CheckContext, name: str) -> Any:
     return answer.body if answer.status == 200 and isinstance(answer.body, dict) else None
 
 
-def filtering(context: CheckContext) -> Finding:
+def check_filtering(context: CheckContext) -> Finding:
     """Whether an account can be looked up by its userName."""
     named = [name for row in context.rows if (name := _text(row, USER_NAME))]
     wanted = named[0] if named else _NO_ONE
@@ -100,7 +100,7 @@ def filtering(context: CheckContext) -> Finding:
     return green("Looking up a userName works.")
 
 
-def paging(context: CheckContext) -> Finding:
+def check_paging(context: CheckContext) -> Finding:
     """Whether a second page is another one than the first."""
     if context.looks_up or context.accounts.status != 200:
         return green("Not needed, as each account is looked up by itself.")
@@ -118,7 +118,7 @@ def paging(context: CheckContext) -> Finding:
     )
 
 
-def patching(context: CheckContext) -> Finding:
+def check_patching(context: CheckContext) -> Finding:
     """Whether NinjaOne says that it can change single attributes (RFC 7643 §5)."""
     config = _described(context, "ServiceProviderConfig") or {}
     patch = scim_responses.get(config, "patch")
@@ -130,7 +130,7 @@ def patching(context: CheckContext) -> Finding:
     return green("NinjaOne does not say; ninjasync check --probe finds out.")
 
 
-def external_id(context: CheckContext) -> Finding:
+def check_external_id(context: CheckContext) -> Finding:
     """Whether NinjaOne shows the externalId of accounts that were given one."""
     if not context.config.ninjaone.dialect.external_id:
         return green("Not sent, as [ninjaone.dialect] external_id says; the ledger alone knows what is ours.")
@@ -149,7 +149,7 @@ def external_id(context: CheckContext) -> Finding:
     )
 
 
-def extension(context: CheckContext) -> Finding:
+def check_extension(context: CheckContext) -> Finding:
     """Whether NinjaOne shows user type and organization."""
     mapped = [path for path in (USER_TYPE, ORGANIZATION_ID) if path in context.config.attributes]
     rows = context.rows

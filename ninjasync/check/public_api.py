@@ -19,7 +19,7 @@ _MOST_NAMES = 5
 _PERMISSION = "See in the NinjaOne console that the client app may read (monitoring)."
 
 
-def token(context: CheckContext) -> Finding:
+def check_token(context: CheckContext) -> Finding:
     """Whether the client app is given a token, and one that may do no more than read."""
     evidence = context.evidence
     if evidence is None:
@@ -33,7 +33,7 @@ def token(context: CheckContext) -> Finding:
     return green(f"{context.config.ninjaone.api.url} gives a token that may read and nothing else.")
 
 
-def organizations(context: CheckContext) -> Finding:
+def check_organizations(context: CheckContext) -> Finding:
     """Whether the organizations can be read, so that names and numbers can be checked."""
     if context.evidence is None:
         return _NOT_SET_UP
@@ -54,7 +54,7 @@ def organizations(context: CheckContext) -> Finding:
     return green(f"The public API shows {counted(len(found), 'organization')}.")
 
 
-def users(context: CheckContext) -> Finding:
+def check_administrators(context: CheckContext) -> Finding:
     """Whether the accounts can be read, and who is a system administrator is told."""
     evidence = context.evidence
     if evidence is None:

@@ -45,7 +45,7 @@ class Subject:
     elsewhere: str | None = None
 
 
-def subject_for(source: Source, token: str) -> Subject | None:
+def choose_subject(source: Source, token: str) -> Subject | None:
     """Choose a throw-away account in the domain of the first desired user; None where there is no desired user.
 
     It is the least that NinjaOne has: an end user, of one organization where a user in scope has just one.

@@ -24,29 +24,33 @@ log = logging.getLogger(__name__)
 _COMMAND_SECONDS = 60
 
 
-def duo_secret_key(config: Config) -> SecretStr:
+def read_duo_secret_key(config: Config) -> SecretStr:
     """Return Duo's secret key; raises ConfigurationError, naming the key, where it is not to be had."""
     return read_secret("[duo] secret_key", config.duo.secret_key, config.file)
 
 
-def ninjaone_token(config: Config) -> SecretStr:
+def read_ninjaone_token(config: Config) -> SecretStr:
     """Return NinjaOne's SCIM token; raises ConfigurationError, naming the key, where it is not to be had."""
     return read_secret("[ninjaone] secret_token", config.ninjaone.secret_token, config.file)
 
 
-def api_client_secret(config: Config) -> SecretStr:
+def read_api_client_secret(config: Config) -> SecretStr:
     """Return the secret of the public API's client app; raises ConfigurationError as the others do."""
     return read_secret("[ninjaone.api] client_secret", config.ninjaone.api.client_secret, config.file)
 
 
-def both(config: Config) -> tuple[SecretStr, SecretStr]:
+def read_both(config: Config) -> tuple[SecretStr, SecretStr]:
     """Return NinjaOne's token and Duo's secret key; raises ConfigurationError, which lists all that are missing.
 
     The public API's secret is looked for as well where that is set up.
     """
     secrets: list[SecretStr] = []
     errors: list[ConfigurationError] = []
-    for read in (ninjaone_token, duo_secret_key, *([api_client_secret] if config.ninjaone.api.url else [])):
+    for read in (
+        read_ninjaone_token,
+        read_duo_secret_key,
+        *([read_api_client_secret] if config.ninjaone.api.url else []),
+    ):
         try:
             secrets.append(read(config))
         except ConfigurationError as error:
@@ -87,7 +91,7 @@ _AROUND = string.whitespace + "\ufeff\u200b\xa0"
 _SHORTEST = 8
 
 
-def decoded(data: bytes) -> str:
+def decode(data: bytes) -> str:
     """Return the text of a file as an editor may save it: UTF-8, or UTF-16 with its mark. Raises UnicodeDecodeError."""
     utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return data.decode("utf-16" if utf_16 else "utf-8-sig")
@@ -138,7 +142,7 @@ def _from_file(key: str, path: Path) -> str:
         # Windows keeps its permissions elsewhere; there the mode says nothing.
         if os.name == "posix" and path.stat().st_mode & 0o077:
             log.warning("%s: the secrets file %s may be read by others; take that away: chmod 600 %s", key, path, path)
-        return decoded(path.read_bytes())
+        return decode(path.read_bytes())
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else "it is not text"
         raise ConfigurationError(
@@ -193,7 +197,7 @@ def _from_command(key: str, command: tuple[str, ...]) -> str:
             "Try it by hand as this user.",
         )
     try:
-        return decoded(done.stdout)
+        return decode(done.stdout)
     except UnicodeDecodeError:
         raise ConfigurationError(
             Message("{}: the command {} printed something that is not text.", word(key), text(name)),

@@ -81,7 +81,7 @@ class DuoReader:
         self._client.close()
 
     @timed(log, "read Duo groups")
-    def groups(self) -> dict[str, str]:
+    def read_groups(self) -> dict[str, str]:
         """Return every group's name by its Duo id, but for those that are ``nameless``."""
 
         def convert(row: Any) -> tuple[str, str]:
@@ -100,11 +100,11 @@ class DuoReader:
         return {id_: name for id_, name in found.items() if name.strip()}
 
     @timed(log, "read Duo users")
-    def users(self, convert: Callable[[Any], T]) -> list[T]:
+    def read_users(self, convert: Callable[[Any], T]) -> list[T]:
         """Return ``convert`` of every user's record, in Duo's order; the raw records are dropped page by page."""
         return self._read_all(_USERS, _USERS_A_PAGE, "users", "user_id", convert)
 
-    def users_by_id(self, ids: list[str], convert: Callable[[Any], T]) -> list[T]:
+    def read_users_by_id(self, ids: list[str], convert: Callable[[Any], T]) -> list[T]:
         """Return ``convert`` of those of these users that Duo has; a user that paging merely skipped is found here."""
         found: list[T] = []
         for start in range(0, len(ids), _IDS_A_CALL):

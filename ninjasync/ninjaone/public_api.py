@@ -60,7 +60,7 @@ class PublicApi:
         self._everyone: list[Mapping[str, Any]] | None = None
         self.unreadable = 0
 
-    def organizations(self) -> list[ApiOrganization]:
+    def read_organizations(self) -> list[ApiOrganization]:
         """Return all organizations, by pages: ``after`` is the last id of the page before."""
         found: dict[int, ApiOrganization] = {}
         after: int | None = None
@@ -93,7 +93,7 @@ class PublicApi:
             "Run again; if it stays so, ask NinjaOne's support.",
         )
 
-    def users(self, kind: Kind) -> list[ApiUser]:
+    def read_users(self, kind: Kind) -> list[ApiUser]:
         """Return all users of a kind. Hosts that lack ``/v2/user/…`` have ``/v2/users`` alone, for both."""
         rows = self._whole_list(_LISTS[kind]) if self._everyone is None else None
         if rows is not None:

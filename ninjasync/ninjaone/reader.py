@@ -83,7 +83,7 @@ class Reader:
         self._begun = _Begun(in_background(work), users, groups)
 
     @timed(log, "read NinjaOne")
-    def directory(self, paths: tuple[str, ...], wanted: Wanted) -> Directory:
+    def read_directory(self, paths: tuple[str, ...], wanted: Wanted) -> Directory:
         """Read users and groups as the dialect says: by lists, one by one, or as proves right.
 
         A list is distrusted, and each account in ``wanted`` looked up instead, where it lacks

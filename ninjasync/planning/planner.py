@@ -47,7 +47,7 @@ from ninjasync.planning.source import SourceReader, read_source
 class TargetReader(Protocol):
     """What a plan needs of NinjaOne."""
 
-    def directory(self, paths: tuple[str, ...], wanted: Wanted) -> Directory:
+    def read_directory(self, paths: tuple[str, ...], wanted: Wanted) -> Directory:
         """Return all users and groups, or at least those in ``wanted``."""
 
 
@@ -74,7 +74,7 @@ def make_plan(config: Config, duo: SourceReader, ninjaone: TargetReader, moment:
     """
     source = read_source(config, duo, moment.owned, moment.api.organizations if moment.api else None)
     unmet = fitting_none(config.safety.protected_users, find_protectable(source))
-    actual = shown = _named(ninjaone.directory(source.paths, _wanted(source, moment.owned, unmet)), moment.owned)
+    actual = shown = _named(ninjaone.read_directory(source.paths, _wanted(source, moment.owned, unmet)), moment.owned)
     administrators: frozenset[str] = frozenset()
     if moment.api is not None:
         desired = (user.desired.user_name for user in source.users.values() if user.desired)

@@ -32,13 +32,13 @@ class SourceReader(Protocol):
     def nameless(self) -> tuple[str, ...]:
         """The ids of the groups without a name, which the last ``groups`` passed over."""
 
-    def groups(self) -> dict[str, str]:
+    def read_groups(self) -> dict[str, str]:
         """Return every group's name by its id."""
 
-    def users(self, convert: Callable[[Any], T]) -> list[T]:
+    def read_users(self, convert: Callable[[Any], T]) -> list[T]:
         """Return ``convert`` of every user's record."""
 
-    def users_by_id(self, ids: list[str], convert: Callable[[Any], T]) -> list[T]:
+    def read_users_by_id(self, ids: list[str], convert: Callable[[Any], T]) -> list[T]:
         """Return ``convert`` of those of these users whom Duo has."""
 
 
@@ -52,15 +52,15 @@ def read_source(
     A user of ours that was not among the pages is asked for by id: while users come and go, paging may
     pass one over, and not read is not absent.
     """
-    groups = duo.groups()
+    groups = duo.read_groups()
     scope = resolve(config.scope, config.groups, groups)
     mapping = compile_mapping(config.attributes, config.safety, config.organizations, known)
     noted = Noted()
     convert = source_reader(scope, mapping, noted)
-    listed = duo.users(convert)
+    listed = duo.read_users(convert)
     users = {found.id: found for found in listed if isinstance(found, SourceUser)}
     absent = sorted(duo_id for duo_id in owned.users.keys() - users.keys() if not owned.users[duo_id].deleted)
-    asked_for = duo.users_by_id(absent, convert) if absent else []
+    asked_for = duo.read_users_by_id(absent, convert) if absent else []
     there = {found.id: found for found in asked_for if isinstance(found, SourceUser)}
     passed_over = frozenset(there).difference(users)
     users |= there

@@ -45,7 +45,7 @@ def begin_evidence(context: RunContext) -> Future[ApiEvidence] | None:
     """Begin to read, in the background; None where [ninjaone.api] is not set up."""
     if not context.config.ninjaone.api.url:
         return None
-    secret = secrets.api_client_secret(context.config)
+    secret = secrets.read_api_client_secret(context.config)
 
     def read() -> ApiEvidence:
         with closing(OAuthClient(context, secret)) as client:
@@ -63,10 +63,10 @@ def read_evidence(client: OAuthClient) -> ApiEvidence:
     api, look = PublicApi(client), _Look(client.url)
     if not look.succeeds(client.authorize, _WITHOUT_ALL):
         return ApiEvidence(unread=frozenset(KINDS), failures=tuple(look.failures))
-    organizations = look.at(api.organizations, _WITHOUT_ORGANIZATIONS, "organizations")
+    organizations = look.at(api.read_organizations, _WITHOUT_ORGANIZATIONS, "organizations")
     # A tenant has an administrator at least, and perhaps no end user yet.
     found = {
-        kind: look.at(partial(api.users, kind), _WITHOUT[kind], "technicians" if kind == "technician" else "")
+        kind: look.at(partial(api.read_users, kind), _WITHOUT[kind], "technicians" if kind == "technician" else "")
         for kind in KINDS
     }
     if look.forbidden == 1 + len(KINDS):

@@ -178,7 +178,7 @@ def applying(
 ) -> Iterator[Applying]:
     """Hold the lock, settle what a killed run left, read both sides and plan."""
     config = context.config
-    token, secret = secrets.both(config)
+    token, secret = secrets.read_both(config)
     evidence = begin_evidence(context)
     with (
         _begun(context, command, lock_timeout) as begun,
@@ -227,9 +227,11 @@ def applying_saved(
             Message("The saved plan {} was made with another configuration.", text(path)),
             "Make a new one with plan --out FILE.",
         )
-    token = secrets.ninjaone_token(config)
+    token = secrets.read_ninjaone_token(config)
     if config.ninjaone.api.url:
-        secrets.api_client_secret(config)  # it is asked for after the writes: one that is missing is told before them
+        secrets.read_api_client_secret(
+            config
+        )  # it is asked for after the writes: one that is missing is told before them
     with (
         _begun(context, command, lock_timeout) as begun,
         connect(context, token) as endpoint,

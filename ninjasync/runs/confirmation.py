@@ -57,12 +57,12 @@ def confirm_writes(context: RunContext, result: Result) -> Result:
         return result
     doubts: dict[str, _Doubt] = {}
     try:
-        with closing(OAuthClient(context, secrets.api_client_secret(context.config))) as client:
+        with closing(OAuthClient(context, secrets.read_api_client_secret(context.config))) as client:
             for pause in LOOKS_AFTER:
                 if pause and (not doubts or context.stop.wait(pause)):
                     break
                 api = PublicApi(client)
-                accounts, _ = by_address(user for kind in KINDS for user in api.users(kind))
+                accounts, _ = by_address(user for kind in KINDS for user in api.read_users(kind))
                 left = doubts or written
                 doubts = {name: doubt for name in left if (doubt := _doubt(written[name], accounts))}
     except NinjasyncError:  # what the first look denied stays denied; the report of the writes must not be lost

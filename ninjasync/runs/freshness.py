@@ -103,7 +103,7 @@ def _by_looking_up(reader: Reader, plan: Plan) -> _Look:
 
 
 def _in_lists(reader: Reader, plan: Plan) -> _Look:
-    actual = reader.directory(plan.paths, Wanted(frozenset(), frozenset(), {}, {}))
+    actual = reader.read_directory(plan.paths, Wanted(frozenset(), frozenset(), {}, {}))
     there = by_name(actual)
     held: dict[tuple[Resource, str | None], User | Group] = {}
     for user in actual.users:

@@ -15,13 +15,13 @@ from ninjasync.state.ledger import Ledger
 from ninjasync.state.store import store_of
 
 
-def past_runs(config: Config) -> list[Run]:
+def read_runs(config: Config) -> list[Run]:
     """Return this tenant's runs, the latest first."""
     with _ledger(config) as ledger:
         return ledger.run_log.runs() if ledger else []
 
 
-def past_run(config: Config, id_: str) -> tuple[Run, list[Operation]]:
+def read_run(config: Config, id_: str) -> tuple[Run, list[Operation]]:
     """Return the one run whose id begins with ``id_``, and its writes. Raises CommandLineError."""
     with _ledger(config) as ledger:
         found = [run for run in ledger.run_log.runs(limit=10_000) if run.id.startswith(id_)] if ledger else []
@@ -33,7 +33,7 @@ def past_run(config: Config, id_: str) -> tuple[Run, list[Operation]]:
     raise CommandLineError(Message('{} with "{}".', what, text(id_)), "See ninjasync history for the runs.")
 
 
-def past_of_user(config: Config, who: str) -> list[Operation]:
+def read_history_of_user(config: Config, who: str) -> list[Operation]:
     """Return all that was ever done to the users that ``who`` names, now or then: userName, Duo id or NinjaOne id.
 
     Of a write to a group it is what became of their membership. Raises CommandLineError

@@ -55,17 +55,17 @@ class DuoRecords:
         """The ids of the groups without a name."""
         return self._duo.nameless
 
-    def groups(self) -> dict[str, str]:
+    def read_groups(self) -> dict[str, str]:
         """Return every group's name by its id."""
-        return self._duo.groups()
+        return self._duo.read_groups()
 
-    def users(self, convert: Callable[[Any], T]) -> list[T]:
+    def read_users(self, convert: Callable[[Any], T]) -> list[T]:
         """Return ``convert`` of every user's record."""
-        return self._duo.users(self._keeping(convert))
+        return self._duo.read_users(self._keeping(convert))
 
-    def users_by_id(self, ids: list[str], convert: Callable[[Any], T]) -> list[T]:
+    def read_users_by_id(self, ids: list[str], convert: Callable[[Any], T]) -> list[T]:
         """Return ``convert`` of those of these users that Duo has."""
-        return self._duo.users_by_id(ids, self._keeping(convert))
+        return self._duo.read_users_by_id(ids, self._keeping(convert))
 
     def record(self, duo_id: str) -> Mapping[str, Any] | None:
         """Return the user's record with empty values as None; None where none was read."""
@@ -119,7 +119,7 @@ def inspect(context: RunContext, redaction_key: bytes | None = None) -> Iterator
     ``redaction_key`` goes before the one in the ledger.
     """
     config = context.config
-    token, secret = secrets.both(config)
+    token, secret = secrets.read_both(config)
     evidence = begin_evidence(context)
     with ExitStack() as stack:
         reader = Reader(stack.enter_context(connect(context, token)), context)

@@ -172,7 +172,7 @@ def _kept(ask: Asker, what: str, variable: str, folder: Path, answers: Answers) 
     if path.exists():
         try:
             return example.toml({"file": file}), secrets.expect_sendable(
-                what, secrets.decoded(path.read_bytes()).strip()
+                what, secrets.decode(path.read_bytes()).strip()
             )
         except (OSError, UnicodeDecodeError, NinjasyncError) as error:
             ask.say(f"  {path} cannot be used now ({type(error).__name__}); put the secret there, alone.")
@@ -341,8 +341,8 @@ def _look_at_duo(host: str, key: str, secret: SecretStr | None, now: datetime) -
     context = RunContext(Config.model_validate(given), "", now, lambda: now)
     try:
         with closing(DuoReader(context, secret)) as duo:
-            seen.groups = sorted(duo.groups().values(), key=str.casefold)
-            duo.users(seen.note)
+            seen.groups = sorted(duo.read_groups().values(), key=str.casefold)
+            duo.read_users(seen.note)
     except NinjasyncError as error:
         return seen, "" if seen.groups else f"{error.message} {error.hint}"
     return seen, "" if seen.groups else "Duo has none."

@@ -50,7 +50,7 @@ def plan_run(context: RunContext, approvals: Approvals, only: tuple[str, ...]) -
     """Make a plan. Needs no lock, and does with a ledger that cannot be written, or with none."""
     config, at = context.config, context.started_at
     tenant = tenant_of(config)
-    token, secret = secrets.both(config)
+    token, secret = secrets.read_both(config)
     evidence = begin_evidence(context)
     with ExitStack() as stack:
         reader = Reader(stack.enter_context(connect(context, token)), context)

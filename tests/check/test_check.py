@@ -281,7 +281,7 @@ def test_the_text_fits_80_columns_and_ends_with_the_counts(world: Office) -> Non
 
 
 def test_a_hostile_name_is_shown_as_text(world: Office) -> None:
-    world.people.found_group("\x1b[31mNinja\nRed")
+    world.people.add_group("\x1b[31mNinja\nRed")
     world.configure("scope", groups=["*Ninja*"])
     shown = world.run("check").out
     assert "\x1b" not in shown
@@ -292,7 +292,7 @@ def test_the_json_has_a_line_for_each_check_and_is_all_that_is_on_standard_outpu
     done = world.run_process("check", "--format", "json")
     document = json.loads(done.out)
     assert done.code == document["exit_code"] == 0
-    assert set(document["checks"][0]) == {"name", "color", "text", "cure", "details", "waits_for"}
+    assert set(document["checks"][0]) == {"name", "color", "text", "cure", "details", "waits_for", "exit_code"}
     assert all(line["cure"] for line in document["checks"] if line["color"] != "green")
 
 

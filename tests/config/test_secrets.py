@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ninjasync.config.schema import Config
-from ninjasync.config.secrets import duo_secret_key, ninjaone_token
+from ninjasync.config.secrets import read_duo_secret_key, read_ninjaone_token
 from ninjasync.errors import ConfigurationError
 
 MakeConfig = Callable[..., Config]
@@ -24,7 +24,7 @@ def token(make_config: MakeConfig, secret: Any, base: Path | None = None) -> str
     config = make_config(ninjaone={"secret_token": secret})
     if base:
         config = config.model_copy(update={"base": base})
-    return ninjaone_token(config).get_secret_value()
+    return read_ninjaone_token(config).get_secret_value()
 
 
 def refused(make_config: MakeConfig, secret: Any, base: Path | None = None) -> str:
@@ -37,11 +37,11 @@ def refused(make_config: MakeConfig, secret: Any, base: Path | None = None) -> s
 
 def test_a_plain_secret_is_itself_and_duos_is_duos(make_config: MakeConfig) -> None:
     assert token(make_config, " abc-abc-abc ") == "abc-abc-abc"
-    assert duo_secret_key(make_config()).get_secret_value() == "duo-secret"
+    assert read_duo_secret_key(make_config()).get_secret_value() == "duo-secret"
 
 
 def test_a_secret_is_not_shown_when_printed(make_config: MakeConfig) -> None:
-    assert "duo-secret" not in f"{duo_secret_key(make_config())!r} {duo_secret_key(make_config())}"
+    assert "duo-secret" not in f"{read_duo_secret_key(make_config())!r} {read_duo_secret_key(make_config())}"
 
 
 def test_a_secret_is_read_from_the_environment(make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:

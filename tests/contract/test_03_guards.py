@@ -123,7 +123,7 @@ def test_03_the_last_line_counts_users_and_groups_together_and_reactivations_as_
 ) -> None:
     office = with_technicians
     office.settle()
-    office.people.rename_group(office.people.group_named(TECHNICIANS), "Engineers")
+    office.people.rename_group(office.people.find_group_id(TECHNICIANS), "Engineers")
     office.configure("scope", groups=office.people.scoped)
     office.people.users[office.duo(user(0))]["lastname"] = "Three"
     office.edit(user(1), active=False)

@@ -36,7 +36,7 @@ def a_removal_of_every_kind(office: Office) -> tuple[dict[str, Any], dict[str, A
     """Plan deactivation, deletion of a user, of a group and of a member; and a creation and an update beside them."""
     office.configure("groups", removed="delete")
     office.configure("safety", min_source_percent=0, max_member_removals_percent=100, max_removals=10)
-    doomed = office.people.found_group("Doomed")
+    doomed = office.people.add_group("Doomed")
     office.people.join(office.duo(user(4)), doomed)
     office.configure("scope", groups=[TECHNICIANS, END_USERS, "Doomed"])
     office.settle()
@@ -45,8 +45,8 @@ def a_removal_of_every_kind(office: Office) -> tuple[dict[str, Any], dict[str, A
     assert office.apply().code == 0
     office.days_pass(31)
     office.people.disable(office.duo(user(1)))
-    office.people.join(office.duo(user(2)), office.people.group_named(TECHNICIANS))
-    office.people.leave(office.duo(user(2)), office.people.group_named(END_USERS))
+    office.people.join(office.duo(user(2)), office.people.find_group_id(TECHNICIANS))
+    office.people.leave(office.duo(user(2)), office.people.find_group_id(END_USERS))
     office.people.users[office.duo(user(3))]["lastname"] = "Changed"
     office.people.hire("New", "Comer", groups=[END_USERS], user_type="endUser", organization="1")
     office.box.forget()
@@ -61,7 +61,7 @@ def test_04_withheld_are_deactivations_deletions_of_users_and_groups_and_removal
     planned = office.plan()
     assert planned.actions() == removals | others
     # Without the guard the doomed group had gone with the second apply already; make another one.
-    gone = office.people.found_group("Gone")
+    gone = office.people.add_group("Gone")
     office.ninjaone.create(GROUP, {"schemas": [CORE_GROUP], "displayName": "Gone", "externalId": gone})
     assert office.plan().actions("group")["Gone"] == "delete"
     if why == "limit":

@@ -74,7 +74,7 @@ def test_05_the_members_of_a_kept_group_are_frozen_and_named_in_every_plan(with_
     office.configure("safety", min_source_percent=0)
     office.settle()
     office.configure("scope", groups=[END_USERS], users=["tech*"])
-    office.people.leave(office.duo("tech0.one@example.com"), office.people.group_named(TECHNICIANS))
+    office.people.leave(office.duo("tech0.one@example.com"), office.people.find_group_id(TECHNICIANS))
     before = office.group(TECHNICIANS)
 
     for _ in range(2):

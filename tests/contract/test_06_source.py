@@ -15,7 +15,7 @@ from tests.support.office import Office
 def empty_out(office: Office, *numbers: int) -> None:
     """Take people out of Duo's groups, so that the source shrinks without anything else."""
     for number in numbers:
-        office.people.leave(office.duo(user(number)), office.people.group_named(END_USERS))
+        office.people.leave(office.duo(user(number)), office.people.find_group_id(END_USERS))
 
 
 def test_06_the_last_good_run_is_the_last_complete_read_of_the_whole_scope_that_was_not_refused(
@@ -30,12 +30,12 @@ def test_06_the_last_good_run_is_the_last_complete_read_of_the_whole_scope_that_
             assert list(office.plan().tripped()) == ["source"]
             assert office.apply().code == 3
             assert office.plan("--only", user(5)).code == 3
-        office.people.join(office.duo(user(0)), office.people.group_named(END_USERS))
+        office.people.join(office.duo(user(0)), office.people.find_group_id(END_USERS))
         assert office.apply("--only", user(5)).code == 0
         empty_out(office, 0)
         assert list(office.plan().tripped()) == ["source"]
         # One that was not refused does.
-        office.people.join(office.duo(user(0)), office.people.group_named(END_USERS))
+        office.people.join(office.duo(user(0)), office.people.find_group_id(END_USERS))
         assert office.apply().code == 0
         empty_out(office, 0)
         assert office.plan().tripped() == {}
@@ -81,7 +81,7 @@ def test_06_a_group_that_was_in_scope_and_that_no_entry_matches_now_is_a_refusal
     office.configure("scope", groups=["NinjaOne *"])
     office.configure("safety", min_source_percent=0)
     office.settle()
-    group = office.people.group_named(TECHNICIANS)
+    group = office.people.find_group_id(TECHNICIANS)
     if gone:
         office.people.erase_group(group)
     else:

@@ -26,10 +26,10 @@ def test_10_only_writes_these_users_and_their_own_memberships(office: Office, wh
     one, other = (office.duo(user(number)) for number in (0, 1))
     for id_ in (one, other):
         office.people.users[id_]["lastname"] = "Changed"
-        office.people.join(id_, office.people.group_named(TECHNICIANS))
-        office.people.leave(id_, office.people.group_named(END_USERS))
-    office.people.rename_group(office.people.group_named(END_USERS), "End Users")
-    office.people.rename_group(office.people.found_group("x"), "Brand New")
+        office.people.join(id_, office.people.find_group_id(TECHNICIANS))
+        office.people.leave(id_, office.people.find_group_id(END_USERS))
+    office.people.rename_group(office.people.find_group_id(END_USERS), "End Users")
+    office.people.rename_group(office.people.add_group("x"), "Brand New")
     office.configure("scope", groups=[*office.people.scoped, "Brand New"])
     office.disable(2)
     name = {

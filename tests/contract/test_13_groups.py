@@ -11,7 +11,7 @@ from tests.support.office import Office
 @pytest.mark.parametrize("name", ["Helpdesk", 'Helpdesk (from AD sync "corp.example.com")', "id"])
 @pytest.mark.parametrize("where", ["scope", "exclude", "push", "rename"])
 def test_13_group_names_match_in_full_or_without_their_sync_suffix(office: Office, where: str, name: str) -> None:
-    group = office.people.found_group('Helpdesk (from AD sync "corp.example.com")')
+    group = office.people.add_group('Helpdesk (from AD sync "corp.example.com")')
     office.people.join(office.duo(user(0)), group)
     wanted = group if name == "id" else name
     if where == "rename" and name == "id":
@@ -44,7 +44,7 @@ def test_13_group_names_match_in_full_or_without_their_sync_suffix(office: Offic
 
 def test_13_two_groups_that_would_get_one_display_name_are_held(office: Office) -> None:
     for name in ("Helpdesk", 'Helpdesk (from AD sync "corp.example.com")'):
-        office.people.join(office.duo(user(0)), office.people.found_group(name))
+        office.people.join(office.duo(user(0)), office.people.add_group(name))
     office.configure("scope", groups=[END_USERS, "Helpdesk"])
 
     planned = office.plan()

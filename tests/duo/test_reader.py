@@ -57,7 +57,7 @@ def users(*ids: str, **fields: Any) -> list[dict[str, Any]]:
 
 
 def ids(reader: DuoReader) -> list[Any]:
-    return reader.users(lambda row: row.get("user_id") if isinstance(row, dict) else row)
+    return reader.read_users(lambda row: row.get("user_id") if isinstance(row, dict) else row)
 
 
 # --- against the sandbox ---------------------------------------------------------------------
@@ -70,7 +70,7 @@ def test_every_user_and_group_of_a_real_account_is_read_page_by_page(make_config
         duo = {"api_hostname": box.duo_url, "integration_key": box.integration_key}
         config = make_config(duo=duo, run={"parallelism": 1})
         with closing(DuoReader(context_of(config), SecretStr(box.secret_key))) as reader:
-            assert reader.groups() == {id_: group["name"] for id_, group in people.groups.items()}
+            assert reader.read_groups() == {id_: group["name"] for id_, group in people.groups.items()}
             assert ids(reader) == list(people.users)
         sent = [(request.path, request.query.get("limit"), request.query.get("offset")) for request in box.requests]
         assert sent == [
@@ -102,7 +102,7 @@ def test_refused_credentials_are_told_with_the_cure(
             closing(DuoReader(context_of(config), SecretStr(str(given["secret_key"])))) as reader,
             pytest.raises(CredentialsError) as caught,
         ):
-            reader.groups()
+            reader.read_groups()
     assert cure in caught.value.hint
     assert caught.value.exit_code == 6
     assert len(box.requests) == 1, "it is not tried again"
@@ -207,9 +207,9 @@ def test_users_are_read_by_id_a_hundred_at_a_time_and_others_in_the_answer_are_i
 
     script.answer = answer
     wanted = [f"DU{number:03}" for number in range(150)]
-    assert reader.users_by_id(wanted, lambda row: row["user_id"]) == ["DU000", "DU100"]
+    assert reader.read_users_by_id(wanted, lambda row: row["user_id"]) == ["DU000", "DU100"]
     assert [len(json.loads(hit.query["user_id_list"])) for hit in script.hits] == [100, 50]
-    assert reader.users_by_id([], lambda row: row) == []
+    assert reader.read_users_by_id([], lambda row: row) == []
 
 
 def test_a_record_without_an_id_does_not_lose_the_page(script: LoopbackServer, reader: DuoReader) -> None:
@@ -224,7 +224,7 @@ def test_a_group_that_cannot_be_read_ends_the_run_as_the_scope_depends_on_it(
 ) -> None:
     script.answer = lambda hit: page([{"group_id": "DG0", "name": "Ok"}, row], 2)
     with pytest.raises(IncompleteReadError, match="a group without an id"):
-        reader.groups()
+        reader.read_groups()
 
 
 # --- failures --------------------------------------------------------------------------------
@@ -236,7 +236,7 @@ def test_a_failure_that_may_pass_is_tried_again_and_then_told(
 ) -> None:
     script.answer = lambda hit: Reply(status) if status else HANG_UP
     with pytest.raises(UnreachableError) as caught:
-        reader.groups()
+        reader.read_groups()
     assert len(script.hits) == tries
     assert ("cannot be reached" if status == 0 else f"HTTP {status}") in caught.value.message
     assert caught.value.hint
@@ -257,7 +257,7 @@ def test_nothing_listening_is_told(make_config: MakeConfig, clock: Clock) -> Non
         closing(DuoReader(context_of(config, stop=clock), SecretStr("secret"))) as reader,
         pytest.raises(UnreachableError, match="nothing listens there"),
     ):
-        reader.groups()
+        reader.read_groups()
 
 
 @pytest.mark.parametrize(
@@ -277,7 +277,7 @@ def test_each_of_duos_refusals_has_its_own_cure(
 ) -> None:
     script.answer = lambda hit: fail(code // 100, code, "Refused", "because")
     with pytest.raises(CredentialsError) as caught:
-        reader.groups()
+        reader.read_groups()
     assert cure in caught.value.hint
     assert f"{code} Refused (because)" in caught.value.message
     assert len(script.hits) == 1
@@ -286,7 +286,7 @@ def test_each_of_duos_refusals_has_its_own_cure(
 def test_a_bad_request_is_told_with_duos_words_and_not_tried_again(script: LoopbackServer, reader: DuoReader) -> None:
     script.answer = lambda hit: fail(400, 40002, "Invalid request parameters", "limit")
     with pytest.raises(UnreachableError, match=r"HTTP 400, 40002 Invalid request parameters \(limit\)"):
-        reader.groups()
+        reader.read_groups()
     assert len(script.hits) == 1
 
 
@@ -315,7 +315,7 @@ def test_what_is_no_answer_of_duo_is_told_as_such_and_no_redirect_is_followed(
 ) -> None:
     script.answer = lambda hit: answer
     with pytest.raises((UnreachableError, IncompleteReadError)) as caught:
-        reader.groups()
+        reader.read_groups()
     assert caught.value.hint
     assert all(hit.path == "/admin/v1/groups" for hit in script.hits)
 
@@ -323,7 +323,7 @@ def test_what_is_no_answer_of_duo_is_told_as_such_and_no_redirect_is_followed(
 def test_every_message_is_free_of_the_secret(script: LoopbackServer, reader: DuoReader) -> None:
     script.answer = lambda hit: fail(401, 40103, "Invalid signature")
     with pytest.raises(CredentialsError) as caught:
-        reader.groups()
+        reader.read_groups()
     assert "secret" not in caught.value.message
     assert "'secret'" not in repr(caught.value.__cause__)
 

@@ -65,8 +65,8 @@ def test_a_promoted_user_is_marked_and_both_groups_change(settled: Office) -> No
     settled.configure("safety", max_privilege_changes=0, max_privilege_changes_percent=0)
     duo_id = settled.duo(user(2))
     settled.people.set_attribute(duo_id, "userType", "technician")
-    settled.people.leave(duo_id, settled.people.group_named(END_USERS))
-    settled.people.join(duo_id, settled.people.group_named(TECHNICIANS))
+    settled.people.leave(duo_id, settled.people.find_group_id(END_USERS))
+    settled.people.join(duo_id, settled.people.find_group_id(TECHNICIANS))
 
     story = told(settled, user(2))
     shown = text(settled, user(2))

@@ -109,8 +109,8 @@ def test_the_document_is_the_same_for_the_same_world_but_for_the_time(settled: O
 def test_the_requests_are_those_that_apply_then_sends(settled: Office, dialect: Json) -> None:
     settled.configure("ninjaone.dialect", **dialect)
     settled.people.set_attribute(settled.duo(user(0)), "organizationID", "77")
-    settled.people.leave(settled.duo(user(0)), settled.people.group_named(END_USERS))
-    settled.people.join(settled.duo(user(0)), settled.people.group_named(TECHNICIANS))
+    settled.people.leave(settled.duo(user(0)), settled.people.find_group_id(END_USERS))
+    settled.people.join(settled.duo(user(0)), settled.people.find_group_id(TECHNICIANS))
     meddler = settled.proxy_scim()
     settled.configure("ninjaone", endpoint_url=meddler.url)
     requests = told(settled, user(0))["requests"]
@@ -132,7 +132,7 @@ def test_a_put_of_a_group_that_hides_its_members_keeps_those_that_the_ledger_kno
         world.configure("ninjaone.dialect", group_patch="put")
         proxy = world.proxy_scim()
         world.settle()
-        world.people.join(world.duo(user(0)), world.people.group_named(TECHNICIANS))
+        world.people.join(world.duo(user(0)), world.people.find_group_id(TECHNICIANS))
         (shown,) = told(world, user(0))["requests"]
         proxy.hits.clear()
         done = world.apply()
@@ -263,9 +263,9 @@ def test_each_explanation_is_the_plan_s_with_other_servers_too(settled: Office, 
         for path in settled.folder.glob("ledger*"):
             path.unlink()  # it has the plain ones
         settled.apply()
-    people.disable(people.user_with_email(user(0)))
-    people.set_attribute(people.user_with_email(user(1)), "organizationID", "77")
-    people.set_email(people.user_with_email(user(2)), "other@example.com")
+    people.disable(people.find_user_id(user(0)))
+    people.set_attribute(people.find_user_id(user(1)), "organizationID", "77")
+    people.set_email(people.find_user_id(user(2)), "other@example.com")
     people.hire("New", "Comer", groups=[END_USERS], user_type="endUser", organization="1")
 
     assert disagreements(settled, list(people.users)) == []

@@ -54,7 +54,7 @@ def _application() -> tuple[BearerTokenApplication, InMemoryStorage]:
     return BearerTokenApplication(storage, provider, service=ScimService(provider), bearer_tokens=[_TOKEN]), storage
 
 
-class _Weather:
+class _FailingAnswers:
     """A share of requests ends in a 500; a share of the writes is carried out and answered with a 502."""
 
     def __init__(self, application: Callable[..., Iterable[bytes]], rate: float, seed: int) -> None:
@@ -160,8 +160,8 @@ def test_two_hundred_users_arrive_though_a_tenth_of_the_answers_fail_or_are_lost
     monkeypatch.setattr("ninjasync.net.pacing.FIRST_WAIT", 0.001)
     people = make_company(users=260, seed=7)
     application, storage = _application()
-    weather = _Weather(application, 0.1, seed=11)
-    with Sandbox(people) as box, _served(weather) as url:
+    answers = _FailingAnswers(application, 0.1, seed=11)
+    with Sandbox(people) as box, _served(answers) as url:
         config = _config(tmp_path, box, url)
         for _ in range(3):
             _command("apply", config, "--yes")
@@ -169,8 +169,8 @@ def test_two_hundred_users_arrive_though_a_tenth_of_the_answers_fail_or_are_lost
             if code == 0:
                 break
     assert code == 0, document["changes"]
-    assert weather.seen["failed"] > 20
-    assert weather.seen["lost"] > 20
+    assert answers.seen["failed"] > 20
+    assert answers.seen["lost"] > 20
     users = _users(storage)
     assert len(users) >= 200
     assert len(users) == len({one.user_name.casefold() for one in users}) == len({one.external_id for one in users})

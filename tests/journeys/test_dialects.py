@@ -58,7 +58,7 @@ def test_every_dialect_gets_the_job_done(office: Office, dialect: Json) -> None:
     office.people.disable(office.duo(user(5)))
     office.settle()
     accounts, groups = stored(office.ninjaone)
-    leaver = office.people.user_with_email(user(5))
+    leaver = office.people.find_user_id(user(5))
     assert accounts.pop(leaver)["active"] is False
     assert (accounts, groups) == implied(office.people)
 
@@ -85,12 +85,12 @@ def test_the_dialect_decides_what_is_sent(make: Callable[..., Office]) -> None:
 
 
 def test_a_year_of_company_life_ends_as_duo_implies(make: Callable[..., Office]) -> None:
-    from ninjasync.sandbox.company.year import year_of_life
+    from ninjasync.sandbox.company.year import live_a_year
 
     office = lifelike(make, 40, 5)
     office.settle()
     ids = {each.get("externalId"): key for key, each in office.ninjaone.users.items()}
-    year_of_life(office.people, 5)
+    live_a_year(office.people, 5)
     office.configure("scope", groups=[TECHNICIANS, END_USERS, "Service Desk"])
     office.settle()
     accounts, groups = stored(office.ninjaone)

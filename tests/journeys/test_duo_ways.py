@@ -92,7 +92,7 @@ def test_a_rename_holds_on_after_the_sync_let_go(key: str) -> None:
 def test_a_name_never_changes_in_ninjaone_because_duo_let_go_of_a_sync(
     office: Office, written: str, strip: bool, discovery: str
 ) -> None:
-    helpdesk = office.people.found_group(SYNCED)
+    helpdesk = office.people.add_group(SYNCED)
     hired = office.people.hire("Hana", "Help", groups=[SYNCED], user_type="technician")
     office.configure("scope", groups=[TECHNICIANS, END_USERS, helpdesk if written == "id" else written])
     office.configure("groups", strip_sync_suffix=strip)
@@ -113,7 +113,7 @@ def test_a_name_never_changes_in_ninjaone_because_duo_let_go_of_a_sync(
 
 
 def test_without_a_ledger_a_group_that_a_sync_let_go_of_keeps_its_name(office: Office) -> None:
-    helpdesk = office.people.found_group(SYNCED)
+    helpdesk = office.people.add_group(SYNCED)
     office.people.hire("Hana", "Help", groups=[SYNCED], user_type="technician")
     office.configure("scope", groups=[TECHNICIANS, END_USERS, SYNCED])
     office.configure("groups", strip_sync_suffix=False)

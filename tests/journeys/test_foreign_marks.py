@@ -135,7 +135,7 @@ def test_adopt_foreign_takes_over_what_another_duo_had(world: Office) -> None:
     assert (planned.actions()["user0.two@example.com"], planned.actions("group")[END_USERS]) == ("adopt", "adopt")
     world.settle()
     assert world.ninjaone.users[id_]["externalId"] == world.duo("user0.two@example.com")
-    assert world.ninjaone.groups[group]["externalId"] == world.people.group_named(END_USERS)
+    assert world.ninjaone.groups[group]["externalId"] == world.people.find_group_id(END_USERS)
 
 
 def test_adopt_foreign_takes_nothing_from_another_user_of_this_duo(world: Office) -> None:

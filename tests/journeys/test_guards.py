@@ -72,7 +72,7 @@ def shrink(office: Office, number: int) -> None:
 
 def move(office: Office, number: int) -> None:
     """Let so many people change from one group to the other."""
-    here, there = office.people.group_named(END_USERS), office.people.group_named(TECHNICIANS)
+    here, there = office.people.find_group_id(END_USERS), office.people.find_group_id(TECHNICIANS)
     for id_ in everybody(office)[:number]:
         office.people.leave(id_, here)
         office.people.join(id_, there)
@@ -143,14 +143,14 @@ def prepare(office: Office, case: Case, size: int, beyond: int) -> int:
     if name == "member-removals" and size == 5:
         # Five people: four groups each make twenty memberships, of which six are too many.
         for group_name in ("A", "B", "C"):
-            group = office.people.found_group(group_name)
+            group = office.people.add_group(group_name)
             for id_ in everybody(office):
                 office.people.join(id_, group)
         office.configure("scope", groups=[TECHNICIANS, END_USERS, "A", "B", "C"])
         office.settle()
         pairs = [(id_, group) for group in ("A", "B") for id_ in everybody(office)]
         for id_, group_name in pairs[:number]:
-            office.people.leave(id_, office.people.group_named(group_name))
+            office.people.leave(id_, office.people.find_group_id(group_name))
     else:
         bring_about(office, number)
     office.box.forget()
@@ -237,14 +237,14 @@ def test_with_withhold_everything_but_the_removals_is_written(office: Office, si
 
 def test_nineteen_memberships_are_too_few_for_a_percentage(office: Office) -> None:
     for group_name in ("A", "B", "C"):
-        group = office.people.found_group(group_name)
+        group = office.people.add_group(group_name)
         for id_ in everybody(office)[: 4 if group_name == "C" else 5]:
             office.people.join(id_, group)
     office.configure("scope", groups=[TECHNICIANS, END_USERS, "A", "B", "C"])
     office.settle()
     for id_ in everybody(office):
         for group_name in ("A", "B", "C"):
-            office.people.leave(id_, office.people.group_named(group_name))
+            office.people.leave(id_, office.people.find_group_id(group_name))
 
     assert office.plan().tripped() == {}
 
@@ -441,7 +441,7 @@ def test_a_malformed_row_is_held_and_withholds_every_removal(office: Office, col
 @pytest.mark.parametrize("size", FEW_AND_MANY)
 def test_a_duo_without_a_scoped_group_is_refused(office: Office, size: int) -> None:
     office.configure("safety", min_source_percent=0, max_removals=5000)
-    gone = office.people.group_named(END_USERS)
+    gone = office.people.find_group_id(END_USERS)
 
     def without(document: Json, offset: int) -> None:
         document["response"] = [row for row in document["response"] if row["group_id"] != gone]

@@ -89,8 +89,8 @@ def test_where_members_are_hidden_a_user_can_move_from_one_group_to_another(
     with office_with(tmp_path, *quirks) as office:
         office.settle()
         mover = office.duo(user(1))
-        office.people.leave(mover, office.people.group_named(END_USERS))
-        office.people.join(mover, office.people.group_named(TECHNICIANS))
+        office.people.leave(mover, office.people.find_group_id(END_USERS))
+        office.people.join(mover, office.people.find_group_id(TECHNICIANS))
         office.settle()
         assert user(1) not in office.members(END_USERS)
         assert user(1) in office.members(TECHNICIANS)
@@ -100,7 +100,7 @@ def test_a_rename_by_put_keeps_members_that_are_hidden(tmp_path: Path) -> None:
     with office_with(tmp_path, *HIDDEN, "group-rename-501") as office:
         office.settle()
         before = office.members(END_USERS)
-        office.people.rename_group(office.people.group_named(END_USERS), "Everyone")
+        office.people.rename_group(office.people.find_group_id(END_USERS), "Everyone")
         office.configure("scope", groups=[TECHNICIANS, "Everyone"])
         office.settle()
         assert office.members("Everyone") == before
@@ -167,8 +167,8 @@ def test_a_group_that_shows_its_first_members_alone_is_told_and_fails_no_run(tmp
         assert f"shows only {shown} " in office.apply().printed
         office.settle()
         office.people.disable(office.duo(user(13)))
-        office.people.leave(office.duo(user(12)), office.people.group_named(END_USERS))
-        office.people.join(office.duo(user(12)), office.people.group_named(TECHNICIANS))
+        office.people.leave(office.duo(user(12)), office.people.find_group_id(END_USERS))
+        office.people.join(office.duo(user(12)), office.people.find_group_id(TECHNICIANS))
         office.settle()
         assert office.members(END_USERS) == {user(number) for number in range(12)}
 
@@ -262,8 +262,8 @@ def test_where_members_are_hidden_no_plan_asks_each_group_for_them_from_the_seco
         hired = office.people.hire("Nora", "New", groups=[END_USERS], user_type="endUser", organization="4")
         office.people.disable(office.duo(user(2)))
         mover = office.duo(user(1))
-        office.people.leave(mover, office.people.group_named(END_USERS))
-        office.people.join(mover, office.people.group_named(TECHNICIANS))
+        office.people.leave(mover, office.people.find_group_id(END_USERS))
+        office.people.join(mover, office.people.find_group_id(TECHNICIANS))
         office.settle()
         people = office.people.users
         assert people[hired]["email"] in office.members(END_USERS)
@@ -286,8 +286,8 @@ def test_a_server_that_comes_to_show_members_is_believed_although_it_once_hid_th
 def test_in_look_ups_an_empty_group_that_was_read_by_its_id_is_not_read_again(tmp_path: Path) -> None:
     with office_with(tmp_path) as office:
         office.configure("ninjaone.dialect", discovery="lookup")
-        office.people.leave(office.duo("tech0.one@example.com"), office.people.group_named(TECHNICIANS))
-        office.people.join(office.duo("tech0.one@example.com"), office.people.group_named(END_USERS))
+        office.people.leave(office.duo("tech0.one@example.com"), office.people.find_group_id(TECHNICIANS))
+        office.people.join(office.duo("tech0.one@example.com"), office.people.find_group_id(END_USERS))
         office.settle()
         office.plan()
         assert len(gets_of_groups(office)) == len(set(gets_of_groups(office))) == 2

@@ -13,7 +13,7 @@ from tests.support.office import Office
 @pytest.mark.parametrize("name", [None, "", "  "])
 def test_a_group_without_a_name_is_told_and_the_others_go_on(tmp_path: Path, name: str | None) -> None:
     with Office(tmp_path, staff(4, 1)) as office:
-        stray = office.people.found_group("Stray")
+        stray = office.people.add_group("Stray")
         office.people.join(office.duo(user(1)), stray)
         office.people.groups[stray]["name"] = name
         done = office.apply()
@@ -34,7 +34,7 @@ def test_a_group_of_ours_that_lost_its_name_keeps_its_members_and_no_account_is_
         office.configure("groups", removed=removed)
         office.settle()
         before = office.members(END_USERS)
-        office.people.groups[office.people.group_named(END_USERS)]["name"] = None
+        office.people.groups[office.people.find_group_id(END_USERS)]["name"] = None
         office.configure("scope", groups=[TECHNICIANS])
         office.apply()
         assert office.members(END_USERS) == before

@@ -81,7 +81,7 @@ def test_an_address_that_is_equal_after_full_case_folding_alone_is_another_accou
 
 def test_two_groups_that_full_case_folding_makes_equal_stay_two(world: Office) -> None:
     there = world.ninjaone.create(GROUP, {"schemas": [CORE_GROUP], "displayName": "Gross", "members": []})["id"]
-    world.people.found_group("Groß")
+    world.people.add_group("Groß")
     world.configure("scope", groups=["NinjaOne*", "Groß"])
     assert world.plan().actions("group")["Groß"] == "create"
     world.settle()
@@ -111,7 +111,7 @@ def test_another_form_of_the_same_name_is_the_same_account_and_nothing_is_writte
 
 @pytest.mark.parametrize("in_duo", ["Cafe\u0301", "Café ", "\u200bCafé"])
 def test_a_groups_name_in_another_form_is_no_change_for_ever(world: Office, in_duo: str) -> None:
-    world.people.found_group(in_duo)
+    world.people.add_group(in_duo)
     world.configure("scope", groups=["NinjaOne*", "CAFÉ\u00a0"])
     world.settle()
     assert "Café" in world.groups()
@@ -143,7 +143,7 @@ def test_a_protected_account_is_never_touched_for_a_blank_in_the_entry(
     breakglass = hire(world, "breakglass@example.com")
     world.settle()
     world.configure("safety", protected_users=[f"BreakGlass@example.com{end}"])
-    world.people.leave(breakglass, world.people.group_named(END_USERS))
+    world.people.leave(breakglass, world.people.find_group_id(END_USERS))
     if not ledger:
         for file in world.folder.glob("ledger*"):
             file.unlink()
@@ -153,7 +153,7 @@ def test_a_protected_account_is_never_touched_for_a_blank_in_the_entry(
     assert "fits neither" not in planned.out
     assert world.apply().code == 0
     assert world.account("breakglass@example.com") == before
-    world.people.join(breakglass, world.people.group_named(END_USERS))
+    world.people.join(breakglass, world.people.find_group_id(END_USERS))
     assert world.apply().code == 0
     assert world.account("breakglass@example.com") == before
 

@@ -62,7 +62,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[i
 
     def office(people: int, groups: int = 2) -> Office:
         company = staff(people, 0)
-        company.scoped += [company.found_group(f"Team {number}") for number in range(groups - 2)]
+        company.scoped += [company.add_group(f"Team {number}") for number in range(groups - 2)]
         one = Office(tmp_path, company).__enter__()
         made.append(one)
         one.configure("ninjaone.dialect", page_size=SIZE, discovery=request.param)

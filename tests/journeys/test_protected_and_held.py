@@ -211,7 +211,7 @@ def test_a_swap_with_a_held_user_waits_until_that_user_is_valid(settled: Office)
 
 def test_two_groups_that_would_get_one_name_are_held(office: Office) -> None:
     for source in ("a", "b"):
-        group = office.people.found_group(f'Helpdesk (from AD sync "{source}")')
+        group = office.people.add_group(f'Helpdesk (from AD sync "{source}")')
         office.people.join(office.duo(user(0)), group)
     office.configure("scope", groups=[TECHNICIANS, END_USERS, "Helpdesk"])
     planned = office.plan()

@@ -19,7 +19,7 @@ def test_synchronised_groups_lose_their_suffix_and_match_with_or_without_it(make
         (HELPDESK, False, HELPDESK),
     ):
         office = make()
-        group = office.people.found_group(HELPDESK)
+        group = office.people.add_group(HELPDESK)
         office.people.join(office.duo(user(0)), group)
         office.configure("scope", groups=[name])
         office.configure("groups", strip_sync_suffix=stripped)
@@ -28,7 +28,7 @@ def test_synchronised_groups_lose_their_suffix_and_match_with_or_without_it(make
 
 
 def test_groups_are_pushed_by_glob_and_others_by_exact_name(office: Office) -> None:
-    office.people.join(office.duo(user(0)), office.people.group_named("Elsewhere"))
+    office.people.join(office.duo(user(0)), office.people.find_group_id("Elsewhere"))
     office.configure("groups", push=["*Tech*", "Elsewhere"])
     office.settle()
     assert office.groups() == {TECHNICIANS: {tech(0), tech(1), tech(2)}, "Elsewhere": {user(0)}}

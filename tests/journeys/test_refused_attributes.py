@@ -106,7 +106,7 @@ def test_a_group_keeps_its_members_up_to_date_though_its_rename_is_refused(tmp_p
     with office_with(tmp_path, "group-rename-501", "group-put-405") as office:
         office.settle()
         people = office.people
-        group = people.group_named("NinjaOne End Users")
+        group = people.find_group_id("NinjaOne End Users")
         people.rename_group(group, "Everyone")
         office.configure("scope", groups=["NinjaOne Technicians", "Everyone"])
         people.hire("New", "Comer", groups=["Everyone"], user_type="endUser", organization="4")

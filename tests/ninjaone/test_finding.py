@@ -186,7 +186,7 @@ def test_every_account_of_the_ledger_is_looked_up_by_id_and_every_wanted_name_by
     server.get(GROUPS, json=listed(group("g", externalId="DG1", members=[{"value": "a"}])))
     server.get(GROUPS, json=listed())
     server.get(GROUPS, json=listed(group("h", displayName="Old", externalId="DG2")))
-    found = lookups("lookup").directory((), wanted)
+    found = lookups("lookup").read_directory((), wanted)
     assert [account.id for account in found.users] == ["a", "b"]
     assert [one.id for one in found.groups] == ["g", "h"]
     assert found.vanished == {"gone"}
@@ -199,7 +199,7 @@ def test_a_server_that_does_not_list_is_looked_up_and_that_is_said(
 ) -> None:
     server.get(USERS, status=status, json={"detail": "too many"})
     server.get(USERS, json=listed(user("b", userName="b@example.com")))
-    found = lookups("auto").directory((), Wanted(frozenset(), frozenset(), {"DU2": "b@example.com"}, {}))
+    found = lookups("auto").read_directory((), Wanted(frozenset(), frozenset(), {"DU2": "b@example.com"}, {}))
     assert [account.id for account in found.users] == ["b"]
     assert "does not list its users" in found.warnings[0]
     assert not found.complete
@@ -210,7 +210,7 @@ def test_a_list_that_was_asked_for_and_is_refused_is_an_error_with_the_cure(
 ) -> None:
     server.get(USERS, status=501, json={})
     with pytest.raises(UnreachableError) as caught:
-        lookups("list").directory((), NOBODY)
+        lookups("list").read_directory((), NOBODY)
     assert 'discovery = "lookup"' in caught.value.hint
 
 
@@ -221,7 +221,7 @@ def test_a_list_that_lacks_an_account_which_can_still_be_read_is_not_trusted(
     server.get(GROUPS, json=listed())
     server.get(f"{USERS}/a", json=user("a"))
     server.get(f"{USERS}/a", json=user("a"))
-    found = lookups("auto").directory((), Wanted(frozenset({"a"}), frozenset(), {}, {}))
+    found = lookups("auto").read_directory((), Wanted(frozenset({"a"}), frozenset(), {}, {}))
     assert [account.id for account in found.users] == ["a"]
     assert not found.complete
     assert "the list is not trusted" in found.warnings[0]
@@ -234,7 +234,7 @@ def test_an_account_that_neither_the_list_nor_a_get_shows_is_gone(
     server.get(GROUPS, json=listed(group("g", members=[{"value": "a"}])))
     server.get(f"{USERS}/a", status=404, json={})
     server.get(f"{GROUPS}/h", status=404, json={})
-    found = lookups("auto").directory((), Wanted(frozenset({"a", "b"}), frozenset({"g", "h"}), {}, {}))
+    found = lookups("auto").read_directory((), Wanted(frozenset({"a", "b"}), frozenset({"g", "h"}), {}, {}))
     assert found.vanished == {"a", "h"}
     assert found.complete
 
@@ -250,7 +250,7 @@ def test_the_holder_of_a_refused_name_is_looked_for_and_hidden_where_none_is_sho
     server.get(GROUPS, json=listed(group("g", displayName="Staff")))
     server.get(USERS, json=listed(user("c", userName="C@example.com")))
     server.get(USERS, json=listed())
-    found = lookups("list").directory((), Wanted(frozenset(), frozenset(), {}, {}, contested))
+    found = lookups("list").read_directory((), Wanted(frozenset(), frozenset(), {}, {}, contested))
     assert [account.id for account in found.users] == ["b", "c"]
     assert [one.id for one in found.groups] == ["g"]
     assert found.hidden == {("user", "d@example.com")}
@@ -261,7 +261,7 @@ def test_an_unreadable_record_found_by_a_look_up_is_held(
 ) -> None:
     server.get(USERS, json=listed({"userName": "b@example.com", "externalId": "DU2"}))
     server.get(USERS, json=listed())
-    found = lookups("lookup").directory((), Wanted(frozenset(), frozenset(), {"DU2": "b@example.com"}, {}))
+    found = lookups("lookup").read_directory((), Wanted(frozenset(), frozenset(), {"DU2": "b@example.com"}, {}))
     assert [problem.external_id for problem in found.unreadable] == ["DU2"]
 
 
@@ -272,7 +272,7 @@ def test_a_list_that_lacks_a_group_which_can_still_be_read_is_not_trusted_either
     server.get(GROUPS, json=listed())
     server.get(f"{GROUPS}/g", json=group("g"))
     server.get(f"{GROUPS}/g", json=group("g"))
-    found = lookups("auto").directory((), Wanted(frozenset(), frozenset({"g"}), {}, {}))
+    found = lookups("auto").read_directory((), Wanted(frozenset(), frozenset({"g"}), {}, {}))
     assert [one.id for one in found.groups] == ["g"]
     assert "lacks the group g" in found.warnings[0]
 
@@ -283,7 +283,7 @@ def test_an_account_that_the_list_lacks_and_that_cannot_be_understood_is_held_an
     server.get(USERS, json=listed())
     server.get(GROUPS, json=listed())
     server.get(f"{USERS}/a", json={"id": "a"})
-    found = lookups("auto").directory((), Wanted(frozenset({"a"}), frozenset(), {}, {}))
+    found = lookups("auto").read_directory((), Wanted(frozenset({"a"}), frozenset(), {}, {}))
     assert found.vanished == frozenset()
     assert [problem.key for problem in found.unreadable] == ["a"]
 
@@ -292,6 +292,6 @@ def test_an_account_that_is_looked_up_and_cannot_be_understood_is_held_and_not_g
     lookups: Callable[[str], Reader], server: responses.RequestsMock
 ) -> None:
     server.get(f"{USERS}/a", json={"id": "a"})
-    found = lookups("lookup").directory((), Wanted(frozenset({"a"}), frozenset(), {}, {}))
+    found = lookups("lookup").read_directory((), Wanted(frozenset({"a"}), frozenset(), {}, {}))
     assert found.vanished == frozenset()
     assert [problem.key for problem in found.unreadable] == ["a"]

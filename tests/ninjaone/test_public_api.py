@@ -73,11 +73,11 @@ def served(service: Service, **api: Any) -> Iterator[tuple[OAuthClient, list[Req
 
 def users_of(client: OAuthClient) -> list[ApiUser]:
     api = PublicApi(client)
-    return [*api.users("endUser"), *api.users("technician")]
+    return [*api.read_users("endUser"), *api.read_users("technician")]
 
 
 def organizations_of(client: OAuthClient) -> list[ApiOrganization]:
-    return PublicApi(client).organizations()
+    return PublicApi(client).read_organizations()
 
 
 def of(store: NinjaOne, **ways: Any) -> Service:

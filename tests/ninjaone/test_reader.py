@@ -35,7 +35,7 @@ def test_both_lists_are_read_page_by_page_by_what_came(reader: Reader, server: r
     server.get(USERS, json=listed(user("a", externalId="DU1"), total=3))
     server.get(USERS, json=listed(user("b"), user("c"), total=3))
     server.get(GROUPS, json=listed(group("g", members=[{"value": "a"}])))
-    found = reader.directory(("title",), NOBODY)
+    found = reader.read_directory(("title",), NOBODY)
     assert found.paths == ("title",)
     assert found.users == (
         User("a@example.com", "DU1", True, (None,), "a", shows_active=False),
@@ -59,7 +59,7 @@ def test_what_was_begun_is_asked_for_once_and_a_single_worker_asks_for_one_thing
     config = make_config(run={"parallelism": 1})
     with reading(context_of(config, stop=clock)) as reader:
         reader.begin(())
-        found = reader.directory((), NOBODY)
+        found = reader.read_directory((), NOBODY)
     assert ([one.id for one in found.users], [one.id for one in found.groups]) == (["a"], ["g"])
     assert asked(server) == [("GET", "/Users?startIndex=1&count=100"), ("GET", "/Groups?startIndex=1&count=100")]
 
@@ -78,7 +78,7 @@ def test_several_workers_ask_for_the_first_users_and_the_first_groups_at_once(re
         server.add_callback("GET", USERS, answer(listed(user("a"))))
         server.add_callback("GET", GROUPS, answer(listed(group("g", members=[{"value": "a"}]))))
         reader.begin(())
-        found = reader.directory((), NOBODY)
+        found = reader.read_directory((), NOBODY)
         assert len(server.calls) == 2
     assert ([one.id for one in found.users], [one.id for one in found.groups]) == (["a"], ["g"])
 
@@ -90,13 +90,13 @@ def test_what_goes_wrong_with_a_page_that_was_begun_is_raised_where_it_is_wanted
         server.get(GROUPS, json=listed(group("g")), status=401 if refused == GROUPS else 200)
         reader.begin(())
         with pytest.raises(CredentialsError):
-            reader.directory((), NOBODY)
+            reader.read_directory((), NOBODY)
 
 
 def test_every_request_carries_the_token_and_asks_for_scim(reader: Reader, server: responses.RequestsMock) -> None:
     server.get(USERS, json=NO_GROUPS)
     server.get(GROUPS, json=NO_GROUPS)
-    reader.directory((), NOBODY)
+    reader.read_directory((), NOBODY)
     for call in server.calls:
         assert call.request.headers["Authorization"] == "Bearer scim-token"
         assert call.request.headers["Accept"].startswith("application/scim+json")
@@ -108,14 +108,14 @@ def test_without_a_total_pages_are_read_until_an_empty_one(reader: Reader, serve
     server.get(USERS, json=listed(user("c"), total=None))
     server.get(USERS, json=listed(total=None))
     server.get(GROUPS, json=NO_GROUPS)
-    assert [found.id for found in reader.directory((), NOBODY).users] == ["a", "b", "c"]
+    assert [found.id for found in reader.read_directory((), NOBODY).users] == ["a", "b", "c"]
 
 
 def test_a_list_that_ends_before_its_total_is_incomplete(reader: Reader, server: responses.RequestsMock) -> None:
     server.get(USERS, json=listed(user("a"), total=2))
     server.get(USERS, json=listed(total=2))
     with pytest.raises(IncompleteReadError, match="says that it has 2 users, but sent 1"):
-        reader.directory((), NOBODY)
+        reader.read_directory((), NOBODY)
 
 
 @pytest.mark.parametrize("total", [5, None])
@@ -125,7 +125,7 @@ def test_a_server_that_sends_the_same_page_again_is_an_error_and_no_loop(
     for _ in range(2):
         server.get(USERS, json=listed(user("a"), user("b"), total=total))
     with pytest.raises(IncompleteReadError, match="sends the same users again"):
-        reader.directory((), NOBODY)
+        reader.read_directory((), NOBODY)
 
 
 def test_a_page_that_is_sent_twice_does_not_stand_for_the_one_that_was_not(
@@ -134,7 +134,7 @@ def test_a_page_that_is_sent_twice_does_not_stand_for_the_one_that_was_not(
     for _ in range(2):
         server.get(USERS, json=listed(user("a"), user("b"), total=4))
     with pytest.raises(IncompleteReadError):
-        reader.directory((), NOBODY)
+        reader.read_directory((), NOBODY)
 
 
 def test_one_account_that_comes_twice_does_not_stand_for_another_that_was_skipped(
@@ -143,7 +143,7 @@ def test_one_account_that_comes_twice_does_not_stand_for_another_that_was_skippe
     server.get(USERS, json=listed(user("a"), user("b"), total=3))
     server.get(USERS, json=listed(user("b"), total=3))
     with pytest.raises(IncompleteReadError):
-        reader.directory((), NOBODY)
+        reader.read_directory((), NOBODY)
 
 
 def test_the_same_page_with_an_unreadable_record_again_and_again_is_no_loop(
@@ -159,7 +159,7 @@ def test_the_same_page_with_an_unreadable_record_again_and_again_is_no_loop(
     with responses.RequestsMock() as mock, reading(context_of(make_config(), stop=clock)) as reader:
         mock.add_callback("GET", USERS, callback=same)
         with pytest.raises(IncompleteReadError):
-            reader.directory((), NOBODY)
+            reader.read_directory((), NOBODY)
     assert seen == 2
 
 
@@ -175,7 +175,7 @@ def test_an_unreadable_record_is_held_and_does_not_lose_the_page(
     ]
     server.get(USERS, json=listed(*rows))
     server.get(GROUPS, json=listed(group("g"), {"id": "h"}, group("i")))
-    found = reader.directory((), NOBODY)
+    found = reader.read_directory((), NOBODY)
     assert [one.id for one in found.users] == ["a", "d"]
     assert [one.id for one in found.groups] == ["g", "i"]
     assert [(one.resource, one.key, one.external_id, one.code) for one in found.unreadable] == [
@@ -197,7 +197,7 @@ def test_where_lists_do_not_show_members_each_group_is_read_by_its_id(
     server.get(f"{GROUPS}/h", json=bare[1])
     server.get(f"{GROUPS}/i", status=404, json={})
     server.get(f"{GROUPS}/j", json={"id": "j"})
-    found = reader.directory((), NOBODY)
+    found = reader.read_directory((), NOBODY)
     assert [one.members for one in found.groups] == [frozenset({"a"}), None, None, None]
 
 
@@ -207,7 +207,7 @@ def test_a_group_alone_without_members_in_a_list_that_shows_members_has_none(
     server.get(USERS, json=NO_GROUPS)
     rows = [group("g", members=[{"value": "a"}]), {"id": "h", "displayName": "h"}, group("i", members=[])]
     server.get(GROUPS, json=listed(*rows))
-    assert [one.members for one in reader.directory((), NOBODY).groups] == [frozenset({"a"}), None, frozenset()]
+    assert [one.members for one in reader.read_directory((), NOBODY).groups] == [frozenset({"a"}), None, frozenset()]
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_what_is_no_list_ends_the_read_with_the_cure_at_the_first_try(
 ) -> None:
     server.get(USERS, status=status, body=body, headers={"Location": "https://elsewhere.test/"})
     with pytest.raises(error, match=said) as caught:
-        reader.directory((), NOBODY)
+        reader.read_directory((), NOBODY)
     assert getattr(caught.value, "hint", "")
     assert "scim-token" not in f"{caught.value} {caught.value.__cause__}"
 
@@ -241,7 +241,7 @@ def test_a_failure_that_may_pass_is_tried_again_and_then_told(
     for _ in range(tries):
         server.get(USERS, status=status)
     with pytest.raises((UnreachableError, IncompleteReadError), match=f"HTTP {status}"):
-        reader.directory((), NOBODY)
+        reader.read_directory((), NOBODY)
 
 
 def test_a_list_that_fails_for_good_is_replaced_by_look_ups(
@@ -249,7 +249,7 @@ def test_a_list_that_fails_for_good_is_replaced_by_look_ups(
 ) -> None:
     server.get(USERS, status=500)
     server.get(f"{USERS}/a", json=user("a"))
-    found = lookups("auto").directory((), Wanted(frozenset({"a"}), frozenset(), {}, {}))
+    found = lookups("auto").read_directory((), Wanted(frozenset({"a"}), frozenset(), {}, {}))
     assert ([one.id for one in found.users], found.complete) == (["a"], False)
     assert "fails to list its users (HTTP 500). Each account is looked up instead." in found.warnings[0]
 
@@ -260,7 +260,7 @@ def test_where_neither_a_list_nor_any_look_up_is_answered_the_read_fails(
     for _ in range(3):  # the list, and both accounts
         server.get(re.compile(f"{USERS}.*"), status=500)
     with pytest.raises(UnreachableError, match="could not read a single one of 2 users"):
-        lookups("auto").directory((), Wanted(frozenset({"a", "b"}), frozenset(), {}, {}))
+        lookups("auto").read_directory((), Wanted(frozenset({"a", "b"}), frozenset(), {}, {}))
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -270,7 +270,7 @@ def test_the_pause_that_the_server_asks_for_is_waited(
     server.get(USERS, status=status, headers={"Retry-After": "17"})
     server.get(USERS, json=NO_GROUPS)
     server.get(GROUPS, json=NO_GROUPS)
-    reader.directory((), NOBODY)
+    reader.read_directory((), NOBODY)
     assert clock.waits[0] == 17.0
 
 
@@ -281,7 +281,7 @@ def test_a_broken_connection_is_tried_again(reader: Reader, server: responses.Re
     server.get(USERS, body=error)
     server.get(USERS, json=NO_GROUPS)
     server.get(GROUPS, json=NO_GROUPS)
-    assert reader.directory((), NOBODY).users == ()
+    assert reader.read_directory((), NOBODY).users == ()
 
 
 def test_a_reader_has_no_method_that_writes() -> None:
@@ -297,7 +297,7 @@ def test_neither_netrc_nor_a_redirect_gets_at_the_token(
     server.get(USERS, json=NO_GROUPS)
     server.get(GROUPS, json=NO_GROUPS)
     with reading(context_of(make_config())) as reader:
-        reader.directory((), NOBODY)
+        reader.read_directory((), NOBODY)
     assert server.calls[0].request.headers["Authorization"] == "Bearer scim-token"
 
 

@@ -39,15 +39,15 @@ class Duo:
         self.nameless: tuple[str, ...] = ()
         self.asked_for: list[str] = []
 
-    def groups(self) -> dict[str, str]:
+    def read_groups(self) -> dict[str, str]:
         return self._groups
 
-    def users(self, convert: Callable[[Any], T]) -> list[T]:
+    def read_users(self, convert: Callable[[Any], T]) -> list[T]:
         return [
             convert(row) for row in self._rows if isinstance(row, str) or row.get("user_id") not in self.passed_over
         ]
 
-    def users_by_id(self, ids: list[str], convert: Callable[[Any], T]) -> list[T]:
+    def read_users_by_id(self, ids: list[str], convert: Callable[[Any], T]) -> list[T]:
         self.asked_for = ids
         return [convert(row) for row in self._rows if isinstance(row, dict) and row.get("user_id") in ids]
 
@@ -56,7 +56,7 @@ class NinjaOne:
     def __init__(self, *users: User, groups: tuple[Group, ...] = (), unreadable: tuple[Problem, ...] = ()) -> None:
         self._users, self._groups, self._unreadable = users, groups, unreadable
 
-    def directory(self, paths: tuple[str, ...], wanted: Wanted) -> Directory:
+    def read_directory(self, paths: tuple[str, ...], wanted: Wanted) -> Directory:
         self.wanted = wanted
         return Directory(paths, self._users, self._groups, self._unreadable)
 

@@ -65,7 +65,7 @@ def _world() -> tuple[Company, NinjaOne]:
 
 def _staff(people: Company) -> list[str]:
     """Return the end users that can be provisioned, in a fixed order."""
-    end_users = people.group_named("NinjaOne End Users")
+    end_users = people.find_group_id("NinjaOne End Users")
     return [
         id_
         for id_, user in people.users.items()
@@ -77,7 +77,7 @@ def _staff(people: Company) -> list[str]:
 
 def _let_things_happen(people: Company, ninjaone: NinjaOne, staff: list[str], folder: Path) -> None:
     """Bring about a write of every kind there is."""
-    technicians, end_users = (people.group_named(f"NinjaOne {name}") for name in ("Technicians", "End Users"))
+    technicians, end_users = (people.find_group_id(f"NinjaOne {name}") for name in ("Technicians", "End Users"))
     returner, lapsed, first, second, promoted, leaver, gone = staff[:7]
     people.enable(returner)
     one, other = people.users[first]["email"], people.users[second]["email"]

@@ -148,7 +148,7 @@ def test_odd_characters_in_parameters_do_not_break_the_signature(connect: Connec
 def test_groups_are_listed_found_and_have_members(box: Sandbox, connect: Connect) -> None:
     admin = connect()
     groups = box.company.groups
-    group_id = box.company.group_named("Helpdesk")
+    group_id = box.company.find_group_id("Helpdesk")
     assert admin.get_groups() == list(groups.values())
     assert admin.get_group(group_id, api_version=2) == groups[group_id]
     assert groups[group_id]["name"] == 'Helpdesk (from AD sync "Head Office")'
@@ -164,7 +164,7 @@ def test_groups_are_listed_found_and_have_members(box: Sandbox, connect: Connect
 def test_a_page_of_groups_has_at_most_five_hundred() -> None:
     people = Company()
     for number in range(620):
-        people.found_group(f"Group {number}")
+        people.add_group(f"Group {number}")
     with Sandbox(people, NinjaOne()) as box:
         admin = admin_of(box)
         page = admin.json_api_call("GET", "/admin/v1/groups", {"limit": "1000"})

@@ -11,7 +11,7 @@ from ninjasync.sandbox.box import Behavior, Sandbox
 from ninjasync.sandbox.company.events import ON_ONE, WORDS, Events, UnknownEvent
 from ninjasync.sandbox.company.people import Company
 from ninjasync.sandbox.company.staffing import make_company
-from ninjasync.sandbox.company.year import year_of_life
+from ninjasync.sandbox.company.year import live_a_year
 from ninjasync.sandbox.ninjaone.store import NinjaOne
 
 
@@ -92,7 +92,7 @@ def test_return_without_a_user_brings_back_one_that_left() -> None:
 
 def test_a_year_goes_by_as_in_the_demo_and_the_next_is_another(people: Company) -> None:
     same = make_company(users=60, seed=2)
-    assert Events(people, 2).run("year") == " ".join(year_of_life(same, seed=2))
+    assert Events(people, 2).run("year") == " ".join(live_a_year(same, seed=2))
     assert people.users == same.users
     events = Events(make_company(users=60), 1)
     assert events.run("year") != events.run("year")
@@ -125,7 +125,7 @@ def test_help_lists_every_word_in_one_line(people: Company) -> None:
 
 def test_events_happen_also_in_a_company_without_groups() -> None:
     people = Company()
-    people.scoped.append(people.found_group("Staff"))
+    people.scoped.append(people.add_group("Staff"))
     user_id = people.hire("Ada", "Abara", groups=["Staff"], user_type="endUser", organization="1")
     events = Events(people)
     for line in ("hire", "promote ada.abara", "move ada.abara", "return ada.abara", "rename-group", "year"):

@@ -13,7 +13,7 @@ import pytest
 
 from ninjasync.sandbox.company.people import Company
 from ninjasync.sandbox.company.staffing import existing_accounts, make_company
-from ninjasync.sandbox.company.year import year_of_life
+from ninjasync.sandbox.company.year import live_a_year
 from tests.support.urns import EXTENSION
 
 ODD = ["'", '"', "🎉", "[/x]", "<script>alert(1)</script>", "|", "حداد", "Å", "佐藤"]
@@ -103,8 +103,8 @@ def test_the_groups_are_the_three_for_ninjaone_and_others() -> None:
         "NinjaOne End Users",
         'Helpdesk (from AD sync "Head Office")',
     ]
-    assert people.group_named("Helpdesk") == people.group_named('Helpdesk (from AD sync "Head Office")')
-    assert people.members(people.group_named("Contractors"))
+    assert people.find_group_id("Helpdesk") == people.find_group_id('Helpdesk (from AD sync "Head Office")')
+    assert people.members(people.find_group_id("Contractors"))
     assert all(people.members(group) for group in people.groups)
     helpdesk_alone = [
         user for user in in_scope(people) if set(user["groups"]) & set(people.scoped) == {people.scoped[2]}
@@ -181,12 +181,12 @@ def test_the_same_numbers_make_the_same_people_accounts_and_year() -> None:
 
     def after() -> Any:
         people = make_company(users=80)
-        return year_of_life(people, seed=9), people.users, people.groups
+        return live_a_year(people, seed=9), people.users, people.groups
 
     assert same(after)
     assert make_company(seed=1).users != make_company(seed=2).users
     assert existing_accounts(make_company(), seed=1).users != existing_accounts(make_company(), seed=2).users
-    assert year_of_life(make_company(), seed=1) != year_of_life(make_company(), seed=2)
+    assert live_a_year(make_company(), seed=1) != live_a_year(make_company(), seed=2)
 
 
 # What happens to people
@@ -231,9 +231,9 @@ def test_a_user_goes_through_every_status(people: Company) -> None:
 
 def test_a_user_changes_address_attributes_and_groups(people: Company) -> None:
     user_id = next(iter(people.users))
-    user, contractors = people.users[user_id], people.group_named("Contractors")
+    user, contractors = people.users[user_id], people.find_group_id("Contractors")
     people.set_email(user_id, "New@example.com")
-    assert people.user_with_email("new@EXAMPLE.com") == user_id
+    assert people.find_user_id("new@EXAMPLE.com") == user_id
     people.set_attribute(user_id, "userType", "x")
     people.set_attribute(user_id, "organizationID", None)
     people.set_attribute(user_id, "absent", None)
@@ -248,20 +248,20 @@ def test_a_user_changes_address_attributes_and_groups(people: Company) -> None:
 
 
 def test_a_group_is_renamed_and_erased(people: Company) -> None:
-    group = people.group_named("All Staff")
+    group = people.find_group_id("All Staff")
     assert people.members(group)
     people.rename_group(group, "Everybody")
-    assert people.group_named("Everybody") == group
+    assert people.find_group_id("Everybody") == group
     people.erase_group(group)
     assert people.members(group) == []
     with pytest.raises(KeyError):
-        people.group_named("Everybody")
+        people.find_group_id("Everybody")
 
 
 def test_an_unknown_address_finds_no_user(people: Company) -> None:
     people.users[next(iter(people.users))]["email"] = None
     with pytest.raises(KeyError):
-        people.user_with_email("nobody@example.com")
+        people.find_user_id("nobody@example.com")
 
 
 # What NinjaOne knew before
@@ -299,7 +299,7 @@ def test_a_year_tells_what_it_did() -> None:
     before = {
         user_id: {**user, "custom_attributes": {**user["custom_attributes"]}} for user_id, user in people.users.items()
     }
-    told = year_of_life(people)
+    told = live_a_year(people)
     text = "\n".join(told)
     for word in ("hired", "technician", "married", "disabled", "trash", "freelance", "is now called Service Desk"):
         assert word in text
@@ -316,7 +316,7 @@ def test_a_year_tells_what_it_did() -> None:
 def test_few_leave_in_a_year(users: int) -> None:
     people = make_company(users=users)
     before = {user["user_id"] for user in in_scope(people) if user["status"] == "active"}
-    told = year_of_life(people)
+    told = live_a_year(people)
     after = {user["user_id"] for user in in_scope(people) if user["status"] == "active"}
     assert len(before - after) <= max(3, 0.1 * len(before))
     assert before & after
@@ -327,12 +327,12 @@ def test_a_company_of_technicians_has_a_year_too() -> None:
     people = make_company(users=10)
     for user_id in people.users:
         people.set_attribute(user_id, "userType", "technician")
-    assert len(year_of_life(people)) == 8
+    assert len(live_a_year(people)) == 8
 
 
 def test_a_second_year_goes_on_from_the_first() -> None:
     people = make_company(users=60)
-    first, second = year_of_life(people, seed=1), year_of_life(people, seed=2)
+    first, second = live_a_year(people, seed=1), live_a_year(people, seed=2)
     assert not set(first) & set(second)
     assert people.groups[people.scoped[2]]["name"].startswith("Support (from AD sync")
     emails = [user["email"] for user in people.users.values() if user["email"]]

@@ -20,7 +20,7 @@ import requests
 import ninjasync.sandbox
 from ninjasync.sandbox.box import Access, Sandbox
 from ninjasync.sandbox.company.staffing import make_company
-from ninjasync.sandbox.company.year import year_of_life
+from ninjasync.sandbox.company.year import live_a_year
 from ninjasync.sandbox.exchange import HttpRequest, Request
 from ninjasync.sandbox.ninjaone import schema as scim_schema
 from ninjasync.sandbox.ninjaone.api import scim_api
@@ -213,7 +213,7 @@ def test_the_configuration_reaches_it(box: Sandbox) -> None:
 
 def test_the_configuration_names_groups_as_they_are_now() -> None:
     box = Sandbox(make_company(users=3), NinjaOne(), access=Access(secret_key='odd "secret" \\ ☃ 🎉'))
-    year_of_life(box.company)
+    live_a_year(box.company)
     box.company.erase_group(box.company.scoped[0])
     config = tomllib.loads(box.config_toml())
     assert config["scope"]["groups"] == ["NinjaOne End Users", "Service Desk"]

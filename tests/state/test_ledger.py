@@ -29,7 +29,7 @@ def test_a_ledger_deleted_between_two_runs_removes_and_duplicates_no_account_of_
         office.people.lock_out(office.duo(user(2)))
         office.people.set_attribute(office.duo(user(3)), "userType", "chef")
         office.people.set_email(office.duo(user(4)), "four.new@example.com")
-        office.people.rename_group(office.people.group_named(END_USERS), "Staff")
+        office.people.rename_group(office.people.find_group_id(END_USERS), "Staff")
         office.configure("scope", groups=[TECHNICIANS, "Staff"])
         office.lose_ledger()
 
@@ -67,7 +67,7 @@ def test_the_time_until_a_deletion_starts_anew_where_the_ledger_was_lost(office:
 def two(tmp_path: Path) -> Iterator[tuple[Office, Office]]:
     """Two companies with Duo accounts of their own and one NinjaOne endpoint; each has its configuration."""
     other_people = Company(seed=77, domain="other.example")
-    other_people.scoped += [other_people.found_group(TECHNICIANS), other_people.found_group("Other Users")]
+    other_people.scoped += [other_people.add_group(TECHNICIANS), other_people.add_group("Other Users")]
     for number in range(3):
         other_people.hire(f"Other{number}", "Two", groups=["Other Users"], user_type="endUser", organization="9")
     (tmp_path / "other").mkdir()
@@ -129,7 +129,7 @@ def test_one_duo_with_two_tenant_names_keeps_to_the_accounts_of_each(office: Off
 
     # Who moves from south to north is south's until south lets go of the address.
     mover = office.duo(user(0))
-    office.people.join(mover, office.people.group_named(TECHNICIANS))
+    office.people.join(mover, office.people.find_group_id(TECHNICIANS))
     held = office.plan()
     assert (held.actions(), held.problems()) == ({}, {user(0): "name-taken"})
     assert "south" in held.problem(user(0))

@@ -24,7 +24,7 @@ def office(tmp_path: Path) -> Iterator[Office]:
         made.configure("safety", min_source_percent=0)
         made.configure("groups", removed="delete")
         made.configure("scope", groups=[TECHNICIANS, END_USERS, "Doomed", "Renamed"])
-        doomed, renamed = made.people.found_group("Doomed"), made.people.found_group("Renamed")
+        doomed, renamed = made.people.add_group("Doomed"), made.people.add_group("Renamed")
         made.people.join(made.duo(user(7)), doomed)
         made.people.join(made.duo(user(7)), renamed)
         made.settle()
@@ -39,7 +39,7 @@ def office(tmp_path: Path) -> Iterator[Office]:
         made.people.hire("New", "Comer", groups=[END_USERS], user_type="endUser", organization="1")
         made.people.hire("Hand", "Made", groups=[END_USERS], user_type="endUser", organization="1")
         made.native("hand.made@example.com")
-        made.people.join(made.duo(user(3)), made.people.group_named(TECHNICIANS))
+        made.people.join(made.duo(user(3)), made.people.find_group_id(TECHNICIANS))
         made.box.forget()
         yield made
 
@@ -197,7 +197,7 @@ def test_a_plan_is_applied_once(office: Office, file: Path) -> None:
 
 
 def test_a_copy_of_an_applied_plan_is_no_other_plan(office: Office, file: Path) -> None:
-    office.people.erase_group(office.people.found_group("nothing to see"))
+    office.people.erase_group(office.people.add_group("nothing to see"))
     save(office, file)
     copy = file.with_name("copy")
     copy.write_bytes(file.read_bytes())

@@ -24,8 +24,8 @@ def staff(end_users: int = 12, technicians: int = 3, *, seed: int = 7) -> Compan
     User N has organization N + 1; the technicians have none.
     """
     company = Company(seed=seed)
-    company.scoped += [company.found_group(TECHNICIANS), company.found_group(END_USERS)]
-    company.found_group(ELSEWHERE)
+    company.scoped += [company.add_group(TECHNICIANS), company.add_group(END_USERS)]
+    company.add_group(ELSEWHERE)
     for number in range(technicians):
         company.hire(f"Tech{number}", "One", groups=[TECHNICIANS], user_type="technician")
     for number in range(end_users):

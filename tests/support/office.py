@@ -97,7 +97,7 @@ class Office:
         )
 
     def restore(self, saved: Saved, folder: Path) -> Self:
-        """Go back to that, in another folder and in fair weather; the addresses stay, and so does the tenant."""
+        """Go back to that, in another folder and without faults; the addresses stay, and so does the tenant."""
         saved = copy.deepcopy(saved)
         self.folder, self.config, self.later = folder, saved.config, timedelta()
         for mine, records in zip((self.people.users, self.people.groups), saved.people, strict=True):
@@ -218,7 +218,7 @@ class Office:
 
     def duo(self, email: str) -> str:
         """The Duo id of the user with that address."""
-        return self.people.user_with_email(email)
+        return self.people.find_user_id(email)
 
     def disable(self, *numbers: int) -> None:
         """Disable these end users of ``staff`` in Duo: they leave."""

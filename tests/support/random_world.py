@@ -57,8 +57,8 @@ class World:
         self.now = START
         self.ledger_was_lost = False
         self.inactive_since: dict[str, datetime] = {}
-        self.scoped = [self.found_group() for _ in range(rng.randint(1, 3))]
-        self.elsewhere = self.found_group()
+        self.scoped = [self.add_group() for _ in range(rng.randint(1, 3))]
+        self.elsewhere = self.add_group()
         self.mode = rng.choice(["deactivate", "deactivate", "delete", "keep"])
         for _ in range(rng.randint(4, 9)):
             self.hire()
@@ -100,7 +100,7 @@ class World:
 
     # Duo
 
-    def found_group(self) -> str:
+    def add_group(self) -> str:
         id_ = self.new("DGGROUP")
         self.duo_groups[id_] = f"Group {id_}"
         return id_
@@ -224,17 +224,17 @@ class MemoryDuo:
         self.world, self.unlisted = world, 0
         self.nameless: tuple[str, ...] = ()
 
-    def groups(self) -> dict[str, str]:
+    def read_groups(self) -> dict[str, str]:
         return dict(self.world.duo_groups)
 
-    def users(self, convert: Callable[[Any], Any]) -> list[Any]:
+    def read_users(self, convert: Callable[[Any], Any]) -> list[Any]:
         names = self.world.duo_groups
         return [
             convert({**row, "groups": [{"group_id": one, "name": names[one]} for one in sorted(row["groups"])]})
             for row in self.world.people.values()
         ]
 
-    def users_by_id(self, ids: list[str], convert: Callable[[Any], Any]) -> list[Any]:
+    def read_users_by_id(self, ids: list[str], convert: Callable[[Any], Any]) -> list[Any]:
         assert not set(ids) & self.world.people.keys(), "only of those who were not among the pages"
         return []
 
@@ -275,7 +275,7 @@ class MemoryNinjaOne:
     def begin(self, paths: tuple[str, ...], about: int = 0, **known: bool) -> None:
         """There is nothing to begin with."""
 
-    def directory(self, paths: tuple[str, ...], wanted: object) -> Directory:
+    def read_directory(self, paths: tuple[str, ...], wanted: object) -> Directory:
         users = tuple(self._user(id_, paths) for id_ in self.world.accounts)
         return Directory(paths, users, tuple(map(self._group, self.world.teams)))
 

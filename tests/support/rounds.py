@@ -31,7 +31,7 @@ ATTRIBUTES = {
 
 
 class Rounds(Office):
-    """An office of that many people, a NinjaOne with hand-made accounts, and weather.
+    """An office of that many users, a NinjaOne with hand-made accounts, and faults.
 
     ``settings`` are keys by section of the configuration; with ``titles`` the title is mapped as well.
     """
@@ -69,7 +69,7 @@ class Rounds(Office):
         return self
 
     def plan_at_last(self) -> Ran:
-        """Plan; again where bad weather keeps it from reading, which writes nothing and changes nothing."""
+        """Plan; again where a fault keeps it from reading, which writes nothing and changes nothing."""
         for _ in range(MOST_PLANS):
             ran = self.plan()
             if ran.code != 1:

@@ -14,7 +14,7 @@ from ninjasync.check.run import check as run_checks
 from ninjasync.check.run import obstacle
 from ninjasync.check.shape_requests import ask_more, shapes_document, start_recording
 from ninjasync.check.shapes import ABOUT, Shapes
-from ninjasync.check.throwaway import subject_for
+from ninjasync.check.throwaway import choose_subject
 from ninjasync.cli import clock, shared_options
 from ninjasync.cli.logs import start_logging
 from ninjasync.cli.options import Invocation, PlainFormat, expect_writable
@@ -102,7 +102,7 @@ def _ask_and_probe(
 ) -> tuple[Probe | None, int]:
     """Ask and probe; return what came of it, and the exit code where nothing was tried."""
     reason = obstacle(lines)
-    subject = None if reason else subject_for(context.source, secrets.token_hex(4))
+    subject = None if reason else choose_subject(context.source, secrets.token_hex(4))
     if subject is None:
         typer.echo(f"Not probed: {reason or 'no user in scope has a valid account to go by'}.", err=True)
         return None, 1

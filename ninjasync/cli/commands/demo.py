@@ -25,7 +25,7 @@ from ninjasync.runs.apply import applying
 from ninjasync.runs.plan import plan_run
 from ninjasync.sandbox.box import Sandbox
 from ninjasync.sandbox.company.staffing import existing_accounts, make_company
-from ninjasync.sandbox.company.year import year_of_life
+from ninjasync.sandbox.company.year import live_a_year
 
 
 def demo(
@@ -59,7 +59,7 @@ def demo(
         show.say("", "After it, a plan finds nothing to do. That is the proof that it worked:")
         show.expect_empty_plan()
         show.say("", text.heading("A year goes by in Duo", color=color), "")
-        show.say(*(fill(f"  * {event}", 80, subsequent_indent="    ") for event in year_of_life(people, seed=seed)))
+        show.say(*(fill(f"  * {event}", 80, subsequent_indent="    ") for event in live_a_year(people, seed=seed)))
         show.say("", "The same command, before anything is written. Each line says why:", "", "$ ninjasync plan", "")
         show.say(text.render_plan(show.make_plan(), color=color).strip("\n"))
         show.apply()

@@ -10,7 +10,7 @@ from ninjasync.cli.session import load_config
 from ninjasync.errors import CommandLineError
 from ninjasync.report import history as report
 from ninjasync.report.formats import Format
-from ninjasync.runs.history import past_of_user, past_run, past_runs
+from ninjasync.runs.history import read_history_of_user, read_run, read_runs
 
 
 def history(
@@ -30,15 +30,15 @@ def history(
     config = load_config(invocation)
     as_json = format is PlainFormat.JSON
     if user is not None:
-        operations = past_of_user(config, user)
+        operations = read_history_of_user(config, user)
         invocation.deliver(
             (report.user_as_json if as_json else report.user_as_text)(user, operations, invocation.tenant)
         )
     elif run is None:
-        runs = past_runs(config)
+        runs = read_runs(config)
         invocation.deliver((report.runs_as_json if as_json else report.runs_as_text)(runs, invocation.tenant))
     else:
-        past, operations_of_run = past_run(config, run)
+        past, operations_of_run = read_run(config, run)
         render = report.run_as_json if as_json else report.run_as_text
         invocation.deliver(render(past, operations_of_run, invocation.tenant))
     return 0

@@ -28,7 +28,7 @@ ON_ONE: Mapping[str, Word] = {
     "promote": Word("becomes a technician", year.promote),
     "rename": Word("marries: another family name and address", year.marry),
     "move": Word("leaves all groups for NinjaOne", year.move),
-    "return": Word("is active and in a group for NinjaOne again", year.come_back),
+    "return": Word("is active and in a group for NinjaOne again", year.return_to_work),
 }
 WORDS: Mapping[str, str] = {
     "hire": "hire [FIRST LAST]: an end user is taken on",
@@ -65,7 +65,7 @@ class Events:
                     return year.rename_group(self._people)
                 case "year":
                     self._years += 1
-                    return " ".join(year.year_of_life(self._people, self._seed + self._years - 1))
+                    return " ".join(year.live_a_year(self._people, self._seed + self._years - 1))
                 case known if known in ON_ONE:
                     user_id = self._user(" ".join(rest)) if rest else self._any_user(known)
                     return ON_ONE[known].event(self._people, user_id, self._rng)

@@ -42,7 +42,7 @@ class Company:
         self._created = 0
         self._taken: set[str] = set()
 
-    def found_group(self, name: str, *, description: str = "") -> str:
+    def add_group(self, name: str, *, description: str = "") -> str:
         """Make a group and return its id."""
         with self.lock:
             group_id = self._new_id("DG")
@@ -179,14 +179,14 @@ class Company:
             for user_id in self.users:
                 self.leave(user_id, group_id)
 
-    def group_named(self, name: str) -> str:
+    def find_group_id(self, name: str) -> str:
         """Return the id of the group named so, in full or without its sync suffix; else KeyError."""
         for group_id, group in self.groups.items():
             if name in (group["name"], strip_sync_suffix(group["name"])):
                 return group_id
         raise KeyError(name)
 
-    def user_with_email(self, email: str) -> str:
+    def find_user_id(self, email: str) -> str:
         """Return the id of the user with that address in any case; else KeyError."""
         for user_id, user in self.users.items():
             if (user["email"] or "").casefold() == email.casefold():
@@ -202,7 +202,7 @@ class Company:
             self.users[user_id].update(fields)
 
     def _group_id(self, group: str) -> str:
-        return group if group in self.groups else self.group_named(group)
+        return group if group in self.groups else self.find_group_id(group)
 
     def _new_id(self, prefix: str) -> str:
         self._created += 1

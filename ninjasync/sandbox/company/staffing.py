@@ -69,9 +69,9 @@ def make_company(users: int = 60, seed: int = 1, domain: str = "example.com") ->
         raise ValueError("a company has at least one user")
     made, rng = Company(seed=seed, domain=domain), make_rng(seed, "company")
     for name, description in ((TECHNICIANS, "Get technician accounts"), (END_USERS, ""), (HELPDESK, "")):
-        made.scoped.append(made.found_group(name, description=description))
-    made.found_group("Contractors" + FORMERLY)
-    made.found_group("All Staff" + FROM_ENTRA, description="All who are on the payroll")
+        made.scoped.append(made.add_group(name, description=description))
+    made.add_group("Contractors" + FORMERLY)
+    made.add_group("All Staff" + FROM_ENTRA, description="All who are on the payroll")
     for person, role in zip(_names(users, rng), _roles(users, rng), strict=True):
         _employ(made, person, role, rng)
     _leave_traces(made, rng)
@@ -133,7 +133,7 @@ def _employ(made: Company, name: tuple[str, str], role: str, rng: Random) -> Non
 
 def _leave_traces(made: Company, rng: Random) -> None:
     """Add the small differences that grow in years: devices, aliases, empty fields, a sync's marks."""
-    helpdesk = made.group_named(HELPDESK)
+    helpdesk = made.find_group_id(HELPDESK)
     for number, (user_id, user) in enumerate(made.users.items()):
         if helpdesk in user["groups"]:
             made.synchronise(user_id, 1_767_225_600)

@@ -49,7 +49,7 @@ def _sound_end_user(user: Json) -> bool:
     return attributes.get("userType") == "endUser" and bool(attributes.get("organizationID"))
 
 
-def year_of_life(people: Company, seed: int = 1) -> list[str]:
+def live_a_year(people: Company, seed: int = 1) -> list[str]:
     """Let a year go by: changes the company, returns a sentence for each event.
 
     People are hired; some are disabled, put in the trash or moved out of the groups (about one in
@@ -127,7 +127,7 @@ def move(people: Company, user_id: str, rng: Random) -> str:
     return f"{_name_user(people, user_id)} went freelance and is in no group for NinjaOne any more."
 
 
-def come_back(people: Company, user_id: str, rng: Random) -> str:
+def return_to_work(people: Company, user_id: str, rng: Random) -> str:
     """Make the user active and one of a group for NinjaOne again."""
     user = people.users[user_id]
     people.enable(user_id)
