@@ -75,6 +75,10 @@ class LedgerNotWritableError(LedgerError):
     """The ledger cannot be written; a plan does without, an apply does not start."""
 
 
+class LedgerLostError(LedgerNotWritableError):
+    """The connection to the ledger is gone, and with it the tenant's lock."""
+
+
 class LockedError(NinjasyncError):
     """Another run of this tenant is under way."""
 

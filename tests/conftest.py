@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +12,8 @@ from hypothesis import settings
 
 from ninjasync.config.schema import Config
 from tests.support.clock import Clock
+from tests.support.postgres import TestDatabase, empty_database, shared_server
+from tests.support.private_server import BINARIES, PrivateServer
 from tests.support.sides import Sides
 
 settings.register_profile("same-every-time", derandomize=True, deadline=None, database=None)
@@ -48,6 +50,23 @@ def _config(**sections: Mapping[str, Any]) -> Config:
 def make_config() -> Callable[..., Config]:
     """Make a valid configuration; keyword arguments are sections, their keys go over the defaults."""
     return _config
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateServer]:
+    """The PostgreSQL server that all tests of this session share."""
+    if BINARIES is None:
+        pytest.skip("needs PostgreSQL's server (Debian: postgresql)")
+    base = tmp_path_factory.getbasetemp()
+    with shared_server(base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres: PrivateServer) -> Iterator[TestDatabase]:
+    """An empty database of the test's own."""
+    with empty_database(postgres) as made:
+        yield made
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from ninjasync.model.message import text as as_text
 # What of a URL may be a secret: what stands before the host, and what follows a question mark.
 _PASSWORD = re.compile(r"//[^/]*@|[?#][^']*")
 # The address of a ping or a notification is enough to use it.
-_SECRET_KEYS = {"secret_key", "secret_token", "integration_key", "ping_url", "notify"}
+_SECRET_KEYS = {"url", "secret_key", "secret_token", "integration_key", "ping_url", "notify"}
 # Their value may hold a user name and a password, with or without a scheme before them.
 _URL_KEYS = {"api_hostname", "endpoint_url", "proxy"}
 # Keys of former versions, and what says the same now.

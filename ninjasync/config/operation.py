@@ -1,13 +1,14 @@
 """[run], [state] and [monitor]: how a run works, what it remembers, and where its end is reported."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
-from ninjasync.config.section import File, Section, Strings
+from ninjasync.config.section import File, Secret, Section, Strings
 from ninjasync.config.urls import check_ping_url
 
 MOST_WORKERS = 64
+DATABASE_SCHEMES = ("postgresql://", "postgres://")
 
 
 class Run(Section):
@@ -25,10 +26,35 @@ class State(Section):
     """Where ninjasync keeps what it knows."""
 
     path: File = Field("", description="the ledger's file; empty: in your user's state folder")
+    url: Secret | None = Field(
+        None,
+        description=(
+            'or a PostgreSQL database, postgresql://…, for several machines (extra "postgres");\n'
+            "kept in any of the ways of secret_key"
+        ),
+    )
     tenant: str = Field("", description="a name; tells tenants apart that share an endpoint URL and a Duo account")
     keep_history_days: Annotated[int, Field(ge=1)] = Field(
         400, description="past runs are forgotten after that; which accounts are ours is kept"
     )
+
+    @field_validator("url", mode="before")
+    @classmethod
+    def _may_be_empty(cls, value: Any) -> Any:
+        return None if value == "" else value
+
+    @field_validator("url")
+    @classmethod
+    def _is_a_database(cls, value: Any) -> Any:
+        if isinstance(value, SecretStr) and not value.get_secret_value().startswith(DATABASE_SCHEMES):
+            raise ValueError("allowed: a postgresql:// URL, or where it is kept")
+        return value
+
+    @model_validator(mode="after")
+    def _is_in_one_place(self) -> "State":
+        if self.path and self.url is not None:
+            raise ValueError("give either path or url, for a ledger is in one place")
+        return self
 
 
 class Monitor(Section):

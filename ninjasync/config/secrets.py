@@ -39,6 +39,12 @@ def read_api_client_secret(config: Config) -> SecretStr:
     return read_secret("[ninjaone.api] client_secret", config.ninjaone.api.client_secret, config.file)
 
 
+def read_ledger_url(config: Config) -> SecretStr:
+    """Return the URL of the ledger's database, where it is in one; raises ConfigurationError as the others do."""
+    assert config.state.url is not None
+    return read_secret("[state] url", config.state.url, config.file)
+
+
 def read_both(config: Config) -> tuple[SecretStr, SecretStr]:
     """Return NinjaOne's token and Duo's secret key; raises ConfigurationError, which lists all that are missing.
 

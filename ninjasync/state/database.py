@@ -84,6 +84,9 @@ class Database(Protocol):
     def clock(self) -> datetime:
         """Return the time by the clock that all who share this ledger go by; ``seen_at`` is of it."""
 
+    def grants(self) -> tuple[str, ...]:
+        """Return the lines of SQL that let an everyday role use the ledger; none where there are no roles."""
+
     def errors(self) -> AbstractContextManager[None]:
         """Turn failures into a LedgerError: the database's own, and those of a text that is no JSON or no date."""
 

@@ -249,6 +249,10 @@ class SqliteDatabase:
         """Return this machine's time: there is no other one."""
         return datetime.now(UTC)
 
+    def grants(self) -> tuple[str, ...]:
+        """Return nothing: a file has no roles."""
+        return ()
+
     def errors(self) -> AbstractContextManager[None]:
         """Turn failures into a LedgerError."""
         return translate_errors(self.path)

@@ -8,7 +8,10 @@ from datetime import datetime
 from typing import Protocol
 
 from ninjasync.config.schema import Config
+from ninjasync.config.secrets import ledger_url
+from ninjasync.errors import ConfigurationError
 from ninjasync.model.events import Listener, ignore
+from ninjasync.model.message import Message, word
 from ninjasync.model.tenant import Tenant
 from ninjasync.state.database import Database
 from ninjasync.state.sqlite import SqliteStore, ledger_path
@@ -45,5 +48,19 @@ class Store(Protocol):
 
 
 def store_of(config: Config) -> Store:
-    """Return where the ledger of ``config`` is. Raises LedgerNotWritableError where there is no home folder for it."""
-    return SqliteStore(ledger_path(config))
+    """Return where the ledger of ``config`` is.
+
+    Raises LedgerNotWritableError where there is no home folder for it, ConfigurationError where a database is named
+    that cannot be reached so.
+    """
+    if config.state.url is None:
+        return SqliteStore(ledger_path(config))
+    try:
+        from ninjasync.state.postgres import PostgresStore  # psycopg takes 0.1 s
+        from ninjasync.state.postgres_address import read_address
+    except ImportError as error:
+        raise ConfigurationError(
+            Message("{}: a ledger in PostgreSQL needs the extra package psycopg.", word("[state] url")),
+            "Install it, in the folder of ninjasync's source: pip install '.[postgres]'",
+        ) from error
+    return PostgresStore(read_address(ledger_url(config)))

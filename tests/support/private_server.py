@@ -16,20 +16,27 @@ BINARIES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=T
 class PrivateServer:
     """Runs as a user without privileges, for PostgreSQL refuses to run as root."""
 
-    def __init__(self) -> None:
-        assert BINARIES is not None
-        self.folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    def __init__(self, folder: Path | None = None) -> None:
+        """Make a server and start it; with a ``folder``, be the one that another process made there."""
         self._user = None if os.getuid() else pwd.getpwnam("nobody")
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="pg-"))
+        self.url = self.url_of("queue")
+        if folder is None:
+            self._make()
+
+    def url_of(self, database: str, user: str = "owner") -> str:
+        return f"postgresql:///{database}?host={self.folder}&user={user}"
+
+    def _make(self) -> None:
         if self._user:
             os.chown(self.folder, self._user.pw_uid, self._user.pw_gid)
         self.folder.chmod(0o755)
         self._run("initdb", "-D", str(self.folder / "data"), "-A", "trust", "-U", "owner", "--no-sync", "-E", "UTF8")
         self.start()
         self._run("createdb", "-h", str(self.folder), "-U", "owner", "queue")
-        self.url = f"postgresql:///queue?host={self.folder}&user=owner"
 
-    def start(self) -> None:
-        options = f"-c listen_addresses='' -c unix_socket_directories={self.folder} -c fsync=off"
+    def start(self, more: str = "") -> None:
+        options = f"-c listen_addresses='' -c unix_socket_directories={self.folder} -c fsync=off {more}"
         self._control("start", "-l", str(self.folder / "log"), "-o", options)
 
     def stop(self, mode: str = "immediate") -> None:

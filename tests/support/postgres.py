@@ -1,0 +1,89 @@
+"""One PostgreSQL server for a whole session of tests, and a database of its own for each test that asks for one."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import filelock
+import psycopg
+
+from tests.support.private_server import PrivateServer
+
+
+@contextmanager
+def shared_server(folder: Path) -> Iterator[PrivateServer]:
+    """Have the server that all processes share which name this ``folder``: the first makes it, the last removes it."""
+    place, users, lock = folder / "postgres", folder / "postgres-users", filelock.FileLock(folder / "postgres.lock")
+    with lock:
+        if place.exists():
+            server = PrivateServer(Path(place.read_text()))
+        else:
+            server = PrivateServer()
+            place.write_text(str(server.folder))
+            users.write_text("0")
+        users.write_text(str(int(users.read_text()) + 1))
+    try:
+        yield server
+    finally:
+        with lock:
+            left = int(users.read_text()) - 1
+            users.write_text(str(left))
+            if not left:
+                place.unlink()
+                server.remove()
+
+
+@dataclass(frozen=True)
+class TestDatabase:
+    """A database of a test's own; its owner may do everything there."""
+
+    __test__ = False  # pytest takes a name that begins so for a test's
+
+    server: PrivateServer
+    name: str
+
+    @property
+    def url(self) -> str:
+        return self.server.url_of(self.name)
+
+    def url_as(self, role: str) -> str:
+        return self.server.url_of(self.name, role)
+
+    def ask(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Carry one statement out, placeholders as ``?``, and return its rows."""
+        with closing(psycopg.connect(self.url, autocommit=True)) as connection:
+            cursor = connection.execute(sql.replace("?", "%s") if values else sql, values or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def add_role(self, name: str, *grants: str) -> str:
+        """Make a role that may log in, grant it so much, and return its URL; roles are shared by all databases."""
+        role = f"{name}_{self.name}"
+        self.ask(f"CREATE ROLE {role} LOGIN")
+        for grant in grants:
+            self.ask(grant.format(role=role))
+        return self.url_as(role)
+
+    def end_connections(self) -> int:
+        """Let the server end every connection to this database but the one that says so; return how many it was."""
+        return len(
+            self.ask(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        )
+
+
+@contextmanager
+def empty_database(server: PrivateServer) -> Iterator[TestDatabase]:
+    name = f"t{uuid.uuid4().hex[:12]}"
+    with closing(psycopg.connect(server.url, autocommit=True)) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        try:
+            yield TestDatabase(server, name)
+        finally:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
