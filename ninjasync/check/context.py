@@ -101,7 +101,7 @@ def _count(into: Counter[str], values: dict[str, Any]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class LedgerFacts:
-    """What the ledger knows: our accounts by Duo id, the last good run, the runs that never ended.
+    """What the ledger knows: our accounts by Duo id, the last good run, the runs that never ended, its version.
 
     ``former`` says in a sentence and a cure whose entries may be this tenant's, where it has none.
     """
@@ -110,6 +110,7 @@ class LedgerFacts:
     baseline: Baseline | None = None
     unfinished: Sequence[Run] = ()
     former: tuple[str, str] | None = None
+    version: int = 0
 
 
 class CheckContext:
@@ -296,7 +297,11 @@ class CheckContext:
             return None
         with closing(found) as ledger:
             return LedgerFacts(
-                ledger.owned("user"), ledger.memory.baseline(), ledger.run_log.unfinished()[0], tenancy.former(ledger)
+                ledger.owned("user"),
+                ledger.memory.baseline(),
+                ledger.run_log.unfinished()[0],
+                tenancy.former(ledger),
+                ledger.database.version,
             )
 
     @property

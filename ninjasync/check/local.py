@@ -14,6 +14,7 @@ from ninjasync.config.tenant import tenant_of
 from ninjasync.model.finding import Finding, green, red, yellow
 from ninjasync.model.token_expiry import is_to_be_renewed
 from ninjasync.runs.listeners import ADDRESSES, INSTALL, apprise_for
+from ninjasync.state.schema import SCHEMA_VERSION
 
 # From so many seconds on a difference of clocks is yellow, and red: Duo refuses what was signed minutes ago.
 _YELLOW_SKEW, _RED_SKEW = 30, 300
@@ -88,6 +89,8 @@ def check_token_expiry(context: CheckContext) -> Finding:
 def check_ledger(context: CheckContext) -> Finding:
     """Whether the ledger is there, sound, and can be written."""
     path = Path(context.store.place)
+    if context.config.state.url is not None:
+        return _ledger_in_database(context)
     if context.readable_ledger is not None:
         known = len(context.readable_ledger.owned)
         if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
@@ -110,6 +113,30 @@ def check_ledger(context: CheckContext) -> Finding:
         f"There is none yet; the first apply makes it at {path}.",
         "Nothing to do, unless there was one: then put it back, or set [state] path to where it is.",
     )
+
+
+def _ledger_in_database(context: CheckContext) -> Finding:
+    store, facts = context.store, context.readable_ledger
+    if facts is None:
+        return yellow(
+            f"There are no tables yet in {store.place}; the first apply makes them if its role may.",
+            "Nothing to do; or let an owner run: ninjasync ledger upgrade",
+        )
+    if facts.version < SCHEMA_VERSION:
+        return yellow(
+            f"{store.place}: tables of version {facts.version}; the next apply upgrades them, if its role may.",
+            "Nothing to do; or let an owner run: ninjasync ledger upgrade",
+        )
+    store.open(context.now).close()  # its tables are there, so that nothing is written; it tells what the role may not
+    if store.unverified:
+        return yellow(
+            f"By sslmode={store.unverified} the server of {store.place} need not prove that it is the right one.",
+            "Leave sslmode out of [state] url, which is verify-full; sslrootcert=FILE names its authority.",
+        )
+    if facts.former is not None:
+        return yellow(*facts.former)
+    known = len(facts.owned)
+    return green(f"{store.place}: sound; {known} account{'s' * (known != 1)} known as ours.")
 
 
 def check_protected_users(context: CheckContext) -> Finding:

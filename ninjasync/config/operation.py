@@ -29,8 +29,8 @@ class State(Section):
     url: Secret | None = Field(
         None,
         description=(
-            'or a PostgreSQL database, postgresql://…, for several machines (extra "postgres");\n'
-            "kept in any of the ways of secret_key"
+            'or a PostgreSQL database, for several machines (extra "postgres"):\n'
+            "a postgresql:// URL, kept in any of the ways of secret_key"
         ),
     )
     tenant: str = Field("", description="a name; tells tenants apart that share an endpoint URL and a Duo account")

@@ -1,6 +1,7 @@
 """What a ledger holds, as text and as JSON."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -31,6 +32,14 @@ def as_text(shown: Inventory, now: datetime) -> str:
     if shown.tenants:
         known = any(one.id == shown.tenant.id for one in shown.tenants)
         lines += ["", "* the tenant of this configuration" if known else "None is that of this configuration."]
+    return "\n".join(lines) + "\n"
+
+
+def upgraded_as_text(place: str, version: int, grants: Sequence[str]) -> str:
+    """Return which tables there are now, and the lines of SQL that let another role use them."""
+    lines = [f"{visible(place)}: the tables are those of version {version}."]
+    if grants:
+        lines += ["", "What the everyday role needs, here called ninjasync, and no more:", "", *grants]
     return "\n".join(lines) + "\n"
 
 

@@ -28,6 +28,16 @@ def show(config: Config) -> Inventory:
         return Inventory(store.place, tenant, ledger.database.version, ledger.tenants())
 
 
+def upgrade(config: Config, now: datetime) -> tuple[str, int, tuple[str, ...]]:
+    """Make the tables or bring them up to date; return where, their version, and what an everyday role needs.
+
+    Raises LedgerError where this configuration's role may not do so.
+    """
+    store = store_of(config)
+    with closing(store.open(now)) as database:
+        return store.place, database.version, database.grants()
+
+
 def rename_tenant(config: Config, old: str, now: datetime) -> TenantEntries:
     """Make the entries of the former tenant ``old`` this one's; return what they were.
 

@@ -78,6 +78,11 @@ class PostgresStore:
         """The server and the database, without user and password."""
         return self._address.place
 
+    @property
+    def unverified(self) -> str:
+        """The URL's sslmode, where it is less than verify-full."""
+        return self._address.unverified
+
     def open(self, now: datetime) -> PostgresDatabase:
         """Connect to write; the tables are made, or brought up to date, where that is due and the role may do so."""
         with self._connected(write=True) as database:

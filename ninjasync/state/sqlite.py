@@ -59,6 +59,11 @@ class SqliteStore:
         """The file."""
         return str(self.path)
 
+    @property
+    def unverified(self) -> str:
+        """Nothing: no network is between."""
+        return ""
+
     def open(self, now: datetime) -> "SqliteDatabase":
         """Open the file to be written, made (mode 0600) where there is none."""
         path = self.path

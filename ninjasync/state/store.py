@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from ninjasync.config.schema import Config
-from ninjasync.config.secrets import ledger_url
+from ninjasync.config.secrets import read_ledger_url
 from ninjasync.errors import ConfigurationError
 from ninjasync.model.events import Listener, ignore
 from ninjasync.model.message import Message, word
@@ -23,6 +23,10 @@ class Store(Protocol):
     @property
     def place(self) -> str:
         """Where it is, for messages; without any secret."""
+
+    @property
+    def unverified(self) -> str:
+        """The setting by which a server need not prove that it is the right one; empty where it must, or is a file."""
 
     def open(self, now: datetime) -> Database:
         """Open the ledger to be written; it is made where there is none, and brought up to date.
@@ -63,4 +67,4 @@ def store_of(config: Config) -> Store:
             Message("{}: a ledger in PostgreSQL needs the extra package psycopg.", word("[state] url")),
             "Install it, in the folder of ninjasync's source: pip install '.[postgres]'",
         ) from error
-    return PostgresStore(read_address(ledger_url(config)))
+    return PostgresStore(read_address(read_ledger_url(config)))

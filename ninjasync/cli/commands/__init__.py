@@ -61,6 +61,11 @@ COMMANDS = {
     "ledger rename-tenant": Entry(
         "Make the ledger's entries of a former tenant those of this configuration's.", "ledger", "rename_tenant"
     ),
+    "ledger upgrade": Entry(
+        "Make the ledger's tables, or bring them up to date, with the rights of this configuration's role.",
+        "ledger",
+        "upgrade",
+    ),
     "sandbox": Entry(
         "Serve a local Duo Admin API, a local NinjaOne SCIM endpoint and its public API, for training and CI.\n\n"
         "While it serves, let things happen in the company: type help, hire, leave, disable, promote, rename, move, "

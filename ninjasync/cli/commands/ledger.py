@@ -40,3 +40,12 @@ def rename_tenant(
     if not invocation.quiet:
         remark(invocation, "Next: ninjasync plan")
     return 0
+
+
+def upgrade(ctx: typer.Context) -> int:
+    """Make or upgrade the tables, and say what the everyday role needs."""
+    invocation: Invocation = ctx.obj
+    config = load_config(invocation)
+    place, version, grants = tenancy.upgrade(config, clock.now())
+    invocation.deliver(report.upgraded_as_text(place, version, grants))
+    return 0
