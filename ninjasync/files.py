@@ -28,3 +28,21 @@ def write_private(path: Path, content: bytes) -> None:
             Message("{} could not be written: {}.", text(path), text(error.strerror or error)),
             "Check that the folder is there, may be written to, and is not full.",
         ) from error
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Write a file with mode 0600 that is not there yet, all of it or nothing. Raises NinjasyncError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise NinjasyncError(
+            Message("{} could not be written: {}.", text(path), text(error.strerror or error)),
+            "Check that it is not there yet, and that the folder may be written to and is not full.",
+        ) from error

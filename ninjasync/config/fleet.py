@@ -16,6 +16,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, field_validator
 
+from ninjasync.config.duo import Duo
 from ninjasync.config.operation import Monitor
 from ninjasync.config.schema import Config
 from ninjasync.config.section import Secret, Section, Strings, label_of, whole_path
@@ -43,6 +44,7 @@ class FleetSection(Section):
     stop_after: Annotated[int, Field(ge=1)] = 10
     database: Secret | None = None
     monitor: Monitor = Monitor()
+    accounts: Duo | None = None
 
     @field_validator("tenants")
     @classmethod
@@ -101,25 +103,33 @@ def find_fleet(named: Path | None = None) -> Path:
 
 def read_fleet(path: Path) -> tuple[FleetSection, tuple[Path, ...]]:
     """Return what ``fleet.toml`` says and the files of its tenants. Raises ConfigurationError with every mistake."""
-    settings = _read_section(path)
+    settings = read_settings(path)
     folder = path.resolve().parent
-    files: dict[Path, None] = {}
-    mistakes = []
-    for pattern in settings.tenants:
-        found = [each for each in sorted(folder.glob(pattern)) if each.is_file() and each != path.resolve()]
-        if settings.defaults is not None:
-            found = [each for each in found if each != (folder / settings.defaults).resolve()]
-        if not found:
-            mistakes.append(Message('[fleet] tenants: "{}" fits no file below {}', text(pattern), text(folder)))
-        files |= dict.fromkeys(found)
+    files, idle = find_tenant_files(path, settings)
+    mistakes = [Message('[fleet] tenants: "{}" fits no file below {}', text(one), text(folder)) for one in idle]
     if settings.defaults is not None and not (folder / settings.defaults).is_file():
         mistakes.append(Message("[fleet] defaults: there is no file {}", text(folder / settings.defaults)))
     if mistakes:
         raise _mistakes(path, mistakes)
-    return settings, tuple(files)
+    return settings, files
 
 
-def _read_section(path: Path) -> FleetSection:
+def find_tenant_files(path: Path, settings: FleetSection) -> tuple[tuple[Path, ...], list[str]]:
+    """Return the files that the fleet in ``path`` names, and the patterns that fit none."""
+    folder, own = path.resolve().parent, {path.resolve()}
+    if settings.defaults is not None:
+        own.add((folder / settings.defaults).resolve())
+    files: dict[Path, None] = {}
+    idle = []
+    for pattern in settings.tenants:
+        found = [each for each in sorted(folder.glob(pattern)) if each.is_file() and each not in own]
+        files |= dict.fromkeys(found)
+        idle += [] if found else [pattern]
+    return tuple(files), idle
+
+
+def read_settings(path: Path) -> FleetSection:
+    """Return what ``fleet.toml`` says, whatever tenants there are. Raises ConfigurationError with every mistake."""
     try:
         return _FleetFile.model_validate(read_toml(path)).fleet
     except ValidationError as error:
@@ -155,13 +165,13 @@ def defaults_for(config_file: Path) -> dict[str, Any]:
     """
     file = config_file.resolve()
     for place in _fleets_near(file):
-        settings = _read_section(place)
-        if _names_file(place.resolve().parent, settings.tenants, file):
+        settings = read_settings(place)
+        if names_file(place.resolve().parent, settings.tenants, file):
             return read_defaults(place, settings)
     return {}
 
 
-def _names_file(folder: Path, patterns: Strings, file: Path) -> bool:
+def names_file(folder: Path, patterns: Strings, file: Path) -> bool:
     """Whether a fleet in ``folder`` has this tenant. A folder of thousands is not looked through for that."""
     if not file.is_relative_to(folder):
         return any(file in folder.glob(pattern) for pattern in patterns if ".." in pattern)

@@ -6,7 +6,13 @@ const body = table.tBodies[0];
 const search = document.getElementById("search");
 const count = document.getElementById("count");
 const boxes = [...document.querySelectorAll("input[name=outcome]")];
-const rows = [...body.rows].map((row) => ({ row, text: row.textContent.toLowerCase(), outcome: row.dataset.outcome, detail: null }));
+const rows = [...body.rows].map((row) => ({
+  row,
+  text: row.textContent.toLowerCase(),
+  outcome: row.dataset.outcome,
+  values: [...row.cells].map((cell) => cell.dataset.value),
+  detail: null,
+}));
 
 function show() {
   const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -25,7 +31,7 @@ function sortBy(column, kind, heading) {
   const up = heading.getAttribute("aria-sort") !== "ascending";
   for (const other of table.tHead.rows[0].cells) other.setAttribute("aria-sort", "none");
   heading.setAttribute("aria-sort", up ? "ascending" : "descending");
-  const value = (one) => (kind === "text" ? one.row.cells[column].dataset.value : Number(one.row.cells[column].dataset.value));
+  const value = (one) => (kind === "text" ? one.values[column] : Number(one.values[column]));
   rows.sort((a, b) => { const [x, y] = [value(a), value(b)]; return (x < y ? -1 : x > y ? 1 : 0) * (up ? 1 : -1); });
   const sorted = document.createDocumentFragment();
   for (const one of rows) { sorted.append(one.row); if (one.detail) sorted.append(one.detail); }
@@ -71,8 +77,6 @@ function detailOf(one) {
   const made = element("tr", undefined, "detail");
   const cell = element("td");
   cell.colSpan = 7;
-  const why = one.row.querySelector(".why");
-  if (why) { const copy = element("p"); copy.append(...[...why.childNodes].map((node) => node.cloneNode(true))); cell.append(copy); }
   const data = document.getElementById(`p${one.row.id.slice(1)}`);
   if (data) {
     const plan = JSON.parse(data.textContent);
@@ -82,7 +86,7 @@ function detailOf(one) {
     cell.append(...section("Held", (plan.problems || []).map((problem) => element("li", `${problem.key}: ${problem.message} (${problem.code})`))));
     cell.append(...section("Warnings", (plan.warnings || []).map((warning) => element("li", warning))));
   }
-  if (!cell.childElementCount) cell.append(element("p", "Nothing to tell.", "quiet"));
+  if (!cell.childElementCount) cell.append(element("p", "There is no plan to show.", "quiet"));
   made.append(cell);
   return made;
 }

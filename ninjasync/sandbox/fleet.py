@@ -17,11 +17,16 @@ from typing import Self
 from ninjasync.sandbox.box import EVENTS_PATH, WELL_BEHAVED, Access, Behavior, Sandbox
 from ninjasync.sandbox.company.events import UnknownEvent
 from ninjasync.sandbox.company.staffing import existing_accounts, make_company
+from ninjasync.sandbox.duo.accounts_api import Child, accounts_api
+from ninjasync.sandbox.duo.api import duo_api
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse
 from ninjasync.sandbox.ninjaone.api import BASE_PATH
 from ninjasync.sandbox.server import HOST, Listener
 
 FLEET_FILE = "fleet.toml"
+_PARENT_KEY = "DISANDBOXPARENT00000"
+_PARENT_SECRET = "sandbox-secret-key-of-the-parent-account"  # noqa: S105 - for training, it guards nothing
+_PARENT_FILE = "parent.secret"
 _TREES = ("alder", "birch", "cedar", "elm", "fir", "hazel", "juniper", "larch", "maple", "oak", "pine", "willow")
 
 
@@ -54,10 +59,22 @@ class SandboxFleet:
 
     The Duo Admin API is that of the company whose integration key signed the request. All else is below the
     company's name, as ``/alder/scim/v2``. ``port`` 0 is any that is free; a new start uses the same one again.
+
+    All companies are child accounts of one parent, whose keys read each by its account_id. With ``by_parent``
+    the files use those keys, and the last company has none, for ``fleet discover`` to find.
     """
 
-    def __init__(self, boxes: Mapping[str, Sandbox], *, port: int = 0) -> None:
-        self.boxes = boxes
+    def __init__(self, boxes: Mapping[str, Sandbox], *, port: int = 0, by_parent: bool = False) -> None:
+        self.boxes, self._by_parent = boxes, by_parent
+        self.account_ids = {name: f"DA{number:018}" for number, name in enumerate(boxes, 1)}
+        children = {
+            self.account_ids[name]: Child(
+                f"{name.title()} Ltd",
+                duo_api(box.company, _PARENT_KEY, _PARENT_SECRET, account_id=self.account_ids[name]),
+            )
+            for name, box in boxes.items()
+        }
+        self._parent = accounts_api(_PARENT_KEY, _PARENT_SECRET, children, lambda: self.url)
         self._by_key = {box.integration_key: box for box in boxes.values()}
         self._port = port
         self._listener: Listener | None = None
@@ -104,12 +121,36 @@ class SandboxFleet:
     def render_files(self) -> dict[str, str]:
         """Return the files of a fleet for ninjasync that reaches all of them: text by path below the fleet's folder."""
         files = {FLEET_FILE: '# Reaches a ninjasync sandbox.\n\n[fleet]\ntenants = ["tenants/*.toml"]\n'}
-        for name, box in self.boxes.items():
+        names = list(self.boxes)
+        if self._by_parent:
+            files |= self._render_parent()
+            names = names[: max(len(names) - 1, 1)]
+        for name in names:
             state = f'\n[state]\ntenant = "{name}"\npath = "../{name}-ledger.sqlite3"\n'
-            files[f"tenants/{name}.toml"] = box.config_toml() + state
+            files[f"tenants/{name}.toml"] = self._render_tenant(name) + state
         return files
 
+    def _render_parent(self) -> dict[str, str]:
+        """Return what of the files is the parent account's, or shared by all its children."""
+        keys = f'integration_key = "{_PARENT_KEY}"\nsecret_key = {{ file = "{_PARENT_FILE}" }}\n'
+        scope = next(iter(self.boxes.values())).config_toml().partition("[scope]\n")[2].partition("\n")[0]
+        return {
+            FLEET_FILE: "# Reaches a ninjasync sandbox.\n\n"
+            '[fleet]\ntenants = ["tenants/*.toml"]\ndefaults = "defaults.toml"\n\n'
+            f'[fleet.accounts]\napi_hostname = "{self.url}"\n{keys}',
+            "defaults.toml": f"[duo]\n{keys}rate_limit = 0\n\n[scope]\n{scope}\n",
+            _PARENT_FILE: f"{_PARENT_SECRET}\n",
+        }
+
+    def _render_tenant(self, name: str) -> str:
+        box = self.boxes[name]
+        own = f'integration_key = "{box.integration_key}"\nsecret_key = "{box.secret_key}"\n'
+        of_the_parent = f'account_id = "{self.account_ids[name]}"\n'
+        return box.config_toml().replace(own, of_the_parent) if self._by_parent else box.config_toml()
+
     def _answer(self, request: HttpRequest) -> HttpResponse:
+        if request.path.startswith("/accounts/") or _read_key(request) == _PARENT_KEY:
+            return self._parent(request)
         if request.path.startswith("/admin/"):
             # A key that no company has is refused by the first one, in Duo's own words.
             box = self._by_key.get(_read_key(request), next(iter(self.boxes.values())))

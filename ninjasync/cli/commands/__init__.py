@@ -36,6 +36,11 @@ COMMANDS = {
         "Plan, show the table, ask once, and apply exactly those plans; or apply saved ones.", "fleet_apply", "apply"
     ),
     "fleet check": Entry("Check every tenant, and show the worst line of each.", "fleet_check", "check"),
+    "fleet discover": Entry(
+        "List the child accounts of a Duo Accounts API application, and write tenant files for those named.",
+        "fleet_discover",
+        "discover",
+    ),
     "fleet status": Entry(
         "Tell from the ledgers alone how each tenant's last run went. Asks neither Duo nor NinjaOne.",
         "fleet_status",

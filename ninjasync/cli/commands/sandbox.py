@@ -15,6 +15,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from ninjasync.cli.options import quoted
+from ninjasync.cli.shared_options import flag
 from ninjasync.errors import CommandLineError, NinjasyncError
 from ninjasync.files import write_private
 from ninjasync.model.message import Message, word
@@ -57,6 +58,13 @@ TenantsOption = Annotated[
         help="Serve N companies behind one port, and write a fleet.toml with a file for each of them.",
     ),
 ]
+AccountsOption = Annotated[
+    bool,
+    flag(
+        "--accounts-api",
+        help="With --tenants: they are child accounts of one Duo account, read with its keys; one has no file yet.",
+    ),
+]
 PortOption = Annotated[
     int | None,
     typer.Option(metavar="N", min=1, max=65533, help="Serve Duo on this port, NinjaOne on the next two; else on any."),
@@ -84,6 +92,7 @@ def sandbox(
     seed: Annotated[int, typer.Option(metavar="S", help="The same seed makes the same company and faults.")] = 1,
     write_config: ConfigFileOption = None,
     tenants: TenantsOption = None,
+    accounts_api: AccountsOption = False,
     port: PortOption = None,
     fault: FaultOption = None,
     quirk: QuirkOption = None,
@@ -94,7 +103,9 @@ def sandbox(
     behavior = Behavior(faults, tuple(quirk or ()), seed)
     if tenants is not None:
         boxes = make_fleet(tenants, users, seed, behavior)
-        return _serve_fleet(SandboxFleet(boxes, port=port or 0), write_config or Path("sandbox-fleet"), port)
+        return _serve_fleet(
+            SandboxFleet(boxes, port=port or 0, by_parent=accounts_api), write_config or Path("sandbox-fleet"), port
+        )
     people = make_company(users=users, seed=seed)
     ports = {} if port is None else dict(zip(SERVICES, range(port, port + 3), strict=True))
     return _serve_one(

@@ -88,9 +88,9 @@ def duo_api(
                 result = _dispatch(people, request)
                 return _ok(result)
         except Unauthorized as error:
-            return _fail(DuoError(401, error.code, error.message))
+            return refuse(DuoError(401, error.code, error.message))
         except DuoError as error:
-            return _fail(error)
+            return refuse(error)
 
     return answer
 
@@ -104,7 +104,8 @@ def _ok(result: _Result) -> HttpResponse:
     return json_response(200, document, media_type=_MEDIA_TYPE)
 
 
-def _fail(error: DuoError) -> HttpResponse:
+def refuse(error: DuoError) -> HttpResponse:
+    """Return the answer that an error is."""
     return json_response(error.status, error.document, media_type=_MEDIA_TYPE)
 
 
