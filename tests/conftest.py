@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +20,23 @@ from tests.support.sides import Sides
 
 settings.register_profile("same-every-time", derandomize=True, deadline=None, database=None)
 settings.load_profile("same-every-time")
+
+
+# What a developer's shell or a CI service may hold that changes how help is drawn; Typer reads it when it is imported.
+_OF_A_TERMINAL = ("COLUMNS", "FORCE_COLOR", "GITHUB_ACTIONS", "NO_COLOR", "PY_COLORS", "TERMINAL_WIDTH")
+
+
+def pytest_configure() -> None:
+    """Run as ``ninjasync.__main__`` does, whose threads and garbage this process has in the tests."""
+    for name in _OF_A_TERMINAL:
+        os.environ.pop(name, None)
+    gc.set_threshold(200_000)
+    sys.setswitchinterval(0.0005)
+
+
+def pytest_collection_finish() -> None:
+    """Take the thousands of tests out of what each search for garbage goes through."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

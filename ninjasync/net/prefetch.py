@@ -43,7 +43,7 @@ class Prefetch(Generic[K, T]):
     def __exit__(self, *_: object) -> None:
         self._closed = True
         self._futures.clear()
-        self._room.release(1_000)  # wakes all threads that wait, so that they see that it is over
+        self._room.release(self._threads)  # wakes all threads that wait, so that they see that it is over
 
     def start(self, key: K) -> Future[T]:
         """Begin to fetch ``key`` in a thread of its own, for ``get`` to return later."""

@@ -25,6 +25,7 @@ from ninjasync.__main__ import main
 from ninjasync.cli.commands import COMMANDS as COMMAND_TABLE
 from ninjasync.errors import ConfigurationError
 from ninjasync.sandbox.faults.catalogue import FAULTS, QUIRKS
+from tests.support.command import Ran, run
 from tests.support.company import staff
 from tests.support.office import Office
 
@@ -46,61 +47,58 @@ COMMANDS = (
     "demo",
 )
 HEAVY = {"requests", "pydantic", "duo_client", "jmespath", "rich", "tenacity"}
-# What a developer's shell or a CI service may hold that changes how help is drawn.
-_TELLTALE = {"COLUMNS", "FORCE_COLOR", "GITHUB_ACTIONS", "NO_COLOR", "PY_COLORS", "TERMINAL_WIDTH"}
 
 
-def start(
-    *arguments: str, python: tuple[str, ...] = (), script: str = "", **variables: str
-) -> subprocess.CompletedProcess[str]:
-    """Run the program as its user does, 80 columns wide and without a configuration."""
-    environment = {
-        name: value for name, value in os.environ.items() if name not in _TELLTALE and not name.startswith("NINJASYNC_")
-    }
-    program = [script] if script else [sys.executable, *python, "-m", "ninjasync"]
-    return subprocess.run(
-        [*program, *arguments],
+def start(*arguments: str) -> Ran:
+    """Run the command line as its user does, 80 columns wide and without a configuration."""
+    return run(*arguments, cwd=ROOT / "tests", env={"COLUMNS": "80"})
+
+
+def start_process(*program: str, **variables: str) -> Ran:
+    """Start a program in a process of its own, in the same way."""
+    done = subprocess.run(
+        program,
         capture_output=True,
         cwd=ROOT / "tests",
-        env=environment | {"COLUMNS": "80", "PYTHONIOENCODING": "utf-8", "PYTHONPATH": str(ROOT)} | variables,
+        env=os.environ | {"COLUMNS": "80", "PYTHONIOENCODING": "utf-8", "PYTHONPATH": str(ROOT)} | variables,
         encoding="utf-8",
         stdin=subprocess.DEVNULL,
         check=False,
     )
+    return Ran(done.returncode, done.stdout, done.stderr)
 
 
 def test_the_version_is_one_line() -> None:
     done = start("--version")
-    assert (done.returncode, done.stdout, done.stderr) == (0, f"ninjasync {__version__}\n", "")
+    assert (done.code, done.out, done.err) == (0, f"ninjasync {__version__}\n", "")
 
 
 def test_python_m_ninjasync_is_the_same_program_as_the_installed_script() -> None:
     script = shutil.which("ninjasync", path=str(Path(sys.executable).parent))
     assert script, "the package is not installed beside this Python"
     for arguments in (["--version"], ["--help"], ["plan", "--nonsense"]):
-        one, other = start(*arguments), start(*arguments, script=script)
-        assert (one.returncode, one.stdout, one.stderr) == (other.returncode, other.stdout, other.stderr)
+        assert start_process(sys.executable, "-m", "ninjasync", *arguments) == start_process(script, *arguments)
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_every_command_has_a_help_that_fits_80_columns(command: str) -> None:
     done = start(*command.split(), "--help")
-    assert done.returncode == 0
-    assert f"Usage: ninjasync {command}".rstrip() in done.stdout
-    assert "\x1b" not in done.stdout
-    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert done.code == 0
+    assert f"Usage: ninjasync {command}".rstrip() in done.out
+    assert "\x1b" not in done.out
+    assert max(map(len, done.out.splitlines())) <= 80
 
 
 def test_the_help_has_a_short_option_too() -> None:
-    assert start("show", "-h").stdout == start("show", "--help").stdout
+    assert start("show", "-h").out == start("show", "--help").out
 
 
 def test_the_help_lists_every_command() -> None:
-    assert sorted(re.findall(r"^│ (\w+)  ", start("--help").stdout, re.MULTILINE)) == sorted(COMMANDS)
+    assert sorted(re.findall(r"^│ (\w+)  ", start("--help").out, re.MULTILINE)) == sorted(COMMANDS)
 
 
 def test_the_help_is_grouped_and_ends_with_the_options_that_every_command_has() -> None:
-    headings = re.findall(r"^╭─ (.*?) ─", start("apply", "--help").stdout, re.MULTILINE)
+    headings = re.findall(r"^╭─ (.*?) ─", start("apply", "--help").out, re.MULTILINE)
     last = "Global options, before or after the command"
     assert headings == ["Arguments", "Options", "Result", "Approvals, by number", last]
 
@@ -114,32 +112,32 @@ def test_no_word_of_the_help_is_taken_for_markup() -> None:
 
 
 def test_the_sandboxes_help_has_a_line_for_each_fault_and_quirk() -> None:
-    shown = start("sandbox", "--help").stdout
+    shown = start("sandbox", "--help").out
     for name, entry in (*FAULTS.items(), *QUIRKS.items()):
         assert re.search(rf"^ {re.escape(name)}{'=' if entry.form else ':'}", shown, re.MULTILINE), name
 
 
 def test_without_a_command_the_help_is_shown_and_the_exit_code_says_that_the_command_line_is_wrong() -> None:
     done = start()
-    assert done.returncode == 64
-    assert done.stdout == ""
-    assert done.stderr == start("--help").stdout
+    assert done.code == 64
+    assert done.out == ""
+    assert done.err == start("--help").out
 
 
 @pytest.mark.parametrize("arguments", [("--config", "nowhere.toml", "plan"), ("plan", "-c", "nowhere.toml")])
 def test_a_global_option_works_before_and_after_the_command(arguments: tuple[str, ...]) -> None:
     done = start(*arguments)
-    assert done.returncode == ConfigurationError.exit_code
-    assert "nowhere.toml cannot be read" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stdout == ""
+    assert done.code == ConfigurationError.exit_code
+    assert "nowhere.toml cannot be read" in done.err
+    assert "Traceback" not in done.err
+    assert done.out == ""
 
 
 def test_a_global_option_after_the_command_wins_and_the_others_before_it_stay() -> None:
     done = start("--log-level", "debug", "--config", "before.toml", "plan", "--config", "after.toml")
-    assert "after.toml" in done.stderr
-    assert "before.toml" not in done.stderr
-    assert "Traceback" in done.stderr
+    assert "after.toml" in done.err
+    assert "before.toml" not in done.err
+    assert "Traceback" in done.err
 
 
 @pytest.mark.parametrize(
@@ -153,14 +151,14 @@ def test_a_global_option_after_the_command_wins_and_the_others_before_it_stay() 
 )
 def test_a_mistake_on_the_command_line_is_never_taken_for_changes(arguments: tuple[str, ...], told: str) -> None:
     done = start(*arguments)
-    assert done.returncode == 64
-    assert told in done.stderr
-    assert done.stdout == ""
+    assert done.code == 64
+    assert told in done.err
+    assert done.out == ""
 
 
 def test_the_version_is_told_without_loading_what_only_a_run_needs() -> None:
-    done = start("--version", python=("-X", "importtime"))
-    loaded = set(re.findall(r"\|\s+(\w+)[\w.]*$", done.stderr, re.MULTILINE))
+    done = start_process(sys.executable, "-X", "importtime", "-m", "ninjasync", "--version")
+    loaded = set(re.findall(r"\|\s+(\w+)[\w.]*$", done.err, re.MULTILINE))
     assert {"ninjasync", "typer"} <= loaded, "nothing was measured"
     assert loaded & HEAVY == set()
 
@@ -215,8 +213,8 @@ def test_a_program_without_a_console_runs(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_an_old_windows_consoles_letters_are_enough() -> None:
     for encoding in ("cp437", "cp1252", "ascii"):
-        done = start("sandbox", "--help", PYTHONIOENCODING=encoding)
-        assert (done.returncode, done.stderr) == (0, "")
+        done = start_process(sys.executable, "-m", "ninjasync", "sandbox", "--help", PYTHONIOENCODING=encoding)
+        assert (done.code, done.err) == (0, "")
 
 
 # --- on other systems ------------------------------------------------------------------------

@@ -1,21 +1,27 @@
-"""What ninjasync meets around it (CONTRACT 7.7), as a real process: a sentence with the cure, never a traceback."""
+"""What ninjasync meets around it (CONTRACT 7.7): a sentence with the cure, never a traceback.
+
+Streams, limits and start-up are a shell's doing, and get one; for the rest a run inside this process is the same.
+"""
 
 from __future__ import annotations
 
 import os
+import pwd
 import stat
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
-from tests.support.command import Ran, run_process
+from tests.support.command import Ran, run, run_process
 from tests.support.office import Office
 from tests.support.toml import toml_document
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the surroundings of a POSIX system")
+ROOT = str(Path(__file__).resolve().parents[2])
 BOM = "\ufeff"
 PASSWORD = "pass-word-of-the-proxy"
 # What each ends with that has no terminal and no saved plan.
@@ -48,14 +54,14 @@ def config(world: Office) -> str:
     return str(path)
 
 
-def shell(line: str, *, folder: Path, **env: str) -> Ran:
-    """Run a line of shell in which ``ninjasync`` is the program."""
+def shell(line: str, *, folder: Path) -> Ran:
+    """Run a line of shell in which ``ninjasync`` is the program; a run that is measured would need more than it has."""
     line = line.replace("ninjasync ", f"{sys.executable} -m ninjasync ")
-    root = str(Path(__file__).resolve().parents[2])
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     done = subprocess.run(
         ["bash", "-c", line],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": root, **env},
+        env=environment | {"PYTHONPATH": ROOT},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -95,8 +101,8 @@ def test_to_apply_without_an_input_is_a_mistake_on_the_command_line(world: Offic
 def test_the_ledger_does_not_get_the_number_of_a_closed_stream(world: Office) -> None:
     applied = shell(f"ninjasync apply --yes --log-level debug -c {config(world)} <&- >&- 2>&-", folder=world.folder)
     assert applied.code == 0
-    assert shell(f"ninjasync history -c {config(world)}", folder=world.folder).code == 0
-    assert shell(f"ninjasync plan --detailed-exitcode -c {config(world)}", folder=world.folder).code == 0
+    assert run("history", "-c", config(world)).code == 0
+    assert run("plan", "--detailed-exitcode", "-c", config(world)).code == 0
 
 
 @pytest.mark.parametrize(("command", "code"), [("plan", 0), ("plan", 78), ("apply --yes", 0), ("apply", 64)])
@@ -118,7 +124,7 @@ def test_a_full_standard_output_is_told(world: Office, command: str) -> None:
 
 @pytest.mark.parametrize("option", ["--log-level debug --log-file", "--output", "--out"])
 def test_a_full_disk_under_a_file_is_told(world: Office, option: str) -> None:
-    done = shell(f"ninjasync plan -c {config(world)} {option} /dev/full", folder=world.folder)
+    done = run("plan", "-c", config(world), *option.split(), "/dev/full")
     expect_a_sentence(done, "/dev/full", "No space left on device")
     assert done.code == (1 if option == "--out" else 0)
     assert ("Plan:" in done.out) is (option != "--out")
@@ -128,7 +134,7 @@ def test_a_full_disk_under_a_file_is_told(world: Office, option: str) -> None:
 def test_a_full_disk_under_everything_is_told_and_nothing_is_written_to_ninjaone(world: Office) -> None:
     world.config["monitor"] = {"metrics_file": "metrics.prom"}
     # The kernel then refuses every byte to a file, as a full disk does.
-    small = "trap '' XFSZ; ulimit -f 0; unset ${!COVERAGE_*};"  # what measures the tests would fail, too
+    small = "trap '' XFSZ; ulimit -f 0;"
     done = shell(f"{small} ninjasync apply --yes -c {config(world)} --log-file log.txt", folder=world.folder)
     assert done.code == 1
     expect_a_sentence(done, "ledger", "full")
@@ -151,13 +157,22 @@ def test_too_few_open_files_are_told(world: Office, files: int) -> None:
 # --- files and folders -----------------------------------------------------------------------
 
 
+@pytest.fixture
+def open_umask() -> Iterator[None]:
+    """What a system has by default: others may read new files."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("open_umask")
 def test_a_file_that_is_made_for_a_result_is_the_users_own_and_one_that_is_there_keeps_its_mode(world: Office) -> None:
     known = world.folder / "known.txt"
     known.write_text("", "utf-8")
     known.chmod(0o644)
     for name, mode in (("known.txt", 0o644), ("new.txt", 0o600)):
         path = world.folder / name
-        assert shell(f"umask 022; ninjasync plan -c {config(world)} --output {path}", folder=world.folder).code == 0
+        assert run("plan", "-c", config(world), "--output", str(path)).code == 0
         assert stat.S_IMODE(path.stat().st_mode) == mode
         assert "Plan:" in path.read_text("utf-8")
 
@@ -180,14 +195,14 @@ def test_a_file_that_is_no_configuration_is_told(tmp_path: Path, content: str | 
     else:
         path.write_bytes(content.encode() if isinstance(content, str) else content)
     for command in ("plan", "check", "history"):
-        done = shell(f"ninjasync {command} -c config.toml", folder=tmp_path)
+        done = run(command, "-c", "config.toml", cwd=tmp_path)
         assert done.code == (78 if command != "check" else done.code)
         expect_a_sentence(done, said)
 
 
 @pytest.mark.parametrize("where", ["nowhere/log.txt", ".", "/dev/null/log.txt"])
 def test_a_log_file_that_cannot_be_is_a_mistake_on_the_command_line(world: Office, where: str) -> None:
-    done = shell(f"ninjasync plan -c {config(world)} --log-file {where}", folder=world.folder)
+    done = run("plan", "-c", config(world), "--log-file", where, cwd=world.folder)
     assert done.code == 64
     expect_a_sentence(done, "log file")
 
@@ -195,7 +210,7 @@ def test_a_log_file_that_cannot_be_is_a_mistake_on_the_command_line(world: Offic
 @pytest.mark.parametrize("option", ["--out", "--output"])
 @pytest.mark.parametrize("where", ["nowhere/plan", "."])
 def test_a_result_that_cannot_go_where_it_is_to_go_is_told(world: Office, option: str, where: str) -> None:
-    done = shell(f"ninjasync plan -c {config(world)} {option} {where}", folder=world.folder)
+    done = run("plan", "-c", config(world), option, where, cwd=world.folder)
     assert done.code in (1, 64)
     expect_a_sentence(done, "could not be written" if option == "--out" else "cannot be written")
 
@@ -213,51 +228,40 @@ def test_a_folder_that_is_gone_is_told_only_where_it_is_needed(world: Office) ->
 
 # --- home ------------------------------------------------------------------------------------
 
-# What a container with a made-up user id is like: no HOME, and no entry in the list of users.
-HOMELESS = """
-import os, pwd, sys
-for name in ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
-    os.environ.pop(name, None)
-def getpwuid(uid): raise KeyError(uid)
-pwd.getpwuid = getpwuid
-from ninjasync.__main__ import main
-main()
-"""
+
+@pytest.fixture
+def homeless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a container with a made-up user id is like: no HOME, and no entry in the list of users."""
+
+    def getpwuid(uid: int) -> NoReturn:
+        raise KeyError(uid)
+
+    monkeypatch.setattr(pwd, "getpwuid", getpwuid)
+    for name in ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
 
 
-def homeless(world: Office, *arguments: str) -> Ran:
-    done = subprocess.run(
-        [sys.executable, "-c", HOMELESS, *arguments],
-        cwd=world.folder,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
-    )
-    return Ran(done.returncode, done.stdout, done.stderr)
-
-
+@pytest.mark.usefixtures("homeless")
 def test_without_a_home_a_plan_is_made_and_whatever_needs_the_ledger_says_what_to_set(world: Office) -> None:
     world.config["state"] = {}
     path = config(world)
-    planned = homeless(world, "plan", "-c", path)
+    planned = run("plan", "-c", path, cwd=world.folder)
     assert planned.code == 0
     expect_a_sentence(planned, "There is no home folder", "Plan:")
     for command in (["apply", "--yes"], ["history"], ["check"]):
-        done = homeless(world, *command, "-c", path)
+        done = run(*command, "-c", path, cwd=world.folder)
         assert done.code != 0
         expect_a_sentence(done, "There is no home folder", "[state] path")
-    expect_a_sentence(homeless(world, "plan"), "Plan:")  # with ./config.toml
+    expect_a_sentence(run("plan", cwd=world.folder), "Plan:")  # with ./config.toml
     assert not list(world.folder.glob("~*"))
     assert not list(world.ninjaone.users.items())
 
 
+@pytest.mark.usefixtures("homeless")
 def test_without_a_home_a_path_that_begins_with_it_is_a_mistake(world: Office) -> None:
     world.config["state"] = {"path": "~/ledger.sqlite3"}
     for command in (["plan"], ["apply", "--yes"]):
-        done = homeless(world, *command, "-c", config(world))
+        done = run(*command, "-c", config(world), cwd=world.folder)
         assert done.code == 78
         expect_a_sentence(done, "~/ledger.sqlite3", "HOME")
 
@@ -266,12 +270,13 @@ def test_without_a_home_a_path_that_begins_with_it_is_a_mistake(world: Office) -
 def test_a_home_that_is_none_is_told(world: Office, home: str) -> None:
     world.config["state"] = {"path": "~/none/ledger.sqlite3"} if not home else {}
     for command in ("plan", "history", "check"):
-        expect_a_sentence(
-            run_process(command, "-c", config(world), env={"HOME": home, "XDG_STATE_HOME": home and f"{home}/state"})
-        )
+        env = {"HOME": home, "XDG_STATE_HOME": home and f"{home}/state"}
+        expect_a_sentence(run(command, "-c", config(world), env=env))
 
 
 # --- terminals, places and times -------------------------------------------------------------
+
+READ_AS_PYTHON_STARTS = {"LC_ALL", "TZ"}
 
 
 @pytest.mark.parametrize(
@@ -294,8 +299,9 @@ def test_a_home_that_is_none_is_told(world: Office, home: str) -> None:
 def test_an_odd_environment_changes_nothing_in_a_plan(world: Office, env: dict[str, str]) -> None:
     world.people.hire("Zoë", "Łukasz", groups=["NinjaOne Technicians"], user_type="technician")
     path = config(world)
+    start = run_process if env.keys() & READ_AS_PYTHON_STARTS else run
     for command in (["plan", "--redact", "-c", path], ["plan", "--help"]):
-        done = run_process(*command, env=env)
+        done = start(*command, env=env)
         assert done.code == 0
         expect_a_sentence(done)
 
@@ -336,7 +342,7 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_proxy_in_the_environment_that_cannot_be_used_is_told_with_its_variable(
     world: Office, variable: str, proxy: str
 ) -> None:
-    done = run_process("plan", "-c", far(world), env={variable: proxy})
+    done = run("plan", "-c", far(world), env={variable: proxy})
     assert done.code == 78
     expect_a_sentence(done, variable, "http://host:port")
 
@@ -347,7 +353,7 @@ def test_a_proxy_in_the_environment_that_cannot_be_used_is_told_with_its_variabl
     [("HTTPS_PROXY", "127.0.0.1:9"), ("all_proxy", "127.0.0.1:9"), ("HTTPS_PROXY", f"me:{PASSWORD}@127.0.0.1:9")],
 )
 def test_a_host_and_a_port_are_a_proxy_that_speaks_http(world: Office, variable: str, proxy: str) -> None:
-    done = run_process("plan", "-c", far(world), env={variable: proxy})
+    done = run("plan", "-c", far(world), env={variable: proxy})
     assert done.code == 1
     expect_a_sentence(done, "the proxy did not let the connection through")
 
@@ -357,10 +363,10 @@ def test_a_host_and_a_port_are_a_proxy_that_speaks_http(world: Office, variable:
 def test_a_proxy_in_the_configuration_is_read_as_one_in_the_environment_is(world: Office, section: str) -> None:
     far(world)
     world.config[section]["proxy"] = "127.0.0.1:9"
-    expect_a_sentence(run_process("plan", "-c", config(world)))
+    expect_a_sentence(run("plan", "-c", config(world)))
     for wrong in (f"socks5://me:{PASSWORD}@127.0.0.1:9", "http://", "http://[::1"):
         world.config[section]["proxy"] = wrong
-        done = run_process("plan", "-c", config(world))
+        done = run("plan", "-c", config(world))
         assert done.code == 78
         expect_a_sentence(done, f"[{section}] proxy", "http://host:port")
 
@@ -387,10 +393,10 @@ def test_a_bundle_in_the_environment_that_cannot_be_used_is_told_with_its_variab
     if variable == "SSL_CERT_FILE":  # which counts for the system's own authorities
         world.config["ninjaone"]["ca_file"] = "system"
     path = str(world.folder / bundle)
-    done = run_process("plan", "-c", config(world), env={variable: path})
+    done = run("plan", "-c", config(world), env={variable: path})
     assert done.code == 78
     expect_a_sentence(done, variable, path)
-    checked = run_process("check", "-c", config(world), env={variable: path})
+    checked = run("check", "-c", config(world), env={variable: path})
     assert checked.code != 0
     expect_a_sentence(checked, variable)
 
@@ -406,7 +412,7 @@ def test_a_secrets_file_may_be_as_an_editor_on_windows_writes_it(world: Office, 
     (world.folder / "token.txt").write_bytes(content)
     (world.folder / "token.txt").chmod(0o600)
     world.config["ninjaone"]["secret_token"] = {"file": "token.txt"}
-    done = run_process("plan", "-c", config(world))
+    done = run("plan", "-c", config(world))
     assert done.code == 0, done.err
 
 
@@ -414,7 +420,7 @@ def test_all_secrets_that_are_missing_are_told_at_once(world: Office) -> None:
     world.config["duo"]["secret_key"] = {"env": "NO_SUCH_DUO_SECRET"}
     world.config["ninjaone"]["secret_token"] = {"env": "NO_SUCH_TOKEN"}
     for command in (["plan"], ["apply", "--yes"], ["explain", "somebody"], ["check"]):
-        done = run_process(*command, "-c", config(world))
+        done = run(*command, "-c", config(world))
         assert done.code == 78 or command == ["check"]
         expect_a_sentence(done, "NO_SUCH_DUO_SECRET", "NO_SUCH_TOKEN")
 
@@ -422,7 +428,7 @@ def test_all_secrets_that_are_missing_are_told_at_once(world: Office) -> None:
 @pytest.mark.parametrize("short", ["x", "1234567"])
 def test_a_secret_that_is_too_short_to_be_one_is_a_mistake_and_not_shown(world: Office, short: str) -> None:
     world.config["ninjaone"]["secret_token"] = short
-    done = run_process("plan", "-c", config(world))
+    done = run("plan", "-c", config(world))
     assert done.code == 78
     expect_a_sentence(done, "[ninjaone] secret_token", "shorter than 8 characters")
     assert f'"{short}"' not in done.text

@@ -14,7 +14,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeAlias
+
+import pytest
 
 from ninjasync import cli
 
@@ -106,16 +109,23 @@ class Terminal:
         return self._answer
 
 
-def run(*arguments: str) -> Ran:
-    """Run the command line inside this process."""
+def run(*arguments: str, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Ran:
+    """Run the command line inside this process, in that folder and with those variables over the test's own.
+
+    A process of its own costs a second of computing: that is for what only a process has (see ``spawn``).
+    """
     out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    with pytest.MonkeyPatch.context() as patches, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        for name, value in (env or {}).items():
+            patches.setenv(name, value)
+        if cwd:
+            patches.chdir(cwd)
         code = cli.run(list(arguments))
     return Ran(code, out.getvalue(), err.getvalue())
 
 
 def spawn(*arguments: str, **options: Any) -> subprocess.Popen[bytes]:
-    """Start the command line as a process of its own."""
+    """Start the command line as a process of its own: for signals, kills, streams, terminals and locks."""
     options.setdefault("stdin", subprocess.DEVNULL)
     return subprocess.Popen(
         [sys.executable, "-m", "ninjasync", *arguments],
