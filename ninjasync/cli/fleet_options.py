@@ -57,7 +57,7 @@ def _declare_where(
         _option(
             "--on",
             metavar="WHERE",
-            help="here (default), or workers: the machines where ninjasync fleet work runs. Needs database in the fleet file.",
+            help="here (default), or workers: the machines where ninjasync fleet work runs; needs a database.",
         ),
     ] = None,
 ) -> None:
