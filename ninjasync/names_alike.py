@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from fnmatch import translate
 from unicodedata import normalize
 
-# What nobody sees at the end of a name and copying leaves there: beside all that str.strip knows (Unicode's
+# What is invisible at the end of a name and is left there by copying: beside all that str.strip knows (Unicode's
 # White_Space), the characters of no width and the marks of direction, which Windows' dialogs put around what is copied.
 _UNSEEN = "".join(
     chr(code)

@@ -70,12 +70,17 @@ def test_a_page_names_only_pages_that_exist(name: str) -> None:
     assert set(named) <= set(MANUAL)
 
 
-def test_no_document_and_no_line_of_the_code_calls_an_account_he() -> None:
+_PERSONS = r"he|him|his|himself|nobody|somebody|anybody|everybody|whoever|whomever"
+
+
+def test_no_document_and_no_line_of_the_code_calls_an_account_he_or_somebody() -> None:
     files = [path for path in PACKAGE.rglob("*.*") if path.suffix in {".py", ".md", ".jinja", ".js", ".css"}]
     files += [ROOT / name for name in ("README.md", "CHANGELOG.md", "config.example.toml")]
     assert len(files) > 150
     lines = [(path, line) for path in files for line in path.read_text("utf-8").splitlines()]
-    found = [(path, line) for path, line in lines if re.search(r"\b(?:he|him|his|himself)\b", line, re.IGNORECASE)]
+    found = [
+        (path, line) for path, line in lines if re.search(rf"\b(?:{_PERSONS})\b(?!\.invalid)", line, re.IGNORECASE)
+    ]
     assert found == []
 
 

@@ -118,22 +118,22 @@ def _create(trial: Trial, dialect: Dialect) -> Finding:
 
 def _create_with_less(trial: Trial, keys: tuple[str, ...], why: str) -> bool:
     """Create the account without what is refused, and name it. Rights are left out where they are unknown alone."""
-    wished, names = dict(trial.values), short_names(trial.values)
+    wanted, names = dict(trial.values), short_names(trial.values)
     # Without them a real NinjaOne would make a user of all organizations, so an answer must say that it is these.
     unknown = why.startswith("HTTP 4") and any(
         word in why.casefold() for word in ("usertype", "organizationid", "extension", "schema", "urn:")
     )
-    kept = {path: value for path, value in wished.items() if path in _BASE or (path in _RIGHTS and not unknown)}
-    if kept == wished:
+    kept = {path: value for path, value in wanted.items() if path in _BASE or (path in _RIGHTS and not unknown)}
+    if kept == wanted:
         return False
     trial.values = dict(kept)
     done, _ = trial.tried(keys, lambda dialect: _create(trial, dialect))
     if done is None:
-        trial.values = wished
+        trial.values = wanted
         return False
     refused: list[str] = []
-    for some in (*((path,) for path in wished if path not in kept and path not in _RIGHTS), _RIGHTS):
-        more = {path: wished[path] for path in some if path in wished and path not in kept}
+    for some in (*((path,) for path in wanted if path not in kept and path not in _RIGHTS), _RIGHTS):
+        more = {path: wanted[path] for path in some if path in wanted and path not in kept}
         if not more:
             continue
         trial.discard(trial.account)
@@ -211,13 +211,13 @@ def _move(trial: Trial, dialect: Dialect, before: frozenset[str]) -> Finding:
     ``before`` are the names that the account had before the first try.
     """
     there, other = trial.values[ORGANIZATION_ID], trial.subject.elsewhere
-    wished = trial.subject.organization if there == other else other or there
-    shown, also = _written(trial, ORGANIZATION_ID, wished, dialect)
+    wanted = trial.subject.organization if there == other else other or there
+    shown, also = _written(trial, ORGANIZATION_ID, wanted, dialect)
     after = trial.endpoint.look("user", trial.account.id) or {}
     astray = sorted(key for key in after if key not in before and "organizationid" in key.casefold())
-    if astray and dialect.patch == "patch" and (shown is None or wished == there):
+    if astray and dialect.patch == "patch" and (shown is None or wanted == there):
         raise RefusedError(f"it was accepted, and landed in {astray[0]}")
-    what = "organizationId was changed" if wished != there else "organizationId was written once more"
+    what = "organizationId was changed" if wanted != there else "organizationId was written once more"
     return green(f"{what}.{also}" + (" NinjaOne does not show it." if shown is None else ""))
 
 

@@ -163,8 +163,8 @@ def _protected_name(
     return shown
 
 
-def _namesake(planning: Planning, wish: str, account: User | None) -> User | None:
-    own, form = account.id if account else None, folded(wish)
+def _namesake(planning: Planning, wanted: str, account: User | None) -> User | None:
+    own, form = account.id if account else None, folded(wanted)
     return next((one for one in planning.actual.users if folded(one.user_name) == form and one.id != own), None)
 
 

@@ -51,11 +51,11 @@ def _in_duo(inspection: Inspection, who: str) -> Subject | None:
     if who in users:
         return Subject(who, None, "Duo user id")
     form = folded(who)
-    wishes = (id_ for id_, user in users.items() if user.desired and folded(user.desired.user_name) == form)
+    wanting = (id_ for id_, user in users.items() if user.desired and folded(user.desired.user_name) == form)
     ways: tuple[tuple[str, Callable[[], Iterable[str]]], ...] = (
         ("e-mail address", lambda: records.called("email", who)),
         ("username or an alias", lambda: records.called("username", who)),
-        ("the userName that [attributes] gives", lambda: wishes),
+        ("the userName that [attributes] gives", lambda: wanting),
     )
     for how, find in ways:
         ids = sorted(id_ for id_ in find() if id_ in users)

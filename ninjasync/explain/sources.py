@@ -22,8 +22,8 @@ def account_facts(case: Case) -> tuple[Fact, ...]:
     if evidence is None:
         return ()
     user = case.user
-    wish = user.desired.user_name if user is not None and user.desired is not None else case.name
-    address = folded(case.account.user_name if case.account else wish)
+    wanted = user.desired.user_name if user is not None and user.desired is not None else case.name
+    address = folded(case.account.user_name if case.account else wanted)
     names = dict(evidence.organizations or ())
     shown = _as_scim_shows(case)
     said = [Fact("SCIM", _told_by_scim(shown, case, names))] if shown is not None else []

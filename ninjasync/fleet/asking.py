@@ -1,7 +1,7 @@
 """The command that asks: one job a tenant, and rows of what the workers found.
 
 It may be killed and run again, and there may be several: a question that waits or is under
-way is not put twice, and what nobody has taken yet is found. Knows the queue; what a worker
+way is not put twice, and what no worker has taken yet is found. Knows the queue; what a worker
 does is in ``working``.
 """
 

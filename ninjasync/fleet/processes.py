@@ -1,7 +1,7 @@
 """Runs command lines side by side on this machine, one forked process each.
 
 A warm server process has the package imported; each command line gets a fork of it, which
-costs a fifth of a program start, and whose death costs nobody else. One thread starts and
+costs a fifth of a program start, and whose death costs no other. One thread starts and
 waits for all: two that do so take each other's exit codes. Knows processes and time;
 knows nothing of tenants' configurations.
 """
@@ -137,7 +137,7 @@ def _run_one(main: Main, arguments: list[str], said: str) -> None:
 
 
 def _heed_the_parents_death() -> None:
-    """End as by SIGTERM when the process that supervises is gone: nobody would take what is found."""
+    """End as by SIGTERM when the process that supervises is gone: the result would reach no one."""
     parent = multiprocessing.parent_process()
     if parent is None or not hasattr(signal, "SIGTERM"):
         return

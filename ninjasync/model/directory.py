@@ -60,12 +60,12 @@ class Group:
 class Directory:
     """All users and groups that NinjaOne showed. ``paths`` names the columns of ``User.values``.
 
-    Not ``complete`` are those that were looked up one by one: whom nobody asked for is
-    unknown. ``vanished`` are ids that were asked for and are proven to be no more;
-    ``hidden`` folded names that somebody holds whom NinjaOne does not show. ``hides_members`` where
-    there are groups and none showed a member, neither in a list nor by its id. ``unshown`` are paths
-    for which SCIM showed no value, though another source may have told some. ``kinds`` say of
-    hidden users what they are.
+    It is not ``complete`` where accounts were looked up one by one: one that was not asked for is
+    unknown. ``vanished`` are ids that were asked for and that NinjaOne proved to have no longer;
+    ``hidden`` are folded names of accounts that NinjaOne does not show. ``hides_members`` is true
+    where there are groups and none showed a member, neither in a list nor by its id. ``unshown``
+    are paths for which SCIM showed no value, though the public API may have. ``kinds`` gives the
+    user type of hidden accounts.
     """
 
     paths: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What a run tells its listener while it goes on, for whoever shows it: how much is read, and why it waits.
+"""What a run tells its listener while it goes on: how much is read, and why it waits.
 
 Values only, which may cross a process's border. Knows neither service, nor how or
 whether anything is shown.

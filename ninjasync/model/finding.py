@@ -66,7 +66,7 @@ def green(text: str) -> Finding:
 
 
 def yellow(text: str, cure: str, *, details: tuple[str, ...] = ()) -> Finding:
-    """Return a finding: it works, but somebody should know."""
+    """Return a finding: it works, but the operator should know."""
     return Finding("yellow", text, cure, details)
 
 

@@ -1,7 +1,7 @@
 """A message: a sentence of ours, and what was filled into it.
 
 Pure. A ``Message`` is the finished sentence, as ``markupsafe.Markup`` is finished HTML: a ``str`` that remembers how
-it was made. Whoever shows it may read it as it is; whoever must treat the arguments differently (redaction, Markdown,
+it was made. A renderer may show it as it is; one that treats the arguments differently (redaction, Markdown,
 HTML) asks ``pieces`` and never looks for names in the sentence. Knows nothing of users, of tokens or of formats.
 """
 
@@ -23,7 +23,7 @@ class Argument:
     """What was filled in, and what it is.
 
     "person": a name, an address, a username or an id of a user or an account. "group": a group's name or id.
-    "text": what somebody else wrote, be it a service, an operator or the system; it may name anyone. "word": one of a
+    "text": what a service, an operator or the system wrote; it may name any user. "word": one of a
     closed set (a key of the configuration, an attribute, a problem code, a file's kind). "number": digits, or a date.
     """
 
@@ -120,7 +120,7 @@ def as_message(text: str) -> Message:
 
 
 def reason_of(error: Exception) -> Message:
-    """Return what an error says: its own Message where it was made with one, else its text, which may name anyone."""
+    """Return what an error says: its own Message where it was made with one, else its text, which may name any user."""
     said = error.args[0] if error.args else ""
     return said if isinstance(said, Message) else Message(_BLANK, text(error))
 
@@ -136,7 +136,7 @@ def group(value: str) -> Argument:
 
 
 def text(value: object) -> Argument:
-    """Mark what somebody else wrote and what may name anyone."""
+    """Mark what a service, an operator or the system wrote: it may name any user."""
     return Argument("text", str(value))
 
 

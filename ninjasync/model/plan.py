@@ -18,7 +18,7 @@ from ninjasync.model.message import NOTHING, Message, number
 class Counts:
     """How many resources of one kind come under which action, and how many under none.
 
-    ``unmanaged`` is None where NinjaOne was not listed, so that nobody knows.
+    ``unmanaged`` is None where NinjaOne was not listed, so that the number is unknown.
     """
 
     actions: Mapping[str, int]

@@ -106,7 +106,7 @@ PROBLEMS: Mapping[Code, Explanation] = {
     ),
     "unreadable-record": Explanation(
         "could not be read",
-        "Look at the record in its console and fix what is odd; until then nobody is removed.",
+        "Look at the record in its console and fix what is odd; until then no account is removed.",
         "records could not be read: look at them in their console, and run again",
     ),
     "duplicate-group-name": Explanation(

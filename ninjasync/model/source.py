@@ -37,7 +37,7 @@ class SourceUser(Row, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Empty:
-    """A mapped attribute for which nobody in scope has a value: ``why``, and which of Duo's may be ``meant``."""
+    """A mapped attribute for which no user in scope has a value: ``why``, and which of Duo's may be ``meant``."""
 
     why: Message = NOTHING
     meant: str = ""
@@ -51,7 +51,7 @@ class Source:
     ``passed_over`` are users whom the pages lacked and who were found by their ids.
     ``scoped`` are the groups that [scope] names, by id; ``missing`` says which of them
     Duo does not have; ``unreadable`` holds records without even an id. ``empty`` has the
-    mapped attributes for which nobody in scope has a value, by path: they are never cleared.
+    mapped attributes for which no user in scope has a value, by path: they are never cleared.
     ``full_names`` counts who is held for an empty name beside a full ``realname``.
     ``unlisted`` is how many users Duo counts without listing them.
     """

@@ -63,8 +63,8 @@ class LookUps:
         require_some(resource, failures, len(ours))
         known = {one.external_id for one in found.values() if one.external_id}
 
-        def look(wish: tuple[str, str]) -> list[R]:
-            duo_id, name = wish
+        def look(wanted_name: tuple[str, str]) -> list[R]:
+            duo_id, name = wanted_name
             named = self._endpoint.find(resource, NAMING[resource], name, convert, problems)
             hits = [one for one in named if folded(name_of(one)) == folded(name)]
             if not hits and duo_id not in known:
@@ -74,7 +74,10 @@ class LookUps:
 
         failures = []
         each = _holding(
-            look, lambda wish, error: unanswered_record(resource, wish[1], wish[0], error), problems, failures
+            look,
+            lambda wanted_name, error: unanswered_record(resource, wanted_name[1], wanted_name[0], error),
+            problems,
+            failures,
         )
         for hits in self._each(each, unnamed, lambda done: tell(len(missing) + done)):
             for one in hits or ():

@@ -48,11 +48,11 @@ def assign_accounts(sides: Sides) -> Accounts:
     """Give each user of Duo the account that is theirs, and hold those who cannot have the one that they want."""
     source, actual, owned = sides.source, sides.actual, sides.owned
 
-    def wished_name(duo_id: str) -> str | None:
+    def desired_name(duo_id: str) -> str | None:
         user = source.users.get(duo_id)
         return user.desired.user_name if user and user.desired else None
 
-    matched = match(actual.users, source.users, owned.users, owned.foreign_users, wished_name)
+    matched = match(actual.users, source.users, owned.users, owned.foreign_users, desired_name)
     ours = {
         duo_id: account if account.shows_active else _as_stopped(sides, duo_id, account)
         for duo_id, account in matched.ours.items()

@@ -1,4 +1,4 @@
-"""Why an account or a group that is nobody's may not be taken over.
+"""Why an unmanaged account or group may not be taken over.
 
 Pure. A resource may be another tenant's, protected, or carry the mark of a user or group that is not at hand.
 """

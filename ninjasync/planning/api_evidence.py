@@ -46,7 +46,7 @@ def apply_evidence(
     """Return what SCIM showed, with the API's word where that is nothing or something else.
 
     ``desired`` are the userNames that users in scope want. Those that only the API shows
-    become hidden names, so that nobody tries to create them. ``deactivated`` are the ids of the
+    become hidden names, so that no user is created under them. ``deactivated`` are the ids of the
     accounts that ninjasync deactivated.
     """
     names = [folded(user.user_name) for user in shown.users]

@@ -57,18 +57,18 @@ class Noted:
 def empty_attributes(
     mapping: AttributeMapping, users: Mapping[str, SourceUser], noted: Noted, attributes: Mapping[str, str]
 ) -> dict[str, Empty]:
-    """Return the mapped attributes for which nobody in scope has a value, held ones included."""
+    """Return the mapped attributes for which no user in scope has a value, held ones included."""
     left = [(at, path) for at, path in enumerate(mapping.paths) if path not in noted.valued]
-    anybody, valid = False, False
+    any_user, valid = False, False
     for user in users.values():
         if user.desired is not None:
-            values, anybody, valid = user.desired.values, True, True
+            values, any_user, valid = user.desired.values, True, True
             if not (left := [(at, path) for at, path in left if not values[at]]):
                 break
         elif user.problems:
-            anybody = True
-    empty = [path for _, path in left] if anybody else []
-    if anybody and not valid and USER_NAME not in noted.valued and noted.fields:
+            any_user = True
+    empty = [path for _, path in left] if any_user else []
+    if any_user and not valid and USER_NAME not in noted.valued and noted.fields:
         empty.append(USER_NAME)
     return {path: _empty(attributes[path], noted, attributes) for path in empty}
 
@@ -106,7 +106,7 @@ def written(name: str, *, custom: bool) -> str:
 
 
 def empty_warnings(source: Source, attributes: Mapping[str, str]) -> list[Message]:
-    """Say which attributes nobody in scope has a value for, and which of Duo's may be meant."""
+    """Say which attributes no user in scope has a value for, and which of Duo's may be meant."""
     needed = {problem.code for user in source.users.values() for problem in user.problems}
     said = []
     for path, empty in source.empty.items():
@@ -116,7 +116,7 @@ def empty_warnings(source: Source, attributes: Mapping[str, str]) -> list[Messag
         fix = Message(": {}.", _fix(path, attributes[path], empty)) if empty.why else Message("; is the name right?")
         said.append(
             Message(
-                "{} = {}: nobody in scope has a value for it, so that it is cleared nowhere{}",
+                "{} = {}: no user in scope has a value for it, so that it is cleared nowhere{}",
                 word(f"[attributes] {path.rpartition(':')[2]}"),
                 text(attributes[path]),
                 fix,

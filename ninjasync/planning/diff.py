@@ -51,7 +51,7 @@ def diff(source: Source, actual: Directory, policy: Policy, owned: Ownership) ->
     """Lay ``source`` over ``actual``.
 
     Ours is what this tenant's ledger holds, and an account whose ``externalId`` is the id
-    of a user in this very Duo read. Everything else is unmanaged: adopted where somebody
+    of a user in this very Duo read. Everything else is unmanaged: adopted where a user
     in scope has its userName, else left alone.
     """
     sides = Sides(source, actual, policy, owned)

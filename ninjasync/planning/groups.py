@@ -22,7 +22,7 @@ from ninjasync.planning.names import Assigned, assign_names, order_renames
 from ninjasync.planning.sides import Sides, carries
 from ninjasync.planning.sync_suffix import is_let_go, origin
 
-_ADOPTED = Message("its name is that of a group in NinjaOne that is nobody's")
+_ADOPTED = Message("its name is that of a group in NinjaOne that is not managed")
 
 
 @dataclass(frozen=True, slots=True)

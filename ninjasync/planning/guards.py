@@ -124,7 +124,7 @@ def without_vanished(changes: tuple[Change, ...], vanished: tuple[Vanished, ...]
 
 
 def with_their_needs(changes: list[Change]) -> tuple[Change, ...]:
-    """Return those of ``changes`` whose needs are among them too, without members whom nobody creates then."""
+    """Return those of ``changes`` whose needs are among them too, without members that are then not created."""
     names = {change.name for change in changes}
     while len(kept := [change for change in changes if names.issuperset(change.needs)]) < len(changes):
         changes, names = kept, {change.name for change in kept}
@@ -161,7 +161,7 @@ def _source(case: _Case) -> GuardResult:
     )
     if now == 0:
         message = Message(
-            f"Nobody is in scope, {{}} {since}. An empty source is never taken for an empty company.", number(before)
+            f"No user is in scope, {{}} {since}. An empty source is never taken for an empty company.", number(before)
         )
     return GuardResult("source", (shrunk or now == 0) and not approved, message, f"--approve-source {now}")
 

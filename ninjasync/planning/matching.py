@@ -31,12 +31,12 @@ def match(
     source_ids: Container[str],
     owned: Mapping[str, Owned],
     foreign: Mapping[str, str],
-    wished_name: Callable[[str], str | None],
+    desired_name: Callable[[str], str | None],
 ) -> Matched[R]:
     """Find each resource's Duo id: its ``externalId`` if this very Duo read has it, else the ledger's word.
 
     What another tenant's ledger holds is never ours. Of two that claim one Duo id, the
-    ledger's is ours, else the one with the desired name (``wished_name`` of the Duo id),
+    ledger's is ours, else the one with the desired name (``desired_name`` of the Duo id),
     else the active one; the other is left alone.
     """
     by_id: dict[str, str] | None = None
@@ -45,7 +45,7 @@ def match(
 
     def preference(resource: R, duo_id: str) -> tuple[bool, bool, bool, str]:
         recorded = duo_id in owned and owned[duo_id].id == resource.id
-        named = folded(_name(resource)) == folded(wished_name(duo_id) or "")
+        named = folded(_name(resource)) == folded(desired_name(duo_id) or "")
         inactive = isinstance(resource, User) and not resource.active
         return (not recorded, not named, inactive, resource.id or "")
 

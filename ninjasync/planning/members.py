@@ -81,7 +81,7 @@ def change_members(sides: Sides, accounts: Accounts, members: Memberships, duo_i
     in_duo, shown = members.in_duo.get(duo_id, set()), members.there.get(duo_id, frozenset())
     owner, adopter, wanted = accounts.owner, accounts.adopter, accounts.wanted
     if in_duo == set(map(owner.get, shown)) and in_duo <= wanted.keys():
-        return MemberChanges()  # as on most days: the same members, each of them somebody to be provisioned
+        return MemberChanges()  # as on most days: the same members, each of them to be provisioned
     there: set[str] = set()
     removed: list[Member] = []
     frozen = 0

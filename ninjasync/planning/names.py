@@ -1,4 +1,4 @@
-"""Who gets which name, and in which order names move so that none is taken before it is free.
+"""Which user or group gets which name, and in which order names move so that none is taken before it is free.
 
 Pure. The same rules serve userNames of users and displayNames of groups, so both are
 plain strings here; names are compared by the one rule, in the form that ``folded`` gives.
@@ -25,32 +25,32 @@ class Assigned:
 
 
 def assign_names(
-    wishes: Mapping[str, str],
+    wanted: Mapping[str, str],
     *,
     own: Mapping[str, str],
     names: Mapping[str, str],
     adoptable: Callable[[str], bool],
     unreadable: Set[str],
 ) -> Assigned:
-    """Decide for each wish (Duo id to folded name) whether it can be had.
+    """Decide for each Duo id in ``wanted`` whether it gets its name.
 
-    ``own`` gives each Duo id its resource, ``names`` each resource its folded name. A name
-    is free if nobody holds it or its holder wishes for another and gets it. A resource
-    that nobody owns is adopted by one who has none. All who wish for one name are
-    duplicates; a request for a name whose holder keeps it fails; the requester keeps the old name, which may block
-    another request.
+    ``wanted`` gives each Duo id a folded name, ``own`` its resource, ``names`` each resource the
+    folded name that it has. A name is free if no resource holds it, or if its holder wants another
+    and gets it. A resource without an owner is adopted for a Duo id without a resource. All that
+    want one name are duplicates. A name whose holder keeps it is taken; the Duo id that wants it
+    keeps its old name, which may be the one that another wants.
     """
-    wishers, holders = _by_name(wishes), _by_name(names)
-    duplicates = {duo_id: tuple(same) for same in wishers.values() if len(same) > 1 for duo_id in same}
+    wanting, holders = _by_name(wanted), _by_name(names)
+    duplicates = {duo_id: tuple(same) for same in wanting.values() if len(same) > 1 for duo_id in same}
     owner = {resource: duo_id for duo_id, resource in own.items()}
 
     def stays(resource: str, name: str) -> bool:
-        wisher = owner.get(resource)
-        return wisher is None or wisher in duplicates or wishes.get(wisher, name) == name
+        duo_id = owner.get(resource)
+        return duo_id is None or duo_id in duplicates or wanted.get(duo_id, name) == name
 
     undecided = {
         duo_id: name
-        for duo_id, name in wishes.items()
+        for duo_id, name in wanted.items()
         if duo_id not in duplicates and names.get(own.get(duo_id, "")) != name
     }
     adopted: dict[str, str] = {}
@@ -72,13 +72,13 @@ def assign_names(
 
 def _find_blocked(
     taken: Mapping[str, tuple[str, ...]],
-    wishers: Mapping[str, list[str]],
+    wanting: Mapping[str, list[str]],
     own: Mapping[str, str],
     names: Mapping[str, str],
 ) -> dict[str, tuple[str, ...]]:
-    """Return those whose name stays with a holder who cannot move, and that holder's resource.
+    """Return the Duo ids whose name stays with a holder that cannot be renamed, and that holder's resource.
 
-    ``taken`` are the wishes that failed at once.
+    ``taken`` are those whose name is held by an account that keeps it, ``wanting`` the others by name.
     """
     blocked: dict[str, tuple[str, ...]] = {}
     waiting = list(taken)
@@ -86,7 +86,7 @@ def _find_blocked(
         kept = own.get(waiting.pop())
         if kept is None:
             continue
-        for duo_id in wishers.get(names.get(kept, ""), ()):
+        for duo_id in wanting.get(names.get(kept, ""), ()):
             if duo_id not in taken and duo_id not in blocked:
                 blocked[duo_id] = (kept,)
                 waiting.append(duo_id)
@@ -94,7 +94,7 @@ def _find_blocked(
 
 
 def _by_name(names: Mapping[str, str]) -> Mapping[str, list[str]]:
-    """Return who has, or wishes for, each name."""
+    """Return the keys of each name."""
     every: defaultdict[str, list[str]] = defaultdict(list)
     for one, name in names.items():
         every[name].append(one)

@@ -55,11 +55,11 @@ def warn_of_vanished(evidence: Evidence) -> list[Message]:
 
 
 def warn_of_unread(unreadable: int) -> list[Message]:
-    """Say that nobody is removed while records cannot be read."""
+    """Say that no account is removed while records cannot be read."""
     if not unreadable:
         return []
     records = counted(unreadable, "record")
-    return [Message("{} could not be read; as long as that is so, nobody is removed.", records)]
+    return [Message("{} could not be read; as long as that is so, no account is removed.", records)]
 
 
 def warn_of_repeated(changes: tuple[Change, ...], before: frozenset[tuple[str, str | None, str]]) -> list[Message]:

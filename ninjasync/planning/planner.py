@@ -70,7 +70,7 @@ class Planning:
 def make_plan(config: Config, duo: SourceReader, ninjaone: TargetReader, moment: Moment) -> Planning:
     """Read both sides and return what would change, refused or not.
 
-    Raises CommandLineError where ``moment.only`` names nobody.
+    Raises CommandLineError where ``moment.only`` names no user.
     """
     source = read_source(config, duo, moment.owned, moment.api.organizations if moment.api else None)
     unmet = fitting_none(config.safety.protected_users, find_protectable(source))

@@ -37,7 +37,7 @@ def tally(changes: Iterable[Change]) -> tuple[tuple[str, int], ...]:
 
 
 def _kind(value: Value) -> str:
-    """Return the user type; NinjaOne makes an end user of whoever has none."""
+    """Return the user type; NinjaOne makes an end user of an account without one."""
     form = str(value or END_USER).casefold()
     return next((kind for kind in (TECHNICIAN, END_USER) if kind.casefold() == form), form)
 

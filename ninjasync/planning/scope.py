@@ -203,7 +203,7 @@ def _named(pattern: str, groups: Mapping[str, str], globbed: Mapping[str, str]) 
     """Return the ``groups`` of that id or name (in full or without sync suffix), else the ``globbed`` that fit.
 
     So a group called ``[x]`` can be named. A glob that fits its own text stays a glob: else
-    whoever makes a group called ``NinjaOne*`` would take all the others out of scope.
+    a new group called ``NinjaOne*`` would take all the others out of scope.
     """
     fits = fitter(pattern) if is_glob(pattern) else None
     if fits is None or not fits(folded(pattern)):

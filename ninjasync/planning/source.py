@@ -112,7 +112,7 @@ def _unlisted(users: int) -> list[Message]:
     return [
         Message(
             "Duo counts {} than it lists, twice the same: perhaps those in its trash. The plan goes on with those "
-            "listed; nobody is removed until the numbers agree.",
+            "listed; no account is removed until the numbers agree.",
             counted(users, "more user"),
         )
     ]
@@ -126,7 +126,7 @@ def _passed_over(ids: frozenset[str]) -> list[Message]:
 
 
 def _unknown_people(key: str, named: tuple[str, ...], users: Mapping[str, SourceUser]) -> list[Message]:
-    """Name entries of a list of [scope] that match nobody."""
+    """Name entries of a list of [scope] that match no user."""
     if not named:
         return []
     unknown = fitting_none(named, (name for user in users.values() for name in (user.label, user.username, user.id)))
@@ -174,7 +174,7 @@ def source_reader(
     # To bare expressions an empty string is null anyhow, so most records need no cleaned copy (2 µs).
     bare = mapping.bare and scope.where is None
     same_groups: dict[tuple[str, ...], tuple[str, ...]] = {}
-    # Looked up here too, for a call costs more than the look-up, and there is one for everybody.
+    # Looked up here too, for a call costs more than the look-up, and there is one for every user.
     judged = scope.known
 
     def read(row: Any) -> SourceUser | Problem:

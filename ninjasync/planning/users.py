@@ -23,7 +23,7 @@ from ninjasync.planning.sides import Sides, carries
 
 _HIDDEN = "NinjaOne does not show {} of {}; what was last applied counts instead."
 _KEPT = "NinjaOne keeps another {} than was sent for {}; it is not sent again."
-_ADOPTED = Message("the userName is that of an account in NinjaOne that is nobody's")
+_ADOPTED = Message("the userName is that of an account in NinjaOne that is not managed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def _compare(sides: Sides, duo_id: str, desired: User, account: User, kept: _Kep
         for path, old, new in zip(sides.source.paths, account.values, desired.values, strict=True):
             if same_value(path, old, new):
                 continue
-            if path in sides.source.empty:  # nobody in scope has a value: the account keeps its own (CONTRACT 5.10)
+            if path in sides.source.empty:  # no user in scope has a value: the account keeps its own (CONTRACT 5.10)
                 kept.spared[path] += 1
             elif _is_settled(sides, entry, path, old, new):
                 kept.settled[path, old is None] += 1

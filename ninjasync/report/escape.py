@@ -1,4 +1,4 @@
-"""Makes hostile text harmless on a terminal: names come from directories, anybody may have set them."""
+"""Makes hostile text harmless on a terminal: names come from directories, where users may have set them."""
 
 import unicodedata
 

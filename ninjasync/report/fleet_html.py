@@ -1,6 +1,6 @@
 """A fleet's table as one HTML page: search, filter, sort, and each tenant's plan behind its row.
 
-As the page of a plan, it asks nobody for anything. Tenants' plans lie in it as data, which
+As the page of a plan, it loads nothing. Tenants' plans lie in it as data, which
 is read, and shown as text alone, when its row is opened: so a page of thousands opens at once.
 """
 

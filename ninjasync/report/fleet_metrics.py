@@ -50,7 +50,7 @@ class FleetEnded:
 
     @property
     def succeeded(self) -> bool:
-        """Whether nobody need look; 2 only says that there are changes."""
+        """Whether the run needs no look; 2 only says that there are changes."""
         return self.result.exit_code in (0, 2)
 
 

@@ -1,6 +1,6 @@
 """A plan, its outcomes or an error as one HTML file that can be read, searched, printed and mailed.
 
-The file asks nobody for anything: its Content-Security-Policy lets only its own style and
+The file loads nothing from elsewhere: its Content-Security-Policy lets only its own style and
 script run, by their hashes. Every value is escaped by the template's engine, and made
 visible before that, so that no name can reorder or hide text.
 """

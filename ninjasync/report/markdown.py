@@ -93,7 +93,7 @@ def code(text: str) -> str:
         shown = f'"{shown}"'
     longest = max(map(len, re.findall("`+", shown)), default=0)
     fence = "`" * (longest + 1)
-    # One space at each end is taken off by whoever renders it (CommonMark §6.1).
+    # One space at each end is taken off when it is rendered (CommonMark §6.1).
     pad = " " if shown[0] in "` " or shown[-1] in "` " else ""
     return f"{fence}{pad}{shown}{pad}{fence}"
 

@@ -56,7 +56,7 @@ class Ended:
 
     @property
     def succeeded(self) -> bool:
-        """Whether nobody need look; 2 only says that a plan has changes."""
+        """Whether the run needs no look; 2 only says that a plan has changes."""
         return self.exit_code in (0, 2)
 
     @property

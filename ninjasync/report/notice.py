@@ -1,7 +1,7 @@
 """What a message about a run says, and whether there is one.
 
-Pure. Speaks of numbers: a message goes to other people's servers, so that nobody in a
-directory is named in it.
+Pure. Speaks of numbers: a message goes to other people's servers, so it names no
+user.
 """
 
 from collections import Counter

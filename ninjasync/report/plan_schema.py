@@ -1,6 +1,6 @@
 """The JSON documents of ``plan``, ``show`` and ``apply`` as a JSON schema, described field by field.
 
-Pure. Whoever reads the documents must put up with fields that are not here yet: a later version
+Pure. A program that reads the documents must accept fields that are not here yet: a later version
 may add some, and renames none (CONTRACT §4).
 """
 
@@ -101,7 +101,7 @@ def _change() -> Schema:
             "key": _said("userName or displayName", _TEXT),
             "id": _said("NinjaOne's id, null of what is yet to be created", _TEXT_OR_NULL),
             "external_id": _said("the Duo id, null where none is known", _TEXT_OR_NULL),
-            "privilege": _said("of users: whether somebody's rights change", _YES_OR_NO),
+            "privilege": _said("of users: whether the user's rights change", _YES_OR_NO),
             "diff": _said("what changes in it", _list(row)),
             "reasons": _said("why", _TEXTS),
             "withheld": _said("true where a guard keeps back all or part of it", _YES_OR_NO),

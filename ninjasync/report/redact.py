@@ -1,6 +1,6 @@
 """Replaces people's names and addresses in a plan by stable tokens, fit for a public pull request.
 
-Pure; the key comes in as an argument. Tokens are keyed, so that nobody can guess an address by trying it (CONTRACT
+Pure; the key comes in as an argument. Tokens are keyed, so that an address cannot be guessed by trying it (CONTRACT
 §6.14). Groups keep their names, the ids of resources stay: they are opaque. In a sentence each argument is treated by
 its kind (``model.message``); no sentence is searched for names.
 """
@@ -23,7 +23,7 @@ from ninjasync.names_alike import folded
 
 Token = Callable[[str], str]
 
-# Stands for what somebody else wrote: it may name anyone, in any form.
+# Stands for what a service, an operator or the system wrote: it may name any user, in any form.
 HIDDEN = Argument("text", "(redacted)")
 
 
@@ -65,7 +65,7 @@ def redacted(plan: Plan, key: bytes) -> Plan:
 
 
 def outcome_redactor(plan: Plan, key: bytes) -> Callable[[Outcome], Outcome]:
-    """Return what makes of an outcome of ``plan`` one that names nobody; its change is that of ``redacted``."""
+    """Return what makes of an outcome of ``plan`` one that names no user; its change is that of ``redacted``."""
     token = make_tokens(key)
     changes = {change.name: change for change in redacted(plan, key).changes}
 
@@ -115,7 +115,7 @@ def make_tokens(key: bytes) -> Token:
 
 
 def redact_message(sentence: Message, token: Token) -> Message:
-    """Return the sentence with tokens for persons, and without what somebody else wrote."""
+    """Return the sentence with tokens for persons, and without what others wrote."""
 
     def argument(one: Argument) -> Argument:
         match one.kind:

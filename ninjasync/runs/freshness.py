@@ -50,7 +50,7 @@ def expect_fresh(saved_plan: SavedPlan, reader: Reader, page_size: int, ours: It
             continue
         shown = shown or found is not None
         if change.id is None:
-            # Whoever has the name may be about to give it up, by this very plan.
+            # The holder of the name may be about to give it up, by this very plan.
             if found is not None and f"{change.resource}:{found.id}" not in change.needs:
                 moved.append(Message("{} (it is there by now)", name))
         elif found is None:

@@ -47,7 +47,7 @@ def steps(done: Ran) -> dict[str, dict[str, Any]]:
 
 
 # What each server wants otherwise; a word of two servers or habits at once has a plus sign.
-WISHES: dict[str, dict[str, Any]] = {
+WANTED: dict[str, dict[str, Any]] = {
     "aws": {},
     "polis": {"patch": "put", "group_patch": "patch"},
     "django-scim2": {"member_removal": "list"},
@@ -92,15 +92,15 @@ WISHES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("words", WISHES)
+@pytest.mark.parametrize("words", WANTED)
 def test_the_probe_says_what_the_server_wants_and_leaves_nothing_behind(world: Office, words: str) -> None:
     world.box.set_behavior(quirks=words.split("+"))
     before = world.snapshot()
     done = probed(world)
-    assert (done.code, done.json["probe"]["dialect"]) == (0, WISHES[words]), done.text
+    assert (done.code, done.json["probe"]["dialect"]) == (0, WANTED[words]), done.text
     assert not {name for name, step in steps(done).items() if step["color"] == "red"}
     assert (world.snapshot(), done.json["probe"]["left"]) == (before, [])
-    world.configure("ninjaone.dialect", **WISHES[words])
+    world.configure("ninjaone.dialect", **WANTED[words])
     again = probed(world)
     assert (again.code, again.json["probe"]["dialect"]) == (0, {}), again.text
     assert world.snapshot() == before

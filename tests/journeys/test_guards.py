@@ -405,7 +405,7 @@ def test_an_empty_answer_of_duo_is_refused_as_an_empty_source(office: Office, si
     done = office.apply()
 
     assert (done.code, list(done.tripped())) == (3, ["source"])
-    assert "Nobody is in scope" in done.tripped()["source"]["message"]
+    assert "No user is in scope" in done.tripped()["source"]["message"]
     assert_nobody_was_removed(office, before)
 
 

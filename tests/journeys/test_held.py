@@ -61,7 +61,7 @@ def test_a_misspelt_attribute_holds_every_user_and_the_refusal_names_the_attribu
     assert "20 % of 53 users in scope ([safety] max_held_percent)" in line
     assert f'{attribute} = "{meant}"' in line.replace(f'"{attribute}"', attribute)
     assert line.endswith(f"If that is meant: --approve-held {held} [tenant acme]")
-    assert any("nobody in scope has a value for it" in one and meant in one for one in done.json["warnings"])
+    assert any("no user in scope has a value for it" in one and meant in one for one in done.json["warnings"])
 
     world.configure("attributes", **{attribute: meant})
     world.settle()
@@ -104,7 +104,7 @@ def without_organization(hit: Hit, forward: Callable[[], Reply]) -> Reply:
 def test_technicians_without_an_organization_cause_no_warning(world: Office) -> None:
     world.configure("scope", groups=["NinjaOne Technicians"])
     planned = world.plan()
-    assert not [one for one in planned.json["warnings"] if "nobody in scope" in one]
+    assert not [one for one in planned.json["warnings"] if "no user in scope" in one]
 
 
 def test_empty_names_beside_a_full_realname_get_the_lines_to_write(world: Office) -> None:

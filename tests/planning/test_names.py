@@ -11,18 +11,18 @@ from ninjasync.planning.names import Assigned, assign_names, order_renames
 
 
 def assign(
-    wishes: dict[str, str],
+    wanted: dict[str, str],
     held: dict[str, str],
-    strangers: dict[str, str] | None = None,
+    unmanaged: dict[str, str] | None = None,
     *,
     adopt: bool = True,
     unreadable: tuple[str, ...] = (),
 ) -> Assigned:
-    """``held`` says which name each Duo id's own account ``n-ID`` has; ``strangers`` are accounts of nobody."""
+    """``held`` says which name each Duo id's own account ``n-ID`` has; ``unmanaged`` are unmanaged accounts."""
     return assign_names(
-        wishes,
+        wanted,
         own={duo_id: f"n-{duo_id}" for duo_id in held},
-        names={f"n-{duo_id}": name for duo_id, name in held.items()} | (strangers or {}),
+        names={f"n-{duo_id}": name for duo_id, name in held.items()} | (unmanaged or {}),
         adoptable=lambda _: adopt,
         unreadable=set(unreadable),
     )
@@ -130,7 +130,7 @@ def test_a_change_of_letter_case_alone_waits_for_no_other_rename() -> None:
 
 def test_a_swap_of_names_uses_one_temporary_name_and_the_reason_says_so() -> None:
     found = ordered(rename("B", "b", "a"), rename("A", "a", "b"))
-    # The first by key gives way: B's wish is "a".
+    # The first by key gives way: B wants "a".
     assert found["B"].via == "tmp-B-a"
     assert found["B"].reasons == ("goes by way of a temporary name",)
     assert found["A"].via is None

@@ -456,8 +456,8 @@ def test_a_change_that_the_last_two_runs_made_already_is_warned_of(make_config: 
 def test_an_attribute_that_no_user_has_is_warned_of_as_its_name_may_be_misspelt(make_config: MakeConfig) -> None:
     config = make_config(attributes={"title": "titel", "nickName": "alias1"}, groups={"push": []})
     made = plan(config, Duo(row("A", alias1="J"), row("B")), NinjaOne())
-    assert [warning for warning in made.warnings if "nobody in scope" in warning] == [
-        "[attributes] title = titel: nobody in scope has a value for it, so that it is cleared nowhere: "
+    assert [warning for warning in made.warnings if "no user in scope" in warning] == [
+        "[attributes] title = titel: no user in scope has a value for it, so that it is cleared nowhere: "
         'Duo has no field "titel".'
     ]
-    assert not [w for w in plan(config, Duo(), NinjaOne()).warnings if "nobody in scope has" in w]
+    assert not [w for w in plan(config, Duo(), NinjaOne()).warnings if "no user in scope has" in w]

@@ -147,7 +147,7 @@ def test_a_hand_made_account_with_the_same_address_in_any_case_is_adopted(sides:
     change = only(found)
     assert (change.action, change.id) == ("adopt", "a")
     assert change.diff == (Delta("externalId", None, "A"), Delta("name.givenName", "Janet", "Jane"))
-    assert "that is nobody's" in change.reasons[1]
+    assert "that is not managed" in change.reasons[1]
     assert found.users.unmanaged == 0
 
 

@@ -1,4 +1,4 @@
-"""Random worlds: whatever happens in Duo and in NinjaOne, after an apply nothing is left to do and nobody was wronged.
+"""Random worlds: after an apply nothing is left to do, and no account was removed or duplicated wrongly.
 
 No HTTP: Duo and NinjaOne are two dicts behind the planner's and the writer's protocols; ledger, lock and
 journal are the real ones. What is right is judged here by rules of its own, from the truth of both sides.
@@ -59,14 +59,14 @@ class Judge:
 
     def __init__(self, world: World, before: Before) -> None:
         self.world, self.before, self.after = world, before, Before.of(world)
-        # A protected account has no wish: whatever Duo says, nothing changes.
+        # A protected account wants no name: whatever Duo says, nothing changes.
         settled = {account.duo for account in before.accounts.values() if account.name.casefold().startswith("boss")}
-        wishes = [
+        wanted = [
             row["email"].casefold()
             for id_, row in world.people.items()
             if id_ not in settled and world.in_scope(id_) and world.valid(id_)
         ]
-        self.wishes = Counter(wishes)
+        self.wanted = Counter(wanted)
 
     def same(self, id_: str) -> bool:
         """Whether the account and its memberships are as they were."""
@@ -91,7 +91,7 @@ class Judge:
     def no_duplicates(self) -> None:
         owners = [account.duo for account in self.after.accounts.values() if account.duo]
         names = [account.name.casefold() for account in self.after.accounts.values()]
-        assert len(owners) == len(set(owners)), "somebody has two accounts"
+        assert len(owners) == len(set(owners)), "a user has two accounts"
         assert len(names) == len(set(names))
         groups = [team.duo for team in self.after.teams.values()]
         assert len(groups) == len(set(groups)), "a group was made twice"
@@ -105,7 +105,7 @@ class Judge:
         row = self.world.people[now.duo]
         assert self.world.in_scope(now.duo)
         assert row["email"].casefold() == account.name.casefold()
-        assert self.wishes[account.name.casefold()] == 1
+        assert self.wanted[account.name.casefold()] == 1
 
     def of_one_who_has_not_left(self, id_: str, account: Account, duo_id: str) -> None:
         now = self.after.accounts.get(id_)
@@ -125,7 +125,7 @@ class Judge:
             assert self.world.people[now.duo]["email"].casefold() == account.name.casefold()
             return
         if lost and (duo_id not in self.world.people or not shown):
-            return  # nobody can know whose account this is; that it is no other's was seen to above
+            return  # it cannot be known whose account this is; that it is no other's was seen to above
         match self.world.mode:
             case "keep":
                 assert self.same(id_), f"leavers are kept, but the account of {duo_id} was touched"
@@ -143,20 +143,20 @@ class Judge:
                     assert not self.after.membership(id_) & pushed
 
     def of_one_who_is_in(self, duo_id: str) -> None:
-        """Whose wish nobody disputes has got everything."""
+        """A user whose name no other account has or wants has got everything."""
         row = self.world.people[duo_id]
-        wish = row["email"].casefold()
+        name = row["email"].casefold()
         own = [id_ for id_, account in self.before.accounts.items() if account.duo == duo_id]
-        holders = [id_ for id_, account in self.before.accounts.items() if account.name.casefold() == wish]
+        holders = [id_ for id_, account in self.before.accounts.items() if account.name.casefold() == name]
         free = holders in ([], own) or (not own and all(self.before.accounts[id_].duo is None for id_ in holders))
-        if wish.startswith("boss") or self.wishes[wish] > 1 or not free:
+        if name.startswith("boss") or self.wanted[name] > 1 or not free:
             return
         if own and self.before.accounts[own[0]].name.casefold().startswith("boss"):
             return
         mine = [(id_, account) for id_, account in self.after.accounts.items() if account.duo == duo_id]
         assert len(mine) == 1, f"{duo_id} is in scope, valid and undisputed, but has no account"
         ((id_, account),) = mine
-        assert (account.name.casefold(), account.active) == (wish, True)
+        assert (account.name.casefold(), account.active) == (name, True)
         assert account.values["name.familyName"] == row["lastname"]
         assert account.values["name.givenName"] == row["firstname"]
         assert account.values[USER_TYPE] == row["custom_attributes"]["userType"]
