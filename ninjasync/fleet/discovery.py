@@ -1,7 +1,7 @@
 """Which child accounts of a Duo parent account have a tenant file, and the file for one that has none.
 
 Knows ``fleet.toml`` and what a tenant's file must hold; how Duo is asked is in ``runs.child_accounts``.
-Decides about nobody: a file is written for an account that was named, and none is ever changed.
+Decides nothing by itself: a file is written for an account that was named, and none is ever changed.
 """
 
 from collections import Counter
