@@ -91,6 +91,11 @@ def read_secret(key: str, secret: SecretStr | SecretReference, whole_path: Calla
     return expect_sendable(key, text.strip(_AROUND))
 
 
+def read_environment(key: str, name: str) -> SecretStr:
+    """Return the secret in an environment variable; raises ConfigurationError, which names ``key``."""
+    return expect_sendable(key, _from_environment(key, name).strip(_AROUND))
+
+
 # What an editor may leave around a secret: blanks, line ends, a byte order mark.
 _AROUND = string.whitespace + "\ufeff\u200b\xa0"
 # No key and no token is shorter; and to hide so short a text would hide half of every message.

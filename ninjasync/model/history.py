@@ -78,6 +78,26 @@ class TenantEntries:
 
 
 @dataclass(frozen=True, slots=True)
+class Copied:
+    """A table of a copy: how many rows are there now, and the digest of them, which is that of those copied."""
+
+    table: str
+    rows: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """What was copied from one ledger to another. ``other_tokens``: the destination makes other ones for --redact."""
+
+    source: str
+    destination: str
+    tenants: tuple[Tenant, ...]
+    tables: tuple[Copied, ...]
+    other_tokens: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Inventory:
     """A ledger as a whole, looked at by ``tenant``. Where ``version`` is None there is none yet at ``path``."""
 

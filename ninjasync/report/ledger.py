@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from ninjasync.model.document import FORMAT_VERSION
-from ninjasync.model.history import Inventory, TenantEntries
+from ninjasync.model.history import Copy, Inventory, TenantEntries
 from ninjasync.model.pause import Pause
 from ninjasync.report.escape import visible
 
@@ -40,6 +40,24 @@ def upgraded_as_text(place: str, version: int, grants: Sequence[str]) -> str:
     lines = [f"{visible(place)}: the tables are those of version {version}."]
     if grants:
         lines += ["", "What the everyday role needs, here called ninjasync, and no more:", "", *grants]
+    return "\n".join(lines) + "\n"
+
+
+def copy_as_text(copied: Copy) -> str:
+    """Return what was copied: a line for each table, with the digest that both ends have in common."""
+    many = len(copied.tenants)
+    lines = [
+        f"Copied {many} tenant{'s' * (many != 1)}: {', '.join(visible(one.shown) for one in copied.tenants)}",
+        f"from {visible(copied.source)}",
+        f"to   {visible(copied.destination)}",
+        "",
+        *(f"  {one.table:<11} {one.rows:>9} rows  sha256:{one.digest[:16]}" for one in copied.tables),
+        "",
+        "Both have the same rows: counts and digests are equal.",
+        "Next: name the new place in [state] on every machine. Of two ledgers in use each knows half.",
+    ]
+    if copied.other_tokens:
+        lines.append("There --redact makes other tokens, as that ledger has a key of its own.")
     return "\n".join(lines) + "\n"
 
 

@@ -43,16 +43,16 @@ class Address:
     unverified: str
 
 
-def read_address(url: SecretStr) -> Address:
-    """Return what a URL says. Raises ConfigurationError, which shows nothing of it, where it cannot be used."""
+def read_address(url: SecretStr, key: str = _KEY) -> Address:
+    """Return what a URL says. Raises ConfigurationError, which names ``key`` and shows none of it."""
     whole = url.get_secret_value()
     try:
         given = {key: str(value) for key, value in conninfo_to_dict(whole).items()}
     except ProgrammingError:
         given = {}
     if not whole.startswith(("postgresql://", "postgres://")) or not _is_plain(given):
-        raise ConfigurationError(Message("{}: is no URL of a PostgreSQL database.", word(_KEY)), _SHAPE)
-    return Address(_parameters(given), _place(given), "" if is_local(given) else _unverified(given))
+        raise ConfigurationError(Message("{}: is no URL of a PostgreSQL database.", word(key)), _SHAPE)
+    return Address(_parameters(given), _place(given), "" if is_local(given) else _unverified(given, key))
 
 
 def is_local(given: Mapping[str, str]) -> bool:
@@ -115,11 +115,11 @@ def _names_authorities(given: Mapping[str, str]) -> bool:
         return False
 
 
-def _unverified(given: Mapping[str, str]) -> str:
+def _unverified(given: Mapping[str, str], key: str) -> str:
     mode = given.get("sslmode", "verify-full")
     if mode in ("prefer", "allow"):
         raise ConfigurationError(
-            Message("{}: sslmode={} leaves open whether anything is encrypted.", word(_KEY), text(mode)),
+            Message("{}: sslmode={} leaves open whether anything is encrypted.", word(key), text(mode)),
             "Leave it out, which is verify-full; or say what is meant, as sslmode=disable in a network that is safe.",
         )
     return "" if mode == "verify-full" else mode

@@ -7,6 +7,8 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
+from pydantic import SecretStr
+
 from ninjasync.config.schema import Config
 from ninjasync.config.secrets import read_ledger_url
 from ninjasync.errors import ConfigurationError
@@ -59,12 +61,17 @@ def store_of(config: Config) -> Store:
     """
     if config.state.url is None:
         return SqliteStore(ledger_path(config))
+    return database_at(read_ledger_url(config), "[state] url")
+
+
+def database_at(url: SecretStr, key: str) -> Store:
+    """Return the ledger in a database; raises ConfigurationError, which names ``key``, where it is none."""
     try:
         from ninjasync.state.postgres import PostgresStore  # psycopg takes 0.1 s
         from ninjasync.state.postgres_address import read_address
     except ImportError as error:
         raise ConfigurationError(
-            Message("{}: a ledger in PostgreSQL needs the extra package psycopg.", word("[state] url")),
+            Message("{}: a ledger in PostgreSQL needs the extra package psycopg.", word(key)),
             "Install it, in the folder of ninjasync's source: pip install '.[postgres]'",
         ) from error
-    return PostgresStore(read_address(read_ledger_url(config)))
+    return PostgresStore(read_address(url, key))

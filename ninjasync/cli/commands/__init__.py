@@ -59,9 +59,12 @@ COMMANDS = {
         _SET_UP,
     ),
     "init": Entry("Write a commented config.toml from a few questions (mode 0600).", "init", "init", _SET_UP),
-    "ledger": Entry("Show the ledger, or make a former tenant's entries this one's.", panel=_SET_UP),
+    "ledger": Entry("Show the ledger, copy it, or make a former tenant's entries this one's.", panel=_SET_UP),
     "ledger show": Entry(
         "Show where the ledger is, its tenants with what it holds of each, and its schema.", "ledger", "show"
+    ),
+    "ledger copy": Entry(
+        "Copy the ledger to another place or kind of database, and prove that the copy is equal.", "ledger", "copy"
     ),
     "ledger rename-tenant": Entry(
         "Make the ledger's entries of a former tenant those of this configuration's.", "ledger", "rename_tenant"

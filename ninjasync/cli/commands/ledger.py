@@ -10,7 +10,7 @@ from ninjasync.cli.session import load_config, remark
 from ninjasync.config.tenant import in_a_command
 from ninjasync.report import ledger as report
 from ninjasync.report.formats import Format
-from ninjasync.runs import tenancy
+from ninjasync.runs import copying, tenancy
 
 
 def show(ctx: typer.Context, format: shared_options.PlainFormatOption = PlainFormat.TEXT) -> int:
@@ -19,6 +19,26 @@ def show(ctx: typer.Context, format: shared_options.PlainFormatOption = PlainFor
     invocation.take_result_options(Format(format))
     ledger = tenancy.show(load_config(invocation))
     invocation.deliver((report.as_json if format is PlainFormat.JSON else report.as_text)(ledger, clock.now()))
+    return 0
+
+
+def copy(
+    ctx: typer.Context,
+    destination: Annotated[
+        str,
+        typer.Argument(
+            metavar="DESTINATION", help="A file, a postgresql:// URL without password, or env:NAME of one with it."
+        ),
+    ],
+    every: Annotated[
+        bool, shared_options.flag("--all", help="Copy every tenant of the ledger, not this one alone.")
+    ] = False,
+) -> int:
+    """Copy the ledger, and show by counts and digests that the copy is equal."""
+    invocation: Invocation = ctx.obj
+    place = copying.destination_at(destination)
+    copied = copying.copy_ledger(load_config(invocation), place, clock.now(), every=every)
+    invocation.deliver(report.copy_as_text(copied))
     return 0
 
 
