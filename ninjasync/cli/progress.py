@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from ninjasync.cli.options import Invocation
 from ninjasync.log import fields
-from ninjasync.model.events import Event, Locked, Read, Wait
+from ninjasync.model.events import Event, Locked, Read, Unsettled, Wait
 from ninjasync.model.outcome import Outcome
 from ninjasync.report.text import render_outcome
 
@@ -84,6 +84,12 @@ class Progress:
                     log.info("Another run holds the lock, for which this one waits: %s.", event.holder)
                     if self._bars:
                         self._bars.wait(event.seconds, "Waiting for another run to end, {} s at most")
+                        self._locked = True
+                case Unsettled():
+                    told = "The run %s was cut short; waiting %.0f s, until nothing that it sent can still arrive."
+                    log.warning(told, event.run, event.seconds)
+                    if self._bars:
+                        self._bars.wait(event.seconds, "Waiting {} s, until nothing of the last run can still arrive")
                         self._locked = True
                 case _:
                     assert_never(event)

@@ -11,7 +11,7 @@ from ninjasync.fleet.rows import broken_row
 from ninjasync.model.fleet import FleetOutcome, FleetResult, FleetRow, outcome_of, total
 from ninjasync.model.history import Run
 from ninjasync.model.token_expiry import days_left
-from ninjasync.runs.pausing import present_pause
+from ninjasync.runs.pausing import find_pause
 from ninjasync.state.ledger import Ledger
 from ninjasync.state.store import store_of
 
@@ -34,7 +34,7 @@ def _row(tenant: TenantFile, now: datetime) -> FleetRow:
         with closing(ledger):
             last, pending = ledger.run_log.last_apply(), len(ledger.run_log.unfinished()[1])
             outcome = _outcome(ledger, last) if last is not None else None
-            pause = present_pause(ledger, now)
+            pause = find_pause(ledger, now)
     except NinjasyncError as error:
         return FleetRow(tenant.name, str(tenant.path), "failed", 1, token_days=days, error=f"{error} {error.hint}")
     told = [str(pause.told)] if pause is not None else []

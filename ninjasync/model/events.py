@@ -50,7 +50,15 @@ class Locked:
     seconds: float
 
 
-Event = Read | Wait | Locked
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """What the run that was cut short last had sent may still arrive for ``seconds``; so long this one waits."""
+
+    run: str
+    seconds: float
+
+
+Event = Read | Wait | Locked | Unsettled
 Listener = Callable[[Event], None]
 
 

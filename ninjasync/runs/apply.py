@@ -39,7 +39,7 @@ from ninjasync.runs.freshness import expect_fresh
 from ninjasync.runs.journal import LedgerJournal, explain_lasting_failures
 from ninjasync.runs.pausing import refuse_while_paused
 from ninjasync.runs.plan import moment_of, read_and_plan
-from ninjasync.runs.recovery import recover_lost_writes
+from ninjasync.runs.recovery import await_lost_runs, recover_lost_writes
 from ninjasync.runs.sealing import expect_seal
 from ninjasync.state import lock, saved_plan
 from ninjasync.state.ledger import Ledger
@@ -237,7 +237,7 @@ def applying_saved(
         connect(context, token) as endpoint,
     ):
         ledger, run, at = begun.ledger, begun.run, begun.at
-        unproven = expect_seal(plan_file, ledger.memory.known_seal_key(), path, required=False)
+        unproven = expect_seal(plan_file, ledger.memory.known_seal_key(), path, required=config.state.url is not None)
         if used := ledger.memory.plan_used_by(plan_file.file_digest):
             raise RefusedForSafetyError(
                 Message("The saved plan {} was applied already, by the run {}.", text(path), text(used)),
@@ -268,6 +268,7 @@ def _begun(context: RunContext, command: str, timeout: float) -> Iterator[Begun]
         try:
             refuse_while_paused(ledger, at)
             with ledger.database.watch(run, context.stop.abort):
+                await_lost_runs(context, ledger, run)
                 yield Begun(context, ledger, run, at)
         except BaseException as error:
             if isinstance(error, InterruptedRunError) and context.stop.cause is not None:

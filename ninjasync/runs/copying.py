@@ -21,7 +21,7 @@ from ninjasync.model.message import Message, listed, text
 from ninjasync.model.tenant import Tenant
 from ninjasync.state import lock
 from ninjasync.state.database import Database
-from ninjasync.state.ledger_copy import copy_tenants, keeps_other_tokens, tenants_in
+from ninjasync.state.ledger_copy import copy_tenants, keeps_other_tokens, list_tenants
 from ninjasync.state.sqlite import SqliteStore
 from ninjasync.state.store import Store, database_at, store_of
 
@@ -30,7 +30,7 @@ _KEY = "DESTINATION"
 _SECRETS = re.compile(r"^\w+://[^/?@]*:[^/?]*@|[?&](ssl)?password=")
 
 
-def destination_at(given: str) -> Store:
+def find_destination(given: str) -> Store:
     """Return the ledger that an operator names: a file, a postgresql:// URL, or env:NAME of one with such a URL.
 
     Raises CommandLineError, which shows nothing of a URL, where that is none, or holds a password.
@@ -65,7 +65,7 @@ def copy_ledger(config: Config, destination: Store, now: datetime, *, every: boo
             Message("There is no ledger at {}.", text(source.place)), "Set [state] path or url to where it is."
         )
     with closing(there):
-        known = tenants_in(there)
+        known = list_tenants(there)
         tenants = known if every else [one for one in known if one.id == tenant.id]
     if not tenants:
         raise CommandLineError(
@@ -88,7 +88,7 @@ def copy_ledger(config: Config, destination: Store, now: datetime, *, every: boo
 
 def _expect_unknown(destination: Database, tenants: Sequence[Tenant]) -> None:
     """Raise RefusedForSafetyError where one of ``tenants`` is in the destination: two pasts cannot be made one."""
-    there = {one.id for one in tenants_in(destination)}
+    there = {one.id for one in list_tenants(destination)}
     if clashing := [one for one in tenants if one.id in there]:
         raise RefusedForSafetyError(
             Message(

@@ -22,7 +22,7 @@ def pause(config: Config, reason: str, until: datetime | None, now: datetime) ->
     """Pause the tenant; return the pause, and the one that held before, if one did. Raises LedgerError."""
     made = Pause(now, until, lock.actor(), reason)
     with closing(Ledger.open(store_of(config), tenant_of(config), now)) as ledger:
-        before = present_pause(ledger, now)
+        before = find_pause(ledger, now)
         ledger.memory.set_pause(made)
         ending = f" --until {until.isoformat(timespec='minutes')}" if until is not None else ""
         ledger.run_log.note(made.actor, f"pause{ending} --reason {in_a_command(reason)}", now)
@@ -32,14 +32,14 @@ def pause(config: Config, reason: str, until: datetime | None, now: datetime) ->
 def resume(config: Config, now: datetime) -> Pause | None:
     """Let the tenant go on; return the pause that held, None if none did. Raises LedgerError."""
     with closing(Ledger.open(store_of(config), tenant_of(config), now)) as ledger:
-        before = present_pause(ledger, now)
+        before = find_pause(ledger, now)
         ledger.memory.end_pause()
         if before is not None:
             ledger.run_log.note(lock.actor(), "resume", now)
     return before
 
 
-def present_pause(ledger: Ledger, now: datetime) -> Pause | None:
+def find_pause(ledger: Ledger, now: datetime) -> Pause | None:
     """Return the pause that holds; None where none does. Raises LedgerError."""
     made = ledger.memory.pause()
     return made if made is not None and made.holds_at(now) else None
@@ -47,14 +47,14 @@ def present_pause(ledger: Ledger, now: datetime) -> Pause | None:
 
 def refuse_while_paused(ledger: Ledger, now: datetime) -> None:
     """Raise RefusedForSafetyError where the tenant is paused: nothing is asked of either side then."""
-    if (made := present_pause(ledger, now)) is not None:
+    if (made := find_pause(ledger, now)) is not None:
         raise RefusedForSafetyError(made.told, _LIFT)
 
 
-def warnings_of_pause(ledger: Ledger, now: datetime) -> list[Message]:
+def warn_of_pause(ledger: Ledger, now: datetime) -> list[Message]:
     """Say of a plan that it cannot be applied now."""
     try:
-        made = present_pause(ledger, now)
+        made = find_pause(ledger, now)
     except LedgerError:  # what is wrong with the ledger is told where it is read for the plan itself
         return []
     return [join(" ", (made.told, Message("No apply begins before that ends.")))] if made is not None else []

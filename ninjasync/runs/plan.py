@@ -29,8 +29,8 @@ from ninjasync.planning.moment import Moment
 from ninjasync.planning.planner import Planning, make_plan
 from ninjasync.runs import ledger_update, tenancy
 from ninjasync.runs.api_evidence import begin_evidence
-from ninjasync.runs.pausing import warnings_of_pause
-from ninjasync.runs.sealing import key_for_sealing
+from ninjasync.runs.pausing import warn_of_pause
+from ninjasync.runs.sealing import find_seal_key
 from ninjasync.state import saved_plan
 from ninjasync.state.ledger import Ledger
 from ninjasync.state.store import store_of
@@ -44,6 +44,7 @@ class Planned:
     plan: Plan
     file: Callable[[], bytes]
     redaction_key: bytes | None
+    is_sealed: bool
 
 
 def plan_run(context: RunContext, approvals: Approvals, only: tuple[str, ...]) -> Planned:
@@ -61,7 +62,7 @@ def plan_run(context: RunContext, approvals: Approvals, only: tuple[str, ...]) -
             context, reader, ledger, Moment(at, approvals=approvals, only=only, warnings=tuple(warnings))
         )
         planning = read_and_plan(context, secret, reader, moment, evidence)
-        plan, key, seal = planning.plan, None, key_for_sealing(ledger)
+        plan, key, seal = planning.plan, None, find_seal_key(ledger)
         if ledger is not None and ledger.writable:
             try:
                 key = ledger.memory.redaction_key()
@@ -75,7 +76,7 @@ def plan_run(context: RunContext, approvals: Approvals, only: tuple[str, ...]) -
         exact = ledger_update.exact(config, planning, moment, context.now())
         return saved_plan.dump(exact, tenant.id, saved_plan.config_digest(config), approvals, at, seal)
 
-    return Planned(plan, file, key)
+    return Planned(plan, file, key, seal is not None)
 
 
 def redaction_key(config: Config, now: datetime) -> bytes | None:
@@ -101,7 +102,7 @@ def begin_reading(context: RunContext, reader: Reader, ledger: Ledger | None, mo
         reader.begin(paths, first=before is None, members_hidden=hidden)
         told = list(moment.warnings)
         if ledger is not None:
-            told += [*warnings_of_pause(ledger, moment.now), *_under_way(ledger, tenant_of(config))]
+            told += [*warn_of_pause(ledger, moment.now), *_under_way(ledger, tenant_of(config))]
         return moment_of(ledger, moment.now, moment.approvals, moment.only, tuple(told))
 
 

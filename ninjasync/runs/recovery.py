@@ -3,9 +3,11 @@
 import logging
 from datetime import datetime
 
-from ninjasync.errors import UnreachableError
+from ninjasync.config.context import RunContext
+from ninjasync.errors import InterruptedRunError, UnreachableError
 from ninjasync.model.attributes import ACTIVE, MEMBERS, USER_NAME
 from ninjasync.model.directory import Group, User
+from ninjasync.model.events import Unsettled
 from ninjasync.model.history import Operation
 from ninjasync.model.message import NOTHING, Message, number, person, word
 from ninjasync.names_alike import alike
@@ -52,6 +54,27 @@ def recover_lost_writes(ledger: Ledger, run: str, endpoint: Endpoint, at: dateti
     )
     log.info(line)
     return [line]
+
+
+def await_lost_runs(context: RunContext, ledger: Ledger, run: str) -> None:
+    """Wait until nothing can still arrive that a run sent which was cut short; ``run`` is the present one.
+
+    Where the lock can be free before its former holder has noticed, that run may be in the middle of a request. The
+    age of what it left does not tell: it may have been under retry for minutes. Raises InterruptedRunError.
+    """
+    if not ledger.database.survives:
+        return
+    unsettled = {operation.run for operation in ledger.run_log.unfinished()[1]}
+    seen = {id_: at for id_, at in ledger.run_log.last_seen().items() if id_ in unsettled and id_ != run}
+    if not seen:
+        return
+    last, most = max(seen, key=lambda id_: seen[id_]), ledger.database.survives + context.config.ninjaone.timeout
+    # Never longer than that: a ledger that was copied has times of another server's clock.
+    left = min(most - (ledger.database.clock() - seen[last]).total_seconds(), most)
+    if left > 0:
+        context.listener(Unsettled(last, left))
+        if context.stop.wait(left):
+            raise InterruptedRunError("The run was interrupted while it waited to settle what the last one left.")
 
 
 def _recover(ledger: Ledger, endpoint: Endpoint, operation: Operation) -> bool:

@@ -18,7 +18,7 @@ from ninjasync.state.store import store_of
 _NEW_ONE = "Make a new one with plan --out FILE, by a run that uses this ledger."
 
 
-def key_for_sealing(ledger: Ledger | None) -> bytes | None:
+def find_seal_key(ledger: Ledger | None) -> bytes | None:
     """Return the key to seal a plan with, made if need be; None where the ledger has none and cannot be written."""
     if ledger is None:
         return None

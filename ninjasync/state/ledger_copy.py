@@ -49,7 +49,7 @@ _SHARED = "redaction_key"
 _SET_ONCE = "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO NOTHING"
 
 
-def tenants_in(database: Database) -> list[Tenant]:
+def list_tenants(database: Database) -> list[Tenant]:
     """Return all tenants of a ledger."""
     query = "SELECT endpoint_url, api_hostname, name FROM tenants ORDER BY name, endpoint_url, api_hostname"
     return [Tenant(*row) for row in database.read(query)]

@@ -36,7 +36,7 @@ def copy(
 ) -> int:
     """Copy the ledger, and show by counts and digests that the copy is equal."""
     invocation: Invocation = ctx.obj
-    place = copying.destination_at(destination)
+    place = copying.find_destination(destination)
     copied = copying.copy_ledger(load_config(invocation), place, clock.now(), every=every)
     invocation.deliver(report.copy_as_text(copied))
     return 0

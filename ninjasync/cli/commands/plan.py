@@ -9,7 +9,7 @@ from ninjasync.cli import clock, shared_options
 from ninjasync.cli.monitoring import load_watched
 from ninjasync.cli.options import Invocation
 from ninjasync.cli.results import deliver_plan, redact_plan
-from ninjasync.cli.session import context_of, report_refusal, show_reading
+from ninjasync.cli.session import context_of, remark, report_refusal, show_reading
 from ninjasync.files import write_private
 from ninjasync.model.outcome import exit_code
 from ninjasync.model.plan import Approvals
@@ -49,6 +49,8 @@ def plan(
     watch.plan = planned.plan
     if out is not None:
         write_private(out, planned.file())
+        if config.state.url is not None and not planned.is_sealed:
+            remark(invocation, "warning: the saved plan has no seal, as the ledger gave no key; apply refuses it.")
     shown = redact_plan(planned.plan, planned.redaction_key) if redact else planned.plan
     deliver_plan(invocation, shown, clock.now())
     report_refusal(invocation, shown)
