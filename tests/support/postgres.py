@@ -81,9 +81,14 @@ class TestDatabase:
 @contextmanager
 def empty_database(server: PrivateServer) -> Iterator[TestDatabase]:
     name = f"t{uuid.uuid4().hex[:12]}"
+    _execute(server, f"CREATE DATABASE {name}")
+    try:
+        yield TestDatabase(server, name)
+    finally:
+        _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _execute(server: PrivateServer, sql: str) -> None:
+    """Carry a statement out on a connection of its own: a test may have restarted the server."""
     with closing(psycopg.connect(server.url, autocommit=True)) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-        try:
-            yield TestDatabase(server, name)
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        connection.execute(sql.encode())
