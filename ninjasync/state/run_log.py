@@ -176,7 +176,7 @@ class RunLog:
             *(self._tenant, PENDING, UNCERTAIN),
         )
         with self._commits.database.errors():
-            return [_run(*row) for row in runs], [_operation(*row) for row in operations]
+            return [_read_run(row) for row in runs], [_read_operation(row) for row in operations]
 
     def last_seen(self) -> dict[str, datetime]:
         """Return when each unfinished run was last seen, by the database's clock; see ``Database.watch``."""
@@ -189,14 +189,14 @@ class RunLog:
         """Return this tenant's runs, the latest first."""
         rows = self._commits.read(f"{_RUN} ORDER BY started_at DESC, id DESC LIMIT ?", self._tenant, limit)
         with self._commits.database.errors():
-            return [_run(*row) for row in rows]
+            return [_read_run(row) for row in rows]
 
     def last_apply(self) -> Run | None:
         """Return the latest run that was an apply; None where there was none."""
         query = f"{_RUN} AND command LIKE ? ORDER BY started_at DESC, id DESC LIMIT 1"
         rows = self._commits.read(query, self._tenant, "apply%")
         with self._commits.database.errors():
-            return next((_run(*row) for row in rows), None)
+            return next((_read_run(row) for row in rows), None)
 
     def operations(self, run: str) -> list[Operation]:
         """Return the writes of one run, in the order in which they were sent."""
@@ -210,7 +210,7 @@ class RunLog:
         query = f"{_OPERATION} JOIN runs ON runs.id = run WHERE {condition} ORDER BY number"
         rows = self._commits.read(query, *values)
         with self._commits.database.errors():
-            return [_operation(*row) for row in rows]
+            return [_read_operation(row) for row in rows]
 
     def repeated(self) -> frozenset[tuple[str, str | None, str]]:
         """Return what the last two runs that wrote anything both applied: resource, Duo id, diff as JSON."""
@@ -225,23 +225,14 @@ class RunLog:
         return [error for (error,) in rows]
 
 
-def _run(id_: str, actor: str, command: str, started: str, ended: str | None, code: int | None, counts: str) -> Run:
-    ended_at = read_time(ended) if ended else None
-    return Run(id_, actor, command, read_time(started), ended_at, code, json.loads(counts))
+def _read_run(row: tuple[Any, ...]) -> Run:
+    """Make a run of the columns of ``_RUN``."""
+    id_, actor, command, started, ended, code, counts = row
+    return Run(id_, actor, command, read_time(started), read_time(ended) if ended else None, code, json.loads(counts))
 
 
-def _operation(
-    number: int,
-    run: str,
-    resource: Resource,
-    action: str,
-    key: str,
-    external_id: str | None,
-    id_: str | None,
-    diff: str,
-    intended_at: str,
-    status: str,
-    error: str,
-) -> Operation:
-    intended = read_time(intended_at)
-    return Operation(number, run, resource, action, key, external_id, id_, json.loads(diff), intended, status, error)
+def _read_operation(row: tuple[Any, ...]) -> Operation:
+    """Make an operation of the columns of ``_OPERATION``."""
+    number, run, resource, action, key, external_id, id_, diff, at, status, error = row
+    values, intended = json.loads(diff), read_time(at)
+    return Operation(number, run, resource, action, key, external_id, id_, values, intended, status, error)

@@ -14,6 +14,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import platformdirs
+
 from ninjasync.config.schema import Config
 from ninjasync.errors import LedgerError, LedgerNotWritableError
 from ninjasync.model.events import Listener, ignore
@@ -35,8 +37,6 @@ def ledger_path(config: Config) -> Path:
     """Return where the ledger is. Raises LedgerNotWritableError where there is no home folder for it."""
     if config.state.path:
         return config.file(config.state.path)
-    import platformdirs
-
     try:
         folder = Path(platformdirs.user_state_dir("ninjasync", appauthor=False))
     except RuntimeError:

@@ -41,13 +41,13 @@ def run(
     folder: Path,
     *commands: tuple[str, ...],
     at_once: int = 4,
-    timeout: float = 60,
-    grace: float = 30,
+    limits: tuple[float, float] = (60, 30),
     stop: threading.Event | None = None,
     heard: Callable[[Done], None] = lambda _: None,
 ) -> dict[str, Done]:
     jobs = [Job(f"t{number}", command, folder / f"{number}.json") for number, command in enumerate(commands)]
     found = {}
+    timeout, grace = limits
     running = run_side_by_side(
         iter(jobs), act, at_once=at_once, timeout=timeout, stop=stop or threading.Event(), grace=grace
     )
@@ -83,7 +83,7 @@ def test_of_a_child_that_prints_a_hundred_megabytes_the_end_is_kept(tmp_path: Pa
 
 @pytest.mark.parametrize("what", ["hang", "stubborn"])
 def test_a_child_that_exceeds_its_time_is_told_to_stop_and_then_killed(tmp_path: Path, what: str) -> None:
-    found = run(tmp_path, (what, str(tmp_path / "began")), timeout=1.0, grace=0.5)
+    found = run(tmp_path, (what, str(tmp_path / "began")), limits=(1.0, 0.5))
     assert found["t0"].timed_out
     assert found["t0"].exit_code in (None, 130)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ninjasync.sandbox.faults.catalogue import FAULTS
-from tests.support.rounds import Rounds
+from tests.support.rounds import SERIAL, Rounds
 
 _OTHERS = {
     "stale-keepalive": "3",
@@ -31,7 +31,7 @@ def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_under_each_fault_every_round_ends_right(fault: str, tmp_path: Path) -> None:
-    with Rounds(tmp_path, faults={fault: _OTHERS.get(fault, "0.2")}, parallelism=1) as office:
+    with Rounds(tmp_path, faults={fault: _OTHERS.get(fault, "0.2")}, settings=SERIAL) as office:
         office.converge()
         office.check()
         office.changes()
@@ -49,7 +49,7 @@ def test_under_all_faults_at_once_at_most_three_applies_lead_to_an_empty_plan(se
     del faults["rate-limit"]  # it goes by the clock, and has a test of its own above
     quirks = _SERVERS[seed % len(_SERVERS)]
     but = ("externalId",) if "no-external-id" in quirks else ()
-    with Rounds(tmp_path, users=12, seed=seed, faults=faults, quirks=quirks, parallelism=1) as office:
+    with Rounds(tmp_path, users=12, seed=seed, faults=faults, quirks=quirks, settings=SERIAL) as office:
         office.converge()
         office.check(but=but)
         office.changes()

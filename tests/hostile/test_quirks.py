@@ -13,7 +13,7 @@ from ninjasync.sandbox.faults.catalogue import QUIRKS, SERVERS
 from ninjasync.sandbox.ninjaone.schema import GROUP
 from tests.support.command import Json
 from tests.support.oracle import shown_account
-from tests.support.rounds import Rounds
+from tests.support.rounds import SERIAL, WITH_TITLES, Rounds
 from tests.support.urns import EXTENSION
 
 DIALECT = "ninjaone.dialect"
@@ -28,7 +28,6 @@ class Way:
 
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     but: tuple[str, ...] = ()
-    titles: bool = False
     number: str = ""
     most: int = 1
 
@@ -37,7 +36,7 @@ class Way:
 WAYS: Mapping[str, Way] = {
     "stale-reads": Way(most=3),
     "no-external-id": Way(but=("externalId",)),
-    "drops-title": Way(titles=True),
+    "drops-title": Way(settings=WITH_TITLES),
     "trims-names": Way(but=("givenName", "familyName")),
     "upper-case-family-name": Way(but=("familyName",), most=2),  # an adoption changes what was not sent, too
     "delete-is-inactive": Way({"deprovision": {"users": "delete"}}),
@@ -109,8 +108,8 @@ def test_under_each_quirk_a_hire_a_leaver_a_promotion_a_rename_and_a_return_end_
     quirk: str, tmp_path: Path
 ) -> None:
     way = WAYS.get(quirk, Way())
-    quirks, settings = (quirk + way.number,), way.settings
-    with Rounds(tmp_path, quirks=quirks, settings=settings, titles=way.titles, parallelism=1) as office:
+    quirks = (quirk + way.number,)
+    with Rounds(tmp_path, quirks=quirks, settings={**way.settings, **SERIAL}) as office:
         office.converge(way.most)
         office.check(but=way.but)
         office.changes()
@@ -317,7 +316,7 @@ def test_a_total_that_is_too_low_makes_no_twins_where_names_need_not_be_unique(l
 
 
 def test_a_list_that_lags_makes_no_twins_where_names_need_not_be_unique(tmp_path: Path) -> None:
-    with Rounds(tmp_path, quirks=("no-uniqueness", "stale-reads"), parallelism=1) as office:
+    with Rounds(tmp_path, quirks=("no-uniqueness", "stale-reads"), settings=SERIAL) as office:
         office.converge()
         office.check()
         office.changes()
@@ -330,7 +329,7 @@ def test_where_no_change_of_rights_arrives_each_is_a_failure_and_putting_instead
     quirk: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NINJASYNC_SAFETY__MAX_PRIVILEGE_CHANGES", "50")  # no guard is to stop what is tried here
-    with Rounds(tmp_path, quirks=(quirk,), parallelism=1) as office:
+    with Rounds(tmp_path, quirks=(quirk,), settings=SERIAL) as office:
         for happens in (None, office.changes):
             if happens is not None:
                 happens()
@@ -380,7 +379,7 @@ def test_under_the_quirks_of_a_real_server_two_applies_end_right_and_the_plan_is
     server: str, tmp_path: Path
 ) -> None:
     but = ("externalId",) if server == "canaille" else ()
-    with Rounds(tmp_path, quirks=(server,), settings={DIALECT: _DIALECTS.get(server, {})}, parallelism=1) as office:
+    with Rounds(tmp_path, quirks=(server,), settings={DIALECT: _DIALECTS.get(server, {}), **SERIAL}) as office:
         for happens in (None, office.changes, office.comes_back):
             if happens is not None:
                 happens()

@@ -34,18 +34,19 @@ def refusal(world: Office) -> str:
 @pytest.mark.parametrize("discovery", ["list", "lookup"])
 @pytest.mark.parametrize("ledger", [True, False])
 @pytest.mark.parametrize(
-    ("attribute", "wrong", "meant", "held"),
+    ("attribute", "wrong_and_meant", "held"),
     [
-        (f"{EXTENSION}:userType", "custom_attributes.usertype", "custom_attributes.userType", 53),
-        (f"{EXTENSION}:userType", "custom_attributes.userTypes", "custom_attributes.userType", 53),
-        (f"{EXTENSION}:organizationId", "custom_attributes.organizationId", "custom_attributes.organizationID", 45),
-        ("name.familyName", "lastName", "lastname", 53),
-        ("userName", "emial", "email", 53),
+        (f"{EXTENSION}:userType", ("custom_attributes.usertype", "custom_attributes.userType"), 53),
+        (f"{EXTENSION}:userType", ("custom_attributes.userTypes", "custom_attributes.userType"), 53),
+        (f"{EXTENSION}:organizationId", ("custom_attributes.organizationId", "custom_attributes.organizationID"), 45),
+        ("name.familyName", ("lastName", "lastname"), 53),
+        ("userName", ("emial", "email"), 53),
     ],
 )
 def test_a_misspelt_attribute_holds_every_user_and_the_refusal_names_the_attribute_that_duo_has(
-    world: Office, discovery: str, ledger: bool, attribute: str, wrong: str, meant: str, held: int
+    world: Office, discovery: str, ledger: bool, attribute: str, wrong_and_meant: tuple[str, str], held: int
 ) -> None:
+    wrong, meant = wrong_and_meant
     world.configure("ninjaone.dialect", discovery=discovery)
     world.settle()
     if not ledger:

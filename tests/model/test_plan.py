@@ -114,30 +114,56 @@ def test_a_change_is_told_from_every_other_by_its_id_or_else_by_duos() -> None:
     assert Change("group", "update", "x", "x", "x").name != Change("user", "update", "x", "x", "x").name
 
 
+PROMOTION = Change(
+    "user",
+    "update",
+    "jane@example.com",
+    "n7",
+    "DU7",
+    (Delta(USER_TYPE, "endUser", "technician"), Delta("userName", "a", "jane@example.com", via="tmp@x.yz")),
+    reasons=(Message("why"),),
+    privilege=True,
+)
+NEW_MEMBER = Change(
+    "group",
+    "update",
+    "Techs",
+    "g1",
+    "DG1",
+    added=(Member("jane@example.com", "DU7", "n7"),),
+    reasons=(Message("in scope"),),
+)
+CHANGES_IN_THE_DOCUMENT = [
+    {
+        "resource": "user",
+        "action": "update",
+        "key": "jane@example.com",
+        "id": "n7",
+        "external_id": "DU7",
+        "privilege": True,
+        "diff": [
+            {"path": "userType", "before": "endUser", "after": "technician"},
+            {"path": "userName", "before": "a", "after": "jane@example.com", "via": "tmp@x.yz"},
+        ],
+        "reasons": ["why"],
+    },
+    {
+        "resource": "group",
+        "action": "update",
+        "key": "Techs",
+        "id": "g1",
+        "external_id": "DG1",
+        "diff": [{"path": "members", "added": ["jane@example.com"], "removed": []}],
+        "reasons": ["in scope"],
+    },
+]
+
+
 def test_the_document_has_the_shape_of_the_contract() -> None:
-    update = Change(
-        "user",
-        "update",
-        "jane@example.com",
-        "n7",
-        "DU7",
-        (Delta(USER_TYPE, "endUser", "technician"), Delta("userName", "a", "jane@example.com", via="tmp@x.yz")),
-        reasons=(Message("why"),),
-        privilege=True,
-    )
-    group = Change(
-        "group",
-        "update",
-        "Techs",
-        "g1",
-        "DG1",
-        added=(Member("jane@example.com", "DU7", "n7"),),
-        reasons=(Message("in scope"),),
-    )
     body = document(
         plan_of(
-            update,
-            group,
+            PROMOTION,
+            NEW_MEMBER,
             problems=(Problem("user", "bob", "DU8", "invalid-user-type", Message("wrong")),),
             guards=(GuardResult("removals", True, Message("too many"), "--approve-removals 7"), *TRIPPED),
             warnings=("careful",),
@@ -160,30 +186,7 @@ def test_the_document_has_the_shape_of_the_contract() -> None:
         },
         "groups": {"create": 0, "adopt": 0, "update": 1, "delete": 0, "unchanged": 6, "unmanaged": 7},
     }
-    assert body["changes"] == [
-        {
-            "resource": "user",
-            "action": "update",
-            "key": "jane@example.com",
-            "id": "n7",
-            "external_id": "DU7",
-            "privilege": True,
-            "diff": [
-                {"path": "userType", "before": "endUser", "after": "technician"},
-                {"path": "userName", "before": "a", "after": "jane@example.com", "via": "tmp@x.yz"},
-            ],
-            "reasons": ["why"],
-        },
-        {
-            "resource": "group",
-            "action": "update",
-            "key": "Techs",
-            "id": "g1",
-            "external_id": "DG1",
-            "diff": [{"path": "members", "added": ["jane@example.com"], "removed": []}],
-            "reasons": ["in scope"],
-        },
-    ]
+    assert body["changes"] == CHANGES_IN_THE_DOCUMENT
     assert body["problems"] == [
         {"resource": "user", "key": "bob", "external_id": "DU8", "code": "invalid-user-type", "message": "wrong"}
     ]

@@ -70,9 +70,36 @@ def made(*changes: Change, **more: object) -> Plan:
 
 def of_every_kind() -> Plan:
     """Return a refused plan with each action, a held user, a leaver and a warning."""
+    return made(
+        *_changes_of_every_kind(),
+        problems=(
+            Problem(
+                "user",
+                "chef@example.com",
+                "DU000009",
+                "invalid-user-type",
+                Message("the user type {} is not valid", text("'chef'")),
+            ),
+        ),
+        guards=(
+            GuardResult(
+                "removals",
+                True,
+                Message("{} of {} accounts would be removed.", number(2), number(18)),
+                "--approve-removals 2",
+            ),
+            GuardResult("held", False, Message("1 records are held.")),
+        ),
+        warnings=(Message("The SCIM token expires in {} days.", number(5)),),
+        leavers=(Leaver("leaver@example.com", "DU000010", date(2026, 4, 1), deferred=False),),
+        refused=True,
+    )
+
+
+def _changes_of_every_kind() -> tuple[Change, ...]:
     technician = (Delta(USER_TYPE, "endUser", "technician"),)
     inactive = (Delta("active", before=True, after=False),)
-    return made(
+    return (
         person(1),
         Change("user", "adopt", "adopted@example.com", "2", "DU000002", (Delta("externalId", None, "DU000002"),)),
         Change("user", "update", "promoted@example.com", "3", "DU000003", technician, privilege=True),
@@ -100,27 +127,6 @@ def of_every_kind() -> Plan:
         Change(
             "user", "delete", "deleted@example.com", "8", "DU000008", reasons=(Message("inactive since 2026-01-01"),)
         ),
-        problems=(
-            Problem(
-                "user",
-                "chef@example.com",
-                "DU000009",
-                "invalid-user-type",
-                Message("the user type {} is not valid", text("'chef'")),
-            ),
-        ),
-        guards=(
-            GuardResult(
-                "removals",
-                True,
-                Message("{} of {} accounts would be removed.", number(2), number(18)),
-                "--approve-removals 2",
-            ),
-            GuardResult("held", False, Message("1 records are held.")),
-        ),
-        warnings=(Message("The SCIM token expires in {} days.", number(5)),),
-        leavers=(Leaver("leaver@example.com", "DU000010", date(2026, 4, 1), deferred=False),),
-        refused=True,
     )
 
 

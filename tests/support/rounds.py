@@ -20,20 +20,24 @@ from tests.support.urns import ORGANIZATION_ID, USER_TYPE
 MOST_APPLIES = 3
 MOST_PLANS = 5
 
-ATTRIBUTES = {
-    "userName": "email",
-    "title": "realname",
-    "name.givenName": "firstname || given_name(realname)",
-    "name.familyName": "lastname || family_name(realname)",
-    USER_TYPE: "custom_attributes.userType",
-    ORGANIZATION_ID: "custom_attributes.organizationID",
+# Settings: each write by itself, so that a seed decides which of them goes wrong.
+SERIAL = {"run": {"parallelism": 1}}
+WITH_TITLES = {
+    "attributes": {
+        "userName": "email",
+        "title": "realname",
+        "name.givenName": "firstname || given_name(realname)",
+        "name.familyName": "lastname || family_name(realname)",
+        USER_TYPE: "custom_attributes.userType",
+        ORGANIZATION_ID: "custom_attributes.organizationID",
+    }
 }
 
 
 class Rounds(Office):
     """An office of that many users, a NinjaOne with hand-made accounts, and faults.
 
-    ``settings`` are keys by section of the configuration; with ``titles`` the title is mapped as well.
+    ``settings`` are keys by section of the configuration.
     """
 
     def __init__(
@@ -44,16 +48,14 @@ class Rounds(Office):
         seed: int = 3,
         faults: Mapping[str, str] | None = None,
         quirks: tuple[str, ...] = (),
-        parallelism: int = 8,
         settings: Mapping[str, Mapping[str, Any]] | None = None,
-        titles: bool = False,
     ) -> None:
         people = make_company(users=users, seed=seed)
         super().__init__(folder, people, existing_accounts(people, seed=seed))
         self.natives = {key: copy.deepcopy(dict(row)) for key, row in self.ninjaone.users.items()}
         self.left: set[str] = set()
         self.box.set_behavior(faults=faults, quirks=quirks, seed=seed)
-        self._parallelism, self._settings, self._titles = parallelism, settings or {}, titles
+        self._settings = settings or {}
 
     def start(self) -> Self:
         super().start()
@@ -61,9 +63,7 @@ class Rounds(Office):
             "scope", groups=[strip_sync_suffix(self.people.groups[id_]["name"]) for id_ in self.people.scoped]
         )
         self.configure("safety", protected_users=[f"{BREAKGLASS}@{self.people.domain}"])
-        self.configure("run", retries=50, parallelism=self._parallelism)
-        if self._titles:
-            self.configure("attributes", **ATTRIBUTES)
+        self.configure("run", retries=50, parallelism=8)
         for section, keys in self._settings.items():
             self.configure(section, **keys)
         return self
