@@ -5,9 +5,10 @@ what only a failure needs is loaded when one comes.
 """
 
 import signal
+from functools import cache
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.exceptions import Abort, TyperException
@@ -60,6 +61,12 @@ def root(
     """Declare the options that stand before the command; the global ones may stand after it, too."""
 
 
+@cache
+def root_command() -> Any:
+    """Return the command line as Typer makes it, made once in a process."""
+    return typer.main.get_command(app)
+
+
 def run(arguments: list[str], *, attended: bool = False) -> int:
     """Run one command line and return its exit code. The only place where errors are caught.
 
@@ -70,7 +77,7 @@ def run(arguments: list[str], *, attended: bool = False) -> int:
     invocation = Invocation(attended=attended)
     raised: BaseException | None = None
     try:
-        returned = app(arguments, obj=invocation, prog_name="ninjasync", standalone_mode=False)
+        returned = root_command()(arguments, obj=invocation, prog_name="ninjasync", standalone_mode=False)
         code = returned if isinstance(returned, int) else 0
     except TyperException as error:
         code = _show_usage(error)

@@ -45,6 +45,7 @@ class Group(TyperGroup):
         """Take what Typer gives; ``commands`` lists each by its help alone, for ``--help`` and for completion."""
         super().__init__(**settings)
         self._prefix = prefix
+        self._loaded: dict[str, Any] = {}
         names = [name.removeprefix(prefix) for name in COMMANDS if name.startswith(prefix)]
         self.commands = {
             name: TyperCommand(name, help=COMMANDS[prefix + name].help, rich_help_panel=COMMANDS[prefix + name].panel)
@@ -66,7 +67,12 @@ class Group(TyperGroup):
         return name, self.load(str(listed.name)) if listed else None, rest
 
     def load(self, name: str) -> Any:
-        """Return a command, or a group, with its options and those that this group has: the global ones."""
+        """Return a command, or a group, made once, with its options and those that this group has: the global ones."""
+        if name not in self._loaded:
+            self._loaded[name] = self._make(name)
+        return self._loaded[name]
+
+    def _make(self, name: str) -> Any:
         entry = COMMANDS[self._prefix + name]
         options = [param for param in self.params if getattr(param, "rich_help_panel", "") == _PANEL]
         if not entry.module:

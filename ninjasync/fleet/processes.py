@@ -30,7 +30,7 @@ _LOOKS_UP_AFTER = 0.2
 _NO_MORE = object()
 _TAIL = 8_000  # bytes of standard error that are kept
 # What a run imports, by name: the server process has it before the first fork.
-_WARM = ("ninjasync.cli.commands.plan", "ninjasync.cli.commands.apply", "ninjasync.report.json")
+_WARM = ("ninjasync.cli.warm",)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,11 +20,12 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="once each instead of medians of five")
     parser.add_argument("--times", type=int, help="medians of so many instead")
     parser.add_argument("--small", action="store_true", help="a tenth of the people: to try the benchmark itself")
+    parser.add_argument("--tenants", type=int, default=60, help="how many the fleet has (default: 60; in full: 1000)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="every single figure too")
     given = parser.parse_args()
     if unknown := set(given.groups) - set(GROUPS):
         parser.error(f"no such group: {', '.join(sorted(unknown))}")
-    bench = Bench(given.times or (1 if given.quick else 5), 10 if given.small else 1)
+    bench = Bench(given.times or (1 if given.quick else 5), 10 if given.small else 1, given.tenants)
     _say(f"Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     rows: list[Row] = []
     for name in given.groups or GROUPS:

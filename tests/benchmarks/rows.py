@@ -12,10 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from tests.benchmarks.fleet import run_fleet, write_fleet
 from tests.benchmarks.measured import Measured, as_json, installed, run
 from tests.benchmarks.server import Served, serving
 
 WORKERS, LATENCY, RATE = 8, 0.05, 50.0
+FLEET_AT_ONCE = 16
+ENOUGH_TENANTS = 500  # of fewer, most of the time is the beginning or the end
 CREATES, PATCHES, DELETES = 2000, 500, 200
 
 
@@ -37,10 +40,13 @@ class Row:
 
 
 class Bench:
-    """Measures one group of rows after the other; medians of ``times``, ``size`` 10 for a tenth of the world."""
+    """Measures one group of rows after the other; medians of ``times``, ``size`` 10 for a tenth of the world.
 
-    def __init__(self, times: int, size: int) -> None:
-        self._times, self._size = times, size
+    ``tenants`` is how many the fleet has.
+    """
+
+    def __init__(self, times: int, size: int, tenants: int = 60) -> None:
+        self._times, self._size, self._tenants = times, size, tenants
 
     def start_up(self) -> Iterator[Row]:
         """``--version`` beside the bare imports of what the command line rests on."""
@@ -96,6 +102,35 @@ class Bench:
         name = f"naive script over ninjasync, {users} users, {500 // self._size} writes, 50 ms"
         yield Row(name, script.wall / wall, 8, at_least=True, said=said, behind=_behind(ours, [script.wall]))
 
+    def fleet(self) -> Iterator[Row]:
+        """Many tenants of 500 users who have nothing to do, with 50 ms for each answer; once, as it is long."""
+        many = self._tenants
+        with serving(users=500, latency=LATENCY) as served, tempfile.TemporaryDirectory() as folder:
+            file = write_fleet(Path(folder), served, many)
+            applied = run_fleet(file, ["apply", "--yes"], FLEET_AT_ONCE)
+            planned = run_fleet(file, ["plan"], FLEET_AT_ONCE)
+        for what, ran, well in (("first apply", applied, "done"), ("plan", planned, "no changes")):
+            behind = {"wall": ran.wall, "cpu": ran.cpu, "memory_mib": list(ran.memory)}
+            said = (
+                f"{ran.wall:.1f} s, {60 * many / ran.wall:.0f} a minute, CPU {ran.cpu:.1f} s, {max(ran.memory):.0f} MiB"
+            )
+            name = f"fleet {what}, {many} tenants of 500 users, 50 ms"
+            yield Row(
+                f"{name}: CPU ms a tenant",
+                1000 * ran.cpu / many,
+                75 if what == "plan" else None,
+                said=said,
+                behind=behind,
+            )
+            yield Row(
+                f"{name}: tenants that went well",
+                ran.outcomes[well] / many,
+                1,
+                at_least=True,
+                said=str(dict(ran.outcomes)),
+            )
+            yield Row(f"{name}: memory, last tenth over first", ran.growth, 1.1 if many >= ENOUGH_TENANTS else None)
+
     def _plans(self, users: int, latency: float = 0.0) -> tuple[list[Measured], list[float]]:
         """Measure plans of a company in step that the ledger knows, each beside a floor."""
         plans, floors = [], []
@@ -147,6 +182,7 @@ GROUPS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "plan-latency": Bench.plan_with_latency,
     "apply": Bench.apply,
     "naive": Bench.naive,
+    "fleet": Bench.fleet,
 }
 
 _NINJASYNC = ["-m", "ninjasync"]
