@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,10 @@ from ninjasync.sandbox.exchange import HttpRequest, HttpResponse, Service
 from ninjasync.sandbox.ninjaone.schema import GROUP, USER
 from tests.support.command import Ran
 from tests.support.company import END_USERS, staff, user
-from tests.support.office import Office
+from tests.support.office import Office, Saved
+
+# The same lines of the product under one server after another: other tests measure them, which costs a third.
+pytestmark = pytest.mark.no_cover
 
 Meddler = Callable[[HttpRequest, Service], HttpResponse]
 DISCOVERIES = ["auto", "list", "lookup"]
@@ -66,27 +70,45 @@ BAD_DAYS: dict[str, Meddler] = {
 }
 
 
-@pytest.fixture(params=DISCOVERIES)
-def office(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Office]:
-    """Twenty people, all applied."""
-    with Office(tmp_path, staff(18, 2)) as made:
-        made.configure("ninjaone.dialect", discovery=request.param)
-        made.settle()
-        yield made
-
-
 def healthy(request: HttpRequest, serve: Service) -> HttpResponse:
     return serve(request)
 
 
+@dataclass
+class Stage:
+    """Twenty people, all applied, and how NinjaOne answers now."""
+
+    office: Office
+    saved: Saved
+    now: Meddler = healthy
+
+    def serve(self, request: HttpRequest, serve: Service) -> HttpResponse:
+        return self.now(request, serve)
+
+
+@pytest.fixture(scope="module", params=DISCOVERIES)
+def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with Office(tmp_path_factory.mktemp("stage"), staff(18, 2)) as made:
+        made.configure("ninjaone.dialect", discovery=request.param)
+        made.settle()
+        stage = Stage(made, made.save())
+        made.box.intercept("scim", stage.serve)
+        yield stage
+
+
 @pytest.fixture
-def day(office: Office) -> Callable[[Meddler], None]:
+def office(stage: Stage, tmp_path: Path) -> Office:
+    """Twenty people, all applied."""
+    stage.now = healthy
+    return stage.office.restore(stage.saved, tmp_path)
+
+
+@pytest.fixture
+def day(stage: Stage) -> Callable[[Meddler], None]:
     """Let NinjaOne answer so from now on."""
-    now: list[Meddler] = [healthy]
-    office.box.intercept("scim", lambda request, serve: now[0](request, serve))
 
     def change(meddler: Meddler) -> None:
-        now[0] = meddler
+        stage.now = meddler
 
     return change
 

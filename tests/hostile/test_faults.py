@@ -9,6 +9,9 @@ import pytest
 from ninjasync.sandbox.faults.catalogue import FAULTS
 from tests.support.rounds import SERIAL, Rounds
 
+# The same lines of the product under one server after another: other tests measure them, which costs a third.
+pytestmark = pytest.mark.no_cover
+
 _OTHERS = {
     "stale-keepalive": "3",
     "latency": "1ms",

@@ -38,7 +38,7 @@ class Saved:
     """An office at rest."""
 
     config: dict[str, Json]
-    people: tuple[dict[str, Json], dict[str, Json]]
+    people: dict[str, Any]
     ninjaone: tuple[dict[str, Json], ...]
     ledger: dict[str, bytes]
 
@@ -90,7 +90,7 @@ class Office:
         return copy.deepcopy(
             Saved(
                 self.config,
-                (self.people.users, self.people.groups),
+                {name: value for name, value in vars(self.people).items() if name != "lock"},
                 tuple(dict(self.ninjaone.table(kind)) for kind in (USER, GROUP)),
                 {file.name: file.read_bytes() for file in self.folder.glob("ledger*") if file.is_file()},
             )
@@ -100,9 +100,7 @@ class Office:
         """Go back to that, in another folder and without faults; the addresses stay, and so does the tenant."""
         saved = copy.deepcopy(saved)
         self.folder, self.config, self.later = folder, saved.config, timedelta()
-        for mine, records in zip((self.people.users, self.people.groups), saved.people, strict=True):
-            mine.clear()
-            mine.update(records)
+        vars(self.people).update(saved.people)
         self.ninjaone.clear()
         for kind, resources in zip((USER, GROUP), saved.ninjaone, strict=True):
             for resource in resources.values():
