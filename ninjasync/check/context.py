@@ -331,18 +331,19 @@ class _CountingReader:
     def read_groups(self) -> dict[str, str]:
         return self._context.groups
 
-    def read_users(self, convert: Callable[[Any], T]) -> list[T]:
+    def read_users(self, convert: Callable[[list[Any]], list[T]]) -> list[T]:
         return self._context.duo.read_users(self._noted(convert))
 
-    def read_users_by_id(self, ids: list[str], convert: Callable[[Any], T]) -> list[T]:
+    def read_users_by_id(self, ids: list[str], convert: Callable[[list[Any]], list[T]]) -> list[T]:
         return self._context.duo.read_users_by_id(ids, self._noted(convert))
 
-    def _noted(self, convert: Callable[[Any], T]) -> Callable[[Any], T]:
-        def noted(row: Any) -> T:
-            found, counts = convert(row), self._context.counts
-            counts.note(row)
-            if isinstance(found, SourceUser) and found.standing in (Standing.IN, Standing.HELD):
-                counts.note_inside(clean(row), self._context.mapping)
+    def _noted(self, convert: Callable[[list[Any]], list[T]]) -> Callable[[list[Any]], list[T]]:
+        def noted(rows: list[Any]) -> list[T]:
+            found, counts = convert(rows), self._context.counts
+            for row, user in zip(rows, found, strict=True):
+                counts.note(row)
+                if isinstance(user, SourceUser) and user.standing in (Standing.IN, Standing.HELD):
+                    counts.note_inside(clean(row), self._context.mapping)
             return found
 
         return noted

@@ -5,7 +5,7 @@ expression is used for what. The functions beside JMESPath's own are in ``functi
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -47,7 +47,7 @@ def compile_expression(text: str) -> Expression:
     with arguments that can never do; the function raises it when the evaluation fails (a wrong
     type, say).
     """
-    return _alternatives(terms) if (terms := _terms(text)) else _compiled(text)
+    return _alternatives(terms) if (terms := bare_terms(text)) else _compiled(text)
 
 
 def fault_of_expression(text: str, error: ExpressionError) -> Message:
@@ -60,7 +60,7 @@ def is_bare(text: str) -> bool:
 
     To such a one an empty or blank string and null are the same.
     """
-    return _terms(text) is not None
+    return bare_terms(text) is not None
 
 
 def is_path(text: str) -> bool:
@@ -91,8 +91,8 @@ def alternatives_of(text: str) -> tuple[str, ...]:
 # --- without JMESPath ----------------------------------------------------------------------------
 
 
-def _terms(text: str) -> list[tuple[str | None, str]] | None:
-    """Return function and path of each alternative of a bare expression; None where it is none."""
+def bare_terms(text: str) -> list[tuple[str | None, str]] | None:
+    """Return function, if there is one, and path of each alternative of a bare expression; None where it is none."""
     terms: list[tuple[str | None, str]] = []
     for part in text.split("||"):
         found = _TERM.fullmatch(part)
@@ -135,10 +135,15 @@ def _bare_call(name: str, path: str) -> Expression:
 
 
 def _bare_path(text: str) -> Expression:
-    """Evaluate ``a.b.c`` by dict look-ups."""
+    """Evaluate ``a.b.c`` by dict look-ups; one name, and one within an object, are nearly all there is."""
     first, *rest = text.split(".")
+    if not rest:
+        return lambda record: record.get(first)
+    last = rest[0] if len(rest) == 1 else None
 
     def evaluate(record: Mapping[str, Any]) -> Any:
+        if last is not None and type(place := record.get(first)) is dict:
+            return place.get(last)
         value = record.get(first)
         for name in rest:
             value = value.get(name) if isinstance(value, dict) else None
@@ -285,6 +290,22 @@ def fields_of(text: str) -> frozenset[tuple[str, ...]]:
     """
     found: set[tuple[str, ...]] = set()
     _note_fields(jmespath.compile(text).parsed, found)
+    return frozenset(found)
+
+
+def fields_within(texts: Iterable[str]) -> frozenset[str] | None:
+    """Return the names that expressions mention; None where one takes the record as a whole, whatever is in it."""
+    found: set[str] = set()
+    nodes = [jmespath.compile(text).parsed for text in texts if text]
+    while nodes:
+        node = nodes.pop()
+        if node["type"] == "current" or (
+            node["type"].endswith("projection") and node["children"][0]["type"] == "identity"
+        ):
+            return None
+        if node["type"] == "field":
+            found.add(node["value"])
+        nodes += [child for child in node["children"] if isinstance(child, dict)]
     return frozenset(found)
 
 

@@ -7,7 +7,9 @@ nothing here sends anything but GET.
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 import urllib3
@@ -15,6 +17,7 @@ from pydantic import SecretStr
 
 from ninjasync.config.context import RunContext
 from ninjasync.duo.client import DuoClient, not_an_answer, refusal
+from ninjasync.duo.user_pages import page_parser
 from ninjasync.errors import IncompleteReadError
 from ninjasync.log import timed
 from ninjasync.model.directory import Resource
@@ -49,12 +52,51 @@ class _ShortReadError(IncompleteReadError):
         self.found, self.ids, self.lack = found, ids, lack
 
 
+@dataclass(slots=True)
+class _Proof:
+    """What pages had, to compare it with what Duo says that there is. ``nameless`` are records without an id."""
+
+    ids: set[str] = field(default_factory=set)
+    trashed: int = 0
+    nameless: int = 0
+    repeated: int = 0
+
+    def add(self, rows: list[Any], key: str) -> list[Any]:
+        """Count a page; return its records but for those that came before."""
+        try:
+            new = {row[key] for row in rows}
+        except (KeyError, TypeError):
+            return self._add_each(rows, key)
+        if len(new) < len(rows) or "" in new or set(map(type, new)) - {str} or not new.isdisjoint(self.ids):
+            return self._add_each(rows, key)
+        self.ids |= new
+        self.trashed += [row.get("status") for row in rows].count(_TRASHED)
+        return rows
+
+    def _add_each(self, rows: list[Any], key: str) -> list[Any]:
+        """Do what ``add`` does where not every record is new and has an id."""
+        added = []
+        for row in rows:
+            id_ = row.get(key) if type(row) is dict else None
+            if not isinstance(id_, str) or not id_:
+                self.nameless += 1
+            elif id_ in self.ids:
+                self.repeated += 1
+                continue
+            else:
+                self.ids.add(id_)
+                self.trashed += row.get("status") == _TRASHED
+            added.append(row)
+        return added
+
+
 class DuoReader:
     """Reads one Duo account. Every method raises CredentialsError, UnreachableError or IncompleteReadError.
 
     ``unlisted`` is how many users the last ``users`` lacked of those that Duo counts, the same
     twice; ``nameless`` are the ids of the groups that the last ``groups`` had to leave out, as
-    they have no name.
+    they have no name. ``fields`` are what is read of a user's record beside what each plan
+    reads; None for all of it.
     """
 
     def __init__(
@@ -62,12 +104,14 @@ class DuoReader:
         context: RunContext,
         secret: SecretStr,
         hear: Callable[[Exchange], None] | None = None,
+        fields: frozenset[str] | None = None,
     ) -> None:
         config, rate = context.config, context.config.duo.rate_limit
         self._tell = context.listener
         pacer = Pacer(config.run.retries, rate=rate / 60, burst=rate, stop=context.stop, service="Duo", tell=self._tell)
         self._client = DuoClient(config, secret, pacer, hear)
         self._threads = config.run.parallelism
+        self._parse_users = parse_json if fields is None else partial(parse_json, parse=page_parser(fields))
         self.unlisted = 0
         self.nameless: tuple[str, ...] = ()
 
@@ -95,27 +139,29 @@ class DuoReader:
                 "Run again; if it stays so, look at the groups in the Duo Admin Panel.",
             )
 
-        found = dict(self._read_all(_GROUPS, _GROUPS_A_PAGE, "groups", "group_id", convert))
+        found = dict(
+            self._read_all(_GROUPS, _GROUPS_A_PAGE, "groups", "group_id", lambda rows: list(map(convert, rows)))
+        )
         self.nameless = tuple(sorted(id_ for id_, name in found.items() if not name.strip()))
         return {id_: name for id_, name in found.items() if name.strip()}
 
     @timed(log, "read Duo users")
-    def read_users(self, convert: Callable[[Any], T]) -> list[T]:
-        """Return ``convert`` of every user's record, in Duo's order; the raw records are dropped page by page."""
+    def read_users(self, convert: Callable[[list[Any]], list[T]]) -> list[T]:
+        """Return ``convert`` of all users' records, page by page in Duo's order; the records are dropped as it goes."""
         return self._read_all(_USERS, _USERS_A_PAGE, "users", "user_id", convert)
 
-    def read_users_by_id(self, ids: list[str], convert: Callable[[Any], T]) -> list[T]:
-        """Return ``convert`` of those of these users that Duo has; a user that paging merely skipped is found here."""
+    def read_users_by_id(self, ids: list[str], convert: Callable[[list[Any]], list[T]]) -> list[T]:
+        """Return ``convert`` of the records of those of these users that Duo has, also where paging skipped them."""
         found: list[T] = []
         for start in range(0, len(ids), _IDS_A_CALL):
             some = set(ids[start : start + _IDS_A_CALL])
             params = {"user_id_list": json.dumps(sorted(some)), "limit": str(_USERS_A_PAGE), "offset": "0"}
             rows, _ = self._call(_USERS, params)
             # A server that does not know the filter would send any user.
-            found += [convert(row) for row in rows if isinstance(row, dict) and row.get("user_id") in some]
+            found += convert([row for row in rows if isinstance(row, dict) and row.get("user_id") in some])
         return found
 
-    def _read_all(self, path: str, size: int, what: str, key: str, convert: Callable[[Any], T]) -> list[T]:
+    def _read_all(self, path: str, size: int, what: str, key: str, convert: Callable[[list[Any]], list[T]]) -> list[T]:
         """Read all pages; once more if the first time proves incomplete, as people change while we read.
 
         Users who lack the same twice are taken as they are, and ``unlisted`` says how many
@@ -135,11 +181,10 @@ class DuoReader:
             self.unlisted = again.lack
             return again.found
 
-    def _read_once(self, path: str, size: int, what: str, key: str, convert: Callable[[Any], T]) -> list[T]:
+    def _read_once(self, path: str, size: int, what: str, key: str, convert: Callable[[list[Any]], list[T]]) -> list[T]:
         """Page through ``path``. Complete is: as many unique ids as Duo says that there are."""
         found: list[T] = []
-        ids: set[str] = set()
-        trashed = nameless = repeated = 0
+        proof = _Proof()
         total: object = None
         for rows, stated in self._pages(path, size, what):
             if total not in (None, stated):
@@ -154,26 +199,16 @@ class DuoReader:
                     "Run again; if it stays so, many records are being changed at this moment.",
                 )
             total = stated
-            for row in rows:
-                id_ = row.get(key) if type(row) is dict else None
-                if not isinstance(id_, str) or not id_:
-                    nameless += 1
-                elif id_ in ids:
-                    repeated += 1
-                    continue
-                else:
-                    ids.add(id_)
-                    trashed += row.get("status") == _TRASHED
-                found.append(convert(row))
+            found += convert(proof.add(rows, key))
             self._tell(Read("Duo", _RESOURCES[what], len(found), stated if isinstance(stated, int) else None))
-        count = len(ids) + nameless
+        count = len(proof.ids) + proof.nameless
         # Whether Duo counts the users in its trash is not documented; it lists them.
-        if total not in (count, count - trashed):
+        if total not in (count, count - proof.trashed):
             # A user that came twice, or an empty list, shows that paging fails; the trash would not.
-            short = bool(found) and not repeated and isinstance(total, int) and total > count
+            short = bool(found) and not proof.repeated and isinstance(total, int) and total > count
             raise _ShortReadError(
                 found if short else None,
-                frozenset(ids),
+                frozenset(proof.ids),
                 total - count if isinstance(total, int) else 0,
                 f"Duo says that it has {total} {what}, but sent {count}; nothing is decided on a partial read.",
                 "Run again; if it stays so, ask Duo's support why paging skips records.",
@@ -244,7 +279,8 @@ class DuoReader:
         host = self._client.host
         answer, data = raw
         try:
-            if answer.status == 200 and (body := parse_json(data))["stat"] == "OK":
+            parse = self._parse_users if path == _USERS else parse_json
+            if answer.status == 200 and (body := parse(data))["stat"] == "OK":
                 rows, metadata = body["response"], body["metadata"]
             else:
                 rows, metadata = self._client.parse_json_response_and_metadata(answer, data)

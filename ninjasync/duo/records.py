@@ -1,8 +1,11 @@
 """What a Duo record says: its fields without empty strings, its names, its groups. Pure."""
 
+import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+
+import msgspec
 
 from ninjasync.config.functions import is_blank
 from ninjasync.names_alike import folded
@@ -40,9 +43,32 @@ def names_of(row: Mapping[str, Any], parameter: str) -> set[str]:
     return {folded(name) for name in found if isinstance(name, str) and name}
 
 
+def group_reader() -> Callable[[Mapping[str, Any]], tuple[str, ...] | None]:
+    """Return ``group_ids`` to read many: most users have the groups of many others."""
+    same: dict[Any, tuple[str, ...]] = {}
+
+    def read(record: Mapping[str, Any]) -> tuple[str, ...] | None:
+        given: Any = record.get("groups")
+        try:  # by the bytes that were sent, or by their ids
+            key = bytes(given) if type(given) is msgspec.Raw else tuple([group["group_id"] for group in given])
+            known = same.get(key)
+        except (KeyError, TypeError):
+            return None
+        if known is None and (found := group_ids(record)) is not None:
+            known = same[key] = same.setdefault(found, found)
+        return known
+
+    return read
+
+
 def group_ids(row: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """Return the ids of the groups embedded in a user's record; None where they cannot be read."""
+    """Return the ids of the groups embedded in a user's record; None where they cannot be read.
+
+    They may be there as they were sent, not yet parsed (``user_pages``).
+    """
     groups = row.get("groups")
+    if type(groups) is msgspec.Raw:
+        groups = json.loads(bytes(groups))
     if not isinstance(groups, list):
         return None
     try:

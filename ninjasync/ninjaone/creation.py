@@ -19,7 +19,7 @@ from ninjasync.net.pacing import TransientError
 from ninjasync.ninjaone import scim_requests, scim_responses
 from ninjasync.ninjaone.change_requests import ChangeRequest, creation
 from ninjasync.ninjaone.endpoint import Endpoint, require_success
-from ninjasync.ninjaone.http import Answer
+from ninjasync.ninjaone.http import Answer, Call
 
 # So many creations that are refused whatever is left out of them say that it is no attribute's fault.
 _FRUITLESS_SEARCHES = 3
@@ -78,7 +78,7 @@ class Creator:
             if unsure and (id_ := self._find_lost(change, began)):
                 return id_
             try:
-                return self._endpoint.transport.once("POST", request.path, None, request.body)
+                return self._endpoint.transport.once(Call("POST", request.path, None, request.body))
             except TransientError as error:
                 unsure = unsure or error.maybe_done
                 raise

@@ -65,6 +65,17 @@ class Answer:
     body: Any
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What is asked. ``parse`` makes of a 200's body what ``Answer.body`` is to be; else it is JSON's own."""
+
+    method: str
+    path: str
+    params: dict[str, str] | None = None
+    body: Any = None
+    parse: Callable[[bytes], Any] = parse_json
+
+
 class ScimTransport:
     """Sends requests to one endpoint. Safe to share between threads: no two use one connection at once."""
 
@@ -88,28 +99,37 @@ class ScimTransport:
         self.dated = False
         # One pool for all threads, below requests' Session.
         self._adapter = EndpointAdapter(pool_connections=1, pool_maxsize=MOST_WORKERS)
-        self._base, self._headers = self._prepared()
+        self._base, self._headers = self._in_common()
 
     def close(self) -> None:
         """Close the connections; those in use are closed when they come back."""
         self._adapter.close()
 
-    def call(self, method: str, path: str, params: dict[str, str] | None = None, body: Any = None) -> Answer:
+    def call(
+        self,
+        method: str,
+        path: str,
+        params: dict[str, str] | None = None,
+        body: Any = None,
+        parse: Callable[[bytes], Any] = parse_json,
+    ) -> Answer:
         """Return the answer, whatever its status, but for those that are raised.
 
+        ``parse`` makes what it likes of the body of a 200; it raises ValueError as ``parse_json`` does.
         Raises TransientError when it stays one after all tries, CredentialsError for a
         401, and UnreachableError for what is no answer of a SCIM endpoint.
         """
-        return self.pacer.call(lambda: self.once(method, path, params, body))
+        call = Call(method, path, params, body, parse)
+        return self.pacer.call(lambda: self.once(call))
 
-    def once(self, method: str, path: str, params: dict[str, str] | None = None, body: Any = None) -> Answer:
+    def once(self, call: Call) -> Answer:
         """Make one try; see ``call``. The first that is refused for its media type is sent again as the other."""
         sent_as = self.media_type
-        answer = self._sent(method, path, params, body, sent_as)
+        answer = self._sent(call, sent_as)
         if answer.status not in _WRONG_TYPE or (self._types_tried and sent_as == self.media_type):
             return answer
         self.pacer.expect_running()
-        second = self._sent(method, path, params, body, _OTHER[sent_as])
+        second = self._sent(call, _OTHER[sent_as])
         if second.status in _WRONG_TYPE:
             self._types_tried = True
             return answer
@@ -130,11 +150,11 @@ class ScimTransport:
                 media_type,
             )
 
-    def _sent(self, method: str, path: str, params: dict[str, str] | None, body: Any, media_type: MediaType) -> Answer:
+    def _sent(self, call: Call, media_type: MediaType) -> Answer:
         begun, status = time.monotonic(), None
         try:
             answer = self._adapter.send(
-                self._request(method, path, params, body, media_type),
+                self._prepared(call, media_type),
                 stream=True,
                 timeout=self._timeout,
                 verify=self._verify,  # type: ignore[arg-type]  # None is EndpointAdapter's own
@@ -151,14 +171,12 @@ class ScimTransport:
                 or f"{CHECK_URL} Check the network and a proxy in the way ([ninjaone] proxy, HTTPS_PROXY).",
             ) from error
         finally:
-            requested(log, f"{method} {path}", begun, status)
+            requested(log, f"{call.method} {call.path}", begun, status)
         if self._hear is not None:
             spent = time.monotonic() - begun
-            headers = dict(answer.headers)
-            self._hear(
-                Exchange("NinjaOne", method, path, params or {}, body, answer.status_code, headers, content, spent)
-            )
-        return self._checked(answer, content)
+            sent = (call.method, call.path, call.params or {}, call.body)
+            self._hear(Exchange("NinjaOne", *sent, answer.status_code, dict(answer.headers), content, spent))
+        return self._checked(answer, content, call.parse)
 
     def unexpected(self, what: str, answer: Answer) -> NinjasyncError:
         """Return the error for an answer to ``what`` that cannot be used."""
@@ -172,7 +190,7 @@ class ScimTransport:
             Message("NinjaOne did not answer the {} at {} ({}).", word(what), word(self.url), text(said)), CHECK_URL
         )
 
-    def _checked(self, answer: requests.Response, content: bytes) -> Answer:
+    def _checked(self, answer: requests.Response, content: bytes, parse: Callable[[bytes], Any]) -> Answer:
         status = answer.status_code
         stated, now = stated_time(answer.headers.get("Date")), datetime.now(UTC)
         self.dated = self.dated or stated is not None
@@ -201,7 +219,8 @@ class ScimTransport:
             # A server may repeat in an error what it was sent; the token must not come through to a message.
             if status >= 400:  # what an error says is shown, and some servers repeat the token in it
                 content = content.replace(self._token.get_secret_value().encode(), b"***")
-            body = parse_json(content) if content.strip() else None
+            parse = parse if status == 200 else parse_json
+            body = parse(content) if content.strip() else None
         except (ValueError, RecursionError) as error:
             body = None
             if status < 300 and isinstance(error, UnicodeDecodeError):
@@ -225,19 +244,17 @@ class ScimTransport:
                 raise
             return b""  # what an error says can be done without
 
-    def _request(
-        self, method: str, path: str, params: dict[str, str] | None, body: Any, media_type: MediaType
-    ) -> requests.PreparedRequest:
-        request = requests.PreparedRequest()
-        request.method = method
-        request.url = f"{self._base}{path}" + (f"?{urlencode(params)}" if params else "")
-        request.body = None if body is None else json.dumps(body).encode()
-        request.headers = self._headers.copy()
-        request.headers["Content-Type"], request.headers["Accept"] = CONTENT_TYPES[media_type], _ACCEPT[media_type]
-        request.prepare_content_length(request.body)
-        return request
+    def _prepared(self, call: Call, media_type: MediaType) -> requests.PreparedRequest:
+        prepared = requests.PreparedRequest()
+        prepared.method = call.method
+        prepared.url = f"{self._base}{call.path}" + (f"?{urlencode(call.params)}" if call.params else "")
+        prepared.body = None if call.body is None else json.dumps(call.body).encode()
+        prepared.headers = self._headers.copy()
+        prepared.headers["Content-Type"], prepared.headers["Accept"] = CONTENT_TYPES[media_type], _ACCEPT[media_type]
+        prepared.prepare_content_length(prepared.body)
+        return prepared
 
-    def _prepared(self) -> tuple[str, CaseInsensitiveDict[str]]:
+    def _in_common(self) -> tuple[str, CaseInsensitiveDict[str]]:
         """Return what all requests have in common: the endpoint's URL, quoted where need be, and headers."""
         headers = {"User-Agent": f"ninjasync/{__version__}"}
         blank = requests.Request("GET", f"{self.url}/Users", {**requests.utils.default_headers(), **headers}).prepare()

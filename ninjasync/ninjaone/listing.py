@@ -14,6 +14,7 @@ from ninjasync.errors import UnreachableError
 from ninjasync.model.directory import Problem, Resource
 from ninjasync.model.events import Listener, Read
 from ninjasync.model.message import Message, number, text, word
+from ninjasync.net.connection import parse_json
 from ninjasync.net.pacing import TransientError
 from ninjasync.net.prefetch import Prefetch
 from ninjasync.ninjaone import scim_responses, statuses
@@ -21,6 +22,7 @@ from ninjasync.ninjaone.endpoint import PATHS, Endpoint, R, unanswered
 from ninjasync.ninjaone.http import CHECK_URL
 from ninjasync.ninjaone.scim_responses import Page
 from ninjasync.ninjaone.unreadable import convert_rows, is_down
+from ninjasync.ninjaone.user_pages import UnusualPageError, UserPages
 
 PagePrefetch = Prefetch[int, Page]
 
@@ -53,9 +55,21 @@ class Listing(Generic[R]):
     gap: Gap | None
 
 
-def prefetch_pages(endpoint: Endpoint, resource: Resource, dialect: Dialect, threads: int) -> PagePrefetch:
+def prefetch_pages(
+    endpoint: Endpoint, resource: Resource, dialect: Dialect, threads: int, user_pages: UserPages | None = None
+) -> PagePrefetch:
     """Return what fetches pages of a list; its keys are how many rows come before the page."""
-    return Prefetch(lambda seen: _fetch_page(endpoint, resource, seen, dialect), threads)
+
+    def parse(data: bytes) -> Any:
+        if user_pages is None:
+            return parse_json(data)
+        try:
+            return user_pages.parse(data)
+        except UnusualPageError:
+            user_pages.learn(body := parse_json(data))
+            return body
+
+    return Prefetch(lambda seen: _fetch_page(endpoint, resource, seen, dialect, parse), threads)
 
 
 def read_list(
@@ -71,7 +85,8 @@ def read_list(
     with closing(_pages(prefetch, proof.page_size)) as pages:
         try:
             for page in pages:
-                for item in convert_rows(resource, page.resources, convert, problems):
+                items = page.resources if page.users else convert_rows(resource, page.resources, convert, problems)
+                for item in items:
                     found.setdefault(item.id or "", item)
                 ended = proof.add(page, len(found) + len(problems))
                 listener(Read("NinjaOne", resource, proof.seen, page.total))
@@ -159,10 +174,12 @@ def _pages(prefetch: PagePrefetch, page_size: int) -> Generator[Page, None, None
             page = prefetch.get(seen)
 
 
-def _fetch_page(endpoint: Endpoint, resource: Resource, seen: int, dialect: Dialect) -> Page:
+def _fetch_page(
+    endpoint: Endpoint, resource: Resource, seen: int, dialect: Dialect, parse: Callable[[bytes], Any]
+) -> Page:
     query = {"startIndex": str(seen + 1), "count": str(dialect.page_size)}
     try:
-        answer = endpoint.transport.call("GET", PATHS[resource], query)
+        answer = endpoint.transport.call("GET", PATHS[resource], query, parse=parse)
     except TransientError as error:
         # Some servers stumble over a list and answer each look-up. One that is down fails those, too.
         if seen or error.status != 500 or dialect.discovery == "list":
@@ -192,7 +209,7 @@ def _fetch_page(endpoint: Endpoint, resource: Resource, seen: int, dialect: Dial
             )
         case "failed":
             raise endpoint.transport.unexpected("list", answer)
-    page = scim_responses.read_page(answer.body)
+    page = answer.body if isinstance(answer.body, Page) else scim_responses.read_page(answer.body)
     if page is None:
         raise UnreachableError(Message("{} answered with no SCIM list.", word(endpoint.transport.url)), CHECK_URL)
     return page

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 from ninjasync.config.context import RunContext
@@ -21,7 +22,7 @@ from ninjasync.ninjaone import scim_responses, statuses
 from ninjasync.ninjaone.endpoint import PATHS, Endpoint, name_of
 from ninjasync.ninjaone.listing import Gap, ListProof, NoListError, PagePrefetch, prefetch_pages, read_list
 from ninjasync.ninjaone.look_ups import LookUps
-from ninjasync.ninjaone.user_rows import user_reader
+from ninjasync.ninjaone.user_pages import UserPages
 from ninjasync.threads import in_background, result_of
 
 log = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ class Reader:
         self._first, self._members_hidden = first, members_hidden
         if self._dialect.discovery == "lookup":
             return
-        users, groups = self._prefetch("user"), self._prefetch("group")
+        users, groups = self._prefetched(paths)
         first_users = users.start(0)
         if self._parallelism > 1:  # a single worker asks for one thing at a time
             groups.start(0)
@@ -94,7 +95,7 @@ class Reader:
         begun, self._begun = self._begun, None
         try:
             if begun is None:
-                lists = self._read_lists(paths, self._prefetch("user"), self._prefetch("group"), self._need(wanted))
+                lists = self._read_lists(paths, *self._prefetched(paths), self._need(wanted))
             else:
                 lists = result_of(begun.lists) or self._read_lists(paths, begun.users, begun.groups, self._need(wanted))
         except NoListError as error:
@@ -115,15 +116,20 @@ class Reader:
             return "proven whole"
         return "not proven short" if self._dialect.discovery == "list" else "anything"
 
-    def _prefetch(self, resource: Resource) -> PagePrefetch:
-        return prefetch_pages(self.endpoint, resource, self._dialect, self._parallelism)
+    def _prefetched(self, paths: tuple[str, ...]) -> tuple[PagePrefetch, PagePrefetch]:
+        """Return what fetches the pages of users, and those of groups."""
+        how = (self._dialect, self._parallelism)
+        return (
+            prefetch_pages(self.endpoint, "user", *how, UserPages(paths)),
+            prefetch_pages(self.endpoint, "group", *how),
+        )
 
     def _read_lists(
         self, paths: tuple[str, ...], user_pages: PagePrefetch, group_pages: PagePrefetch, need: _Need
     ) -> _Lists:
         """Read both lists. Raises IncompleteReadError where one is less than is needed."""
         proofs = [ListProof(self._dialect.page_size, doubts_caps=self._first) for _ in range(2)]
-        users = read_list("user", user_pages, user_reader(paths), proofs[0], self._listener)
+        users = read_list("user", user_pages, partial(scim_responses.read_user, paths=paths), proofs[0], self._listener)
         _require(need, users.gap)
         groups = read_list("group", group_pages, scim_responses.read_group, proofs[1], self._listener)
         _require(need, groups.gap)
@@ -151,7 +157,7 @@ class Reader:
         shown = {("user", folded(user.user_name)) for user in users}
         shown |= {("group", folded(group.display_name)) for group in groups}
         spelled = {folded(name): name for name in (*wanted.user_names.values(), *wanted.group_names.values())}
-        read_user = user_reader(paths)
+        read_user = partial(scim_responses.read_user, paths=paths)
         for resource, form in sorted(wanted.contested):
             if (resource, form) in shown:
                 continue
@@ -168,7 +174,7 @@ class Reader:
         """Look for what the ledger knows and the list lacks, which may be gone or merely not listed."""
         problems = list(directory.unreadable)
         auto = self._dialect.discovery == "auto"
-        read_user = user_reader(paths)
+        read_user = partial(scim_responses.read_user, paths=paths)
         users, gone = self._look_ups.look_for_late(
             "user", wanted.user_ids, directory.users, read_user, problems, one_is_enough=auto
         )
@@ -216,7 +222,7 @@ class Reader:
         """Look up everything in ``wanted`` that ``listed`` does not have already."""
         listed = listed or Directory(paths, (), ())
         problems = list(listed.unreadable)
-        read_user, look_for = user_reader(paths), self._look_ups.look_for
+        read_user, look_for = partial(scim_responses.read_user, paths=paths), self._look_ups.look_for
         users = look_for("user", wanted.user_ids, wanted.user_names, read_user, problems, listed.users)
         names = {folded(user.user_name) for user in users}
         for name in wanted.protected:

@@ -19,30 +19,38 @@ class UnreadableResourceError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a ListResponse (RFC 7644 §3.4.2). ``total`` is None where the server gave none."""
+    """One page of a ListResponse (RFC 7644 §3.4.2).
+
+    ``total`` is None where the server gave none. ``users`` says that the resources are Users already, not JSON.
+    """
 
     resources: tuple[Any, ...]
     total: int | None
+    users: bool = False
 
 
 def read_page(body: Any) -> Page | None:
     """Read a ListResponse; None where ``body`` is something else."""
     if not isinstance(body, dict):
         return None
-    resources, total = get(body, "Resources"), get(body, "totalResults")
+    return make_page(get(body, "Resources"), get(body, "totalResults"))
+
+
+def make_page(resources: Any, total: Any, *, users: bool = False) -> Page | None:
+    """Return a page of ``resources`` if they are a list; None where they are something else."""
     if isinstance(total, str) and total.isascii() and total.isdigit():
         total = int(total)
     if not isinstance(total, int) or isinstance(total, bool):
         total = None
     if resources is None and total is not None:
         resources = []
-    return Page(tuple(resources), total) if isinstance(resources, list) else None
+    return Page(tuple(resources), total, users) if isinstance(resources, list) else None
 
 
 def read_user(row: Any, paths: Sequence[str]) -> User:
     """Read a User with the attributes ``paths``. Raises UnreadableResourceError where it lacks an id or a userName.
 
-    ``user_rows`` does the same for many rows, in a third of the time.
+    ``user_pages`` does the same for many, in a third of the time.
     """
     if not isinstance(row, dict):
         raise UnreadableResourceError("is not a JSON object")

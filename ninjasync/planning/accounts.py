@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from ninjasync.model.directory import Problem, User
 from ninjasync.model.message import Message, counted, listed, person, word
 from ninjasync.model.source import SourceUser, Standing
-from ninjasync.names_alike import folded
+from ninjasync.names_alike import folded, folded_each
 from ninjasync.planning.matching import match
 from ninjasync.planning.sides import Sides
 from ninjasync.planning.user_names import Candidates, assign_user_names, hold
@@ -52,7 +52,7 @@ def assign_accounts(sides: Sides) -> Accounts:
         user = source.users.get(duo_id)
         return user.desired.user_name if user and user.desired else None
 
-    matched = match(actual.users, source.users, owned.users, owned.foreign_users, desired_name)
+    matched = match(actual.users, source.users.keys(), owned.users, owned.foreign_users, desired_name)
     ours = {
         duo_id: account if account.shows_active else _as_stopped(sides, duo_id, account)
         for duo_id, account in matched.ours.items()
@@ -163,7 +163,7 @@ def _all_have_their_names(ours: Mapping[str, User], wanted: Mapping[str, User], 
         account = ours.get(duo_id)
         if account is None or folded(account.user_name) != folded(wanted[duo_id].user_name):
             return False
-    return len({folded(desired.user_name) for desired in wanted.values()}) == len(wanted)
+    return len(set(folded_each([desired.user_name for desired in wanted.values()]))) == len(wanted)
 
 
 def _is_out(user: SourceUser | None) -> bool:

@@ -56,7 +56,7 @@ def assign_groups(sides: Sides) -> Groups:
     """Give each group of Duo the group that is its own, and hold those that cannot have the name that they want."""
     source, actual, owned = sides.source, sides.actual, sides.owned
     unreadable = [problem for problem in actual.unreadable if problem.resource == "group"]
-    matched = match(actual.groups, source.groups, owned.groups, owned.foreign_groups, source.pushed.get)
+    matched = match(actual.groups, source.groups.keys(), owned.groups, owned.foreign_groups, source.pushed.get)
     ours = dict(matched.ours)
     unread = frozenset(one.external_id for one in source.unreadable if one.resource == "group")
     gone = matched.gone - unread

@@ -5,7 +5,7 @@ gives for their values; knows nothing of the wire or of who is in scope.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -34,6 +34,7 @@ class AttributeMapping:
 
     paths: tuple[str, ...]
     expressions: Mapping[str, Expression]
+    user_name: Expression
     texts: Mapping[str, str]
     rules: Mapping[str, "_Rule"]
     allow_missing_user_type: bool
@@ -42,13 +43,36 @@ class AttributeMapping:
     bare: bool
     # Whether each attribute that NinjaOne may need is mapped.
     complete: bool
-    # For each of ``paths``: expression, rule, and the valid form of each text that came before. There
-    # are far fewer first names than people, so a rule is mostly a look-up (0.1 µs instead of 0.6 µs).
-    steps: tuple[tuple[Expression, "_Rule", dict[Any, str | None]], ...]
+    # For each of ``paths``: expression, and the valid form of what it gave.
+    steps: tuple[tuple[Expression, "ValidForms"], ...]
     # Whether a user may lack these values: user type, and for each of ``paths`` whether there is no value.
-    may_lack: dict[tuple[str | None, tuple[bool, ...]], bool]
+    lacking: dict[tuple[str | None, tuple[bool, ...]], bool]
     # Where in ``paths`` the user type is, if it is mapped.
     type_at: int | None
+
+
+# In place of a valid form.
+INVALID: Any = object()
+
+
+class ValidForms(dict[Any, str | None]):
+    """The valid form of each text that came before.
+
+    There are far fewer first names than people, so that a rule is mostly a look-up (0.1 µs instead of 0.6 µs).
+    """
+
+    def __init__(self, rule: "_Rule") -> None:
+        self._rule = rule
+
+    def __missing__(self, given: Any) -> str | None:
+        """Find out the valid form; INVALID where there is none."""
+        try:
+            form = self._rule(_text(given))
+        except _InvalidValueError:
+            form = INVALID
+        if given is None or type(given) is str:  # else True would be found for 1
+            self[given] = form
+        return form
 
 
 class _InvalidValueError(ValueError):
@@ -76,14 +100,15 @@ def compile_mapping(
     return AttributeMapping(
         paths=paths,
         expressions=expressions,
+        user_name=expressions[USER_NAME],
         texts=attributes,
         rules=rules,
         allow_missing_user_type=safety.allow_missing_user_type,
         allow_missing_organization=safety.allow_missing_organization,
         bare=all(map(is_bare, attributes.values())),
         complete=expressions.keys() >= {GIVEN_NAME, FAMILY_NAME, USER_TYPE, ORGANIZATION_ID},
-        steps=tuple((expressions[path], rules.get(path, _plain), {}) for path in paths),
-        may_lack={},
+        steps=tuple((expressions[path], ValidForms(rules.get(path, _plain))) for path in paths),
+        lacking={},
         type_at=paths.index(USER_TYPE) if USER_TYPE in paths else None,
     )
 
@@ -94,34 +119,30 @@ def map_user(mapping: AttributeMapping, row: Mapping[str, Any]) -> tuple[User | 
     ``row`` is a Duo user with empty strings already turned into null, unless
     ``mapping.bare``.
     """
-    values: list[str | None] = []
     try:
-        for expression, rule, known in mapping.steps:
-            given = expression(row)
-            if given is not None and type(given) is not str:
-                values.append(rule(_text(given)))
-            elif given in known:
-                values.append(known[given])
-            else:
-                values.append(known.setdefault(given, rule(_text(given))))
-        user_name = mapping.expressions[USER_NAME](row)
+        values = [forms[expression(row)] for expression, forms in mapping.steps]
+        user_name = mapping.user_name(row)
         if type(user_name) is not str or not is_usual(user_name):
             user_name = _user_name(_text(user_name))
-    except (_InvalidValueError, ExpressionError):
+    except (_InvalidValueError, ExpressionError, TypeError):  # TypeError: an expression gave a list or an object
         return _judged_user(mapping, row)
-    if user_name is None or ((None in values or not mapping.complete) and not _may_lack(mapping, values)):
+    if (
+        user_name is None
+        or INVALID in values
+        or ((None in values or not mapping.complete) and not may_lack(mapping, values))
+    ):
         return _judged_user(mapping, row)
     return User(user_name, row["user_id"], True, tuple(values)), ()
 
 
-def _may_lack(mapping: AttributeMapping, values: list[str | None]) -> bool:
+def may_lack(mapping: AttributeMapping, values: Sequence[str | None]) -> bool:
     """Whether a user who has a userName may lack what these ``values`` lack."""
     type_at = mapping.type_at
     lack = (None if type_at is None else values[type_at], tuple([value is None for value in values]))
-    if lack not in mapping.may_lack:
+    if lack not in mapping.lacking:
         by_path = dict(zip(mapping.paths, values, strict=True))
-        mapping.may_lack[lack] = not _missing(mapping, {USER_NAME: "", **by_path}, set())
-    return mapping.may_lack[lack]
+        mapping.lacking[lack] = not _missing(mapping, {USER_NAME: "", **by_path}, set())
+    return mapping.lacking[lack]
 
 
 def _judged_user(mapping: AttributeMapping, row: Mapping[str, Any]) -> tuple[User | None, tuple[Problem, ...]]:

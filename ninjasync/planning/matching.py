@@ -4,9 +4,9 @@ Pure. The ledger and ``externalId`` are the evidence here; a name alone is never
 only lead to an adoption (``names``).
 """
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from ninjasync.model.directory import Group, User
 from ninjasync.model.message import Argument, Message, group, person
@@ -27,8 +27,8 @@ class Matched(Generic[R]):
 
 
 def match(
-    resources: Iterable[R],
-    source_ids: Container[str],
+    resources: Collection[R],
+    source_ids: Set[str],
     owned: Mapping[str, Owned],
     foreign: Mapping[str, str],
     desired_name: Callable[[str], str | None],
@@ -39,6 +39,10 @@ def match(
     ledger's is ours, else the one with the desired name (``desired_name`` of the Duo id),
     else the active one; the other is left alone.
     """
+    # On most days each carries the id of a user in Duo, and no two the same.
+    marked = {resource.external_id: resource for resource in resources}
+    if not foreign and len(marked) == len(resources) and marked.keys() <= source_ids:
+        return Matched(cast("dict[str, R]", marked), frozenset(), ())
     by_id: dict[str, str] | None = None
     ours: dict[str, R] = {}
     warnings: list[Message] = []
@@ -64,7 +68,7 @@ def match(
             first, second = sorted((other, resource), key=lambda one: preference(one, duo_id))
             ours[duo_id] = first
             warnings.append(_rivalry(first, second, duo_id))
-    return Matched(ours, frozenset(duo_id for duo_id in ours if duo_id not in source_ids), tuple(warnings))
+    return Matched(ours, frozenset(ours.keys() - source_ids), tuple(warnings))
 
 
 def _rivalry(first: User | Group, second: User | Group, duo_id: str) -> Message:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeVar
 
 from ninjasync.config.schema import Config
-from ninjasync.duo.records import clean, group_ids, label
+from ninjasync.duo.records import clean, group_reader, label
 from ninjasync.model.directory import Problem, User
 from ninjasync.model.message import Message, counted, did_you_mean, group, listed, number, person, text, word
 from ninjasync.model.ownership import Ownership
@@ -17,6 +17,7 @@ from ninjasync.names_alike import fitting_none, folded
 from ninjasync.planning.causes import Noted, empty_attributes
 from ninjasync.planning.mapping import AttributeMapping, compile_mapping, map_user
 from ninjasync.planning.scope import Scope, Verdict, judge, resolve
+from ninjasync.planning.source_pages import page_reader
 
 T = TypeVar("T")
 
@@ -35,11 +36,11 @@ class SourceReader(Protocol):
     def read_groups(self) -> dict[str, str]:
         """Return every group's name by its id."""
 
-    def read_users(self, convert: Callable[[Any], T]) -> list[T]:
-        """Return ``convert`` of every user's record."""
+    def read_users(self, convert: Callable[[list[Any]], list[T]]) -> list[T]:
+        """Return ``convert`` of all users' records, given to it page by page."""
 
-    def read_users_by_id(self, ids: list[str], convert: Callable[[Any], T]) -> list[T]:
-        """Return ``convert`` of those of these users whom Duo has."""
+    def read_users_by_id(self, ids: list[str], convert: Callable[[list[Any]], list[T]]) -> list[T]:
+        """Return ``convert`` of the records of those of these users that Duo has."""
 
 
 def read_source(
@@ -56,7 +57,7 @@ def read_source(
     scope = resolve(config.scope, config.groups, groups)
     mapping = compile_mapping(config.attributes, config.safety, config.organizations, known)
     noted = Noted()
-    convert = source_reader(scope, mapping, noted)
+    convert = page_reader(scope, mapping, source_reader(scope, mapping, noted), noted.custom.update)
     listed = duo.read_users(convert)
     users = {found.id: found for found in listed if isinstance(found, SourceUser)}
     absent = sorted(duo_id for duo_id in owned.users.keys() - users.keys() if not owned.users[duo_id].deleted)
@@ -170,51 +171,27 @@ def source_reader(
 
     ``noted`` is told of each record what may explain an empty attribute or a held user.
     """
-    note_names = noted.custom.update if noted is not None else None
-    # To bare expressions an empty string is null anyhow, so most records need no cleaned copy (2 µs).
-    bare = mapping.bare and scope.where is None
-    same_groups: dict[tuple[str, ...], tuple[str, ...]] = {}
-    # Looked up here too, for a call costs more than the look-up, and there is one for every user.
-    judged = scope.known
+    groups_of = group_reader()
 
     def read(row: Any) -> SourceUser | Problem:
         id_ = row.get("user_id") if isinstance(row, dict) else None
         if not isinstance(id_, str) or not id_:
             return Problem("user", "?", None, UNREADABLE, _WITHOUT_ID)
-        record = row if bare and type(row.get("custom_attributes")) is dict else clean(row)
-        if note_names is not None and (custom := record.get("custom_attributes")):
-            note_names(custom)
-        name, groups, status = label(record), _share_groups(record, same_groups), record.get("status")
-        verdict: Verdict | None = None
-        if groups is None:
-            verdict = _WITHOUT_GROUPS
-        elif judged and type(status) is str:
-            verdict = judged.get((groups, status))
-        if verdict is None:
-            verdict = judge(scope, record, groups or ())
+        record = clean(row)
+        if noted is not None and isinstance(custom := record.get("custom_attributes"), dict):
+            noted.custom.update(custom)
+        name, groups = label(record), groups_of(record)
+        verdict = _WITHOUT_GROUPS if groups is None else judge(scope, record, groups)
         desired: User | None = None
         problems: tuple[Problem, ...] = ()
-        standing = verdict.standing
-        if standing is Standing.IN:
+        if verdict.standing is Standing.IN:
             desired, problems = map_user(mapping, record)
             if problems and noted is not None:
                 noted.note_held(record, problems, mapping)
-        elif standing is Standing.HELD:
+        elif verdict.standing is Standing.HELD:
             problems = (Problem("user", name, id_, verdict.code or UNREADABLE, verdict.reason),)
         username = record.get("username")
         username = username if isinstance(username, str) else ""
-        return SourceUser(id_, name, standing, verdict.reason, groups or (), desired, problems, username)
+        return SourceUser(id_, name, verdict.standing, verdict.reason, groups or (), desired, problems, username)
 
     return read
-
-
-def _share_groups(record: Mapping[str, Any], same: dict[tuple[str, ...], tuple[str, ...]]) -> tuple[str, ...] | None:
-    """Return the ids of a user's groups, one tuple for all who are in the same; None where Duo did not send them."""
-    given = record.get("groups")
-    try:
-        known = same.get(tuple([group["group_id"] for group in given])) if type(given) is list else None
-    except (KeyError, TypeError):
-        return None
-    if known is None and (known := group_ids(record)) is not None:
-        same[known] = known
-    return known

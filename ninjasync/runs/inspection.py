@@ -59,12 +59,12 @@ class DuoRecords:
         """Return every group's name by its id."""
         return self._duo.read_groups()
 
-    def read_users(self, convert: Callable[[Any], T]) -> list[T]:
-        """Return ``convert`` of every user's record."""
+    def read_users(self, convert: Callable[[list[Any]], list[T]]) -> list[T]:
+        """Return ``convert`` of all users' records, page by page."""
         return self._duo.read_users(self._keeping(convert))
 
-    def read_users_by_id(self, ids: list[str], convert: Callable[[Any], T]) -> list[T]:
-        """Return ``convert`` of those of these users that Duo has."""
+    def read_users_by_id(self, ids: list[str], convert: Callable[[list[Any]], list[T]]) -> list[T]:
+        """Return ``convert`` of the records of those of these users that Duo has."""
         return self._duo.read_users_by_id(ids, self._keeping(convert))
 
     def record(self, duo_id: str) -> Mapping[str, Any] | None:
@@ -88,11 +88,12 @@ class DuoRecords:
             row = json.loads(text)
             yield from names_of(row, "email") | names_of(row, "username")
 
-    def _keeping(self, convert: Callable[[Any], T]) -> Callable[[Any], T]:
-        def keep(row: Any) -> T:
-            if isinstance(row, dict) and isinstance(row.get("user_id"), str):
-                self._texts[row["user_id"]] = json.dumps(row)
-            return convert(row)
+    def _keeping(self, convert: Callable[[list[Any]], list[T]]) -> Callable[[list[Any]], list[T]]:
+        def keep(rows: list[Any]) -> list[T]:
+            for row in rows:
+                if isinstance(row, dict) and isinstance(row.get("user_id"), str):
+                    self._texts[row["user_id"]] = json.dumps(row)
+            return convert(rows)
 
         return keep
 

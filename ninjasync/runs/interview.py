@@ -305,8 +305,13 @@ class _Seen:
     by_username: int = 0
     custom: dict[str, set[str]] = field(default_factory=dict)
 
-    def note(self, row: Any) -> None:
-        """Take a user's record into account."""
+    def note(self, rows: list[Any]) -> list[None]:
+        """Take users' records into account, and keep none of them."""
+        for row in rows:
+            self._note(row)
+        return [None] * len(rows)
+
+    def _note(self, row: Any) -> None:
         if not isinstance(row, dict):
             return
         record = clean(row)

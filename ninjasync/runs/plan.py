@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from ninjasync.config import secrets
 from ninjasync.config.context import RunContext
+from ninjasync.config.expression import fields_within
 from ninjasync.config.schema import Config
 from ninjasync.config.tenant import tenant_of
 from ninjasync.duo.reader import DuoReader
@@ -129,8 +130,10 @@ def read_and_plan(
     """Read both sides, the target by ``reader``, and plan; ``evidence`` is what is being read of the public API."""
     if evidence is not None:
         moment = replace(moment, api=result_of(evidence))
-    with _without_garbage_collection(), closing(DuoReader(context, secret)) as duo:
-        return make_plan(context.config, duo, reader, moment)
+    config = context.config
+    fields = fields_within((*config.attributes.values(), config.scope.where))
+    with _without_garbage_collection(), closing(DuoReader(context, secret, fields=fields)) as duo:
+        return make_plan(config, duo, reader, moment)
 
 
 @contextmanager

@@ -57,7 +57,7 @@ def users(*ids: str, **fields: Any) -> list[dict[str, Any]]:
 
 
 def ids(reader: DuoReader) -> list[Any]:
-    return reader.read_users(lambda row: row.get("user_id") if isinstance(row, dict) else row)
+    return reader.read_users(lambda rows: [row.get("user_id") if isinstance(row, dict) else row for row in rows])
 
 
 # --- against the sandbox ---------------------------------------------------------------------
@@ -207,9 +207,9 @@ def test_users_are_read_by_id_a_hundred_at_a_time_and_others_in_the_answer_are_i
 
     script.answer = answer
     wanted = [f"DU{number:03}" for number in range(150)]
-    assert reader.read_users_by_id(wanted, lambda row: row["user_id"]) == ["DU000", "DU100"]
+    assert reader.read_users_by_id(wanted, lambda rows: [row["user_id"] for row in rows]) == ["DU000", "DU100"]
     assert [len(json.loads(hit.query["user_id_list"])) for hit in script.hits] == [100, 50]
-    assert reader.read_users_by_id([], lambda row: row) == []
+    assert reader.read_users_by_id([], lambda rows: rows) == []
 
 
 def test_a_record_without_an_id_does_not_lose_the_page(script: LoopbackServer, reader: DuoReader) -> None:

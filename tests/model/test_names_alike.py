@@ -93,7 +93,7 @@ CASEFOLD = {
     "check.probe_groups": "attribute names, ids, and what NinjaOne makes of a value",
     "report.redact": "words of closed sets: user types and All",
     "planning.rights": "words of closed sets: user types and All",
-    "ninjaone.user_rows": "attribute names",
+    "ninjaone.user_pages": "attribute names",
     "ninjaone.scim_requests": "attribute names and words",
     "ninjaone.scim_responses": "attribute names and words",
     "model.values": "words of closed sets: user types and All",

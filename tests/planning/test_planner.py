@@ -42,14 +42,14 @@ class Duo:
     def read_groups(self) -> dict[str, str]:
         return self._groups
 
-    def read_users(self, convert: Callable[[Any], T]) -> list[T]:
-        return [
-            convert(row) for row in self._rows if isinstance(row, str) or row.get("user_id") not in self.passed_over
-        ]
+    def read_users(self, convert: Callable[[list[Any]], list[T]]) -> list[T]:
+        return convert(
+            [row for row in self._rows if isinstance(row, str) or row.get("user_id") not in self.passed_over]
+        )
 
-    def read_users_by_id(self, ids: list[str], convert: Callable[[Any], T]) -> list[T]:
+    def read_users_by_id(self, ids: list[str], convert: Callable[[list[Any]], list[T]]) -> list[T]:
         self.asked_for = ids
-        return [convert(row) for row in self._rows if isinstance(row, dict) and row.get("user_id") in ids]
+        return convert([row for row in self._rows if isinstance(row, dict) and row.get("user_id") in ids])
 
 
 class NinjaOne:

@@ -227,14 +227,16 @@ class MemoryDuo:
     def read_groups(self) -> dict[str, str]:
         return dict(self.world.duo_groups)
 
-    def read_users(self, convert: Callable[[Any], Any]) -> list[Any]:
+    def read_users(self, convert: Callable[[list[Any]], list[Any]]) -> list[Any]:
         names = self.world.duo_groups
-        return [
-            convert({**row, "groups": [{"group_id": one, "name": names[one]} for one in sorted(row["groups"])]})
-            for row in self.world.people.values()
-        ]
+        return convert(
+            [
+                {**row, "groups": [{"group_id": one, "name": names[one]} for one in sorted(row["groups"])]}
+                for row in self.world.people.values()
+            ]
+        )
 
-    def read_users_by_id(self, ids: list[str], convert: Callable[[Any], Any]) -> list[Any]:
+    def read_users_by_id(self, ids: list[str], convert: Callable[[list[Any]], list[Any]]) -> list[Any]:
         assert not set(ids) & self.world.people.keys(), "only of those who were not among the pages"
         return []
 
