@@ -75,7 +75,11 @@ def assign_accounts(sides: Sides) -> Accounts:
         wanted=wanted,
         out_of_step=[duo_id for duo_id in out_of_step if duo_id in wanted],
         adopted=adopted,
-        leavers={duo_id for duo_id in ours if _is_out(source.users.get(duo_id)) and duo_id not in protected},
+        leavers={
+            duo_id
+            for duo_id in ours.keys() - wanted.keys()
+            if _is_out(source.users.get(duo_id)) and duo_id not in protected
+        },
         protected=protected,
         owner={account.id: duo_id for duo_id, account in ours.items()},
         adopter={account.id: duo_id for duo_id, account in adopted.items()},

@@ -124,7 +124,7 @@ def _account_of(sides: Sides, accounts: Accounts, duo_id: str) -> str | None:
 
 def _by_known_ids(sides: Sides, accounts: Accounts, shown: frozenset[str]) -> frozenset[str]:
     """Return members by the ids of the accounts: some servers write the ids of members in another letter case."""
-    strange = [id_ for id_ in shown if id_ not in accounts.owner]
+    strange = shown - accounts.owner.keys()
     if not strange:
         return shown
     return shown.difference(strange).union(sides.spelling.get(id_.lower(), id_) for id_ in strange)

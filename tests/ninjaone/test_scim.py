@@ -15,7 +15,6 @@ from ninjasync.model.change import Delta
 from ninjasync.model.directory import Group, User
 from ninjasync.ninjaone import scim_requests, scim_responses
 from ninjasync.ninjaone.scim_responses import Page, UnreadableResourceError
-from ninjasync.ninjaone.user_rows import user_reader
 
 DIALECT = Dialect()
 JANE = (
@@ -255,7 +254,6 @@ def test_empty_blank_null_and_what_is_no_simple_value_is_no_value(nothing: Any) 
 
 
 def test_a_name_in_other_letter_case_is_found_also_after_accounts_that_lacked_it() -> None:
-    read = user_reader(PATHS)
     rows: list[dict[str, Any]] = [
         {NINJAONE: {"userType": "technician"}},
         {NINJAONE: {"userType": "technician", "organizationId": None}},
@@ -264,7 +262,7 @@ def test_a_name_in_other_letter_case_is_found_also_after_accounts_that_lacked_it
         {NINJAONE: {"userType": "technician", "organizationId": "8"}},
         {NINJAONE.upper(): {"organizationid": "9"}},
     ]
-    assert [read(user(**row)).values[2] for row in rows] == [None, None, "7", None, "8", "9"]
+    assert [scim_responses.read_user(user(**row), PATHS).values[2] for row in rows] == [None, None, "7", None, "8", "9"]
 
 
 @pytest.mark.parametrize(
