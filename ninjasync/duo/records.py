@@ -49,12 +49,16 @@ def group_reader() -> Callable[[Mapping[str, Any]], tuple[str, ...] | None]:
 
     def read(record: Mapping[str, Any]) -> tuple[str, ...] | None:
         given: Any = record.get("groups")
+        key: Any = None
         try:  # by the bytes that were sent, or by their ids
-            key = bytes(given) if type(given) is msgspec.Raw else tuple([group["group_id"] for group in given])
+            if type(given) is msgspec.Raw:
+                key = bytes(given)
+            elif type(given) is list:
+                key = tuple([group["group_id"] for group in given])
             known = same.get(key)
         except (KeyError, TypeError):
             return None
-        if known is None and (found := group_ids(record)) is not None:
+        if known is None and key is not None and (found := group_ids(record)) is not None:
             known = same[key] = same.setdefault(found, found)
         return known
 

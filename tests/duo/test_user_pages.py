@@ -21,7 +21,21 @@ def record_of(chance: random.Random) -> dict[str, Any]:
     record: dict[str, Any] = {
         "user_id": f"DU{chance.randrange(100)}",
         "groups": chance.choice(
-            (groups, groups, groups, None, [], [{}], ["x"], [{"group_id": 7}], "DG1", [{"group_id": ""}])
+            (
+                groups,
+                groups,
+                groups,
+                None,
+                [],
+                [{}],
+                ["x"],
+                [{"group_id": 7}],
+                "DG1",
+                "",
+                {},
+                {"DG1": 1},
+                [{"group_id": ""}],
+            )
         ),
         "custom_attributes": chance.choice(({"userType": "endUser"}, [{"name": "a", "value": "b"}], None, {})),
         "phones": [{"number": "+1"}],
