@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 from queue import Empty, SimpleQueue
 from typing import Literal, Protocol, TypeVar
@@ -64,22 +64,29 @@ class TargetWriter(Protocol):
         """Delete a resource."""
 
 
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A write that was tried, under its ``number`` in the journal, and what became of it.
+
+    ``id`` is NinjaOne's id of what is there now, None where nothing is known of that.
+    """
+
+    number: int
+    change: Change
+    step: Step
+    id: str | None
+    observed: tuple[Observation, ...] = ()
+    error: BaseException | None = None
+
+
 class Journal(Protocol):
     """Where each write is put down before it is sent, and its outcome after. Called from the workers."""
 
     def intend(self, change: Change, step: Step) -> int:
         """Put down a write that is about to be sent; it is safe when this returns."""
 
-    def conclude(
-        self,
-        number: int,
-        change: Change,
-        step: Step,
-        id_: str | None,
-        observed: tuple[Observation, ...],
-        error: BaseException | None,
-    ) -> None:
-        """Put down what became of it; ``id_`` is NinjaOne's where it was carried out."""
+    def conclude(self, attempt: Attempt) -> None:
+        """Put down what became of it."""
 
 
 def apply_plan(
@@ -261,28 +268,20 @@ class _Run:
             seen = error.observed if isinstance(error, NotKeptError) else ()
             # What was cut off stays pending: the next apply looks how far it came.
             if self._stop.cause is None or not isinstance(error, InterruptedRunError):
-                self._conclude(number, change, step, there, seen, error)
+                self._conclude(Attempt(number, change, step, there, seen, error))
             self._heed(error)
             raise
         finally:
             before = self._seconds.get(change.name, 0.0)
             self._seconds[change.name] = before + time.monotonic() - begun
         self._in_a_row = 0
-        self._conclude(number, change, step, id_, observed, None)
+        self._conclude(Attempt(number, change, step, id_, observed))
         return observed
 
-    def _conclude(
-        self,
-        number: int,
-        change: Change,
-        step: Step,
-        id_: str | None,
-        observed: tuple[Observation, ...],
-        error: BaseException | None,
-    ) -> None:
+    def _conclude(self, attempt: Attempt) -> None:
         """Put down what became of a write. A journal that fails ends the run, but changes nothing of what was done."""
         try:
-            self._journal.conclude(number, change, step, id_, observed, error)
+            self._journal.conclude(attempt)
         except LedgerError as lost:
             self._heed(lost)
 

@@ -16,7 +16,7 @@ from ninjasync.model.directory import Observation
 from ninjasync.model.message import Message, word
 from ninjasync.model.outcome import Outcome, Result
 from ninjasync.net.pacing import TransientError
-from ninjasync.runs.executor import Step
+from ninjasync.runs.executor import Attempt, Step
 from ninjasync.state.run_log import UNCERTAIN, Conclusion, Intent, OwnershipChange, RunLog
 
 # What some servers answer, again and again, to what they will never do.
@@ -37,26 +37,21 @@ class LedgerJournal:
         of = (change.resource, action, change.key, change.external_id, change.id)
         return self._log.intend(Intent(self._run, *of, diff, self._now()))
 
-    def conclude(
-        self,
-        number: int,
-        change: Change,
-        step: Step,
-        id_: str | None,
-        observed: tuple[Observation, ...],
-        error: BaseException | None,
-    ) -> None:
+    def conclude(self, attempt: Attempt) -> None:
         """Put down what became of it, and what is ours by it."""
+        change, error, id_ = attempt.change, attempt.error, attempt.id
         undone: frozenset[str] | None = frozenset()
         if error is not None:
             undone = error.undone if isinstance(error, NotKeptError) else None
-        owned = _owned(change, id_, observed, undone) if id_ is not None and step == "whole" else None
-        if error is None and id_ is not None and step == "whole":
-            self._done[change.name] = number, id_
+        owned = None
+        if id_ is not None and attempt.step == "whole":
+            owned = _owned(change, id_, attempt.observed, undone)
+            if error is None:
+                self._done[change.name] = attempt.number, id_
         is_taken = isinstance(error, RefusedRequestError | NotKeptError) and error.status == 409
         taken = (change.resource, change.key) if is_taken else None
         said = str(error) if error else ""
-        self._log.conclude(Conclusion(number, _status_of(error), said, self._now(), owned, taken))
+        self._log.conclude(Conclusion(attempt.number, _status_of(error), said, self._now(), owned, taken))
 
     def deny(self, outcome: Outcome) -> None:
         """Put down that a write that was done came to nothing: ``outcome`` says why, and what is there instead."""

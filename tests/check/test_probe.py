@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +18,6 @@ from tests.support.server import HANG_UP, Hit, Reply, html_reply, json_reply
 from tests.support.urns import EXTENSION
 
 NO = json_reply({"detail": "not like this"}, 400)
-
-
-@pytest.fixture(scope="module")
-def at_rest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Office, Saved]]:
-    world = Office(tmp_path_factory.mktemp("world")).start()
-    world.configure("run", retries=2)  # a lost answer is tried again, as in everyday runs
-    world.proxy_scim()
-    yield world, world.save()
-    world.stop()
 
 
 @pytest.fixture

@@ -24,15 +24,6 @@ pytestmark = pytest.mark.no_cover
 LEAVER, RENAMED, MOVER = (f"user{number}.two@example.com" for number in (1, 2, 3))
 
 
-@pytest.fixture(scope="module")
-def at_rest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Office, Saved]]:
-    world = Office(tmp_path_factory.mktemp("world")).start()
-    world.configure("run", retries=2)  # a lost answer is tried again, as in everyday runs
-    world.proxy_scim()
-    yield world, world.save()
-    world.stop()
-
-
 @pytest.fixture
 def world(at_rest: tuple[Office, Saved], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
     monkeypatch.setattr("ninjasync.net.pacing.FIRST_WAIT", 0.001)

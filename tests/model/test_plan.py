@@ -16,7 +16,8 @@ from ninjasync.model.directory import Problem
 from ninjasync.model.document import digest, document
 from ninjasync.model.message import Message
 from ninjasync.model.outcome import Outcome, Result, exit_code
-from ninjasync.model.plan import Counts, Evidence, GuardResult, Leaver, Plan
+from ninjasync.model.plan import Counts, GuardResult, Leaver, Plan
+from tests.support.plans import made
 
 CREATE = Change("user", "create", "jane@example.com", None, "DU1", (Delta("userName", None, "jane@example.com"),))
 LEAVE = Change("user", "deactivate", "old@example.com", "n1", "DU2", (Delta("active", True, False),))
@@ -24,22 +25,15 @@ LEAVE = Change("user", "deactivate", "old@example.com", "n1", "DU2", (Delta("act
 
 def plan_of(*changes: Change, **fields: Any) -> Plan:
     """A plan with these changes; ``fields`` replace the rest."""
-    made = Plan(
-        paths=("name.givenName", USER_TYPE),
-        source={"users": 3, "groups": 1, "in_scope": 2},
-        target={"users": 2, "groups": 0, "managed": 1},
-        users=Counts(count(changes, "user"), unchanged=4, unmanaged=5, held=1),
-        groups=Counts(count(changes, "group"), unchanged=6, unmanaged=7, held=1),
-        changes=changes,
-        problems=(),
-        guards=(GuardResult("removals", False, Message("fine."), "--approve-removals 1"),),
-        warnings=(),
-        leavers=(),
-        evidence=Evidence((), 0, None, 0, 0, 0, 0, 0, 0, 0),
-        refused=False,
-        writes=changes,
-    )
-    return replace(made, **fields)
+    base: dict[str, Any] = {
+        "source": {"users": 3, "groups": 1, "in_scope": 2},
+        "target": {"users": 2, "groups": 0, "managed": 1},
+        "users": Counts(count(changes, "user"), unchanged=4, unmanaged=5, held=1),
+        "groups": Counts(count(changes, "group"), unchanged=6, unmanaged=7, held=1),
+        "guards": (GuardResult("removals", False, Message("fine."), "--approve-removals 1"),),
+        "writes": changes,
+    }
+    return made(*changes, **(base | fields))
 
 
 TRIPPED = (GuardResult("source", True, Message("shrunk.")),)

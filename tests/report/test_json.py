@@ -11,13 +11,14 @@ import pytest
 
 from ninjasync import __version__
 from ninjasync.errors import ConfigurationError, CredentialsError, NinjasyncError
-from ninjasync.model.change import Change, Delta, count
+from ninjasync.model.change import Change, Delta
 from ninjasync.model.directory import Observation
 from ninjasync.model.document import digest, document
 from ninjasync.model.message import Message
 from ninjasync.model.outcome import Outcome, Result
-from ninjasync.model.plan import Counts, Evidence, Plan
+from ninjasync.model.plan import Plan
 from ninjasync.report.json import render, render_error
+from tests.support.plans import made
 
 if TYPE_CHECKING:
     from tests.support.sides import Sides
@@ -28,21 +29,7 @@ BOB = Change("user", "deactivate", "bob", "n", "DU2")
 
 
 def plan_of(*changes: Change) -> Plan:
-    return Plan(
-        paths=(),
-        source={"users": 1, "groups": 0, "in_scope": 1},
-        target={"users": 0, "groups": 0, "managed": 0},
-        users=Counts(count(changes, "user"), 0, 0),
-        groups=Counts(count(changes, "group"), 0, 0),
-        changes=changes,
-        problems=(),
-        guards=(),
-        warnings=(),
-        leavers=(),
-        evidence=Evidence((), 0, None, 0, 0, 0, 0, 0, 0, 0),
-        refused=False,
-        writes=changes,
-    )
+    return made(*changes, source={"users": 1, "groups": 0, "in_scope": 1}, writes=changes)
 
 
 def test_a_plan_starts_with_its_version_its_time_and_its_digest() -> None:

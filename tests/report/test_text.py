@@ -16,9 +16,10 @@ from ninjasync.model.change import Change, Delta, Member, count
 from ninjasync.model.directory import Observation, Problem
 from ninjasync.model.message import Message
 from ninjasync.model.outcome import Outcome, Result
-from ninjasync.model.plan import Counts, Evidence, GuardResult, Leaver, Plan
+from ninjasync.model.plan import Counts, GuardResult, Leaver, Plan
 from ninjasync.report.escape import in_quotes, visible
 from ninjasync.report.text import heading, render_outcome, render_plan, render_result, summary_line, wrapped_summary
+from tests.support.plans import made
 
 JANE = Change(
     "user",
@@ -32,22 +33,17 @@ JANE = Change(
 
 
 def plan_of(*changes: Change, **fields: Any) -> Plan:
-    made = Plan(
-        paths=(USER_TYPE, "title"),
-        source={"users": 12, "groups": 3, "in_scope": 9},
-        target={"users": 7, "groups": 2, "managed": 5},
-        users=Counts(count(changes, "user"), 0, 0, held=1),
-        groups=Counts(count(changes, "group"), 0, 0, held=1),
-        changes=changes,
-        problems=(),
-        guards=(GuardResult("removals", False, Message("0 of 5 would be removed."), "--approve-removals 0"),),
-        warnings=(),
-        leavers=(),
-        evidence=Evidence((), 0, None, 0, 0, 0, 0, 0, 0, 0),
-        refused=False,
-        writes=changes,
-    )
-    return replace(made, **fields)
+    guard = GuardResult("removals", False, Message("0 of 5 would be removed."), "--approve-removals 0")
+    base: dict[str, Any] = {
+        "paths": (USER_TYPE, "title"),
+        "source": {"users": 12, "groups": 3, "in_scope": 9},
+        "target": {"users": 7, "groups": 2, "managed": 5},
+        "users": Counts(count(changes, "user"), 0, 0, held=1),
+        "groups": Counts(count(changes, "group"), 0, 0, held=1),
+        "guards": (guard,),
+        "writes": changes,
+    }
+    return made(*changes, **(base | fields))
 
 
 def lines(*changes: Change, **fields: Any) -> list[str]:

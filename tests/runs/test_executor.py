@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -19,7 +18,7 @@ from ninjasync.errors import (
 from ninjasync.model.change import Change, Delta, Member
 from ninjasync.model.directory import Observation
 from ninjasync.model.outcome import Result
-from ninjasync.runs.executor import apply_plan
+from ninjasync.runs.executor import Attempt, apply_plan
 from ninjasync.threads import Stop
 from tests.support.memory import Memory, Notebook, applied, create, plan_of
 
@@ -301,8 +300,8 @@ def test_refusals_however_many_do_not_stop_the_run() -> None:
 
 def test_a_conclusion_that_cannot_be_kept_ends_the_run_and_what_was_done_counts_as_done() -> None:
     class Failing(Notebook):
-        def conclude(self, *arguments: Any) -> None:
-            super().conclude(*arguments)
+        def conclude(self, attempt: Attempt) -> None:
+            super().conclude(attempt)
             raise LedgerError("the disk is full")
 
     stop = Stop()

@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from ninjasync.sandbox.box import Sandbox
-from ninjasync.sandbox.company.staffing import make_company
 from ninjasync.sandbox.exchange import Json
-from ninjasync.sandbox.ninjaone.store import NinjaOne
 from tests.support.scim_client import There
 from tests.support.urns import EXTENSION
-
-
-@pytest.fixture
-def there() -> Iterator[There]:
-    with Sandbox(make_company(users=1), NinjaOne()) as box:
-        there = There(box)
-        yield there
-        there.close()
-
 
 # What is kept
 

@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
 
-from ninjasync.sandbox.box import Sandbox
-from ninjasync.sandbox.company.staffing import make_company
 from ninjasync.sandbox.faults.catalogue import QUIRKS
-from ninjasync.sandbox.ninjaone.store import NinjaOne
 from tests.support.scim_client import There
 from tests.support.urns import EXTENSION
-
-
-@pytest.fixture
-def there() -> Iterator[There]:
-    with Sandbox(make_company(users=1), NinjaOne()) as box:
-        there = There(box)
-        yield there
-        there.close()
-
 
 # What a resource looks like
 

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import requests
 
-from ninjasync.sandbox.box import Sandbox
-from ninjasync.sandbox.company.staffing import make_company
 from ninjasync.sandbox.exchange import Json
 from ninjasync.sandbox.faults.catalogue import SERVERS
 from ninjasync.sandbox.ninjaone.schema import USER
-from ninjasync.sandbox.ninjaone.store import NinjaOne
 from tests.support.scim_client import There
 from tests.support.urns import CORE_USER, EXTENSION
-
-
-@pytest.fixture
-def there() -> Iterator[There]:
-    with Sandbox(make_company(users=1), NinjaOne()) as box:
-        there = There(box)
-        yield there
-        there.close()
 
 
 def replace(path: str, value: Any) -> Json:

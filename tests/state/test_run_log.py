@@ -20,6 +20,7 @@ from ninjasync.model.change import Change
 from ninjasync.net.pacing import TransientError
 from ninjasync.planning.moment import Moment
 from ninjasync.runs import plan
+from ninjasync.runs.executor import Attempt
 from ninjasync.runs.journal import LedgerJournal
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse, Service
 from ninjasync.state import sqlite
@@ -400,5 +401,5 @@ def test_a_write_that_may_have_been_carried_out_is_looked_for_by_the_next_run(
 ) -> None:
     change, journal = Change("user", "create", "jane", None, "DU-jane"), LedgerJournal(ledger.run_log, "run", now)
     number = journal.intend(change, "whole")
-    journal.conclude(number, change, "whole", None, (), error)
+    journal.conclude(Attempt(number, change, "whole", None, error=error))
     assert [one.status for one in ledger.run_log.operations("run")] == [status]

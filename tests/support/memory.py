@@ -8,30 +8,17 @@ from typing import Any
 from ninjasync.errors import (
     RefusedRequestError,
 )
-from ninjasync.model.change import Change, Delta, count
+from ninjasync.model.change import Change, Delta
 from ninjasync.model.directory import Membership, Observation, Resource
 from ninjasync.model.outcome import Outcome, Result
-from ninjasync.model.plan import Counts, Evidence, Plan
-from ninjasync.runs.executor import Step, apply_plan
+from ninjasync.model.plan import Plan
+from ninjasync.runs.executor import Attempt, Step, apply_plan
 from ninjasync.threads import Stop
+from tests.support.plans import made
 
 
 def plan_of(*changes: Change) -> Plan:
-    return Plan(
-        paths=(),
-        source={},
-        target={},
-        users=Counts(count(changes, "user"), 0, 0),
-        groups=Counts(count(changes, "group"), 0, 0),
-        changes=changes,
-        problems=(),
-        guards=(),
-        warnings=(),
-        leavers=(),
-        evidence=Evidence((), 0, None, 0, 0, 0, 0, 0, 0, 0),
-        refused=False,
-        writes=changes,
-    )
+    return made(*changes, writes=changes)
 
 
 class Memory:
@@ -114,19 +101,12 @@ class Notebook:
             self.lines.append(("intend", change.key, step, ""))
             return len(self.lines)
 
-    def conclude(
-        self,
-        number: int,
-        change: Change,
-        step: Step,
-        id_: str | None,
-        observed: tuple[Observation, ...],
-        error: BaseException | None,
-    ) -> None:
+    def conclude(self, attempt: Attempt) -> None:
+        key, error = attempt.change.key, attempt.error
         with self._lock:
-            assert self.lines[number - 1] == ("intend", change.key, step, "")
-            words = [id_ or "", type(error).__name__ if error else "", *(one.path for one in observed)]
-            self.lines.append(("conclude", change.key, step, " ".join(filter(None, words))))
+            assert self.lines[attempt.number - 1] == ("intend", key, attempt.step, "")
+            words = [attempt.id or "", type(error).__name__ if error else "", *(one.path for one in attempt.observed)]
+            self.lines.append(("conclude", key, attempt.step, " ".join(filter(None, words))))
 
 
 def applied(

@@ -116,9 +116,6 @@ class _Api:
             return _json(401, error)
         return None
 
-    def withdraw_tokens(self) -> None:
-        self._tokens.clear()
-
     def _resource(self, request: HttpRequest) -> HttpResponse:
         path = request.path.removeprefix("/api").removeprefix("/ws/api")
         if path == "/v2/organizations" and not self._ways.no_organizations:
