@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +15,7 @@ from hypothesis import settings
 
 from ninjasync.config.schema import Config
 from tests.support.clock import Clock
-from tests.support.postgres import TestDatabase, empty_database, shared_server
+from tests.support.postgres import LedgerFile, Place, TestDatabase, empty_database, shared_server
 from tests.support.private_server import BINARIES, PrivateServer
 from tests.support.sides import Sides
 
@@ -86,6 +87,15 @@ def database(postgres: PrivateServer) -> Iterator[TestDatabase]:
     """An empty database of the test's own."""
     with empty_database(postgres) as made:
         yield made
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """Where a ledger may be, one after the other: a file, and a database."""
+    if request.param == "sqlite":
+        return LedgerFile(tmp_path / "ledger.sqlite3")
+    made: TestDatabase = request.getfixturevalue("database")
+    return made
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -30,8 +29,9 @@ from ninjasync.state.run_log import Conclusion, Intent, OwnershipChange, RunLog
 from ninjasync.state.sqlite import SqliteStore
 from tests.support.company import END_USERS, user
 from tests.support.contexts import now
-from tests.support.ledgers import changed, tenant
+from tests.support.ledgers import tenant
 from tests.support.office import Office
+from tests.support.postgres import LedgerFile, Place
 
 # --- history -----------------------------------------------------------------------------------
 
@@ -164,8 +164,8 @@ def test_a_used_plan_stays_used_after_its_run_was_pruned(office: Office, tmp_pat
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with contextlib.closing(Ledger.open(SqliteStore(tmp_path / "ledger.sqlite3"), tenant(), datetime.now(UTC))) as made:
+def ledger(place: Place) -> Iterator[Ledger]:
+    with contextlib.closing(Ledger.open(place.store, tenant(), datetime.now(UTC))) as made:
         made.run_log.begin("me", "apply", datetime.now(UTC), "run")
         yield made
 
@@ -179,24 +179,19 @@ def concluded(ledger: Ledger, number: int, duo_id: str) -> None:
     ledger.run_log.conclude(Conclusion(number, "applied", "", datetime.now(UTC), owned))
 
 
-def path_of(ledger: Ledger) -> Path:
-    return Path(ledger.database.place)
-
-
-def as_others_see_it(ledger: Ledger) -> dict[str, str]:
+def as_others_see_it(place: Place) -> dict[str, str]:
     """What would be left if the process were killed now: each write's status by key."""
-    with contextlib.closing(sqlite3.connect(path_of(ledger))) as connection:
-        return dict(connection.execute("select key, status from operations"))
+    return dict(place.ask("select key, status from operations"))
 
 
-def test_what_is_intended_is_safe_at_once_and_what_is_concluded_with_the_next(ledger: Ledger) -> None:
+def test_what_is_intended_is_safe_at_once_and_what_is_concluded_with_the_next(ledger: Ledger, place: Place) -> None:
     first = intended(ledger, "a")
-    assert as_others_see_it(ledger) == {"a": "pending"}
+    assert as_others_see_it(place) == {"a": "pending"}
 
     concluded(ledger, first, "DU-a")
     intended(ledger, "b")
 
-    assert as_others_see_it(ledger) == {"a": "applied", "b": "pending"}
+    assert as_others_see_it(place) == {"a": "applied", "b": "pending"}
 
 
 @pytest.mark.parametrize(
@@ -209,11 +204,11 @@ def test_what_is_intended_is_safe_at_once_and_what_is_concluded_with_the_next(le
     ],
 )
 def test_what_is_concluded_is_safe_before_anything_else_that_the_ledger_does(
-    ledger: Ledger, asked: Callable[[Ledger], None]
+    ledger: Ledger, place: Place, asked: Callable[[Ledger], None]
 ) -> None:
     concluded(ledger, intended(ledger, "a"), "DU-a")
     asked(ledger)
-    assert as_others_see_it(ledger) == {"a": "applied"}
+    assert as_others_see_it(place) == {"a": "applied"}
 
 
 def test_what_is_concluded_is_seen_in_what_the_ledger_says(ledger: Ledger) -> None:
@@ -222,7 +217,10 @@ def test_what_is_concluded_is_seen_in_what_the_ledger_says(ledger: Ledger) -> No
     assert [entry.id for entry in ledger.owned("user").values()] == ["n-DU-a"]
 
 
-def test_what_was_concluded_is_not_lost_where_the_disk_is_full_for_a_while(ledger: Ledger) -> None:
+def test_what_was_concluded_is_not_lost_where_the_disk_is_full_for_a_while(tmp_path: Path) -> None:
+    place = LedgerFile(tmp_path / "ledger.sqlite3")
+    ledger = Ledger.open(place.store, tenant(), datetime.now(UTC))
+    ledger.run_log.begin("me", "apply", datetime.now(UTC), "run")
     number = intended(ledger, "a")
     assert isinstance(ledger.database, sqlite.SqliteDatabase)
     connection = ledger.database._connection
@@ -235,19 +233,20 @@ def test_what_was_concluded_is_not_lost_where_the_disk_is_full_for_a_while(ledge
             ledger.flush()
     with pytest.raises(LedgerError, match="full"):
         intended(ledger, "b")
-    assert as_others_see_it(ledger) == {"a": "pending"}
+    assert as_others_see_it(place) == {"a": "pending"}
     connection.execute("PRAGMA max_page_count=1000000")
     ledger.flush()
 
-    assert as_others_see_it(ledger) == {"a": "failed"}
+    assert as_others_see_it(place) == {"a": "failed"}
+    ledger.close()
 
 
 def test_a_row_that_is_damaged_keeps_nothing_else_from_being_written(
-    ledger: Ledger, caplog: pytest.LogCaptureFixture
+    ledger: Ledger, place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
     concluded(ledger, intended(ledger, "a"), "DU-a")
     ledger.flush()
-    changed("update resources set applied = '{bad' where external_id = 'DU-a'")(path_of(ledger))
+    place.ask("update resources set applied = '{bad' where external_id = 'DU-a'")
     ledger.owned("user")  # what is ours is kept in memory; this reads it again
     again, other = intended(ledger, "again"), intended(ledger, "b")
     concluded(ledger, again, "DU-a")
@@ -256,12 +255,12 @@ def test_a_row_that_is_damaged_keeps_nothing_else_from_being_written(
     intended(ledger, "c")
     ledger.run_log.finish("run", 0, {}, datetime.now(UTC))
 
-    assert as_others_see_it(ledger) == {"a": "applied", "again": "pending", "b": "applied", "c": "pending"}
+    assert as_others_see_it(place) == {"a": "applied", "again": "pending", "b": "applied", "c": "pending"}
     assert "the next run looks for it" in caplog.text
 
 
-def test_what_is_read_at_one_moment_does_not_know_what_others_wrote_since(ledger: Ledger) -> None:
-    with contextlib.closing(Ledger.open(SqliteStore(path_of(ledger)), tenant(), datetime.now(UTC))) as other:
+def test_what_is_read_at_one_moment_does_not_know_what_others_wrote_since(ledger: Ledger, place: Place) -> None:
+    with contextlib.closing(Ledger.open(place.store, tenant(), datetime.now(UTC))) as other:
         with ledger.snapshot():
             other.record("user", [("DU-a", "n-a", "a@example.com")], datetime.now(UTC))
             assert not ledger.ownership(datetime.now(UTC)).known

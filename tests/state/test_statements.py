@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ninjasync.errors import LedgerError
@@ -22,7 +23,8 @@ from ninjasync.model.tenant import Tenant
 from ninjasync.state.database import Statement, storable
 from ninjasync.state.ledger import Ledger
 from ninjasync.state.run_log import Conclusion, Intent, OwnershipChange
-from ninjasync.state.sqlite import SqliteDatabase, SqliteStore
+from ninjasync.state.sqlite import SqliteStore
+from tests.support.postgres import Place
 
 AT = datetime(2027, 3, 1, 9, tzinfo=UTC)
 TENANT = Tenant("https://ninja.example/scim", "api-1.duosecurity.com", "")
@@ -34,23 +36,23 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def ledger(path: Path) -> Iterator[Ledger]:
-    with closing(Ledger.open(SqliteStore(path), TENANT, AT)) as made:
+def ledger(place: Place) -> Iterator[Ledger]:
+    with closing(Ledger.open(place.store, TENANT, AT)) as made:
         made.run_log.begin("me", "apply", AT, "run")
         yield made
 
 
 @pytest.fixture
-def written(monkeypatch: pytest.MonkeyPatch) -> list[Statement]:
+def written(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> list[Statement]:
     """Every statement that is carried out from now on, with its rows."""
     done: list[Statement] = []
-    write = SqliteDatabase.write
+    write = ledger.database.write
 
-    def listen(database: SqliteDatabase, statements: Sequence[Statement]) -> list[list[Any]]:
+    def listen(statements: Sequence[Statement]) -> list[list[Any]]:
         done.extend(statements)
-        return write(database, statements)
+        return write(statements)
 
-    monkeypatch.setattr(SqliteDatabase, "write", listen)
+    monkeypatch.setattr(ledger.database, "write", listen)
     return done
 
 
@@ -118,13 +120,8 @@ def test_a_run_reads_each_kind_of_row_once_however_much_it_writes(
     ledger.record("user", [(f"DU-{number}", f"n-{number}", f"u{number}") for number in range(20)], AT)
     ledger.ownership(AT)
     asked: list[str] = []
-    read = SqliteDatabase.read
-
-    def listen(database: SqliteDatabase, query: str, *values: object) -> list[Any]:
-        asked.append(query)
-        return read(database, query, *values)
-
-    monkeypatch.setattr(SqliteDatabase, "read", listen)
+    for name in ("read", "rows"):
+        monkeypatch.setattr(ledger.database, name, lambda query, *_: asked.append(query))
     for number in range(20):
         intent = Intent("run", "user", "update", f"u{number}", f"DU-{number}", f"n-{number}", "{}", AT)
         made = ledger.run_log.intend(intent)
@@ -153,13 +150,13 @@ def random_change(rng: Random) -> OwnershipChange:
     )
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32 - 1))
-def test_what_is_kept_in_memory_is_what_the_database_has(seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_what_is_kept_in_memory_is_what_the_database_has(seed: int, place: Place) -> None:
     rng = Random(seed)
-    path = tmp_path_factory.mktemp("ledger") / "ledger.sqlite3"
-    with closing(Ledger.open(SqliteStore(path), TENANT, AT)) as ledger:
-        ledger.run_log.begin("me", "apply", AT, "run")
+    tenant = replace(TENANT, name=uuid.uuid4().hex)
+    with closing(Ledger.open(place.store, tenant, AT)) as ledger:
+        run = ledger.run_log.begin("me", "apply", AT, tenant.name)
         for _ in range(rng.randrange(1, 25)):
             match rng.randrange(8):
                 case 0:
@@ -172,7 +169,7 @@ def test_what_is_kept_in_memory_is_what_the_database_has(seed: int, tmp_path_fac
                     ledger.forget([f"u-{rng.randrange(8)}"])
                 case _:
                     change = random_change(rng)
-                    intent = Intent("run", change.resource, "update", "k", change.external_id, change.id, "{}", AT)
+                    intent = Intent(run, change.resource, "update", "k", change.external_id, change.id, "{}", AT)
                     number = ledger.run_log.intend(intent)
                     ledger.run_log.conclude(Conclusion(number, "applied", "", AT, change))
             if rng.random() < 0.2:
@@ -181,59 +178,13 @@ def test_what_is_kept_in_memory_is_what_the_database_has(seed: int, tmp_path_fac
         kinds: tuple[Resource, ...] = ("user", "group")
         for kind in kinds:
             remembered = {duo_id: fields(owned) for duo_id, owned in ledger._rows_of(kind).items()}
-            with closing(Ledger.open(SqliteStore(path), TENANT, AT)) as other:
+            with closing(Ledger.open(place.store, tenant, AT)) as other:
                 assert remembered == {duo_id: fields(owned) for duo_id, owned in other.owned(kind).items()}
 
 
 def fields(owned: Owned) -> tuple[object, ...]:
     rest = (owned.members, owned.deleted)
     return owned.id, owned.name, owned.deactivated_at, dict(owned.applied), dict(owned.shown), *rest
-
-
-# --- one ledger, two tenants -----------------------------------------------------------------
-
-
-def test_no_statement_touches_another_tenants_rows(path: Path) -> None:
-    other = Tenant("https://ninja.example/scim", "api-2.duosecurity.com", "")
-    with closing(Ledger.open(SqliteStore(path), other, AT)) as theirs:
-        theirs.run_log.begin("they", "apply", AT, "their run")
-        theirs.record("user", [("DU-1", "n-1", "same name")], AT)
-        theirs.memory.learn_that_members_are_shown()
-        theirs.run_log.conclude(
-            Conclusion(
-                theirs.run_log.intend(Intent("their run", "user", "create", "k", "DU-1", None, "{}", AT)), "", "", AT
-            )
-        )
-    before = content(path, other)
-    with closing(Ledger.open(SqliteStore(path), TENANT, AT)) as ledger:
-        ledger.run_log.begin("me", "apply", AT, "run")
-        ledger.record("user", [("DU-1", "n-9", "mine")], AT)
-        ledger.start_clocks(["DU-1"], AT)
-        ledger.stop_clocks(["DU-1"])
-        ledger.memory.uncontest([("user", "same name")])
-        ledger.forget(["n-1", "n-9"])
-        ledger.run_log.finish("their run", 0, {}, AT)
-        ledger.run_log.prune(0, AT + timedelta(days=1))
-        assert ledger.run_log.operations("their run") == []
-        assert ledger.owned("user") == {}
-        assert not ledger.memory.members_shown
-    assert content(path, other) == before
-
-
-def content(path: Path, tenant: Tenant) -> str:
-    with closing(sqlite3.connect(path)) as connection:
-        tables = {
-            "resources": "tenant = :id",
-            "runs": "tenant = :id",
-            "operations": "run IN (SELECT id FROM runs WHERE tenant = :id)",
-            "meta": "instr(key, :id)",
-        }
-        return json.dumps(
-            [
-                connection.execute(f"SELECT * FROM {table} WHERE {condition}", {"id": tenant.id}).fetchall()
-                for table, condition in tables.items()
-            ]
-        )
 
 
 # --- looking the whole file through ----------------------------------------------------------

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
+import psycopg
 import pytest
 
 from ninjasync.cli import clock
@@ -285,6 +286,10 @@ class Office:
             path.unlink(missing_ok=True)
 
     def ask_ledger(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-        """Run one statement on the ledger's tables."""
+        """Run one statement on the ledger's tables, wherever they are."""
+        if url := self.config["state"].get("url"):
+            with contextlib.closing(psycopg.connect(url, autocommit=True)) as server:
+                cursor = server.execute(sql.replace("?", "%s") if values else sql, values or None)
+                return cursor.fetchall() if cursor.description else []
         with contextlib.closing(sqlite3.connect(self.ledger)) as connection, connection:
             return list(connection.execute(sql, values))

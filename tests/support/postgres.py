@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -11,7 +12,11 @@ from typing import Any
 
 import filelock
 import psycopg
+from pydantic import SecretStr
 
+from ninjasync.state.postgres import PostgresStore
+from ninjasync.state.postgres_address import read_address
+from ninjasync.state.sqlite import SqliteStore
 from tests.support.private_server import PrivateServer
 
 
@@ -39,6 +44,26 @@ def shared_server(folder: Path) -> Iterator[PrivateServer]:
 
 
 @dataclass(frozen=True)
+class LedgerFile:
+    """A ledger as a file of a test's own."""
+
+    path: Path
+
+    @property
+    def store(self) -> SqliteStore:
+        return SqliteStore(self.path)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"path": str(self.path), "url": None}
+
+    def ask(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Carry one statement out and return its rows."""
+        with closing(sqlite3.connect(self.path)) as connection, connection:
+            return connection.execute(sql, values).fetchall()
+
+
+@dataclass(frozen=True)
 class TestDatabase:
     """A database of a test's own; its owner may do everything there."""
 
@@ -51,6 +76,18 @@ class TestDatabase:
     def url(self) -> str:
         return self.server.url_of(self.name)
 
+    @property
+    def store(self) -> PostgresStore:
+        return self.store_as("owner")
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What [state] says to find it."""
+        return {"path": None, "url": self.url}
+
+    def store_as(self, role: str) -> PostgresStore:
+        return PostgresStore(read_address(SecretStr(self.url_as(role))))
+
     def url_as(self, role: str) -> str:
         return self.server.url_of(self.name, role)
 
@@ -60,13 +97,10 @@ class TestDatabase:
             cursor = connection.execute(sql.replace("?", "%s") if values else sql, values or None)
             return cursor.fetchall() if cursor.description else []
 
-    def add_role(self, name: str, *grants: str) -> str:
-        """Make a role that may log in, grant it so much, and return its URL; roles are shared by all databases."""
-        role = f"{name}_{self.name}"
-        self.ask(f"CREATE ROLE {role} LOGIN")
-        for grant in grants:
-            self.ask(grant.format(role=role))
-        return self.url_as(role)
+    def add_role(self, name: str) -> str:
+        """Make a role that may log in, and return its whole name; roles are shared by all databases."""
+        self.ask(f"CREATE ROLE {name}_{self.name} LOGIN")
+        return f"{name}_{self.name}"
 
     def end_connections(self) -> int:
         """Let the server end every connection to this database but the one that says so; return how many it was."""
@@ -76,6 +110,9 @@ class TestDatabase:
                 "WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
         )
+
+
+Place = LedgerFile | TestDatabase
 
 
 @contextmanager
