@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from ninjasync.errors import LedgerError
 from ninjasync.log import run_id
 from ninjasync.model.directory import Resource
 from ninjasync.model.history import Operation, Run
+from ninjasync.model.message import Message, text
 from ninjasync.names_alike import folded
 from ninjasync.state.database import Statement, statement
 from ninjasync.state.group_commit import GroupCommit
@@ -26,8 +28,10 @@ _NOTE = """
     INSERT INTO runs (id, tenant, actor, command, started_at, ended_at, exit_code) VALUES (?, ?, ?, ?, ?, ?, ?)"""
 _INTEND = """
     INSERT INTO operations (run, resource, action, key, external_id, id, diff, intended_at, status)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number"""
-_CONCLUDE = "UPDATE operations SET status = ?, error = ?, ended_at = ? WHERE number = ?"
+    SELECT id, ?, ?, ?, ?, ?, ?, ?, ? FROM runs WHERE id = ? AND tenant = ? RETURNING number"""
+_CONCLUDE = """
+    UPDATE operations SET status = ?, error = ?, ended_at = ?
+    WHERE number = ? AND run IN (SELECT id FROM runs WHERE tenant = ?)"""
 _CONTEST = """
     INSERT INTO contested (tenant, resource, name, at) VALUES (?, ?, ?, ?)
     ON CONFLICT (tenant, resource, name) DO UPDATE SET at = excluded.at"""
@@ -123,8 +127,12 @@ class RunLog:
 
     def intend(self, intent: Intent) -> int:
         """Journal a write that is about to be sent; return its number. Safe from a kill when this returns."""
-        ((number,),) = self._commits.commit(intent)
-        return int(number)
+        for (number,) in self._commits.commit(intent):
+            return int(number)
+        raise LedgerError(
+            Message("The run {} is not in the ledger {}.", text(intent.run), text(self._commits.database.place)),
+            "Nothing more is written; plan again.",
+        )
 
     def conclude(self, conclusion: Conclusion) -> None:
         """Journal what became of a write and, in the same transaction, what is ours by it.
@@ -141,9 +149,9 @@ class RunLog:
     def statements_of(self, work: Work) -> list[Statement]:
         """Return the statements that put ``work`` into the journal's tables."""
         if isinstance(work, Intent):
-            row = (work.run, work.resource, work.action, work.key, work.external_id, work.id, work.diff)
-            return [statement(_INTEND, *row, stamp(work.at), PENDING)]
-        ended = [statement(_CONCLUDE, work.status, work.error, stamp(work.at), work.number)]
+            row = (work.resource, work.action, work.key, work.external_id, work.id, work.diff, stamp(work.at), PENDING)
+            return [statement(_INTEND, *row, work.run, self._tenant)]
+        ended = [statement(_CONCLUDE, work.status, work.error, stamp(work.at), work.number, self._tenant)]
         if work.taken is not None:
             resource, name = work.taken
             ended.append(statement(_CONTEST, self._tenant, resource, folded(name), stamp(work.at)))

@@ -34,7 +34,7 @@ def test_a_ledger_is_made_written_and_read(database: TestDatabase) -> None:
             number = ledger.run_log.intend(Intent(run, "user", "update", "k", "DU1", "n1", "{}", AT))
             owned = OwnershipChange("user", "DU1", "n1", "a@example.com", applied={"title": "x"})
             ledger.run_log.conclude(Conclusion(number, "applied", "", AT, owned))
-            with pytest.raises(LedgerError, match="did not take a row"):
+            with pytest.raises(LedgerError, match="is not in the ledger"):
                 ledger.run_log.intend(Intent("no run", "user", "update", "k", "DU1", "n1", "{}", AT))
         with ledger.snapshot():
             assert ledger.owned("user")["DU1"].applied == {"title": "x"}
