@@ -45,9 +45,11 @@ _SET = """
     SELECT set_config(wanted.name, wanted.value, false)
     FROM unnest(?::text[], ?::text[]) AS wanted (name, value) JOIN pg_settings USING (name)
     WHERE NOT (wanted.name = 'synchronous_commit' AND pg_settings.setting = 'remote_apply')"""
+# A look at a table: without one, a session that waited for others who made the tables would not hear of them yet.
 _SURVEY = """
-    SELECT current_user, current_setting('server_encoding'), to_regclass('meta') IS NOT NULL,
-        pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean"""
+    SELECT current_user, pg_encoding_to_char(encoding), to_regclass('meta') IS NOT NULL,
+        pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean
+    FROM pg_database WHERE datname = current_database()"""
 _WITHOUT_RIGHTS = """
     SELECT DISTINCT one FROM unnest(?::text[]) AS one, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS kind
     WHERE NOT coalesce(has_table_privilege(to_regclass(one)::oid, kind), false) ORDER BY one"""

@@ -116,9 +116,10 @@ Place = LedgerFile | TestDatabase
 
 
 @contextmanager
-def empty_database(server: PrivateServer) -> Iterator[TestDatabase]:
+def empty_database(server: PrivateServer, more: str = "") -> Iterator[TestDatabase]:
+    """Have a new database; ``more`` is how it differs from one that is empty, as TEMPLATE and the name of another."""
     name = f"t{uuid.uuid4().hex[:12]}"
-    _execute(server, f"CREATE DATABASE {name}")
+    _execute(server, f"CREATE DATABASE {name} {more}")
     try:
         yield TestDatabase(server, name)
     finally:
