@@ -27,6 +27,10 @@ class PrivateServer:
     def url_of(self, database: str, user: str = "owner") -> str:
         return f"postgresql:///{database}?host={self.folder}&user={user}"
 
+    @property
+    def socket(self) -> Path:
+        return self.folder / ".s.PGSQL.5432"
+
     def _make(self) -> None:
         if self._user:
             os.chown(self.folder, self._user.pw_uid, self._user.pw_gid)
