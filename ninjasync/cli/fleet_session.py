@@ -15,6 +15,7 @@ from ninjasync.cli import clock
 from ninjasync.cli.fleet_progress import FleetProgress
 from ninjasync.cli.logs import start_logging
 from ninjasync.cli.options import Invocation, On
+from ninjasync.cli.session import remark
 from ninjasync.cli.signals import stop_on_signals
 from ninjasync.config.fleet import FLEET_VARIABLE, Fleet, TenantFile, find_fleet
 from ninjasync.fleet import monitor
@@ -24,6 +25,7 @@ from ninjasync.fleet.run import Engine, FleetRun, run_tenants
 from ninjasync.fleet.tenants import choose_tenants, file_name_of, load_fleet, parse_shard
 from ninjasync.model.fleet import FleetResult
 from ninjasync.report import fleet as report
+from ninjasync.report.escape import visible
 from ninjasync.report.fleet_html import render_html
 from ninjasync.report.formats import Format
 
@@ -79,9 +81,12 @@ class FleetSession:
             return run_tenants(work, some, stop, progress.tell)
 
     def end(self, result: FleetResult) -> int:
-        """Deliver the table, and return the exit code of the whole."""
+        """Deliver the table, say on standard error what was refused (cron mails it), and return the exit code."""
         self.watch.result = result
         deliver_table(self.invocation, result)
+        for row in result.rows:
+            if row.outcome == "refused":
+                remark(self.invocation, visible(f"Refused: {row.error} [tenant {row.tenant}]"))
         return result.exit_code
 
 

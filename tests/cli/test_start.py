@@ -163,6 +163,14 @@ def test_the_version_is_told_without_loading_what_only_a_run_needs() -> None:
     assert loaded & HEAVY == set()
 
 
+@pytest.mark.parametrize("arguments", [["--version"], ["plan", "--config", "nowhere.toml"], ["fleet", "--help"]])
+def test_what_an_extra_brings_is_loaded_by_none_that_does_without(arguments: list[str]) -> None:
+    done = start_process(sys.executable, "-X", "importtime", "-m", "ninjasync", *arguments)
+    loaded = set(re.findall(r"\|\s+(\w+)[\w.]*$", done.err, re.MULTILINE))
+    assert "ninjasync" in loaded, "nothing was measured"
+    assert loaded & {"psycopg", "procrastinate", "apprise", "keyring"} == set()
+
+
 # --- where its output goes -------------------------------------------------------------------
 
 

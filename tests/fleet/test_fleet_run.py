@@ -8,11 +8,15 @@ import re
 import signal
 import subprocess
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from ninjasync.config.load import load
+from ninjasync.config.tenant import tenant_of
 from ninjasync.report.formats import Format
+from ninjasync.state.store import store_of
 from tests.support.fleet import NAMES, ServedFleet, outcomes
 
 
@@ -169,3 +173,63 @@ def test_the_table_comes_in_every_format(fleet: ServedFleet, format: Format) -> 
     if format is Format.TEXT:
         assert max(map(len, done.stdout.splitlines())) <= 80
         assert done.stdout.splitlines()[1].startswith("alpha"), "the worst first"
+
+
+def test_a_secret_that_cannot_be_read_and_a_lock_that_is_held_cost_their_own_tenants_alone(fleet: ServedFleet) -> None:
+    text = (fleet.folder / "tenants" / "alpha.toml").read_text("utf-8")
+    token = f'secret_token = "{fleet.boxes["alpha"].token}"'
+    assert token in text
+    missing = text.replace(token, 'secret_token = { file = "nowhere.token" }')
+    (fleet.folder / "tenants" / "alpha.toml").write_text(missing, "utf-8")
+    config = load(fleet.folder / "tenants" / "bravo.toml")
+    # As where the tenant is in another fleet, too, which applies at this moment.
+    with store_of(config).holding(tenant_of(config), 0, datetime.now(UTC)):
+        code, rows, _ = fleet.run("apply", "--yes")
+    assert outcomes(rows) == {"alpha": "configuration", "bravo": "locked", "charlie": "done", "delta": "done"}
+    assert code == 78, "before locked (CONTRACT 6.3)"
+    assert "nowhere.token" in rows["alpha"]["error"]
+    assert "Another run holds the lock" in rows["bravo"]["error"]
+    assert fleet.accounts("bravo") == 0
+
+
+@pytest.mark.parametrize("defaults", ['[duo]\naccount_id = "DAWRONG"\n', "[scope]\ngroops = []\n", "[duo"])
+def test_defaults_that_make_every_tenant_fail_reach_no_tenant_beyond_the_limit(
+    fleet: ServedFleet, defaults: str
+) -> None:
+    fleet.settings('stop_after = 2\nat_once = 1\ndefaults = "defaults.toml"')
+    (fleet.folder / "defaults.toml").write_text(defaults, "utf-8")
+    code, rows, said = fleet.run("apply", "--yes")
+    assert all(fleet.writes(name) == [] for name in NAMES)
+    if "account_id" in defaults:
+        assert code == 6
+        assert sorted(outcomes(rows).values()) == ["credentials", "credentials", "not begun", "not begun"]
+    elif "groops" in defaults:
+        assert (code, set(outcomes(rows).values())) == (78, {"configuration"})
+        assert all("groops" in row["error"] for row in rows.values())
+    else:
+        assert (code, rows) == (78, {})
+        assert "defaults.toml is not valid TOML" in said
+
+
+def test_a_refusal_is_a_line_on_standard_error_also_when_quiet(fleet: ServedFleet) -> None:
+    fleet.boxes["bravo"].company.users.clear()
+    shown = fleet.show("plan", "--quiet", "--tenant", "bravo")
+    assert shown.code == 3
+    assert shown.err.startswith("Refused: ")
+    assert shown.err.endswith("[tenant bravo]\n")
+
+
+def test_after_the_parent_was_killed_the_next_run_completes_what_the_children_left(fleet: ServedFleet) -> None:
+    fleet.boxes["alpha"].set_behavior(faults={"scim.latency": "500ms"})
+    with subprocess.Popen(
+        fleet.command("apply", "--yes"), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    ) as running:
+        while not fleet.writes("alpha"):
+            time.sleep(0.01)
+        running.kill()
+    while list(fleet.folder.glob("alpha.sqlite.*.holder")):  # it stops as by SIGTERM, and lets go of its lock
+        time.sleep(0.05)
+    fleet.boxes["alpha"].set_behavior()
+    code, rows, _ = fleet.run("apply", "--yes")
+    assert (code, set(outcomes(rows).values())) == (0, {"done"})
+    assert {name: fleet.accounts(name) for name in NAMES} == dict.fromkeys(NAMES, 5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -27,6 +28,9 @@ def act(arguments: list[str]) -> None:
         sys.stderr.write("x" * int(rest[0]) + "\nError: the last words\n")
         sys.stdout.write("lost")
         sys.exit(1)
+    if what == "swallow":
+        resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))
+        bytearray(2**31)
     if what == "raise":
         raise ValueError("unforeseen")
     if what == "stubborn":
@@ -69,9 +73,10 @@ def test_every_exit_code_is_the_right_one(tmp_path: Path) -> None:
 
 
 def test_a_child_that_dies_costs_itself_alone(tmp_path: Path) -> None:
-    found = run(tmp_path, ("exit", "0"), ("die",), ("raise",), ("exit", "3"))
-    assert [found[f"t{number}"].exit_code for number in range(4)] == [0, None, 1, 3]
+    found = run(tmp_path, ("exit", "0"), ("die",), ("raise",), ("swallow",), ("exit", "3"))
+    assert [found[f"t{number}"].exit_code for number in range(5)] == [0, None, 1, 1, 3]
     assert "unforeseen" in found["t2"].said
+    assert "MemoryError" in found["t3"].said
 
 
 def test_of_a_child_that_prints_a_hundred_megabytes_the_end_is_kept(tmp_path: Path) -> None:
