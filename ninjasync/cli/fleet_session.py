@@ -23,11 +23,14 @@ from ninjasync.fleet.monitor import FleetInProgress
 from ninjasync.fleet.processes import Main
 from ninjasync.fleet.run import Engine, FleetRun, run_tenants
 from ninjasync.fleet.tenants import choose_tenants, file_name_of, load_fleet, parse_shard
-from ninjasync.model.fleet import FleetResult
+from ninjasync.model.fleet import GOOD, FleetResult
 from ninjasync.report import fleet as report
 from ninjasync.report.escape import visible
 from ninjasync.report.fleet_html import render_html
 from ninjasync.report.formats import Format
+
+# What no line on standard error is about: what went well, and what follows from another tenant or from a signal.
+_SAID_BY_THE_TABLE = GOOD | {"not begun", "interrupted"}
 
 
 def load_named_fleet(invocation: Invocation) -> Fleet:
@@ -81,12 +84,17 @@ class FleetSession:
             return run_tenants(work, some, stop, progress.tell)
 
     def end(self, result: FleetResult) -> int:
-        """Deliver the table, say on standard error what was refused (cron mails it), and return the exit code."""
+        """Deliver the table, and return the exit code of the whole.
+
+        Cron mails what is on standard error: what was refused, and what failed where no terminal shows the table.
+        """
         self.watch.result = result
         deliver_table(self.invocation, result)
+        seen = self.invocation.writes_to_terminal()
         for row in result.rows:
-            if row.outcome == "refused":
-                remark(self.invocation, visible(f"Refused: {row.error} [tenant {row.tenant}]"))
+            if row.outcome == "refused" or (not seen and row.outcome not in _SAID_BY_THE_TABLE):
+                word = "Refused" if row.outcome == "refused" else "Error"
+                remark(self.invocation, visible(f"{word}: {row.error} [tenant {row.tenant}]"))
         return result.exit_code
 
 

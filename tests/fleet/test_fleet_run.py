@@ -211,12 +211,16 @@ def test_defaults_that_make_every_tenant_fail_reach_no_tenant_beyond_the_limit(
         assert "defaults.toml is not valid TOML" in said
 
 
-def test_a_refusal_is_a_line_on_standard_error_also_when_quiet(fleet: ServedFleet) -> None:
+def test_what_was_refused_or_failed_is_a_line_on_standard_error_also_when_quiet(fleet: ServedFleet) -> None:
+    fleet.write("alpha", token="another-token-altogether")
     fleet.boxes["bravo"].company.users.clear()
-    shown = fleet.show("plan", "--quiet", "--tenant", "bravo")
-    assert shown.code == 3
-    assert shown.err.startswith("Refused: ")
-    assert shown.err.endswith("[tenant bravo]\n")
+    shown = fleet.show("plan", "--quiet")
+    assert shown.code == 6
+    failed, refused = shown.err.splitlines()
+    assert failed.startswith("Error: NinjaOne refused the SCIM token")
+    assert failed.endswith("[tenant alpha]")
+    assert refused.startswith("Refused: ")
+    assert refused.endswith("[tenant bravo]")
 
 
 def test_after_the_parent_was_killed_the_next_run_completes_what_the_children_left(fleet: ServedFleet) -> None:
