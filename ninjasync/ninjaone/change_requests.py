@@ -88,11 +88,15 @@ def attribute_request(
     dialect: Dialect,
     known_members: frozenset[str] | None = None,
 ) -> ChangeRequest:
-    """Return what changes attributes in one request; a PUT keeps ``known_members`` beside those shown."""
+    """Return what changes attributes in one request; a PUT keeps ``known_members`` beside those shown.
+
+    Of a group that shows no members, and of which none are known, there is no PUT: it would remove them.
+    """
+    unknown = resource == "group" and known_members is None
 
     def replace(row: Json) -> Json:
         body = scim_requests.put_resource(row, diff, whole, dialect)
-        return scim_requests.put_members(body, (), (), known_members) if known_members else body
+        return scim_requests.put_members(body, (), (), known_members) if known_members or unknown else body
 
     return ChangeRequest(
         _method(resource, dialect),
