@@ -3,7 +3,6 @@
 Sends nothing but GET. Knows how to read things; must not judge them: that is for the checks.
 """
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -15,13 +14,12 @@ from urllib.parse import quote
 
 from pydantic import SecretStr
 
+from ninjasync.check.field_counts import CountingReader, FieldCounts
 from ninjasync.config import load, secrets
 from ninjasync.config.context import RunContext
-from ninjasync.config.full_name import split_name
 from ninjasync.config.schema import Config
 from ninjasync.config.tenant import tenant_of
 from ninjasync.duo.reader import DuoReader
-from ninjasync.duo.records import clean
 from ninjasync.errors import IncompleteReadError, LedgerError, NinjasyncError, UnreachableError
 from ninjasync.model.api_evidence import ApiEvidence
 from ninjasync.model.directory import Wanted
@@ -29,16 +27,15 @@ from ninjasync.model.events import Listener, ignore
 from ninjasync.model.exchange import Exchange
 from ninjasync.model.history import Run
 from ninjasync.model.ownership import Baseline, Owned, Ownership
-from ninjasync.model.source import Source, SourceUser, Standing
-from ninjasync.names_alike import folded, spelled
+from ninjasync.model.source import Source
+from ninjasync.names_alike import folded
 from ninjasync.net.pacing import TransientError
 from ninjasync.ninjaone.endpoint import Endpoint, connect
 from ninjasync.ninjaone.http import Answer, ScimTransport
 from ninjasync.ninjaone.oauth import OAuthClient
 from ninjasync.ninjaone.reader import Reader
 from ninjasync.ninjaone.scim_responses import Page, read_page
-from ninjasync.planning.email_address import find_fault
-from ninjasync.planning.mapping import AttributeMapping, compile_mapping, has_value
+from ninjasync.planning.mapping import AttributeMapping, compile_mapping
 from ninjasync.planning.source import read_source
 from ninjasync.runs import tenancy
 from ninjasync.runs.api_evidence import read_evidence
@@ -52,51 +49,6 @@ T = TypeVar("T")
 _MOST_RETRIES = 1
 # Accounts to look at where they are not listed.
 _FEW = 5
-
-
-@dataclass(slots=True)
-class FieldCounts:
-    """Which fields and custom attributes Duo's records have, and how many of them have a value there.
-
-    Of those in scope: ``inside`` is their number; ``empty`` how many have no value for an attribute, by
-    path; ``unnamed`` how many have a realname, but no first or no last name, and ``single`` how many of these
-    have one word there; ``by_username`` how many have no e-mail, but an address as username.
-    """
-
-    fields: Counter[str] = field(default_factory=Counter)
-    custom: Counter[str] = field(default_factory=Counter)
-    empty: Counter[str] = field(default_factory=Counter)
-    inside: int = 0
-    unnamed: int = 0
-    single: int = 0
-    by_username: int = 0
-
-    def note_inside(self, record: Mapping[str, Any], mapping: AttributeMapping) -> None:
-        """Take the cleaned record of a user in scope into account."""
-        self.inside += 1
-        self.empty.update(path for path in mapping.expressions if not has_value(mapping, path, record))
-        full = record.get("realname")
-        if isinstance(full, str) and not (record.get("firstname") and record.get("lastname")):
-            self.unnamed += 1
-            self.single += split_name(full) is None
-        username = record.get("username")
-        if not record.get("email") and isinstance(username, str) and not find_fault(spelled(username)):
-            self.by_username += 1
-
-    def note(self, row: Any) -> None:
-        """Take one record into account."""
-        if not isinstance(row, dict):
-            return
-        record = clean(row)
-        _count(self.fields, record)
-        custom = record.get("custom_attributes")
-        if isinstance(custom, dict):
-            _count(self.custom, custom)
-
-
-def _count(into: Counter[str], values: dict[str, Any]) -> None:
-    for name, value in values.items():
-        into[name] += value is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +150,12 @@ class CheckContext:
     @cached_property
     def source(self) -> Source:
         """All of Duo, judged by scope and mapping; on the way ``counts`` is filled."""
-        return read_source(self.config, _CountingReader(self), Ownership(), self._organizations)
+        return read_source(
+            self.config,
+            CountingReader(self.duo, self.groups, self.mapping, self.counts),
+            Ownership(),
+            self._organizations,
+        )
 
     # --- NinjaOne ----------------------------------------------------------------------------
 
@@ -311,39 +268,3 @@ class CheckContext:
             return self.readable_ledger or LedgerFacts()
         except LedgerError:
             return LedgerFacts()
-
-
-class _CountingReader:
-    """Duo's reader, which also counts the fields of the records that pass."""
-
-    def __init__(self, context: CheckContext) -> None:
-        self._context = context
-
-    @property
-    def unlisted(self) -> int:
-        return self._context.duo.unlisted
-
-    @property
-    def nameless(self) -> tuple[str, ...]:
-        """As the reader's."""
-        return self._context.duo.nameless
-
-    def read_groups(self) -> dict[str, str]:
-        return self._context.groups
-
-    def read_users(self, convert: Callable[[list[Any]], list[T]]) -> list[T]:
-        return self._context.duo.read_users(self._noted(convert))
-
-    def read_users_by_id(self, ids: list[str], convert: Callable[[list[Any]], list[T]]) -> list[T]:
-        return self._context.duo.read_users_by_id(ids, self._noted(convert))
-
-    def _noted(self, convert: Callable[[list[Any]], list[T]]) -> Callable[[list[Any]], list[T]]:
-        def noted(rows: list[Any]) -> list[T]:
-            found, counts = convert(rows), self._context.counts
-            for row, user in zip(rows, found, strict=True):
-                counts.note(row)
-                if isinstance(user, SourceUser) and user.standing in (Standing.IN, Standing.HELD):
-                    counts.note_inside(clean(row), self._context.mapping)
-            return found
-
-        return noted

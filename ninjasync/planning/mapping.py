@@ -4,10 +4,8 @@ Pure. Knows the expressions of ``[attributes]`` and the rules that NinjaOne's gu
 gives for their values; knows nothing of the wire or of who is in scope.
 """
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from ninjasync.config.expression import Expression, ExpressionError, alternatives_of, compile_expression, is_bare
@@ -16,15 +14,19 @@ from ninjasync.config.safety import Safety
 from ninjasync.duo.records import label
 from ninjasync.model.attributes import FAMILY_NAME, GIVEN_NAME, ORGANIZATION_ID, USER_NAME, USER_TYPE, line_for
 from ninjasync.model.directory import Problem, User
-from ninjasync.model.message import NOTHING, Message, did_you_mean, number, text, word
+from ninjasync.model.message import NOTHING, Message, text, word
 from ninjasync.model.problems import PROBLEMS, Code
-from ninjasync.model.values import ALL_ORGANIZATIONS, END_USER, TECHNICIAN
-from ninjasync.names_alike import spelled
-from ninjasync.planning.email_address import find_fault, is_usual
-from ninjasync.planning.organizations import UnknownOrganizationError, finder
+from ninjasync.model.values import END_USER, TECHNICIAN
+from ninjasync.planning.attribute_rules import (
+    InvalidValueError,
+    Rule,
+    check_user_name,
+    keep_plain,
+    read_text,
+    rules_for,
+)
+from ninjasync.planning.email_address import is_usual
 
-# NinjaOne's console import and its public API take names of 1 to 150 characters.
-_LONGEST_NAME = 150
 _NAME_PARTS = {GIVEN_NAME: "given_name", FAMILY_NAME: "family_name"}
 
 
@@ -36,7 +38,7 @@ class AttributeMapping:
     expressions: Mapping[str, Expression]
     user_name: Expression
     texts: Mapping[str, str]
-    rules: Mapping[str, "_Rule"]
+    rules: Mapping[str, Rule]
     allow_missing_user_type: bool
     allow_missing_organization: bool
     # Whether each expression is nothing but names, to which an empty string and null are the same.
@@ -61,24 +63,18 @@ class ValidForms(dict[Any, str | None]):
     There are far fewer first names than people, so that a rule is mostly a look-up (0.1 µs instead of 0.6 µs).
     """
 
-    def __init__(self, rule: "_Rule") -> None:
+    def __init__(self, rule: Rule) -> None:
         self._rule = rule
 
     def __missing__(self, given: Any) -> str | None:
         """Find out the valid form; INVALID where there is none."""
         try:
-            form = self._rule(_text(given))
-        except _InvalidValueError:
+            form = self._rule(read_text(given))
+        except InvalidValueError:
             form = INVALID
         if given is None or type(given) is str:  # else True would be found for 1
             self[given] = form
         return form
-
-
-class _InvalidValueError(ValueError):
-    def __init__(self, code: Code, message: Message) -> None:
-        super().__init__(message)
-        self.code, self.message = code, message
 
 
 def compile_mapping(
@@ -92,9 +88,7 @@ def compile_mapping(
     ``organizations`` are names that may stand in place of an organization's number, ``known``
     the numbers and names of all that NinjaOne's public API tells; None where it tells none.
     """
-    rules = _RULES | {
-        ORGANIZATION_ID: partial(_organization, finder(organizations or {}, known or ()), _numbers(known))
-    }
+    rules = rules_for(organizations, known)
     paths = tuple(sorted(path for path in attributes if path != USER_NAME))
     expressions = {path: compile_expression(text) for path, text in attributes.items()}
     return AttributeMapping(
@@ -107,7 +101,7 @@ def compile_mapping(
         allow_missing_organization=safety.allow_missing_organization,
         bare=all(map(is_bare, attributes.values())),
         complete=expressions.keys() >= {GIVEN_NAME, FAMILY_NAME, USER_TYPE, ORGANIZATION_ID},
-        steps=tuple((expressions[path], ValidForms(rules.get(path, _plain))) for path in paths),
+        steps=tuple((expressions[path], ValidForms(rules.get(path, keep_plain))) for path in paths),
         lacking={},
         type_at=paths.index(USER_TYPE) if USER_TYPE in paths else None,
     )
@@ -123,8 +117,8 @@ def map_user(mapping: AttributeMapping, row: Mapping[str, Any]) -> tuple[User | 
         values = [forms[expression(row)] for expression, forms in mapping.steps]
         user_name = mapping.user_name(row)
         if type(user_name) is not str or not is_usual(user_name):
-            user_name = _user_name(_text(user_name))
-    except (_InvalidValueError, ExpressionError, TypeError):  # TypeError: an expression gave a list or an object
+            user_name = check_user_name(read_text(user_name))
+    except (InvalidValueError, ExpressionError, TypeError):  # TypeError: an expression gave a list or an object
         return _judged_user(mapping, row)
     if (
         user_name is None
@@ -157,8 +151,8 @@ def _judged_user(mapping: AttributeMapping, row: Mapping[str, Any]) -> tuple[Use
 
     for path, expression in mapping.expressions.items():
         try:
-            values[path] = mapping.rules.get(path, _plain)(_text(expression(row)))
-        except _InvalidValueError as invalid:
+            values[path] = mapping.rules.get(path, keep_plain)(read_text(expression(row)))
+        except InvalidValueError as invalid:
             hold(path, invalid.code, invalid.message)
         except ExpressionError as error:
             hold(path, "expression-failed", Message("the expression failed: {}", text(error)))
@@ -243,100 +237,3 @@ _SET_AN_ORGANIZATION = Message(
     '; set its number, its name or "All" (NinjaOne would silently make a global end user, who may see all '
     "organizations)"
 )
-
-
-def _text(value: Any) -> str | None:
-    """Return an expression's result as text; empty, blank and null are the same."""
-    if type(value) is str:
-        return value.strip() or None
-    match value:
-        case None:
-            return None
-        case bool():
-            return "true" if value else "false"
-        case int():
-            return str(value)
-        case float() if math.isfinite(value):
-            return str(int(value)) if value.is_integer() else str(value)
-        case float():
-            raise _InvalidValueError(
-                "expression-failed", Message("the expression gives {}, which is no value", number(value))
-            )
-        case [first, *_]:  # Duo may send several values of an attribute
-            return _text(first)
-        case _:
-            kind = word("an empty list" if isinstance(value, list) else "an object")
-            raise _InvalidValueError("expression-failed", Message("the expression gives {}; one value is needed", kind))
-
-
-def _plain(value: str | None) -> str | None:
-    return value
-
-
-def _user_name(value: str | None) -> str | None:
-    value = value and spelled(value)
-    if value and (fault := find_fault(value)):
-        raise _InvalidValueError("invalid-user-name", Message("the userName {} {}", text(repr(value)), fault))
-    return value
-
-
-def _name(value: str | None) -> str | None:
-    if value is not None and len(value) > _LONGEST_NAME:
-        raise _InvalidValueError(
-            "missing-name",
-            Message(
-                "the name is {} characters long; NinjaOne takes 1 to {}", number(len(value)), number(_LONGEST_NAME)
-            ),
-        )
-    return value
-
-
-def _user_type(value: str | None) -> str | None:
-    if value not in (None, TECHNICIAN, END_USER):
-        message = Message(
-            'the user type {} is not "{}" or "{}", exactly{}',
-            text(repr(value)),
-            word(TECHNICIAN),
-            word(END_USER),
-            did_you_mean(value, (TECHNICIAN, END_USER)),
-        )
-        raise _InvalidValueError("invalid-user-type", message)
-    return value
-
-
-def _numbers(known: tuple[tuple[str, str], ...] | None) -> frozenset[str] | None:
-    return None if known is None else frozenset(number for number, _ in known)
-
-
-def _organization(find: Callable[[str], str], there: frozenset[str] | None, value: str | None) -> str | None:
-    """Return an organization's number or "All". ``there`` are the numbers that exist, None where that is not known."""
-    if value is None:
-        return None
-    if value.casefold() == ALL_ORGANIZATIONS.casefold():
-        return ALL_ORGANIZATIONS
-    if value.isascii() and value.isdigit():
-        return _existing(value.lstrip("0") or "0", there)
-    try:
-        return _existing(find(value), there)
-    except UnknownOrganizationError as error:
-        if any(map(str.isalpha, value)):
-            raise _InvalidValueError("unknown-organization", error.message) from error
-        message = Message('the organization {} is neither a whole number nor "All"', text(repr(value)))
-        raise _InvalidValueError("invalid-organization", message) from error
-
-
-def _existing(organization: str, there: frozenset[str] | None) -> str:
-    if there is None or organization in there or organization == ALL_ORGANIZATIONS:
-        return organization
-    message = Message("NinjaOne has no organization with the number {}", number(organization))
-    raise _InvalidValueError("unknown-organization", message)
-
-
-# A validation rule for an attribute is a function from its text to the valid form, and a row here.
-_Rule = Callable[[str | None], str | None]
-_RULES: dict[str, _Rule] = {
-    USER_NAME: _user_name,
-    GIVEN_NAME: _name,
-    FAMILY_NAME: _name,
-    USER_TYPE: _user_type,
-}

@@ -7,7 +7,6 @@ until it is written where the operator wants it, and never shown.
 import calendar
 import os
 from collections.abc import Callable, Iterable
-from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -16,26 +15,19 @@ from typing import Any, Protocol
 from pydantic import SecretStr, ValidationError
 
 from ninjasync.config import example, secrets
-from ninjasync.config.context import RunContext
 from ninjasync.config.duo import Duo
 from ninjasync.config.mapping import DEFAULT_ATTRIBUTES
 from ninjasync.config.ninjaone import NinjaOne
-from ninjasync.config.schema import Config
-from ninjasync.duo.reader import DuoReader
-from ninjasync.duo.records import clean
 from ninjasync.errors import NinjasyncError
 from ninjasync.model.attributes import ORGANIZATION_ID, USER_NAME, USER_TYPE
 from ninjasync.model.message import Message, did_you_mean, group, reason_of
 from ninjasync.names_alike import folded
 from ninjasync.planning.causes import nearest_name, written
-from ninjasync.planning.email_address import find_fault
-from ninjasync.planning.organizations import is_name
+from ninjasync.runs.duo_survey import DuoSurvey, survey_duo
 
 _SECRET_LENGTH = 40
 _TOKEN_MONTHS = 6
 _MANY = 60
-# Of one attribute; there may be as many values as users.
-_MOST_VALUES = 1000
 _HEAD = """# The configuration of ninjasync, written by ninjasync init. What you answered is filled in; every other
 # line holds the default and may be left out. A relative path starts at the folder of this file.
 # Is all in place? ninjasync check. What would change? ninjasync plan."""
@@ -84,7 +76,7 @@ def interview(ask: Asker, folder: Path, now: datetime) -> Answers:
     expires = _asked(ask, "The token expires on", _day, str(_months_on(now.date(), _TOKEN_MONTHS)))
     put["ninjaone", "token_expires"] = str(expires)
     ask.say("")
-    seen, why = _look_at_duo(host, key, secret, now)
+    seen, why = survey_duo(host, key, secret, now)
     put["scope", "groups"] = example.toml(_groups(ask, seen.groups, why))
     if seen.users:
         _map_attributes(ask, seen, answers)
@@ -210,7 +202,7 @@ def _typed(ask: Asker, what: str) -> SecretStr:
             ask.say(f"  {error.message} {error.hint}")
 
 
-def _map_attributes(ask: Asker, seen: "_Seen", answers: Answers) -> None:
+def _map_attributes(ask: Asker, seen: DuoSurvey, answers: Answers) -> None:
     """Put down the lines of [attributes] and [organizations] that Duo's records ask for; offer only what was seen."""
     put, custom = answers.values, seen.custom
     for path, what in ((USER_TYPE, "User type"), (ORGANIZATION_ID, "Organization")):
@@ -294,60 +286,3 @@ def _meant(answer: str, names: list[str]) -> list[str]:
     alike = [name for name in names if folded(answer) in folded(name)]
     near = Message('; did you mean "{}"?', group(alike[0])) if alike else did_you_mean(answer, names)
     raise ValueError(Message("Duo has no such group{}.", near))
-
-
-@dataclass(slots=True)
-class _Seen:
-    """What Duo has: its groups' names, how many users, and of the users' custom attributes the values, by name."""
-
-    groups: list[str] = field(default_factory=list)
-    users: int = 0
-    by_username: int = 0
-    custom: dict[str, set[str]] = field(default_factory=dict)
-
-    def note(self, rows: list[Any]) -> list[None]:
-        """Take users' records into account, and keep none of them."""
-        for row in rows:
-            self._note(row)
-        return [None] * len(rows)
-
-    def _note(self, row: Any) -> None:
-        if not isinstance(row, dict):
-            return
-        record = clean(row)
-        self.users += 1
-        username = record.get("username")
-        self.by_username += not record.get("email") and isinstance(username, str) and not find_fault(username)
-        custom = record.get("custom_attributes")
-        for name, value in custom.items() if isinstance(custom, dict) else ():
-            values = self.custom.setdefault(name, set())
-            if isinstance(value, str) and len(values) < _MOST_VALUES:
-                values.add(value.strip())
-
-    def organizations(self, line: str | None) -> list[str]:
-        """Return the names that stand in place of organizations' numbers; ``line`` is what was put down for them."""
-        for name, values in self.custom.items():
-            if (line or f'"{DEFAULT_ATTRIBUTES[ORGANIZATION_ID]}"') == example.toml(written(name, custom=True)):
-                return sorted(filter(is_name, values), key=str.casefold)
-        return []
-
-
-def _look_at_duo(host: str, key: str, secret: SecretStr | None, now: datetime) -> tuple[_Seen, str]:
-    """Return what Duo has, or why that is not to be had."""
-    seen = _Seen()
-    if secret is None:
-        return seen, "the secret key is not to be had now."
-    given = {
-        "duo": {"api_hostname": host, "integration_key": key, "secret_key": secret},
-        "ninjaone": {"endpoint_url": "https://not.asked.invalid", "secret_token": secret},
-        "scope": {"all_users": True},
-        "run": {"retries": 0},
-    }
-    context = RunContext(Config.model_validate(given), "", now, lambda: now)
-    try:
-        with closing(DuoReader(context, secret)) as duo:
-            seen.groups = sorted(duo.read_groups().values(), key=str.casefold)
-            duo.read_users(seen.note)
-    except NinjasyncError as error:
-        return seen, "" if seen.groups else f"{error.message} {error.hint}"
-    return seen, "" if seen.groups else "Duo has none."
