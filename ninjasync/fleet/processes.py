@@ -14,10 +14,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 # Runs one command line and ends the process with its exit code.
@@ -114,8 +116,20 @@ def _warm_context() -> Any:
 def _start(context: Any, job: Job, main: Main) -> _Running:
     said = job.result.with_name(f"{job.result.name}.err")
     process = context.Process(target=_run_one, args=(main, list(job.arguments), str(said)), name=job.tenant)
-    process.start()
+    with _hiding_the_program():
+        process.start()
     return _Running(job, process, said, time.monotonic())
+
+
+@contextmanager
+def _hiding_the_program() -> Iterator[None]:
+    """Let a process begin without the program's own file: Python would run that in each again, and no job needs it."""
+    program = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = program
 
 
 def _run_one(main: Main, arguments: list[str], said: str) -> None:
