@@ -100,6 +100,8 @@ def test_the_files_to_which_the_manual_sends_a_newcomer_exist_and_hold_what_it_n
     for name, path in named:
         begins = rf"^(?:class |(?:    )?def )?{name}\b"
         assert re.search(begins, file(path).read_text("utf-8"), re.MULTILINE), (name, path)
+    known = {name for text in PACKAGE.rglob("*.py") for name in re.findall(r"\w+", text.read_text("utf-8"))}
+    assert {name for name in re.findall(r"`(\w+)`", page) if name not in known} == set()
 
 
 def test_the_architecture_page_names_every_room() -> None:
