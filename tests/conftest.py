@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from coverage import Coverage
 from hypothesis import settings
 
 from ninjasync.config.schema import Config
@@ -33,6 +34,16 @@ def pytest_configure() -> None:
         os.environ.pop(name, None)
     gc.set_threshold(200_000)
     sys.setswitchinterval(0.0005)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Leave one measurement in each of xdist's workers, the one that pytest-cov is about to begin.
+
+    Those that began with the process would take over wherever a test is marked ``no_cover``.
+    """
+    while hasattr(session.config, "workerinput") and (begun := Coverage.current()):
+        begun.stop()
 
 
 def pytest_collection_finish() -> None:

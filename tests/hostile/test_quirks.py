@@ -16,9 +16,6 @@ from tests.support.oracle import shown_account
 from tests.support.rounds import SERIAL, WITH_TITLES, Rounds
 from tests.support.urns import EXTENSION
 
-# The same lines of the product under one server after another: other tests measure them, which costs a third.
-pytestmark = pytest.mark.no_cover
-
 DIALECT = "ninjaone.dialect"
 SMALL_PAGES: Mapping[str, Any] = {DIALECT: {"page_size": 10}}
 # Lists alone: where anything else may be asked for, look-ups fill what a list lacks.
