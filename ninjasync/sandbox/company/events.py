@@ -87,7 +87,7 @@ class Events:
             gone = [key for key, user in users.items() if user["status"] in ("disabled", "pending deletion")]
             chosen = self._rng.choice(gone) if gone else None
         else:
-            staff = year.Staff(self._people, self._rng)
+            staff = year.Staff.shuffled(self._people, self._rng)
             chosen = staff.draw(end_user=word == "promote") if len(staff) else None
         if chosen is None:
             raise UnknownEvent(f"There is no user left who could {word}; name one.")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from random import Random
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 from ninjasync.sandbox.company.people import Company, strip_sync_suffix
 from ninjasync.sandbox.company.staffing import FIRST_NAMES, LAST_NAMES, ORGANIZATIONS, make_rng
@@ -19,9 +19,14 @@ Event: TypeAlias = Callable[[Company, str, Random], str]
 class Staff:
     """The users to whom something may still happen: each is drawn once at most."""
 
-    def __init__(self, people: Company, rng: Random) -> None:
+    def __init__(self, people: Company, free: list[str]) -> None:
+        self._people, self._free = people, free
+
+    @classmethod
+    def shuffled(cls, people: Company, rng: Random) -> Self:
+        """Find those users, in an order by chance."""
         scoped = set(people.scoped)
-        self._free = [
+        free = [
             user_id
             for user_id, user in people.users.items()
             if user["status"] == "active"
@@ -29,8 +34,8 @@ class Staff:
             and user["custom_attributes"].get("userType") in ("technician", "endUser")
             and user["email"]
         ]
-        rng.shuffle(self._free)
-        self._people = people
+        rng.shuffle(free)
+        return cls(people, free)
 
     def __len__(self) -> int:
         return len(self._free)
@@ -58,7 +63,7 @@ def live_a_year(people: Company, seed: int = 1) -> list[str]:
     """
     rng = make_rng(seed, "year")
     with people.lock:
-        staff = Staff(people, rng)
+        staff = Staff.shuffled(people, rng)
         times = max(1, len(people.users) // 60)
         sentences = [hire(people, rng) for _ in range(times * 2)]
         events: tuple[Event, ...] = (promote, marry) * times + (disable, trash, move) * times

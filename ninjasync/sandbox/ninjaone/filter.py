@@ -120,7 +120,7 @@ def _resolve_within(parent: Path) -> Names:
 def parse_filter(kind: Kind, text: str) -> Filter:
     """Return the filter as a tree; ScimError invalidFilter if it is not one."""
     try:
-        parser = _Parser(text)
+        parser = _Parser(_split(text))
         tree = parser.either(lambda name: resolve(kind, name), 0)
         parser.expect_end()
     except ScimError as error:
@@ -134,7 +134,7 @@ def parse_path(kind: Kind, text: str) -> tuple[Path, Filter | None]:
     Its form is ``attr``, ``attr.sub``, ``attr[filter]`` or ``attr[filter].sub``.
     Raises ScimError invalidPath.
     """
-    parser = _Parser(text)
+    parser = _Parser(_split(text))
     path = resolve(kind, parser.word())
     if parser.at_end():
         return path, None
@@ -154,21 +154,27 @@ def parse_path(kind: Kind, text: str) -> tuple[Path, Filter | None]:
 _TOKEN = re.compile(r"""\s*(?:("(?:[^"\\]|\\.)*")|([()\[\]])|([^\s()\[\]"]+))""")
 
 
+def _split(text: str) -> list[str]:
+    """Return the tokens of a filter or a path. Raises ScimError where there are none to be read, or too many."""
+    tokens: list[str] = []
+    position, stripped = 0, text.rstrip()
+    while position < len(stripped):
+        match = _TOKEN.match(stripped, position)
+        if match is None:
+            raise invalid_path(f"cannot read {stripped[position:]!r}")
+        tokens.append(match[1] or match[2] or match[3])
+        position = match.end()
+    if len(tokens) > _MAX_TOKENS:
+        raise invalid_path("it is too long")
+    return tokens
+
+
 class _Parser:
     """A reader of tokens: quoted strings, brackets and words."""
 
-    def __init__(self, text: str) -> None:
-        self._tokens: list[str] = []
+    def __init__(self, tokens: list[str]) -> None:
+        self._tokens = tokens
         self._next = 0
-        position, stripped = 0, text.rstrip()
-        while position < len(stripped):
-            match = _TOKEN.match(stripped, position)
-            if match is None:
-                raise invalid_path(f"cannot read {stripped[position:]!r}")
-            self._tokens.append(match[1] or match[2] or match[3])
-            position = match.end()
-        if len(self._tokens) > _MAX_TOKENS:
-            raise invalid_path("it is too long")
 
     def at_end(self) -> bool:
         return self._next >= len(self._tokens)
