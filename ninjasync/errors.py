@@ -75,6 +75,10 @@ class LedgerNotWritableError(LedgerError):
     """The ledger cannot be written; a plan does without, an apply does not start."""
 
 
+class RefusedRowError(LedgerError):
+    """The ledger did not take one row, for what is in it; it takes others."""
+
+
 class LedgerLostError(LedgerNotWritableError):
     """The connection to the ledger is gone, and with it the tenant's lock."""
 

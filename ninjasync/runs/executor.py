@@ -23,6 +23,7 @@ from ninjasync.errors import (
     NinjasyncError,
     NotKeptError,
     RefusedRequestError,
+    RefusedRowError,
     UnreachableError,
 )
 from ninjasync.model.change import REMOVALS, Change, Delta
@@ -257,6 +258,8 @@ class _Run:
             raise _HinderedError(why)
         try:
             number = self._journal.intend(change, step)
+        except RefusedRowError:
+            raise  # this change alone cannot be put down, so it is not sent
         except LedgerError as error:
             self._heed(error)
             raise _HinderedError(self._hindrance(change)) from error
@@ -282,6 +285,9 @@ class _Run:
         """Put down what became of a write. A journal that fails ends the run, but changes nothing of what was done."""
         try:
             self._journal.conclude(attempt)
+        except RefusedRowError as error:
+            told = "%s What became of %s is not recorded; the next run looks for it."
+            log.warning(told, error, attempt.change.name)
         except LedgerError as lost:
             self._heed(lost)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 
-from ninjasync.errors import LedgerError, LedgerLostError, LedgerNotWritableError
+from ninjasync.errors import LedgerError, LedgerLostError, LedgerNotWritableError, RefusedRowError
 from ninjasync.model.events import Listener, Locked, ignore
 from ninjasync.model.message import Message
 from ninjasync.model.message import text as as_text
@@ -257,6 +257,6 @@ def _meaning(error: psycopg.Error, place: Any, *, is_lost: bool) -> LedgerError:
             Message("The ledger {} has not the tables of this version: {}.", place, why),
             "Let a role that owns them run: ninjasync ledger upgrade",
         )
-    return LedgerError(
+    return RefusedRowError(
         Message("The ledger {} did not take a row: {}.", place, why), "The rest of the run is not affected by it."
     )

@@ -13,12 +13,13 @@ from ninjasync.errors import (
     LedgerError,
     NotKeptError,
     RefusedRequestError,
+    RefusedRowError,
     UnreachableError,
 )
 from ninjasync.model.change import Change, Delta, Member
 from ninjasync.model.directory import Observation
 from ninjasync.model.outcome import Result
-from ninjasync.runs.executor import Attempt, apply_plan
+from ninjasync.runs.executor import Attempt, Step, apply_plan
 from ninjasync.threads import Stop
 from tests.support.memory import Memory, Notebook, applied, create, plan_of
 
@@ -310,6 +311,20 @@ def test_a_conclusion_that_cannot_be_kept_ends_the_run_and_what_was_done_counts_
     assert str(result.fatal) == "the disk is full"
     assert stop.cause is result.fatal
     assert not result.interrupted
+
+
+def test_a_change_that_the_ledger_does_not_take_is_not_sent_and_holds_up_no_other() -> None:
+    class Refusing(Notebook):
+        def intend(self, change: Change, step: Step) -> int:
+            if change.key == "a":
+                raise RefusedRowError("The ledger did not take a row: it is too long.")
+            return super().intend(change, step)
+
+    writer = Memory()
+    result = applied(plan_of(create("a"), create("b")), writer, journal=Refusing())
+    assert statuses(result) == {"a": "failed", "b": "applied"}
+    assert writer.calls == ["create b"]
+    assert result.fatal is None
 
 
 def test_an_abort_from_elsewhere_is_the_one_cause_and_what_is_cut_off_stays_pending() -> None:

@@ -5,15 +5,18 @@ A real server, really restarted. SQLite's counterpart is ``test_lost_ledger``.
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import subprocess
 import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from ninjasync.errors import NinjasyncError
@@ -81,7 +84,7 @@ class Notice:
 
 
 def disturbed_apply(
-    office: Office, notice: Notice, disturb: Callable[[], None], number: int, *, before: bool
+    office: Office, notice: Notice, disturb: Callable[[], object], number: int, *, before: bool
 ) -> tuple[Ran, list[HttpRequest]]:
     """Apply, and let the server be disturbed before or after the write of this number; return what arrived."""
     arrived: list[HttpRequest] = []
@@ -125,15 +128,23 @@ def expect_a_good_end(office: Office, database: TestDatabase, arrived: list[Http
     assert database.ask("SELECT count(*) FROM operations WHERE status IN ('pending', 'uncertain')") == [(0,)]
 
 
-def disturbance(kind: str, database: TestDatabase) -> Callable[[], None]:
+def disturbance(kind: str, database: TestDatabase) -> Callable[[], object]:
     def restart() -> None:
         database.server.stop(kind)
         database.server.start()
 
-    def terminate() -> None:
-        database.end_connections()
+    def kill() -> None:
+        pids = database.ask(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name <> ''"
+        )
+        for (pid,) in pids:
+            os.kill(pid, signal.SIGKILL)
+        while True:  # the server restarts itself after that
+            with suppress(psycopg.OperationalError):
+                database.ask("SELECT 1")
+                return
 
-    return terminate if kind == "terminate" else restart
+    return {"terminate": database.end_connections, "kill": kill}.get(kind, restart)
 
 
 @pytest.mark.parametrize(
@@ -142,6 +153,7 @@ def disturbance(kind: str, database: TestDatabase) -> Callable[[], None]:
         ("terminate", 1, True),
         ("terminate", INSTANTS // 2, False),
         ("terminate", INSTANTS, True),
+        ("kill", INSTANTS // 3, True),
         ("fast", 9, False),
         ("immediate", 9, True),
     ],
@@ -166,17 +178,38 @@ def test_the_run_ends_without_a_write_that_has_no_intent_and_the_next_ends_as_an
     expect_a_good_end(office, own_database, arrived)
 
 
+@pytest.mark.parametrize("quickly", [True, False], ids=["noticed while reading", "noticed after"])
+def test_a_connection_lost_while_both_sides_are_read_ends_the_run_before_its_first_write(
+    office: Office, own_database: TestDatabase, monkeypatch: pytest.MonkeyPatch, quickly: bool
+) -> None:
+    monkeypatch.setattr(postgres_database, "SEEN_EVERY", 0.02 if quickly else 600)
+    notice, lost = Notice(monkeypatch), threading.Event()
+
+    def lose_the_ledger(request: HttpRequest, serve: Serve) -> HttpResponse:
+        if not lost.is_set():
+            lost.set()
+            own_database.end_connections()
+            assert not quickly or notice.came.wait(20)
+        return serve(request)
+
+    office.box.intercept("scim", lose_the_ledger)
+    done = office.apply()
+
+    assert done.code == 1, done.printed
+    assert "was lost" in done.json["error"]["message"]
+    assert office.writes() == []
+
+
 def test_a_connection_lost_in_a_long_pause_ends_the_run_and_nothing_is_sent_any_more(
     office: Office, own_database: TestDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(postgres_database, "SEEN_EVERY", 0.2)
-    notice, halted = Notice(monkeypatch), threading.Event()
+    halted, tries = threading.Event(), Counter[bytes]()
 
     def ask_for_an_hour(request: HttpRequest, serve: Serve) -> HttpResponse:
-        if notice.came.is_set():
-            notice.after.append(request)
         if request.method == "GET":
             return serve(request)
+        tries[request.body] += 1
         if not halted.is_set():
             halted.set()
             own_database.end_connections()
@@ -186,7 +219,8 @@ def test_a_connection_lost_in_a_long_pause_ends_the_run_and_nothing_is_sent_any_
     done = office.apply()
 
     assert done.code == 1, done.printed
-    assert notice.after == []
+    assert set(tries.values()) == {1}, "nothing is tried again"
+    assert len(tries) <= WORKERS
     assert done.json["result"]["applied"] == 0
 
 
@@ -251,7 +285,7 @@ def disturb_at_random(folder: Path, seeds: range) -> None:
     try:
         for seed in seeds:
             chance = random.Random(seed)
-            kind = chance.choice(("terminate", "fast", "immediate"))
+            kind = chance.choice(("terminate", "kill", "fast", "immediate"))
             number, before = chance.randint(1, INSTANTS), chance.random() < 0.5
             place = folder / str(seed)
             place.mkdir()
