@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from contextlib import closing, redirect_stdout
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,6 +24,8 @@ from ninjasync.sandbox.company.staffing import existing_accounts, make_company
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse
 from ninjasync.sandbox.ninjaone.schema import GROUP, USER
 from ninjasync.sandbox.ninjaone.store import NinjaOne
+from ninjasync.state.postgres_database import PostgresDatabase
+from tests.support.postgres import TestDatabase
 
 _PEOPLE, _SEED = 24, 3
 
@@ -127,6 +130,13 @@ def _run_and_die(folder: Path, gate: _Gate) -> None:
         assert process.wait(60) == -signal.SIGKILL
 
 
+def _move_ledger(folder: Path, url: str) -> None:
+    config = folder / "config.toml"
+    with redirect_stdout(io.StringIO()):
+        assert run(["ledger", "copy", url, "--config", str(config)]) == 0
+    config.write_text(config.read_text("utf-8").replace('path = "ledger.db"', f'url = "{url}"'), "utf-8")
+
+
 def _state(ninjaone: NinjaOne) -> dict[str, Any]:
     """Return what NinjaOne holds, without what differs between any two runs: ids, times, versions."""
     names = {id_: user["userName"] for id_, user in ninjaone.users.items()}
@@ -165,9 +175,12 @@ class _Stage:
             _run(folder)
         self._before = people, ninjaone
 
-    def act(self, folder: Path, kill_at: int | None = None, *, after: bool = False) -> tuple[Any, int, Any]:
+    def act(
+        self, folder: Path, kill_at: int | None = None, *, after: bool = False, url: str = ""
+    ) -> tuple[Any, int, Any]:
         """Let things happen and apply them, killed at one write or not at all, then once more.
 
+        With a ``url`` the ledger moves into that database before.
         Returns what NinjaOne holds in the end, how many writes it took, and the changes.
         """
         for file in self._folder.iterdir():
@@ -175,6 +188,8 @@ class _Stage:
         people, ninjaone = _copy_of(*self._before)
         before = _ids(ninjaone)
         _let_things_happen(people, ninjaone, self.staff, folder)
+        if url:
+            _move_ledger(folder, url)
         gate = _Gate(kill_at, after=after)
         with Sandbox(people, ninjaone, ports=dict(zip(("duo", "scim"), self._ports, strict=True))) as box:
             gate.watch(box)
@@ -237,3 +252,19 @@ def test_after_a_kill_at_any_write_the_next_run_ends_where_an_undisturbed_one_do
 ) -> None:
     state, _, _ = stage.act(tmp_path, number, after=after)
     assert state == undisturbed[0]
+
+
+@pytest.fixture
+def moved_stage(stage: _Stage, database: TestDatabase, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """An act whose ledger lies in PostgreSQL."""
+    monkeypatch.setattr(PostgresDatabase, "survives", 0.0)  # who was killed sends nothing, as this test knows
+    return partial(stage.act, url=database.url)
+
+
+@pytest.mark.parametrize(("number", "after"), [(1, True), (9, False), (9, True), (_WRITES, False)])
+def test_with_a_ledger_in_postgresql_the_next_run_ends_there_too(
+    number: int, after: bool, moved_stage: Callable[..., Any], undisturbed: Any, tmp_path: Path, database: TestDatabase
+) -> None:
+    state, _, _ = moved_stage(tmp_path, number, after=after)
+    assert state == undisturbed[0]
+    assert database.ask("SELECT count(*) FROM operations WHERE status = 'pending'") == [(0,)]
