@@ -45,8 +45,8 @@ def expect_seal(saved: SavedPlan, key: bytes | None, path: Path, *, required: bo
             Message("The saved plan {} has no seal of this ledger, so it may have been altered.", text(path)), _NEW_ONE
         )
     if saved.seal:
-        return Message("The seal of the saved plan cannot be checked, as this ledger has no key for it.")
-    return Message("The saved plan is not sealed, so only its digest says that it is as it was made.")
+        return Message("The saved plan counts as unsealed, as this ledger has no key to check its seal with.")
+    return Message("The saved plan is unsealed, so only its digest says that it is as it was made.")
 
 
 def check_seal(saved: SavedPlan, config: Config, path: Path) -> Message:
