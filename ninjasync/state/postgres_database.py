@@ -4,12 +4,14 @@ The tenant's lock lies on the connection that journals, and a lost one is never 
 journal nothing, and so begins no write. Knows PostgreSQL; does not know what the rows mean.
 """
 
+import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import psycopg
@@ -28,6 +30,8 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 # Seconds.
 SEEN_EVERY, _ASK_FOR_LOCK_EVERY = 5.0, 0.2
+# A batch of no more rows is answered at once, so that no answer means that none is coming.
+_QUICK = 200
 # Rows fetched at a time where there may be very many; an older libpq fetches one by one.
 _CHUNK = 2000 if psycopg.capabilities.has_stream_chunked() else 1
 
@@ -54,6 +58,7 @@ class PostgresDatabase:
         self.place, self.writable, self.version = place, writable, schema.SCHEMA_VERSION
         self._connection = connection
         self._lock = threading.RLock()
+        self._asked_at: float | None = None  # when the batch under way was sent, if it is one that takes no time
 
     # --- statements --------------------------------------------------------------------------
 
@@ -69,7 +74,9 @@ class PostgresDatabase:
 
     def write(self, statements: Sequence[Statement]) -> list[list[Any]]:
         """Carry statements out in one transaction, and in one round trip."""
+        quick = sum(len(one.rows) for one in statements) <= _QUICK
         with self.errors(), self._lock:
+            self._asked_at = time.monotonic() if quick else None
             try:
                 with self._connection.pipeline():
                     self._connection.execute("BEGIN")
@@ -78,6 +85,8 @@ class PostgresDatabase:
             except psycopg.Error:
                 self._give_up_transaction()
                 raise
+            finally:
+                self._asked_at = None
             return [cursor.fetchall() if cursor is not None and cursor.description else [] for cursor in cursors]
 
     def _send(self, one: Statement) -> psycopg.Cursor[tuple[Any, ...]] | None:
@@ -156,13 +165,30 @@ class PostgresDatabase:
                     on_lost(error)
                     return
 
-        thread = threading.Thread(target=keep_seen, name="ledger", daemon=True)
-        thread.start()
+        threads = [
+            threading.Thread(target=work, name="ledger", daemon=True)
+            for work in (keep_seen, partial(self._cut_off_if_deaf, done))
+        ]
+        for thread in threads:
+            thread.start()
         try:
             yield
         finally:
             done.set()
-            thread.join()
+            for thread in threads:
+                thread.join()
+
+    def _cut_off_if_deaf(self, done: threading.Event) -> None:
+        """Shut the connection where no answer comes although the network takes all, as with a proxy that is stuck.
+
+        Keepalives are answered by the proxy itself then, and whoever waits for the answer would wait for ever.
+        """
+        while not done.wait(SEEN_EVERY):
+            asked_at = self._asked_at
+            if asked_at is not None and time.monotonic() - asked_at > DEAF:
+                with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(self._connection.fileno())) as end:
+                    end.shutdown(socket.SHUT_RDWR)
+                return
 
     @property
     def survives(self) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -221,6 +222,58 @@ def test_a_connection_lost_in_a_long_pause_ends_the_run_and_nothing_is_sent_any_
     assert done.code == 1, done.printed
     assert set(tries.values()) == {1}, "nothing is tried again"
     assert len(tries) <= WORKERS
+    assert done.json["result"]["applied"] == 0
+
+
+class Relay:
+    """Takes TCP connections for a server that has only a socket; ``deaf``, it takes all and passes on nothing."""
+
+    def __init__(self, server: PrivateServer) -> None:
+        self.deaf = threading.Event()
+        self._server = str(next(server.folder.glob(".s.PGSQL.*[0-9]")))
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.socket(socket.AF_UNIX)
+                server.connect(self._server)
+                for one, other in ((client, server), (server, client)):
+                    threading.Thread(target=self._pass_on, args=(one, other), daemon=True).start()
+
+    def _pass_on(self, one: socket.socket, other: socket.socket) -> None:
+        with suppress(OSError), one, other:
+            while data := one.recv(65536):
+                if not self.deaf.is_set():
+                    other.sendall(data)
+
+
+def test_a_server_that_answers_no_more_is_noticed_although_the_network_takes_everything(
+    office: Office, own_database: TestDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_database, "SEEN_EVERY", 0.1)
+    monkeypatch.setattr(postgres_database, "DEAF", 0.5)
+    relay = Relay(own_database.server)
+    office.configure("state", url=f"postgresql://owner@127.0.0.1:{relay.port}/{own_database.name}?sslmode=disable")
+
+    def fall_silent(request: HttpRequest, serve: Serve) -> HttpResponse:
+        if request.method != "GET":
+            relay.deaf.set()
+            return HttpResponse(503)
+        return serve(request)
+
+    office.box.intercept("scim", fall_silent)
+    done = office.apply()
+    relay.close()
+
+    assert done.code == 1, done.printed
+    assert "was lost" in done.err
     assert done.json["result"]["applied"] == 0
 
 
