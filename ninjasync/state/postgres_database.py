@@ -181,7 +181,7 @@ class PostgresDatabase:
     def _cut_off_if_deaf(self, done: threading.Event) -> None:
         """Shut the connection where no answer comes although the network takes all, as with a proxy that is stuck.
 
-        Keepalives are answered by the proxy itself then, and whoever waits for the answer would wait for ever.
+        Keepalives are answered by the proxy itself then, and a thread that waits for the answer would wait for ever.
         """
         while not done.wait(SEEN_EVERY):
             asked_at = self._asked_at

@@ -15,6 +15,7 @@ from ninjasync.runs.sealing import expect_seal
 from ninjasync.state import saved_plan
 from tests.support.company import staff, user
 from tests.support.office import Office
+from tests.support.postgres import TestDatabase
 
 BLANK = "0" * 64
 
@@ -136,3 +137,24 @@ def test_a_plan_whose_ledger_cannot_be_written_is_saved_without_a_seal(office: O
     planned = office.plan("--out", file)
     assert planned.code == 0, planned.printed
     assert "seal" not in json.loads(file.read_text())
+
+
+def test_with_a_ledger_in_postgresql_a_plan_without_a_valid_seal_is_refused_and_one_with_it_applied(
+    office: Office, database: TestDatabase
+) -> None:
+    office.configure("state", path=None, url=database.url)
+    file, bare = office.folder / "the.plan", office.folder / "bare.plan"
+    assert office.plan("--out", file).code == 0
+    bare.write_text(without_seal(file.read_text()))
+    office.box.forget()
+
+    refused = office.run("apply", bare)
+    assert refused.code == 3, refused.printed
+    assert "has no seal of this ledger" in refused.err
+    assert not office.writes()
+    shown = office.run("show", bare)
+    assert (shown.code, "is unsealed" in shown.err) == (0, True)
+
+    done = office.run("apply", file)
+    assert done.code == 0, done.printed
+    assert "seal" not in done.text
