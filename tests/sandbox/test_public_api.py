@@ -131,6 +131,8 @@ def test_the_scope_may_be_wide_or_none(box: Sandbox) -> None:
     assert (refused.status_code, refused.json()["error"]) == (400, "invalid_scope")
     box.set_behavior(quirks=["api.forbidden"])
     assert get(box, "/users").status_code == 403
+    box.set_behavior(quirks=["api.technicians-forbidden"])
+    assert [get(box, f"/user/{kind}").status_code for kind in ("technicians", "end-users")] == [403, 200]
 
 
 def test_tokens_may_be_had_elsewhere(box: Sandbox) -> None:

@@ -183,6 +183,7 @@ QUIRKS: Mapping[str, Entry] = {
     "api.wide-scope": Entry(NOTHING, "a token has the scopes management and control, too"),
     "api.no-scope": Entry(NOTHING, "no token: 400 invalid_scope"),
     "api.forbidden": Entry(NOTHING, "403 for every list, whatever the token"),
+    "api.technicians-forbidden": Entry(NOTHING, "403 for /v2/user/technicians, whatever the token"),
     "api.token-elsewhere": Entry(NOTHING, "tokens are had at /oauth/token; 405 at /ws/oauth/token"),
     "api.lag": Entry(NUMBER, "after a write by SCIM, N requests for users still show them as before"),
 }

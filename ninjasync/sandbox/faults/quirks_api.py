@@ -20,6 +20,7 @@ API: Mapping[str, Callable[[ApiWays, int], ApiWays]] = {
     "api.wide-scope": lambda ways, number: replace(ways, scope="monitoring management control"),
     "api.no-scope": lambda ways, number: replace(ways, refuses_scope=True),
     "api.forbidden": lambda ways, number: replace(ways, forbidden=True),
+    "api.technicians-forbidden": lambda ways, number: replace(ways, forbids_technicians=True),
     "api.token-elsewhere": lambda ways, number: replace(ways, token_path="/oauth/token"),  # noqa: S106 - a path
     "api.lag": lambda ways, number: replace(ways, lag=number),
 }

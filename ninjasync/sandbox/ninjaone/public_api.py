@@ -40,6 +40,7 @@ class ApiWays:
     ids_stand: bool = False
     no_organizations: bool = False
     forbidden: bool = False
+    forbids_technicians: bool = False
 
 
 def public_api(
@@ -78,7 +79,7 @@ class _Api:
             return refusal
         if request.method != "GET":
             return _failure(405, "HTTP 405 Method Not Allowed")
-        if self._ways.forbidden:
+        if self._ways.forbidden or (self._ways.forbids_technicians and request.path.endswith("/user/technicians")):
             return _json(403, {"resultCode": "FAILURE", "errorMessage": "permission_denied"})
         return self._resource(request)
 
