@@ -7,8 +7,8 @@ by address under the one rule for names, never by id: the two have no id in comm
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
-from ninjasync.model.api_evidence import ApiAccount, ApiEvidence
-from ninjasync.model.attributes import ORGANIZATION_ID, USER_TYPE
+from ninjasync.model.api_evidence import KINDS, ApiAccount, ApiEvidence
+from ninjasync.model.attributes import ORGANIZATION_ID, USER_NAME, USER_TYPE
 from ninjasync.model.change import REMOVALS, Change
 from ninjasync.model.directory import Directory, Resource, User
 from ninjasync.model.message import Message, counted, listed, person
@@ -148,6 +148,17 @@ def find_administrators(shown: Directory, evidence: ApiEvidence) -> frozenset[st
     """Return the folded userNames of the accounts that are system administrators."""
     names = {folded(user.user_name) for user in shown.users}
     return frozenset(name for name, account in evidence.accounts.items() if account.administrator and name in names)
+
+
+def names_of_technicians(changes: Iterable[Change], actual: Directory) -> frozenset[str]:
+    """Return the names of the removals and changes of type of accounts that may be technicians'."""
+    return names_that_may_hit_administrators(changes, actual, ApiEvidence(unread=frozenset(KINDS)))
+
+
+def address_of(change: Change) -> str:
+    """Return the folded userName that the account of a change has before it."""
+    former = (delta.before for delta in change.diff if delta.path == USER_NAME)
+    return folded(next((name for name in former if isinstance(name, str)), change.key))
 
 
 def names_that_may_hit_administrators(

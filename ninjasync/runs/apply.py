@@ -5,6 +5,7 @@ nothing about people, prints and asks nothing.
 """
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,10 +22,11 @@ from ninjasync.errors import (
     RefusedForSafetyError,
     UnreachableError,
 )
+from ninjasync.model.api_evidence import ApiEvidence
 from ninjasync.model.message import Message, as_message, join, number, text
 from ninjasync.model.outcome import Outcome, Result
 from ninjasync.model.ownership import Baseline
-from ninjasync.model.plan import Approvals, Plan, Vanished
+from ninjasync.model.plan import Approvals, Evidence, Plan, Vanished
 from ninjasync.ninjaone.endpoint import connect
 from ninjasync.ninjaone.reader import Reader
 from ninjasync.ninjaone.writer import Writer
@@ -35,7 +37,7 @@ from ninjasync.runs import ledger_update
 from ninjasync.runs.api_evidence import begin_evidence
 from ninjasync.runs.confirmation import confirm_writes
 from ninjasync.runs.executor import apply_plan
-from ninjasync.runs.freshness import expect_fresh
+from ninjasync.runs.freshness import administrators_at_risk, expect_fresh, expect_no_administrators
 from ninjasync.runs.journal import LedgerJournal, explain_lasting_failures
 from ninjasync.runs.pausing import refuse_while_paused
 from ninjasync.runs.plan import moment_of, read_and_plan
@@ -44,7 +46,7 @@ from ninjasync.runs.sealing import expect_seal
 from ninjasync.state import lock, saved_plan
 from ninjasync.state.ledger import Ledger
 from ninjasync.state.store import store_of
-from ninjasync.threads import Stop
+from ninjasync.threads import Stop, result_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,12 +181,12 @@ def applying(
     """Hold the lock, settle what a killed run left, read both sides and plan."""
     config = context.config
     token, secret = secrets.read_both(config)
-    evidence = begin_evidence(context)
     with (
         _begun(context, command, lock_timeout) as begun,
         connect(context, token) as endpoint,
     ):
         ledger, run, at = begun.ledger, begun.run, begun.at
+        evidence = begin_evidence(context)
         warnings = tuple(recover_lost_writes(ledger, run, endpoint, context.now()))
         reader, writer = Reader(endpoint, context), Writer(endpoint, context)
         reader.begin(
@@ -244,7 +246,8 @@ def applying_saved(
                 "Make a new one with plan --out FILE.",
             )
         warnings = (*recover_lost_writes(ledger, run, endpoint, context.now()), *filter(None, [unproven]))
-        plan = _judge_again(config, plan_file, approvals, warnings)
+        seen = _evidence_again(config, plan_file, begin_evidence(context))
+        plan = _judge_again(config, plan_file, seen, approvals, warnings)
         if not plan.refused:
             gone = {one.id for one in plan.evidence.vanished}
             ours = sorted(one.id for one in ledger.owned("user").values() if not one.deleted and one.id not in gone)
@@ -280,15 +283,33 @@ def _begun(context: RunContext, command: str, timeout: float) -> Iterator[Begun]
             raise
 
 
+def _evidence_again(config: Config, plan_file: saved_plan.SavedPlan, evidence: Future[ApiEvidence] | None) -> Evidence:
+    """Return what the guards judge a saved plan by: who is a system administrator is asked again.
+
+    Raises RefusedForSafetyError where the plan changes the account of one.
+    """
+    seen = plan_file.plan.evidence
+    if evidence is None or not config.safety.protect_administrators:
+        return seen
+    now = result_of(evidence)
+    expect_no_administrators(plan_file.plan, now)
+    return replace(seen, administrators=administrators_at_risk(plan_file, now))
+
+
 def _judge_again(
-    config: Config, plan_file: saved_plan.SavedPlan, approvals: Approvals, warnings: tuple[Message, ...]
+    config: Config,
+    plan_file: saved_plan.SavedPlan,
+    seen: Evidence,
+    approvals: Approvals,
+    warnings: tuple[Message, ...],
 ) -> Plan:
     """Let the guards judge a saved plan once more, with the approvals in the file and those given now."""
     plan = plan_file.plan
     approved = plan_file.approvals.with_more(approvals)
-    judgement = guards.judge_changes(plan.changes, plan.evidence, config.safety, approved)
+    judgement = guards.judge_changes(plan.changes, seen, config.safety, approved)
     return replace(
         plan,
+        evidence=seen,
         guards=judgement.verdicts,
         refused=judgement.refused,
         writes=judgement.writes,

@@ -9,6 +9,7 @@ from contextlib import suppress
 from itertools import islice
 
 from ninjasync.errors import IncompleteReadError, RefusedForSafetyError, UnreachableError
+from ninjasync.model.api_evidence import ApiEvidence
 from ninjasync.model.change import Change
 from ninjasync.model.directory import Directory, Group, Resource, User, Wanted
 from ninjasync.model.message import Argument, Message, as_message, listed, number
@@ -16,6 +17,7 @@ from ninjasync.model.plan import Plan
 from ninjasync.names_alike import folded
 from ninjasync.net.pacing import TransientError
 from ninjasync.ninjaone.reader import Reader
+from ninjasync.planning.api_evidence import address_of
 from ninjasync.state.saved_plan import SavedPlan, fingerprint
 
 _Look = Callable[[Change], User | Group | None]
@@ -64,6 +66,36 @@ def expect_fresh(saved_plan: SavedPlan, reader: Reader, page_size: int, ours: It
         )
     if plan.changes and not shown:
         _expect_some(reader, list(islice(ours, _SOME)))
+
+
+def expect_no_administrators(plan: Plan, evidence: ApiEvidence) -> None:
+    """Raise RefusedForSafetyError where a change is of an account that is a system administrator's by now."""
+    told = [
+        change.subject
+        for change in plan.changes
+        if change.resource == "user"
+        and change.id is not None
+        and (account := evidence.account(address_of(change))) is not None
+        and account.administrator
+    ]
+    if told:
+        raise RefusedForSafetyError(
+            Message(
+                "The saved plan is stale: these have become system administrators of NinjaOne since it was made: {}.",
+                listed(told),
+            ),
+            "Make a new one with plan --out FILE.",
+        )
+
+
+def administrators_at_risk(saved: SavedPlan, evidence: ApiEvidence) -> frozenset[str]:
+    """Return the names of the changes that may hit a system administrator, as it is not known by now who is one."""
+    at_risk = set(saved.exact.of_technicians)
+    for change in saved.plan.changes:
+        account = evidence.account(address_of(change))
+        if account is not None and account.administrator is not None:
+            at_risk.discard(change.name)
+    return frozenset(at_risk)
 
 
 def _expect_some(reader: Reader, ours: list[str]) -> None:

@@ -12,6 +12,7 @@ from ninjasync.model.directory import Resource
 from ninjasync.model.outcome import Result
 from ninjasync.model.ownership import Baseline, Owned
 from ninjasync.model.plan import Plan, Vanished
+from ninjasync.planning.api_evidence import names_of_technicians
 from ninjasync.planning.moment import Moment
 from ninjasync.planning.planner import Planning, baseline_of
 from ninjasync.runs.freshness import by_name
@@ -124,6 +125,7 @@ def exact(config: Config, planning: Planning, moment: Moment, now: datetime) -> 
         baseline.scope_digest,
         dict(baseline.groups),
         whole_scope=not moment.only,
+        of_technicians=sorted(names_of_technicians(plan.changes, planning.actual)),
     )
 
 

@@ -38,7 +38,8 @@ class Exact:
     that it had; ``ours`` and ``our_groups`` are what was found to be ours (Duo id,
     NinjaOne id, name), ``undated`` and ``clocks_to_stop`` the leavers whose time
     begins and ends, ``scope_digest`` and ``scoped`` what makes the next baseline, unless
-    the plan was narrowed.
+    the plan was narrowed. ``of_technicians`` names the removals and changes of type of accounts
+    that may be technicians'.
     """
 
     plan: Plan
@@ -50,6 +51,7 @@ class Exact:
     scope_digest: str
     scoped: dict[str, str]
     whole_scope: bool
+    of_technicians: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import pytest
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse, Service
 from ninjasync.sandbox.ninjaone.schema import NINJAONE_USER
 from tests.support.api_answers import Rows, with_rows
-from tests.support.company import user
+from tests.support.company import tech, user
 from tests.support.office import Office
 
 
@@ -151,3 +151,33 @@ def test_where_the_lists_are_cut_off_no_account_that_they_lack_is_changed(office
     planned = office.plan()
     assert planned.json["changes"] == []
     assert any("does not list 11 accounts" in warning for warning in planned.json["warnings"])
+
+
+def saved_with_two_leavers(office: Office) -> Path:
+    """A saved plan that deactivates a technician and an end user."""
+    office.people.trash(office.duo(tech(0)))
+    office.people.trash(office.duo(user(0)))
+    saved = office.folder / "saved.plan"
+    assert office.run("plan", "--out", saved).code == 0
+    office.box.forget()
+    return saved
+
+
+def test_a_saved_plan_is_stale_once_one_of_its_accounts_is_a_system_administrators(office: Office) -> None:
+    saved = saved_with_two_leavers(office)
+    office.ninjaone.administrators.add(office.id_of(tech(0)))
+    done = office.run("apply", saved, "--yes", "--format", "json")
+    assert done.code == 3, done.printed
+    assert "have become system administrators" in done.json["error"]["message"]
+    assert tech(0) in done.json["error"]["message"]
+    assert office.writes() == []
+
+
+def test_of_a_saved_plan_technicians_are_left_out_where_their_list_cannot_be_had_by_now(office: Office) -> None:
+    saved = saved_with_two_leavers(office)
+    office.box.set_behavior(quirks=["no-extension", "api.technicians-forbidden"])
+    done = office.run("apply", saved, "--yes", "--format", "json")
+    assert done.code == 3, done.printed
+    assert office.account(tech(0))["active"]
+    assert not office.account(user(0))["active"]
+    assert [guard["name"] for guard in done.json["guards"] if guard["tripped"]] == ["administrators"]
