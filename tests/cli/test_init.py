@@ -21,9 +21,10 @@ import pytest
 from ninjasync.config import example
 from ninjasync.config.load import load
 from ninjasync.config.schema import Config
-from ninjasync.runs.interview import Answers, interview
+from ninjasync.runs.interview import interview
+from ninjasync.runs.questions import Answers
 from tests.support.command import run, run_process
-from tests.support.company import END_USERS, TECHNICIANS
+from tests.support.company import END_USERS, TECHNICIANS, user
 from tests.support.office import Office
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -325,3 +326,78 @@ def test_the_schema_describes_every_table_and_key_in_the_example_s_words() -> No
     assert timeout["description"] == "seconds to wait for a connection and for each answer"
     assert schema["$defs"]["Duo"]["additionalProperties"] is False
     assert "FILL IN" not in json.dumps(schema)
+
+
+# --- organizations by name ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def named(tmp_path: Path) -> Iterator[Office]:
+    """Duo has names in place of numbers: one that NinjaOne has, one misspelt."""
+    folder = tmp_path / "world"
+    folder.mkdir()
+    with Office(folder) as world:
+        world.ninjaone.organizations.update({7: "Contoso Ltd", 8: "Fabrikam"})
+        world.people.set_attribute(world.duo(user(0)), "organizationID", "contoso ltd")
+        world.people.set_attribute(world.duo(user(1)), "organizationID", "Fabricam")
+        yield world
+
+
+def with_api(world: Office, **answers: Any) -> Person:
+    usual = {
+        "The_console's_address": world.box.api_url,
+        "Client_ID": world.box.access.client_id,
+        "Client_secret_is": "literal",
+        "hidden_Client_secret": world.box.access.client_secret,
+    }
+    return person(world, **(usual | answers))
+
+
+def test_names_that_the_public_api_knows_need_no_number_and_the_others_are_asked_for(
+    named: Office, tmp_path: Path
+) -> None:
+    who = with_api(named, **{'Number_of_"Fabricam"': ["99", "8"], 'Number_of_"contoso': "4711"})
+    _, found = answered(tmp_path, who)
+    assert '"contoso ltd" is 7.' in who.told
+    assert 'did you mean "Fabrikam"' in who.told
+    assert "8  Fabrikam" in who.told
+    assert "NinjaOne has no organization of that number." in who.told
+    assert found["organizations"] == {"Fabricam": 8}
+    assert found["ninjaone"]["api"]["url"] == named.box.api_url
+    done = run("plan", "--format", "json", "--config", str(tmp_path / "config.toml"))
+    moved = {row["after"] for change in done.json["changes"] for row in change["diff"] if change["key"] == user(0)}
+    assert "7" in moved
+
+
+def test_without_the_public_api_each_number_is_asked_for(named: Office, tmp_path: Path) -> None:
+    who = person(named, **{'Number_of_"contoso': "7", 'Number_of_"Fabricam"': ""})
+    _, found = answered(tmp_path, who)
+    assert found["organizations"] == {"contoso ltd": 7}
+    assert found["ninjaone"]["api"]["url"] == ""
+    assert not [request for request in named.box.requests if request.service == "api"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"hidden_Client_secret": "another-secret-altogether"}, "refused the client app"),
+        ({"The_console's_address": "http://127.0.0.1:9"}, "cannot be reached"),
+        ({"The_console's_address": ["app.ninjarmm.com", "http://127.0.0.1:9"]}, "a URL that starts with https://"),
+        ({"Client_secret_is": "env", "Name_of": "NOT_SET_ANYWHERE"}, "is not to be had now"),
+    ],
+)
+def test_where_the_public_api_cannot_be_asked_that_is_told_and_numbers_are_typed(
+    named: Office, tmp_path: Path, wrong: dict[str, Any], told: str
+) -> None:
+    who = with_api(named, **wrong, **{'Number_of_"contoso': "7"})
+    _, found = answered(tmp_path, who)
+    assert told in who.told
+    assert "another-secret-altogether" not in who.told
+    assert found["organizations"] == {"contoso ltd": 7}
+
+
+def test_the_client_secret_has_a_file_of_its_own(named: Office, tmp_path: Path) -> None:
+    who = with_api(named, Client_secret_is="file")
+    answers, found = answered(tmp_path, who)
+    assert found["ninjaone"]["api"]["client_secret"] == {"file": "ninjaone-api.secret"}
+    assert list(answers.files) == [tmp_path / "ninjaone-api.secret"]
