@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from ninjasync.model.directory import Row
 from ninjasync.model.message import Message
 
 Kind = Literal["technician", "endUser"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
-@dataclass(frozen=True, slots=True)
-class ApiAccount:
+class ApiAccount(Row, frozen=True):
     """One account as the public API shows it; ``name`` is its folded address. None is not told.
 
     ``organization`` is a number, or "All" where the API tells none for an end user and tells

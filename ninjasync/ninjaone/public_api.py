@@ -10,6 +10,7 @@ from typing import Any
 
 from ninjasync.errors import IncompleteReadError, UnreachableError
 from ninjasync.model.api_evidence import Kind
+from ninjasync.model.directory import Row
 from ninjasync.model.message import Message, text, word
 from ninjasync.model.message import number as as_number
 from ninjasync.ninjaone.oauth import CHECK_URL, OAuthClient
@@ -33,8 +34,7 @@ class ApiOrganization:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class ApiUser:
+class ApiUser(Row, frozen=True):
     """A user as the public API lists one. None is not told.
 
     ``organization`` is a number, "" where the API says null: an end user of all
@@ -116,15 +116,15 @@ class PublicApi:
         if answer is None:
             return None
         rows = page = self._rows(path, answer)
-        ids = {_whole(row.get("id")) for row in rows} - {None}
-        while len(page) in _ROUND and ids:
-            last = max(id_ for id_ in ids if id_ is not None)
+        ids: set[int | None] = set()
+        while len(page) in _ROUND:
+            ids |= {_whole(row.get("id")) for row in page}
+            last = max((id_ for id_ in ids if id_ is not None), default=0)
             page = self._rows(path, self._client.get(path, {"pageSize": str(_PAGE), "after": str(last)}))
             fresh = [row for row in page if (id_ := _whole(row.get("id"))) is not None and id_ not in ids]
             if not fresh:
                 break  # the same rows came again, or none: it is whole
             rows = [*rows, *fresh]
-            ids |= {_whole(row.get("id")) for row in fresh}
         return rows
 
     def _rows(self, path: str, answer: Any) -> list[Mapping[str, Any]]:

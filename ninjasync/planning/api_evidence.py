@@ -4,7 +4,7 @@ Pure. Knows what SCIM showed and what the API says of the same addresses. Accoun
 by address under the one rule for names, never by id: the two have no id in common.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from ninjasync.model.api_evidence import KINDS, ApiAccount, ApiEvidence
@@ -50,10 +50,8 @@ def apply_evidence(
     accounts that ninjasync deactivated.
     """
     names = [folded(user.user_name) for user in shown.users]
-    users = tuple(
-        _with_api_word(user, shown.paths, account) if (account := evidence.account(name)) is not None else user
-        for user, name in zip(shown.users, names, strict=True)
-    )
+    accounts = [evidence.account(name) for name in names]
+    users = _with_api_words(shown, accounts)
     wanted = {folded(name) for name in desired}.difference(names)
     kinds = {name: _KINDS[account.kind] for name in wanted if (account := evidence.account(name)) is not None}
     kinds |= {name: _SEVERAL for name in wanted if name in evidence.ambiguous}
@@ -68,10 +66,24 @@ def apply_evidence(
             *shown.warnings,
             *evidence.failures,
             *evidence.warnings,
-            *_disagreements(shown.users, evidence, deactivated),
-            *_not_listed(zip(shown.users, names, strict=True), evidence),
+            *_disagreements(zip(shown.users, accounts, strict=True), deactivated),
+            *_not_listed(_lacking(shown.users, names, accounts, evidence), evidence),
         ),
     )
+
+
+def _with_api_words(shown: Directory, accounts: Sequence[ApiAccount | None]) -> tuple[User, ...]:
+    """Return the users with the API's word; mostly the two agree, and nothing is made anew."""
+    type_at = shown.paths.index(USER_TYPE) if USER_TYPE in shown.paths else None
+    place_at = shown.paths.index(ORGANIZATION_ID) if ORGANIZATION_ID in shown.paths else None
+    found = []
+    for user, account in zip(shown.users, accounts, strict=True):
+        agrees = account is None or (
+            (type_at is None or user.values[type_at] == account.kind)
+            and (place_at is None or user.values[place_at] == account.organization)
+        )
+        found.append(user if agrees or account is None else _with_api_word(user, shown.paths, account))
+    return tuple(found)
 
 
 def _with_api_word(user: User, paths: tuple[str, ...], account: ApiAccount) -> User:
@@ -106,11 +118,10 @@ def _unshown(shown: Directory) -> frozenset[str]:
     return frozenset(path for path, column in zip(shown.paths, columns, strict=False) if not any(column))
 
 
-def _disagreements(users: Iterable[User], evidence: ApiEvidence, deactivated: Collection[str]) -> list[Message]:
+def _disagreements(users: Iterable[tuple[User, ApiAccount | None]], deactivated: Collection[str]) -> list[Message]:
     """Tell the accounts that one side calls active and the other does not."""
     told: dict[str, list[str]] = {template: [] for template in _BY_STATE.values()}
-    for user in users:
-        account = evidence.account(folded(user.user_name))
+    for user, account in users:
         if account is None or account.enabled is None:
             continue
         active = user.active if user.shows_active else user.id not in deactivated
@@ -129,16 +140,20 @@ _BY_STATE = {
 }
 
 
-def _not_listed(users: Iterable[tuple[User, str]], evidence: ApiEvidence) -> list[Message]:
-    """Tell the active accounts that the API lacks, where its lists were read."""
-    if evidence.unread:
-        return []
-    lacking = sorted(
+def _lacking(
+    users: Iterable[User], names: Iterable[str], accounts: Iterable[ApiAccount | None], evidence: ApiEvidence
+) -> list[str]:
+    """Return the active accounts that the API lacks."""
+    return sorted(
         user.user_name
-        for user, name in users
-        if user.active and name not in evidence.accounts and name not in evidence.ambiguous
+        for user, name, account in zip(users, names, accounts, strict=True)
+        if account is None and user.active and name not in evidence.ambiguous
     )
-    if not lacking:
+
+
+def _not_listed(lacking: Sequence[str], evidence: ApiEvidence) -> list[Message]:
+    """Tell the accounts that the API lacks, where its lists were read."""
+    if evidence.unread or not lacking:
         return []
     names = listed(map(person, lacking), _MOST_NAMES)
     return [Message(_NOT_LISTED, counted(len(lacking), "account"), names)]

@@ -138,13 +138,13 @@ def by_address(users: Iterable[ApiUser]) -> tuple[dict[str, ApiAccount], dict[st
     users = list(users)
     # An end user without a number is one of all organizations, if the API tells any number at all.
     tells = any(user.organization for user in users)
-    found: dict[str, set[ApiAccount]] = {}
+    found: dict[str, ApiAccount] = {}
+    ambiguous: dict[str, frozenset[Kind]] = {}
     for user in users:
         name = folded(user.email)
         organization = user.organization or (ALL_ORGANIZATIONS if user.organization == "" and tells else None)
         account = ApiAccount(name, user.kind, organization, user.enabled, user.administrator)
-        found.setdefault(name, set()).add(account)
-    ambiguous = {
-        name: frozenset(account.kind for account in accounts) for name, accounts in found.items() if len(accounts) > 1
-    }
-    return {name: next(iter(accounts)) for name, accounts in found.items() if len(accounts) == 1}, ambiguous
+        other = found.setdefault(name, account)
+        if other is not account and other != account:
+            ambiguous[name] = ambiguous.get(name, frozenset()) | {other.kind, account.kind}
+    return {name: one for name, one in found.items() if name not in ambiguous}, ambiguous

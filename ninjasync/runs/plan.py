@@ -128,11 +128,11 @@ def read_and_plan(
     evidence: Future[ApiEvidence] | None,
 ) -> Planning:
     """Read both sides, the target by ``reader``, and plan; ``evidence`` is what is being read of the public API."""
-    if evidence is not None:
-        moment = replace(moment, api=result_of(evidence))
     config = context.config
     fields = fields_within((*config.attributes.values(), config.scope.where))
     with _without_garbage_collection(), closing(DuoReader(context, secret, fields=fields)) as duo:
+        if evidence is not None:
+            moment = replace(moment, api=result_of(evidence))
         return make_plan(config, duo, reader, moment)
 
 

@@ -82,6 +82,22 @@ class Bench:
         said = f"{wall:.2f} s, {least:.2f} s; CPU {_median(measured, 'cpu'):.2f} s; {connections}"
         yield Row(name, wall / least, 1.5, said=said, behind=_behind(measured, []))
 
+    def public_api(self) -> Iterator[Row]:
+        """A plan that also asks NinjaOne's public API, beside one that does not, of the same world."""
+        users = 10_000 // self._size
+        plain, asking = list[Measured](), list[Measured]()
+        with serving(users=users) as served, _configured(served) as config, _configured(served, api=True) as more:
+            for file in (config, more):
+                run([*_NINJASYNC, "apply", "--yes", "-c", str(file)], served)
+            for _ in range(2 * self._times):
+                plain.append(run([*_NINJASYNC, "plan", "-c", str(config)], served))
+                asking.append(run([*_NINJASYNC, "plan", "-c", str(more)], served))
+        yield Row(f"plan, {users} users, public API: more requests", asking[-1].counts["api_requests"], 5)
+        without, given = _median(plain, "wall"), _median(asking, "wall")
+        said = f"{without:.2f} s -> {given:.2f} s; CPU {_median(plain, 'cpu'):.2f} s -> {_median(asking, 'cpu'):.2f} s"
+        name = f"plan, {users} users, public API: wall over that without"
+        yield Row(name, given / without, 1.2, said=said, behind=_behind(asking, [one.wall for one in plain]))
+
     def apply(self) -> Iterator[Row]:
         """Many writes, nobody waits: ours against plain requests in as many threads."""
         for latency, rate in ((0.0, 0.0), (LATENCY, 0.0), (0.0, RATE)):
@@ -180,11 +196,18 @@ GROUPS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "start-up": Bench.start_up,
     "plan": Bench.plan,
     "plan-latency": Bench.plan_with_latency,
+    "public-api": Bench.public_api,
     "apply": Bench.apply,
     "naive": Bench.naive,
     "fleet": Bench.fleet,
 }
 
+_API = """
+[ninjaone.api]
+url = "{url}"
+client_id = "the-client"
+client_secret = "the-secret"
+"""
 _NINJASYNC = ["-m", "ninjasync"]
 
 
@@ -219,8 +242,8 @@ def _behind(measured: list[Measured], peers: list[float]) -> dict[str, Any]:
 
 
 @contextmanager
-def _configured(served: Served) -> Iterator[Path]:
-    """Yield a configuration for the servers, with a ledger of its own that is empty."""
+def _configured(served: Served, *, api: bool = False) -> Iterator[Path]:
+    """Yield a configuration for the servers, with a ledger of its own that is empty; with the public API or without."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "config.toml"
         file.write_text(
@@ -246,6 +269,6 @@ parallelism = {WORKERS}
 
 [state]
 path = "ledger.db"
-"""
+{_API.format(url=served.api_url) if api else ""}"""
         )
         yield file

@@ -1,4 +1,4 @@
-"""Both services from ready-made pages, as lean as Python allows, in a process of their own.
+"""All three services from ready-made pages, as lean as Python allows, in a process of their own.
 
 Counts requests and connections, waits for a set latency, and answers 429 beyond a set
 rate. Started by ``serving``; told what to do by one line of JSON on standard input.
@@ -25,6 +25,7 @@ class Served:
 
     duo_url: str
     scim_url: str
+    api_url: str
     process: subprocess.Popen[str]
 
     def counts(self) -> dict[str, float]:
@@ -45,7 +46,8 @@ def serving(**settings: Any) -> Iterator[Served]:
         assert process.stdout is not None
         ports = json.loads(process.stdout.readline())
         try:
-            yield Served(f"http://127.0.0.1:{ports['duo']}", f"http://127.0.0.1:{ports['scim']}/scim", process)
+            duo, scim, api = (f"http://127.0.0.1:{ports[name]}" for name in ("duo", "scim", "api"))
+            yield Served(duo, f"{scim}/scim", api, process)
         finally:
             process.terminate()
 
@@ -130,6 +132,8 @@ class _Connection(asyncio.Protocol):
             return _ok(200, found)
         if method == "DELETE":
             return b"HTTP/1.1 204 No Content\r\n\r\n"
+        if method == "POST" and target in self._bodies:  # the request for a token
+            return _ok(200, self._bodies[target])
         if method == "POST":
             made = json.loads(body) | {"id": f"new-{self._counters.seen['requests']}"}
             return _ok(201, json.dumps(made).encode())
@@ -178,11 +182,11 @@ def _ok(status: int, body: bytes) -> bytes:
 
 async def _main(world: Pages, latency: float, rate: float) -> None:
     loop = asyncio.get_running_loop()
-    counters = {"duo": _Counters(0), "scim": _Counters(rate)}
-    bodies = {"duo": world.duo, "scim": world.scim}
+    counters = {"duo": _Counters(0), "scim": _Counters(rate), "api": _Counters(0)}
+    bodies = {"duo": world.duo, "scim": world.scim, "api": world.api}
     servers = {
         name: await loop.create_server(partial(_Connection, bodies[name], latency, counters[name]), "127.0.0.1", 0)
-        for name in ("duo", "scim")
+        for name in counters
     }
     _say({name: server.sockets[0].getsockname()[1] for name, server in servers.items()})
     while await loop.run_in_executor(None, sys.stdin.readline):

@@ -1,6 +1,7 @@
 """A large company as ready-made answers: what Duo and NinjaOne would send, rendered once."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +14,11 @@ NAMES = {TECHNICIANS: "NinjaOne Technicians", END_USERS: "NinjaOne End Users"}
 
 @dataclass(frozen=True)
 class Pages:
-    """Bodies by path and query: ``duo`` and ``scim`` answers to every GET of a plan."""
+    """Bodies by path and query: answers to every GET of a plan, and to the public API's request for a token."""
 
     duo: dict[str, bytes]
     scim: dict[str, bytes]
+    api: dict[str, bytes]
 
 
 def duo_id(number: int) -> str:
@@ -55,7 +57,7 @@ def pages(users: int, *, missing: int = 0, changed: int = 0, left: int = 0) -> P
     accounts = [
         _account(number, family="Former" if number < missing + changed else None) for number in range(missing, users)
     ]
-    return Pages(_duo_pages(people), _scim_pages(accounts, _groups(users, missing)))
+    return Pages(_duo_pages(people), _scim_pages(accounts, _groups(users, missing)), _api_lists(range(missing, users)))
 
 
 def _person(number: int, *, disabled: bool) -> dict[str, Any]:
@@ -152,6 +154,36 @@ def _duo_pages(people: list[dict[str, Any]]) -> dict[str, bytes]:
     ]
     body = {"stat": "OK", "response": groups, "metadata": {"total_objects": len(groups)}}
     return found | {"/admin/v1/groups?offset=0": json.dumps(body).encode()}
+
+
+def _api_lists(people: Iterable[int]) -> dict[str, bytes]:
+    """Render NinjaOne's public API: 20 organizations, and both lists of users."""
+    lists: dict[str, list[dict[str, Any]]] = {"/v2/user/end-users": [], "/v2/user/technicians": []}
+    for number in people:
+        kind = (
+            {"userType": "TECHNICIAN", "administrator": number == 0} if is_technician(number) else {"organizationId": 7}
+        )
+        row = {
+            "id": number + 1,
+            "uid": account_id(number),
+            "enabled": True,
+            "firstName": f"Given{number % 977}",
+            "lastName": f"Family{number % 1999}",
+            "email": address(number),
+            "phone": None,
+            "mustChangePw": False,
+            "mfaConfigured": True,
+            "scimUser": True,
+            "authType": "SSO",
+            "invitationStatus": "REGISTERED",
+            "assignedDeviceIds": [],
+            "roles": [],
+        }
+        lists["/v2/user/technicians" if is_technician(number) else "/v2/user/end-users"].append(row | kind)
+    token = {"access_token": "the-access-token", "token_type": "Bearer", "expires_in": 3600, "scope": "monitoring"}
+    organizations = [{"id": number, "name": f"Customer {number}", "description": None} for number in range(1, 21)]
+    found: dict[str, Any] = {"/ws/oauth/token": token, "/v2/organizations": organizations, **lists}
+    return {path: json.dumps(body).encode() for path, body in found.items()}
 
 
 def _scim_pages(accounts: list[dict[str, Any]], groups: list[dict[str, Any]]) -> dict[str, bytes]:
