@@ -37,7 +37,7 @@ def judge_changes(changes: tuple[Change, ...], evidence: Evidence, safety: Safet
     verdicts = judge(evidence, safety, approvals)
     writes, withheld = permitted(changes, evidence, verdicts, safety)
     return Judgement(
-        verdicts=(*verdicts, unreadable(evidence, len(withheld)), *administrators(evidence)),
+        verdicts=(*verdicts, unreadable(evidence, len(withheld)), *administrators(evidence, changes)),
         refused=safety.on_refusal == "stop" and any(verdict.tripped for verdict in verdicts),
         writes=writes,
         withheld=withheld,
@@ -82,18 +82,22 @@ def unreadable(seen: Evidence, withheld: int) -> GuardResult:
     return GuardResult("unreadable-records", bool(seen.unreadable and withheld), message)
 
 
-def administrators(seen: Evidence) -> tuple[GuardResult, ...]:
-    """Return the verdict on changes that wait until it is known who is a system administrator; none without the API."""
+def administrators(seen: Evidence, changes: tuple[Change, ...]) -> tuple[GuardResult, ...]:
+    """Return the verdict on changes that wait until it is known who is a system administrator; none without the API.
+
+    Of ``changes``, which may be narrowed, alone: where nothing is withheld it does not trip.
+    """
     if seen.administrators is None:
         return ()
+    waiting = sum(change.name in seen.administrators for change in changes)
     message = Message("No change hits an account that may be a system administrator's.")
-    if seen.administrators:
+    if waiting:
         message = Message(
             "It is not known who is a system administrator of NinjaOne, so {} withheld: no technician is deactivated, "
             "deleted or given another type ([safety] protect_administrators).",
-            counted(len(seen.administrators), "change is", "changes are"),
+            counted(waiting, "change is", "changes are"),
         )
-    return (GuardResult("administrators", bool(seen.administrators), message),)
+    return (GuardResult("administrators", bool(waiting), message),)
 
 
 def withhold(changes: tuple[Change, ...], *, privileges: bool) -> tuple[Change, ...]:

@@ -247,3 +247,37 @@ def test_the_secret_is_in_no_output_log_ledger_or_report(office: Office) -> None
     printed += office.run("check", "--shapes", files[2], "--log-level", "debug").printed
     assert secret not in printed
     assert not [file for file in (*files, *office.folder.glob("ledger*")) if secret.encode() in file.read_bytes()]
+
+
+def test_what_waits_for_the_list_of_administrators_does_not_refuse_a_plan_for_another_user(office: Office) -> None:
+    office.settle()
+    office.people.trash(office.duo(tech(0)))
+    office.people.set_attribute(office.duo(user(4)), "organizationID", "6")
+    office.box.set_behavior(quirks=["api.technicians-forbidden"])
+    assert office.plan().code == 3
+    done = office.apply("--only", user(4))
+    assert done.code == 0, done.printed
+    assert office.account(user(4))[EXTENSION]["organizationId"] == "6"
+
+
+@pytest.mark.parametrize(
+    ("quirk", "says"),
+    [("api.no-scope", "The scope is not granted"), ("api.forbidden", "permission_denied")],
+)
+def test_a_client_app_that_may_read_nothing_ends_a_run_with_six(office: Office, quirk: str, says: str) -> None:
+    office.box.set_behavior(quirks=[quirk])
+    done = office.apply()
+    assert done.code == 6, done.printed
+    assert says in done.err
+    assert "[ninjaone.api] client_id and client_secret" in done.err
+    assert office.writes() == []
+
+
+def test_a_console_that_takes_token_requests_elsewhere_is_named_with_the_key_and_then_read(office: Office) -> None:
+    office.settle()
+    office.box.set_behavior(quirks=["api.token-elsewhere"])
+    warned = office.plan()
+    assert warned.code == 0, warned.printed
+    assert sum("gave no token (HTTP 405" in warning for warning in warned.json["warnings"]) == 1
+    office.configure("ninjaone.api", token_path="/oauth/token")
+    assert not [warning for warning in office.plan().json["warnings"] if "public API" in warning]

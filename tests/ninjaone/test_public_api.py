@@ -16,7 +16,7 @@ from ninjasync.config.context import RunContext
 from ninjasync.config.schema import Config
 from ninjasync.errors import CredentialsError, IncompleteReadError, UnreachableError
 from ninjasync.net.pacing import TransientError
-from ninjasync.ninjaone.oauth import OAuthClient
+from ninjasync.ninjaone.oauth import NotPermittedError, OAuthClient
 from ninjasync.ninjaone.public_api import ApiOrganization, ApiUser, PublicApi
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse, Request, Service
 from ninjasync.sandbox.ninjaone.public_api import ApiWays, public_api
@@ -174,6 +174,50 @@ def test_organizations_that_come_again_for_each_page_end() -> None:
     with served(of(store, ids_stand=True)) as (client, asked):
         assert len(organizations_of(client)) == 100
     assert len(asked) < 5
+
+
+@pytest.mark.parametrize("most", [1000, 500])
+@pytest.mark.parametrize("number", [1000, 1115, 3000])
+def test_users_that_are_cut_off_at_a_round_number_are_read_to_the_end_by_the_last_id(most: int, number: int) -> None:
+    rows = [{"id": each, "email": f"person{each}@example.com"} for each in range(1, number + 1)]
+
+    def service(request: HttpRequest) -> HttpResponse:
+        if request.path != "/v2/user/end-users":
+            return _json([])
+        after = int(request.params.get("after", "0"))
+        return _json([row for row in rows if int(str(row["id"])) > after][:most])
+
+    with served(_tokens(service)) as (client, _):
+        assert len({user.email for user in users_of(client)}) == number
+
+
+def test_a_full_page_of_organizations_that_comes_again_is_an_error_and_no_end() -> None:
+    store = tenant()
+    store.organizations = {each: f"Organization {each}" for each in range(1, 1116)}
+    with served(of(store, ids_stand=True)) as (client, asked), pytest.raises(IncompleteReadError, match="do not grow"):
+        organizations_of(client)
+    assert len(asked) == 3
+
+
+def test_one_forbidden_list_leaves_the_other_readable_and_says_so() -> None:
+    with served(of(tenant(), forbids_technicians=True)) as (client, _):
+        api = PublicApi(client)
+        assert len(api.read_users("endUser")) == 3
+        with pytest.raises(NotPermittedError, match="permission_denied"):
+            api.read_users("technician")
+
+
+@pytest.mark.parametrize("lasts", [None, "3600", 0, -5, 10**400, True])
+def test_a_token_whose_end_is_not_told_lasts_as_long_as_ninjaone_s_do(lasts: Any) -> None:
+    def service(request: HttpRequest) -> HttpResponse:
+        if request.path.endswith("/oauth/token"):
+            return _json({"access_token": "t0ken", "expires_in": lasts})
+        return _json([{"id": 1, "name": "A"}])
+
+    with served(service) as (client, asked):
+        for _ in range(3):
+            organizations_of(client)
+    assert paths(asked).count("POST /ws/oauth/token") == 1
 
 
 def test_ids_that_do_not_grow_are_an_error() -> None:
