@@ -58,6 +58,8 @@ class PublicApi:
     def __init__(self, client: OAuthClient) -> None:
         self._client = client
         self._everyone: list[Mapping[str, Any]] | None = None
+        # Whether this host gives the same users again, whatever it is asked for more by: then it is asked once.
+        self._repeats = False
         self.unreadable = 0
 
     def read_organizations(self) -> list[ApiOrganization]:
@@ -117,13 +119,14 @@ class PublicApi:
             return None
         rows = page = self._rows(path, answer)
         ids: set[int | None] = set()
-        while len(page) in _ROUND:
+        while len(page) in _ROUND and not self._repeats:
             ids |= {_whole(row.get("id")) for row in page}
             last = max((id_ for id_ in ids if id_ is not None), default=0)
             page = self._rows(path, self._client.get(path, {"pageSize": str(_PAGE), "after": str(last)}))
             fresh = [row for row in page if (id_ := _whole(row.get("id"))) is not None and id_ not in ids]
-            if not fresh:
-                break  # the same rows came again, or none: it is whole
+            if not fresh:  # the same rows came again, or none: it is whole
+                self._repeats = bool(page)
+                break
             rows = [*rows, *fresh]
         return rows
 

@@ -176,6 +176,16 @@ def test_organizations_that_come_again_for_each_page_end() -> None:
     assert len(asked) < 5
 
 
+def test_a_host_that_gives_the_same_users_again_is_asked_for_more_of_one_list_only() -> None:
+    with served(of(tenant(end_users=50, technicians=10))) as (client, asked):
+        assert len(users_of(client)) == 60
+    assert paths(asked) == [
+        "POST /ws/oauth/token",
+        *["GET /v2/user/end-users"] * 2,
+        "GET /v2/user/technicians",
+    ]
+
+
 @pytest.mark.parametrize("most", [1000, 500])
 @pytest.mark.parametrize("number", [1000, 1115, 3000])
 def test_users_that_are_cut_off_at_a_round_number_are_read_to_the_end_by_the_last_id(most: int, number: int) -> None:
