@@ -135,6 +135,8 @@ def _ask(
     asking: _Asking, run: FleetRun, tenants: Sequence[TenantFile], stop: threading.Event, hold: threading.Event
 ) -> Iterator[tuple[TenantFile, FleetRow]]:
     """Put a question for each tenant, and yield what comes back; see ``Engine``."""
+    if stop.is_set() or hold.is_set():
+        return
     questions = _questions(asking, run, tenants)
     tenants_by_key = dict(zip(questions, tenants, strict=True))
     waiting = _put(asking, questions)

@@ -20,9 +20,10 @@ from ninjasync import __version__
 from ninjasync.config.fleet import Fleet, TenantFile
 from ninjasync.config.secrets import read_secret
 from ninjasync.config.tenant import tenant_of
+from ninjasync.config.urls import is_loopback
 from ninjasync.errors import ConfigurationError, NinjasyncError
 from ninjasync.model.fleet import FleetRow
-from ninjasync.model.message import Message, text
+from ninjasync.model.message import Message, text, word
 from ninjasync.report.escape import visible
 from ninjasync.report.fleet import slim_document
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 Connection: TypeAlias = "psycopg.Connection[tuple[Any, ...]]"
 
 TASK = "ninjasync.tenant"
+_KEY = "[fleet] database"
 # The command lines that a worker takes: a job cannot make it write a file, or read another configuration.
 ALLOWED = frozenset({("plan",), ("plan", "--detailed-exitcode"), ("apply", "--yes")})
 # Numbers of advisory locks, which need only differ from others' in the same database.
@@ -62,8 +64,8 @@ CREATE TABLE IF NOT EXISTS fleet_results (
     taken_at timestamptz
 )
 """
-# What a role needs that asks or works.
-GRANTS = """\
+_GRANTS = """\
+GRANT USAGE ON SCHEMA {schema} TO your_role;
 GRANT SELECT, INSERT, UPDATE, DELETE ON procrastinate_jobs, procrastinate_events, procrastinate_workers,
     procrastinate_periodic_defers, fleet_results TO your_role;
 GRANT USAGE ON SEQUENCE procrastinate_jobs_id_seq, procrastinate_events_id_seq,
@@ -131,7 +133,44 @@ def database_of(fleet: Fleet) -> SecretStr:
             Message("[fleet] database: is empty in {}.", text(fleet.path)),
             "Several machines share their work by PostgreSQL: give its postgresql:// URL, or where that is kept.",
         )
-    return read_secret("[fleet] database", fleet.settings.database, fleet.file)
+    url = read_secret(_KEY, fleet.settings.database, fleet.file)
+    _expect_safe(url.get_secret_value())
+    return url
+
+
+def _expect_safe(url: str) -> None:
+    """Raise ConfigurationError where that is no URL of a PostgreSQL server, or names would go to it in the clear."""
+    _expect_installed()
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        if not url.startswith(("postgresql://", "postgres://")):
+            raise ValueError
+        given = conninfo_to_dict(url)
+    except (ProgrammingError, ValueError):  # what they say may hold the password
+        raise ConfigurationError(
+            Message("{}: what is kept there is no URL of a PostgreSQL database.", word(_KEY)),
+            "It is written postgresql://user:password@host/database?sslmode=verify-full&sslrootcert=system.",
+        ) from None
+    hosts = str(given.get("host") or given.get("hostaddr") or "").split(",")
+    near = all(not host or host.startswith("/") or is_loopback(host) for host in hosts)
+    if not near and given.get("sslmode") != "verify-full":
+        raise ConfigurationError(
+            Message("{}: the connection would not be encrypted, or to whoever answers.", word(_KEY)),
+            "Add sslmode=verify-full to the URL, and sslrootcert=system or the file of your authority.",
+        )
+
+
+def _expect_installed() -> None:
+    try:
+        import procrastinate  # noqa: F401 - to say now that it is not there
+        import psycopg  # noqa: F401
+    except ImportError as error:
+        raise ConfigurationError(
+            "Workers need the extra packages of fleet.",
+            "Install them, in the folder of ninjasync's source: pip install '.[fleet]'",
+        ) from error
 
 
 def id_of(tenant: TenantFile) -> str:
@@ -144,14 +183,8 @@ def id_of(tenant: TenantFile) -> str:
 @contextmanager
 def connect(url: SecretStr) -> Iterator[Connection]:
     """Connect to the queue's database, each statement a transaction of its own. Raises NinjasyncError."""
-    try:
-        import procrastinate  # noqa: F401 - to say now that it is not there
-        import psycopg
-    except ImportError as error:
-        raise ConfigurationError(
-            "Workers need the extra packages of fleet.",
-            "Install them, in the folder of ninjasync's source: pip install '.[fleet]'",
-        ) from error
+    import psycopg
+
     try:
         connection = psycopg.connect(url.get_secret_value(), autocommit=True, **CONNECTION)
     except psycopg.OperationalError as error:
@@ -185,11 +218,17 @@ def expect_tables(connection: Connection) -> None:
             if results is None:
                 connection.execute(_TABLE)
                 connection.execute(_INDEX)
-    except psycopg.errors.InsufficientPrivilege as error:
+    except (psycopg.errors.InsufficientPrivilege, psycopg.errors.InvalidSchemaName) as error:
         raise NinjasyncError(
             "The queue's tables are not there yet, and this role may not make them.",
             "Let a role that may make tables run this once: ninjasync fleet work --tables. It prints what to grant.",
         ) from error
+
+
+def grants(connection: Connection) -> str:
+    """Return the statements that give a role what it needs to ask and to work."""
+    [schema] = connection.execute("SELECT quote_ident(current_schema())").fetchone() or ("public",)
+    return _GRANTS.format(schema=schema)
 
 
 def record(job: "Job", row: FleetRow, actor: str) -> tuple[str, dict[str, Any]]:

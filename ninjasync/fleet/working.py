@@ -44,6 +44,7 @@ log = logging.getLogger(__name__)
 _FAILED, _LOCKED, _INTERRUPTED, _MISTAKE = 1, 5, 130, 78
 # A result that cannot be kept, for the database is away, is tried to keep for so many seconds.
 _KEEPS_TRYING = 600.0
+_LOST = "The queue's database was lost. Trying again."
 _BEFORE = "SELECT pg_postmaster_start_time(), EXISTS (SELECT FROM fleet_results WHERE job = %s)"
 
 
@@ -114,7 +115,7 @@ async def _work(worker: Worker, url: SecretStr, folder: Path, stop: threading.Ev
             working.cancel()
             await _end_of(working)
             if not stop.is_set() and not supervisor.closed:
-                log.warning("The queue's database was lost. Trying again.")
+                log.warning(_LOST)
                 await asyncio.sleep(worker.pace.connect)
     finally:
         stop.set()
@@ -156,7 +157,7 @@ async def _work_connected(working: "_Working", url: SecretStr) -> None:
         max_size=4,
         open=False,
         check=AsyncConnectionPool.check_connection,
-        timeout=10,
+        timeout=pace.dead_after / 3,
     )
     app = App(connector=PsycopgConnector())
 
@@ -315,6 +316,7 @@ class _Working:
             except psycopg.OperationalError:
                 if time.monotonic() > until:
                     raise
+                log.warning(_LOST)
                 await asyncio.sleep(self.worker.pace.connect)
             else:
                 self.worker.tell(row)

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import psycopg
 import pytest
 
-from tests.support.fleet import ServedFleet, outcomes
+from tests.support.fleet import outcomes
 from tests.support.private_server import BINARIES, PrivateServer
+from tests.support.queued_fleet import QueuedFleet, until, worker
 
 pytestmark = pytest.mark.skipif(BINARIES is None, reason="needs PostgreSQL's server")
-
-# A worker as the command line starts it, but one that looks around more often.
-WORKER = """
-import sys
-from ninjasync.fleet import working
-working.PACE = working.Pace(0.3, 2.0, 0.3, 0.3, 0.3, (1.0, 1.0, 1.0))
-from ninjasync.__main__ import main
-sys.argv[1:] = ["fleet", "work", "--fleet", {fleet!r}, *{options!r}]
-main()
-"""
 
 
 @pytest.fixture(scope="module")
@@ -37,60 +23,12 @@ def server() -> Iterator[PrivateServer]:
     made.remove()
 
 
-class QueuedFleet(ServedFleet):
-    """A fleet of sandboxes whose queue is in a server's database."""
-
-    def __init__(self, folder: Path, server: PrivateServer) -> None:
-        super().__init__(folder)
-        self.server = server
-        self.settings("at_once = 2")
-
-    def settings(self, more: str) -> None:
-        if hasattr(self, "server"):
-            more += f'\ndatabase = "{self.server.url}"'
-        super().settings(more)
-
-    def ask(self, statement: str) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self.server.url, autocommit=True) as connection:
-            return connection.execute(statement).fetchall()
-
-    def workers(self) -> int:
-        try:
-            [(number,)] = self.ask("SELECT count(*) FROM procrastinate_workers")
-        except psycopg.errors.UndefinedTable:
-            return 0
-        return int(number)
-
-
 @pytest.fixture
 def fleet(server: PrivateServer, tmp_path: Path) -> Iterator[QueuedFleet]:
-    with psycopg.connect(server.url, autocommit=True) as connection:
-        connection.execute("DROP SCHEMA public CASCADE")
-        connection.execute("CREATE SCHEMA public")
     made = QueuedFleet(tmp_path, server)
+    made.tell("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
     yield made
     made.stop()
-
-
-@contextmanager
-def worker(fleet: QueuedFleet, *options: str) -> Iterator[subprocess.Popen[str]]:
-    """Have a worker that has begun; what it says on standard error is in ``worker-PID`` beside the fleet."""
-    code = WORKER.format(fleet=str(fleet.folder / "fleet.toml"), options=list(options))
-    before = fleet.workers()
-    with (fleet.folder / "said").open("a") as said:
-        running = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.DEVNULL, stderr=said, text=True)
-    try:
-        until(lambda: fleet.workers() > before)
-        yield running
-    finally:
-        running.terminate()
-        running.send_signal(signal.SIGCONT)
-        running.wait(60)
-
-
-def until(true: Callable[[], Any]) -> None:
-    while not true():
-        time.sleep(0.02)
 
 
 def test_workers_plan_and_apply_as_this_machine_does(fleet: QueuedFleet) -> None:
@@ -101,5 +39,246 @@ def test_workers_plan_and_apply_as_this_machine_does(fleet: QueuedFleet) -> None
         code, rows, _ = fleet.run("apply", "--yes", "--on", "workers")
         assert (code, set(outcomes(rows).values())) == (0, {"done"})
         assert {name: fleet.accounts(name) for name in fleet.names} == dict.fromkeys(fleet.names, 5)
+        page = fleet.show("plan", "--on", "workers", "--format", "html", "--output", str(fleet.folder / "page.html"))
+        assert page.code == 0
+        assert '"changes": []' in (fleet.folder / "page.html").read_text("utf-8").replace(
+            '"changes":[]', '"changes": []'
+        )
+    assert fleet.ask("SELECT count(*) FROM procrastinate_jobs") == [(0,)], "nothing is left in the queue"
+    assert fleet.ask("SELECT count(*) FROM procrastinate_workers") == [(0,)], "each has signed off"
+
+
+def test_nothing_in_the_database_is_a_secret_or_a_path(fleet: QueuedFleet) -> None:
+    asking = fleet.begin("plan", "--on", "workers")
+    until(lambda: fleet.queued() == {(name, "todo") for name in fleet.names})
+    jobs = json.dumps(fleet.ask("SELECT args, lock, queueing_lock, queue_name FROM procrastinate_jobs"))
+    with worker(fleet):
+        assert fleet.end(asking)[0] == 0
+    written = jobs + json.dumps(fleet.ask("SELECT summary, document, question, tenant FROM fleet_results"))
+    for secret in (fleet.boxes["alpha"].token, fleet.boxes["alpha"].secret_key, str(fleet.folder), fleet.server.url):
+        assert secret not in written
+
+
+def test_the_tenants_of_a_worker_that_is_killed_are_done_by_another_and_none_twice(fleet: QueuedFleet) -> None:
+    for name in fleet.names:
+        fleet.boxes[name].set_behavior(faults={"scim.latency": "100ms"})
+    with worker(fleet) as first, worker(fleet), worker(fleet):
+        asking = fleet.begin("apply", "--yes", "--on", "workers")
+        until(lambda: first.tenants() and all(fleet.writes(name) for name in first.tenants()))
+        held = first.tenants()
+        first.process.kill()
+        code, rows = fleet.end(asking)
+    assert held <= rows.keys()
+    assert (code, set(outcomes(rows).values())) == (0, {"done"})
+    for name in fleet.names:
+        created = [request for request in fleet.writes(name) if request.method == "POST" and "/Users" in request.path]
+        assert (fleet.accounts(name), len(created)) == (5, 5)
+
+
+def test_a_worker_that_slept_and_wakes_up_again_makes_nothing_twice(fleet: QueuedFleet) -> None:
+    for name in fleet.names:
+        fleet.boxes[name].set_behavior(faults={"scim.latency": "100ms"})
+    with worker(fleet) as sleeper:
+        asking = fleet.begin("apply", "--yes", "--on", "workers")
+        until(lambda: any(fleet.writes(name) for name in sleeper.tenants()))
+        sleeper.process.send_signal(signal.SIGSTOP)
+        with worker(fleet):
+            until(lambda: not sleeper.tenants())  # given back
+            sleeper.process.send_signal(signal.SIGCONT)
+            code, rows = fleet.end(asking)
+    assert (code, set(outcomes(rows).values())) == (0, {"done"})
+    for name in fleet.names:
+        created = [request for request in fleet.writes(name) if request.method == "POST" and "/Users" in request.path]
+        assert (fleet.accounts(name), len(created)) == (5, 5)
+
+
+def test_workers_and_the_asking_command_outlive_a_restart_of_the_database(fleet: QueuedFleet) -> None:
+    for name in fleet.names:
+        fleet.boxes[name].set_behavior(faults={"scim.latency": "100ms"})
+    with worker(fleet, "--at-once", "1") as one, worker(fleet, "--at-once", "1"):
+        asking = fleet.begin("apply", "--yes", "--on", "workers")
+        until(lambda: any(fleet.writes(name) for name in one.tenants()))
+        fleet.server.stop("fast")
+        until(lambda: "database was lost" in fleet.said())
+        fleet.server.start()
+        code, rows = fleet.end(asking)
+        assert one.process.poll() is None, "it goes on"
+        assert (code, set(outcomes(rows).values())) == (0, {"done"})
         code, rows, _ = fleet.run("plan", "--detailed-exitcode", "--on", "workers")
-        assert (code, set(outcomes(rows).values())) == (0, {"no changes"})
+    assert (code, set(outcomes(rows).values())) == (0, {"no changes"})
+
+
+def test_an_asking_command_that_is_killed_finds_everything_again(fleet: QueuedFleet) -> None:
+    fleet.boxes["delta"].set_behavior(faults={"scim.latency": "300ms"})
+    with worker(fleet, "--at-once", "4"):
+        asking = fleet.begin("apply", "--yes", "--on", "workers")
+        until(lambda: fleet.queued() == {("delta", "doing")})
+        asking.kill()
+        asking.communicate()
+        code, rows, said = fleet.run("apply", "--yes", "--on", "workers")
+    assert (code, set(outcomes(rows).values())) == (0, {"done"})
+    assert {row["users"] for row in rows.values()} == {5}, "what the first one caused, not a second apply"
+    assert "asked the same for 3" in said
+    assert fleet.ask("SELECT count(*) FROM fleet_results") == [(4,)], "each was run once"
+
+
+def test_two_commands_that_ask_the_same_at_once_share_the_answers(fleet: QueuedFleet) -> None:
+    both = [fleet.begin("plan", "--on", "workers") for _ in range(2)]
+    until(lambda: fleet.waiting_commands() == 2)
+    with worker(fleet):
+        ends = [fleet.end(asking) for asking in both]
+    assert [(code, set(outcomes(rows).values())) for code, rows in ends] == [(0, {"changes"})] * 2
+    assert fleet.ask("SELECT count(*) FROM fleet_results") == [(4,)]
+
+
+def test_a_worker_with_another_copy_of_a_file_refuses_that_tenant_by_name(fleet: QueuedFleet, tmp_path: Path) -> None:
+    other = fleet.copy(tmp_path / "other")
+    file = other / "tenants" / "bravo.toml"
+    file.write_text(file.read_text("utf-8").replace("retries = 0", "retries = 1"), "utf-8")
+    (other / "tenants" / "alpha.toml").write_text(
+        "# a comment makes no other copy\n" + (other / "tenants" / "alpha.toml").read_text("utf-8"), "utf-8"
+    )
+    (other / "tenants" / "delta.toml").unlink()
+    with worker(fleet, folder=other):
+        code, rows, _ = fleet.run("plan", "--on", "workers")
+    assert code == 78
+    assert outcomes(rows) == {
+        "alpha": "changes",
+        "bravo": "configuration",
+        "charlie": "changes",
+        "delta": "configuration",
+    }
+    assert "refuses it" in rows["bravo"]["error"]
+    assert "is another" in rows["bravo"]["error"]
+    assert 'no tenant "delta"' in rows["delta"]["error"]
+    assert fleet.boxes["bravo"].requests == [], "not even read"
+
+
+def test_a_worker_of_another_version_refuses_by_name(fleet: QueuedFleet) -> None:
+    with worker(fleet, version="0.0.1"):
+        code, rows, _ = fleet.run("plan", "--on", "workers")
+    assert (code, set(outcomes(rows).values())) == (78, {"configuration"})
+    assert "runs ninjasync 0.0.1" in rows["alpha"]["error"]
+
+
+def test_a_canary_that_does_not_go_well_keeps_the_others_out_of_the_queue(fleet: QueuedFleet) -> None:
+    fleet.write("bravo", token="another-token-altogether")
+    fleet.settings('canaries = ["bravo"]')
+    with worker(fleet):
+        code, rows, _ = fleet.run("apply", "--yes", "--on", "workers")
+    assert code == 6
+    assert outcomes(rows) == {"bravo": "credentials", **dict.fromkeys(("alpha", "charlie", "delta"), "not begun")}
+    assert fleet.ask("SELECT tenant FROM fleet_results") == [("bravo",)]
+
+
+def test_after_so_many_failures_in_a_row_what_waits_is_taken_out_of_the_queue(fleet: QueuedFleet) -> None:
+    for name in fleet.names:
+        fleet.write(name, token="another-token-altogether")
+        fleet.boxes[name].set_behavior(faults={"duo.latency": "700ms"})
+    fleet.settings("stop_after = 1\nat_once = 1")
+    with worker(fleet):
+        code, rows, _ = fleet.run("apply", "--yes", "--on", "workers")
+        assert code == 6
+        assert "not begun" in outcomes(rows).values()
+        until(lambda: not fleet.queued())
+    assert len(fleet.ask("SELECT tenant FROM fleet_results")) < 4
+
+
+def test_a_worker_that_is_told_to_stop_gives_its_tenants_back(fleet: QueuedFleet) -> None:
+    for name in fleet.names:
+        fleet.boxes[name].set_behavior(faults={"scim.latency": "200ms"})
+    with worker(fleet, "--at-once", "4") as first:
+        asking = fleet.begin("apply", "--yes", "--on", "workers")
+        until(lambda: all(fleet.writes(name) for name in fleet.names))
+        first.process.terminate()
+        assert first.process.wait(60) == 0
+        assert {status for _, status in fleet.queued()} <= {"todo"}
+        with worker(fleet):
+            code, rows = fleet.end(asking)
+    assert (code, set(outcomes(rows).values())) == (0, {"done"})
+    assert {name: fleet.accounts(name) for name in fleet.names} == dict.fromkeys(fleet.names, 5)
+
+
+def test_ctrl_c_empties_the_queue_and_stops_what_is_under_way(fleet: QueuedFleet) -> None:
+    for name in fleet.names:
+        fleet.boxes[name].set_behavior(faults={"scim.latency": "200ms"})
+    with worker(fleet, "--at-once", "1") as only:
+        asking = fleet.begin("apply", "--yes", "--on", "workers")
+        until(lambda: any(fleet.writes(name) for name in only.tenants()))
+        asking.send_signal(signal.SIGINT)
+        code, rows = fleet.end(asking)
+    assert code == 130
+    assert sorted(outcomes(rows).values()) == ["interrupted", "not begun", "not begun", "not begun"]
+    assert fleet.queued() == set()
+
+
+def test_a_job_that_no_fleet_asks_is_refused(fleet: QueuedFleet) -> None:
+    assert fleet.show("work", "--tables").code == 0
+    file = fleet.folder / "written-by-a-job"
+    job = {
+        "tenant": "alpha",
+        "arguments": ["plan", "--out", str(file)],
+        "digest": "",
+        "version": "",
+        "whole": False,
+    }
+    with worker(fleet):
+        fleet.put_job(job)
+        fleet.put_job({"something": "else"})
+        until(lambda: fleet.ask("SELECT count(*) FROM fleet_results WHERE exit_code = 64") == [(2,)])
+    assert not file.exists()
+
+
+def test_what_workers_cannot_do_is_said_before_anything_is_done(fleet: QueuedFleet, tmp_path: Path) -> None:
+    for arguments, named in (
+        (["plan", "--out", str(tmp_path / "plans")], "--out"),
+        (["apply", str(tmp_path)], "DIR"),
+        (["apply"], "--yes"),
+        (["plan", "--at-once", "3"], "--at-once"),
+    ):
+        done = fleet.show(*arguments, "--on", "workers")
+        assert done.code == 64
+        assert f"does not go with {named}" in done.err or named in done.err
+    assert not (tmp_path / "plans").exists()
+    assert fleet.ask("SELECT to_regclass('fleet_results')") == [(None,)]
+
+
+@pytest.mark.parametrize(
+    ("database", "code", "said"),
+    [
+        ("", 78, "[fleet] database: is empty"),
+        ("mysql://db.example.com/x", 78, "[fleet] database"),
+        ("postgresql:///queue?host=/nowhere/at/all&user=owner", 1, "cannot be reached"),
+        ("postgresql://owner:SECRET@[/queue", 78, "[fleet] database"),
+    ],
+)
+def test_a_database_that_is_none_or_away_is_said_in_a_sentence(
+    fleet: QueuedFleet, database: str, code: int, said: str
+) -> None:
+    fleet.database = database
+    fleet.settings("")
+    for command in (["plan", "--on", "workers"], ["work"]):
+        done = fleet.show(*command)
+        assert done.code == code
+        assert said in done.err
+        assert "SECRET" not in done.err
+        assert "unexpected" not in done.err.lower()
+
+
+def test_a_role_without_rights_is_told_how_to_get_them(fleet: QueuedFleet) -> None:
+    fleet.tell("CREATE ROLE everyday LOGIN")
+    fleet.database = fleet.server.url.replace("user=owner", "user=everyday")
+    fleet.settings("")
+    done = fleet.show("work")
+    assert (done.code, "fleet work --tables" in done.err) == (1, True)
+    fleet.database = fleet.server.url
+    fleet.settings("")
+    granted = fleet.show("work", "--tables")
+    assert granted.code == 0
+    fleet.database = fleet.server.url.replace("user=owner", "user=everyday")
+    fleet.settings("")
+    done = fleet.show("work")
+    assert (done.code, "permission denied" in done.err) == (1, True)
+    fleet.tell(granted.out.replace("your_role", "everyday"))
+    with worker(fleet):
+        assert fleet.run("plan", "--on", "workers")[0] == 0

@@ -39,7 +39,7 @@ def work(
     if tables:
         with queue.connect(queue.database_of(fleet)) as connection:
             queue.expect_tables(connection)
-        invocation.deliver(queue.GRANTS)
+            invocation.deliver(queue.grants(connection))
         return 0
 
     def tell(row: FleetRow) -> None:
