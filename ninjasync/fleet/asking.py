@@ -13,9 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
-
-from pydantic import SecretStr
+from typing import TYPE_CHECKING, TypeVar
 
 from ninjasync.config.fleet import Fleet, TenantFile, make_digests
 from ninjasync.errors import NinjasyncError
@@ -25,6 +23,9 @@ from ninjasync.fleet.rows import row_not_begun
 from ninjasync.fleet.run import Engine, FleetRun
 from ninjasync.model.fleet import FleetRow
 from ninjasync.report.escape import visible
+
+if TYPE_CHECKING:
+    from ninjasync.state.postgres_address import Address
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +64,8 @@ SELECT EXISTS (
 """
 _TAKEN = "UPDATE fleet_results SET taken_at = now() WHERE job = ANY(%s) AND taken_at IS NULL"
 
+_NO_LEDGER = "[state] url: is empty, and a ledger in a file is one machine's alone; --on workers needs it in PostgreSQL"
+
 _Found = TypeVar("_Found")
 
 
@@ -87,8 +90,8 @@ def ask_workers(fleet: Fleet, *, whole: bool) -> Iterator[Engine]:
 class _Database:
     """The queue's database, connected to again where it was lost."""
 
-    def __init__(self, url: SecretStr, stack: ExitStack) -> None:
-        self._url, self._stack = url, stack
+    def __init__(self, address: "Address", stack: ExitStack) -> None:
+        self._address, self._stack = address, stack
         self._connection: Connection | None = None
 
     def do(self, action: Callable[[Connection], _Found]) -> _Found:
@@ -103,10 +106,10 @@ class _Database:
         while True:
             try:
                 if self._connection is None:
-                    self._connection = self._stack.enter_context(queue.connect(self._url))
+                    self._connection = self._stack.enter_context(queue.connect(self._address))
                 return action(self._connection)
             except psycopg.OperationalError as error:
-                lost, self._connection, may_wait = queue.unreachable(error), None, True
+                lost, self._connection, may_wait = queue.unreachable(self._address, error), None, True
             except NinjasyncError as error:
                 if not may_wait or self._connection is not None:
                     raise
@@ -137,6 +140,10 @@ def _ask(
     """Put a question for each tenant, and yield what comes back; see ``Engine``."""
     if stop.is_set() or hold.is_set():
         return
+    for tenant in tenants:
+        if not _has_shared_ledger(tenant):
+            yield tenant, replace(row_not_begun(tenant, run.today, _NO_LEDGER), outcome="configuration", exit_code=78)
+    tenants = [tenant for tenant in tenants if _has_shared_ledger(tenant)]
     questions = _questions(asking, run, tenants)
     tenants_by_key = dict(zip(questions, tenants, strict=True))
     waiting = _put(asking, questions)
@@ -167,6 +174,11 @@ def _ask(
                 yield tenants_by_key[key], _lost(run, tenants_by_key[key], why)
             return
         time.sleep(_LOOKS_AGAIN_AFTER)
+
+
+def _has_shared_ledger(tenant: TenantFile) -> bool:
+    """Whether workers on several machines have one ledger of this tenant, and so one lock."""
+    return tenant.config is not None and tenant.config.state.url is not None
 
 
 def _questions(asking: _Asking, run: FleetRun, tenants: Sequence[TenantFile]) -> dict[str, tuple[str, Question]]:

@@ -14,13 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
-from pydantic import SecretStr
 
 from ninjasync import __version__
 from ninjasync.config.fleet import Fleet, TenantFile
 from ninjasync.config.secrets import read_secret
 from ninjasync.config.tenant import tenant_of
-from ninjasync.config.urls import is_loopback
 from ninjasync.errors import ConfigurationError, NinjasyncError
 from ninjasync.model.fleet import FleetRow
 from ninjasync.model.message import Message, text, word
@@ -31,6 +29,8 @@ if TYPE_CHECKING:
     import psycopg
     from procrastinate.jobs import Job
 
+    from ninjasync.state.postgres_address import Address
+
 Connection: TypeAlias = "psycopg.Connection[tuple[Any, ...]]"
 
 TASK = "ninjasync.tenant"
@@ -39,15 +39,6 @@ _KEY = "[fleet] database"
 ALLOWED = frozenset({("plan",), ("plan", "--detailed-exitcode"), ("apply", "--yes")})
 # Numbers of advisory locks, which need only differ from others' in the same database.
 TABLES_LOCK, PUTTING_LOCK, SWEEP_LOCK = 7_366_001, 7_366_002, 7_366_003
-# A network that swallows everything is noticed by both ends within half a minute.
-CONNECTION: dict[str, Any] = {
-    "connect_timeout": 10,
-    "application_name": "ninjasync fleet",
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 25_000,
-}
 _TABLE = """
 CREATE TABLE IF NOT EXISTS fleet_results (
     job bigint PRIMARY KEY,
@@ -126,51 +117,30 @@ def name_of(fleet: Path) -> str:
     return f"ninjasync-{name}"
 
 
-def database_of(fleet: Fleet) -> SecretStr:
-    """Return the URL of the queue's database. Raises ConfigurationError."""
+def database_of(fleet: Fleet) -> "Address":
+    """Return where the queue's database is. Raises ConfigurationError."""
     if fleet.settings.database is None:
         raise ConfigurationError(
-            Message("[fleet] database: is empty in {}.", text(fleet.path)),
+            Message("{}: is empty in {}.", word(_KEY), text(fleet.path)),
             "Several machines share their work by PostgreSQL: give its postgresql:// URL, or where that is kept.",
         )
-    url = read_secret(_KEY, fleet.settings.database, fleet.file)
-    _expect_safe(url.get_secret_value())
-    return url
-
-
-def _expect_safe(url: str) -> None:
-    """Raise ConfigurationError where that is no URL of a PostgreSQL server, or names would go to it in the clear."""
-    _expect_installed()
-    from psycopg import ProgrammingError
-    from psycopg.conninfo import conninfo_to_dict
-
-    try:
-        if not url.startswith(("postgresql://", "postgres://")):
-            raise ValueError
-        given = conninfo_to_dict(url)
-    except (ProgrammingError, ValueError):  # what they say may hold the password
-        raise ConfigurationError(
-            Message("{}: what is kept there is no URL of a PostgreSQL database.", word(_KEY)),
-            "It is written postgresql://user:password@host/database?sslmode=verify-full&sslrootcert=system.",
-        ) from None
-    hosts = str(given.get("host") or given.get("hostaddr") or "").split(",")
-    near = all(not host or host.startswith("/") or is_loopback(host) for host in hosts)
-    if not near and given.get("sslmode") != "verify-full":
-        raise ConfigurationError(
-            Message("{}: the connection would not be encrypted, or to whoever answers.", word(_KEY)),
-            "Add sslmode=verify-full to the URL, and sslrootcert=system or the file of your authority.",
-        )
-
-
-def _expect_installed() -> None:
     try:
         import procrastinate  # noqa: F401 - to say now that it is not there
-        import psycopg  # noqa: F401
+
+        from ninjasync.state.postgres_address import read_address
     except ImportError as error:
         raise ConfigurationError(
-            "Workers need the extra packages of fleet.",
+            Message("{}: workers need the extra packages of fleet.", word(_KEY)),
             "Install them, in the folder of ninjasync's source: pip install '.[fleet]'",
         ) from error
+    return read_address(read_secret(_KEY, fleet.settings.database, fleet.file), _KEY)
+
+
+def conninfo_of(address: "Address") -> str:
+    """Return how the database is reached, as libpq reads it; it may hold a password."""
+    from psycopg.conninfo import make_conninfo
+
+    return make_conninfo(**address.parameters, application_name="ninjasync fleet")
 
 
 def id_of(tenant: TenantFile) -> str:
@@ -181,23 +151,25 @@ def id_of(tenant: TenantFile) -> str:
 
 
 @contextmanager
-def connect(url: SecretStr) -> Iterator[Connection]:
+def connect(address: "Address") -> Iterator[Connection]:
     """Connect to the queue's database, each statement a transaction of its own. Raises NinjasyncError."""
     import psycopg
 
     try:
-        connection = psycopg.connect(url.get_secret_value(), autocommit=True, **CONNECTION)
-    except psycopg.OperationalError as error:
-        raise unreachable(error) from error
+        connection = psycopg.connect(conninfo_of(address), autocommit=True)
+    except psycopg.Error as error:
+        raise unreachable(address, error) from error
     with connection:
         yield connection
 
 
-def unreachable(error: Exception) -> NinjasyncError:
+def unreachable(address: "Address", error: Exception) -> NinjasyncError:
     """Return the error of a database that cannot be reached, or was lost."""
-    lines = str(error).strip().splitlines() or ["no reason was given"]
+    why = (str(error).strip().splitlines() or ["no reason was given"])[0].rstrip(".")
+    if password := str(address.parameters.get("password", "")):
+        why = why.replace(password, "***")
     return NinjasyncError(
-        Message("The queue's database cannot be reached: {}.", text(lines[0].rstrip("."))),
+        Message("The queue {} cannot be reached: {}.", text(address.place), text(why)),
         "Check [fleet] database, and that the server is up.",
     )
 

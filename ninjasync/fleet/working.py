@@ -16,8 +16,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import SecretStr
-
 from ninjasync import __version__
 from ninjasync.config.fleet import Fleet, TenantFile, make_digests
 from ninjasync.errors import ConfigurationError, NinjasyncError
@@ -93,23 +91,23 @@ def work(worker: Worker, stop: threading.Event) -> None:
     Raises NinjasyncError where the queue cannot be used to begin with; a database that is lost
     later is waited for.
     """
-    url = queue.database_of(worker.fleet)
-    with queue.connect(url) as connection:
+    address = queue.database_of(worker.fleet)
+    with queue.connect(address) as connection:
         queue.expect_tables(connection)
     # psycopg needs a loop that selects, which is not the default on Windows.
     with (
         tempfile.TemporaryDirectory(prefix="ninjasync-work-") as folder,
         asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner,
     ):
-        runner.run(_work(worker, url, Path(folder), stop))
+        runner.run(_work(worker, queue.conninfo_of(address), Path(folder), stop))
 
 
-async def _work(worker: Worker, url: SecretStr, folder: Path, stop: threading.Event) -> None:
+async def _work(worker: Worker, conninfo: str, folder: Path, stop: threading.Event) -> None:
     supervisor = Supervisor(worker.main, worker.at_once, stop)
     supervisor.start(asyncio.get_running_loop(), worker.fleet.settings.timeout)
     try:
         while not stop.is_set() and not supervisor.closed:
-            working = asyncio.create_task(_work_connected(_Working(worker, supervisor, folder, stop), url))
+            working = asyncio.create_task(_work_connected(_Working(worker, supervisor, folder, stop), conninfo))
             while not working.done() and not stop.is_set() and not supervisor.closed:
                 await asyncio.wait({working}, timeout=0.1)
             working.cancel()
@@ -144,15 +142,14 @@ async def _end_of(working: "asyncio.Task[None]") -> None:
             ) from error
 
 
-async def _work_connected(working: "_Working", url: SecretStr) -> None:
+async def _work_connected(working: "_Working", conninfo: str) -> None:
     """Work until cancelled, or until the database is lost."""
     from procrastinate import App, PsycopgConnector
     from psycopg_pool import AsyncConnectionPool
 
     pace = working.worker.pace
     pool = AsyncConnectionPool(
-        url.get_secret_value(),
-        kwargs=queue.CONNECTION,
+        conninfo,
         min_size=1,
         max_size=4,
         open=False,

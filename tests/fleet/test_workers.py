@@ -10,23 +10,14 @@ from pathlib import Path
 import pytest
 
 from tests.support.fleet import outcomes
-from tests.support.private_server import BINARIES, PrivateServer
+from tests.support.postgres import TestDatabase
+from tests.support.private_server import PrivateServer
 from tests.support.queued_fleet import QueuedFleet, until, worker
-
-pytestmark = pytest.mark.skipif(BINARIES is None, reason="needs PostgreSQL's server")
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[PrivateServer]:
-    made = PrivateServer()
-    yield made
-    made.remove()
 
 
 @pytest.fixture
-def fleet(server: PrivateServer, tmp_path: Path) -> Iterator[QueuedFleet]:
-    made = QueuedFleet(tmp_path, server)
-    made.tell("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+def fleet(database: TestDatabase, tmp_path: Path) -> Iterator[QueuedFleet]:
+    made = QueuedFleet(tmp_path, database.url)
     yield made
     made.stop()
 
@@ -34,7 +25,7 @@ def fleet(server: PrivateServer, tmp_path: Path) -> Iterator[QueuedFleet]:
 def test_workers_plan_and_apply_as_this_machine_does(fleet: QueuedFleet) -> None:
     with worker(fleet), worker(fleet):
         code, rows, said = fleet.run("plan", "--detailed-exitcode", "--on", "workers")
-        assert (code, set(outcomes(rows).values()), said) == (2, {"changes"}, "")
+        assert (code, set(outcomes(rows).values()), said) == (2, {"changes"}, ""), rows
         assert {row["users"] for row in rows.values()} == {5}
         code, rows, _ = fleet.run("apply", "--yes", "--on", "workers")
         assert (code, set(outcomes(rows).values())) == (0, {"done"})
@@ -55,7 +46,7 @@ def test_nothing_in_the_database_is_a_secret_or_a_path(fleet: QueuedFleet) -> No
     with worker(fleet):
         assert fleet.end(asking)[0] == 0
     written = jobs + json.dumps(fleet.ask("SELECT summary, document, question, tenant FROM fleet_results"))
-    for secret in (fleet.boxes["alpha"].token, fleet.boxes["alpha"].secret_key, str(fleet.folder), fleet.server.url):
+    for secret in (fleet.boxes["alpha"].token, fleet.boxes["alpha"].secret_key, str(fleet.folder), fleet.url):
         assert secret not in written
 
 
@@ -92,20 +83,31 @@ def test_a_worker_that_slept_and_wakes_up_again_makes_nothing_twice(fleet: Queue
         assert (fleet.accounts(name), len(created)) == (5, 5)
 
 
-def test_workers_and_the_asking_command_outlive_a_restart_of_the_database(fleet: QueuedFleet) -> None:
+def test_workers_and_the_asking_command_outlive_a_restart_of_the_database(
+    own_server: PrivateServer, tmp_path: Path
+) -> None:
+    fleet = QueuedFleet(tmp_path, own_server.url)
     for name in fleet.names:
         fleet.boxes[name].set_behavior(faults={"scim.latency": "100ms"})
     with worker(fleet, "--at-once", "1") as one, worker(fleet, "--at-once", "1"):
         asking = fleet.begin("apply", "--yes", "--on", "workers")
         until(lambda: any(fleet.writes(name) for name in one.tenants()))
-        fleet.server.stop("fast")
+        own_server.stop("fast")
         until(lambda: "database was lost" in fleet.said())
-        fleet.server.start()
+        own_server.start()
         code, rows = fleet.end(asking)
         assert one.process.poll() is None, "it goes on"
         assert (code, set(outcomes(rows).values())) == (0, {"done"})
-        code, rows, _ = fleet.run("plan", "--detailed-exitcode", "--on", "workers")
-    assert (code, set(outcomes(rows).values())) == (0, {"no changes"})
+    assert {name: fleet.accounts(name) for name in fleet.names} == dict.fromkeys(fleet.names, 5)
+    fleet.stop()
+
+
+@pytest.fixture
+def own_server(postgres: PrivateServer) -> Iterator[PrivateServer]:
+    """A server that a test may stop; the one that all share says whether there can be one."""
+    made = PrivateServer()
+    yield made
+    made.remove()
 
 
 def test_an_asking_command_that_is_killed_finds_everything_again(fleet: QueuedFleet) -> None:
@@ -244,7 +246,7 @@ def test_what_workers_cannot_do_is_said_before_anything_is_done(fleet: QueuedFle
 
 
 @pytest.mark.parametrize(
-    ("database", "code", "said"),
+    ("url", "code", "said"),
     [
         ("", 78, "[fleet] database: is empty"),
         ("mysql://db.example.com/x", 78, "[fleet] database"),
@@ -253,9 +255,9 @@ def test_what_workers_cannot_do_is_said_before_anything_is_done(fleet: QueuedFle
     ],
 )
 def test_a_database_that_is_none_or_away_is_said_in_a_sentence(
-    fleet: QueuedFleet, database: str, code: int, said: str
+    fleet: QueuedFleet, url: str, code: int, said: str
 ) -> None:
-    fleet.database = database
+    fleet.queue = url
     fleet.settings("")
     for command in (["plan", "--on", "workers"], ["work"]):
         done = fleet.show(*command)
@@ -265,20 +267,29 @@ def test_a_database_that_is_none_or_away_is_said_in_a_sentence(
         assert "unexpected" not in done.err.lower()
 
 
-def test_a_role_without_rights_is_told_how_to_get_them(fleet: QueuedFleet) -> None:
-    fleet.tell("CREATE ROLE everyday LOGIN")
-    fleet.database = fleet.server.url.replace("user=owner", "user=everyday")
+def test_a_role_without_rights_is_told_how_to_get_them(fleet: QueuedFleet, database: TestDatabase) -> None:
+    fleet.queue = database.add_role("everyday")
     fleet.settings("")
     done = fleet.show("work")
     assert (done.code, "fleet work --tables" in done.err) == (1, True)
-    fleet.database = fleet.server.url
+    fleet.queue = fleet.url
     fleet.settings("")
     granted = fleet.show("work", "--tables")
     assert granted.code == 0
-    fleet.database = fleet.server.url.replace("user=owner", "user=everyday")
+    fleet.queue = database.url_as(f"everyday_{database.name}")
     fleet.settings("")
     done = fleet.show("work")
     assert (done.code, "permission denied" in done.err) == (1, True)
-    fleet.tell(granted.out.replace("your_role", "everyday"))
+    fleet.tell(granted.out.replace("your_role", f"everyday_{database.name}"))
     with worker(fleet):
         assert fleet.run("plan", "--on", "workers")[0] == 0
+
+
+def test_a_ledger_in_a_file_is_no_ledger_for_several_machines(fleet: QueuedFleet) -> None:
+    file = fleet.folder / "tenants" / "alpha.toml"
+    file.write_text(file.read_text("utf-8").replace(f'url = "{fleet.url}"', 'path = "alpha.sqlite"'), "utf-8")
+    with worker(fleet):
+        code, rows, _ = fleet.run("plan", "--on", "workers")
+    assert (code, rows["alpha"]["outcome"]) == (78, "configuration"), rows
+    assert "[state] url" in rows["alpha"]["error"]
+    assert {row["outcome"] for name, row in rows.items() if name != "alpha"} == {"changes"}

@@ -23,8 +23,7 @@ from procrastinate.manager import JobManager
 from procrastinate.sync_psycopg_connector import SyncPsycopgConnector
 
 from ninjasync.fleet.queue import TASK
-from tests.support.fleet import ServedFleet
-from tests.support.private_server import PrivateServer
+from tests.support.fleet import NAMES, ServedFleet
 
 # As the command line starts it, but for its pace, and for the version that it takes itself for.
 _WORKER = """
@@ -39,14 +38,19 @@ main()
 
 
 class QueuedFleet(ServedFleet):
-    """A fleet of sandboxes whose queue is in a server's database."""
+    """A fleet of sandboxes whose queue and ledgers are in one database."""
 
-    def __init__(self, folder: Path, server: PrivateServer) -> None:
-        self.server, self.database = server, server.url
-        super().__init__(folder)
+    def __init__(self, folder: Path, url: str, names: tuple[str, ...] = NAMES) -> None:
+        self.url = self.queue = url
+        super().__init__(folder, names)
+
+    def write(self, name: str, more: str = "", **replaced: str) -> None:
+        super().write(name, more, **replaced)
+        file = self.folder / "tenants" / f"{name}.toml"
+        file.write_text(file.read_text("utf-8").replace(f'path = "../{name}.sqlite"', f'url = "{self.url}"'), "utf-8")
 
     def settings(self, more: str) -> None:
-        super().settings(f'database = "{self.database}"\n{more}')
+        super().settings(f'database = "{self.queue}"\n{more}')
 
     def copy(self, to: Path) -> Path:
         """Copy the fleet's files, as another machine has them."""
@@ -71,11 +75,11 @@ class QueuedFleet(ServedFleet):
         return asking.returncode, {row["tenant"]: row for row in json.loads(out)["tenants"]}
 
     def ask(self, statement: str) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self.server.url, autocommit=True) as connection:
+        with psycopg.connect(self.url, autocommit=True) as connection:
             return connection.execute(statement).fetchall()
 
     def tell(self, statements: str) -> None:
-        with psycopg.connect(self.server.url, autocommit=True) as connection:
+        with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(statements)
 
     def queued(self) -> set[tuple[str, str]]:
@@ -98,7 +102,7 @@ class QueuedFleet(ServedFleet):
     def put_job(self, values: dict[str, Any]) -> None:
         """Put a job into the queue past ninjasync, as anyone may who can write to the database."""
         job = Job(queue="ninjasync-fleet", lock=None, queueing_lock=repr(values), task_name=TASK, task_kwargs=values)
-        with psycopg.connect(self.server.url, autocommit=True) as connection:
+        with psycopg.connect(self.url, autocommit=True) as connection:
             JobManager(SyncPsycopgConnector()).defer_job(job, connection=connection)
 
     def _ask_if_there(self, statement: str) -> list[tuple[Any, ...]]:
