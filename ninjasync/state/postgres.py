@@ -189,6 +189,8 @@ class PostgresStore:
         try:
             with database.transaction() as connection:
                 connection.execute("SELECT pg_advisory_xact_lock(%s)", (_TABLES_LOCK,))
+                # A name that was not found stays unknown to a session, in a transaction until that opens a table.
+                connection.execute("SELECT FROM pg_class LIMIT 1")
                 is_new = not self._survey(database).has_tables
                 words = schema.POSTGRESQL
                 for one in schema.creation(words) if is_new else schema.migration(database.find_version(), words):

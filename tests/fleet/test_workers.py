@@ -282,7 +282,8 @@ def test_a_role_without_rights_is_told_how_to_get_them(fleet: QueuedFleet, datab
     assert (done.code, "permission denied" in done.err) == (1, True)
     fleet.tell(granted.out.replace("your_role", f"everyday_{database.name}"))
     with worker(fleet):
-        assert fleet.run("plan", "--on", "workers")[0] == 0
+        code, rows, _ = fleet.run("plan", "--on", "workers")
+    assert code == 0, {name: row["error"] for name, row in rows.items()}
 
 
 def test_a_ledger_in_a_file_is_no_ledger_for_several_machines(fleet: QueuedFleet) -> None:
@@ -290,6 +291,6 @@ def test_a_ledger_in_a_file_is_no_ledger_for_several_machines(fleet: QueuedFleet
     file.write_text(file.read_text("utf-8").replace(f'url = "{fleet.url}"', 'path = "alpha.sqlite"'), "utf-8")
     with worker(fleet):
         code, rows, _ = fleet.run("plan", "--on", "workers")
-    assert (code, rows["alpha"]["outcome"]) == (78, "configuration"), rows
+    assert (code, rows["alpha"]["outcome"]) == (78, "configuration"), {name: row["error"] for name, row in rows.items()}
     assert "[state] url" in rows["alpha"]["error"]
     assert {row["outcome"] for name, row in rows.items() if name != "alpha"} == {"changes"}
