@@ -28,9 +28,9 @@ from tests.support.fleet import NAMES, ServedFleet
 # As the command line starts it, but for its pace, and for the version that it takes itself for.
 _WORKER = """
 import sys
-from ninjasync.fleet import working
-working.PACE = working.Pace(0.3, 2.0, 0.3, 0.3, 0.3, (1.0, 2.0, 3.0))
-working.__version__ = {version!r} or working.__version__
+from ninjasync.fleet import answering
+answering.PACE = answering.Pace(0.3, 2.0, 0.3, 0.3, 0.3, (1.0, 2.0, 3.0))
+answering.__version__ = {version!r} or answering.__version__
 from ninjasync.__main__ import main
 sys.argv[1:] = ["fleet", "work", "--fleet", {fleet!r}, *{options!r}]
 main()

@@ -14,8 +14,8 @@ from ninjasync.cli.session import remark
 from ninjasync.cli.signals import stop_on_signals
 from ninjasync.config.fleet import find_fleet
 from ninjasync.fleet import queue
+from ninjasync.fleet.answering import Worker
 from ninjasync.fleet.tenants import load_fleet
-from ninjasync.fleet.working import Worker
 from ninjasync.fleet.working import work as work_on
 from ninjasync.model.fleet import FleetRow
 from ninjasync.report.escape import visible
