@@ -69,7 +69,7 @@ def _ask_and_apply(session: FleetSession) -> FleetResult:
     plans.mkdir()
     planned = session.run("plan", lambda file: ["plan", "--out", str(plan_file(plans, file))])
     typer.echo(report.render_text(planned, color=session.invocation.color(error=True)), nl=False, err=True)
-    ready = {row.file for row in planned.rows if row.outcome == "changes"}
+    ready = _find_ready(session.fleet.tenants, planned)
     if not ready or planned.exit_code == 130:
         return planned
     if not confirm(f"\nApply the plans of {len(ready)} tenant{'s' * (len(ready) != 1)}?"):
@@ -87,3 +87,14 @@ def _ask_and_apply(session: FleetSession) -> FleetResult:
     ]
     whole = total("apply", [*applied.rows, *rest])
     return replace(whole, exit_code=130) if applied.exit_code == 130 else whole
+
+
+def _find_ready(tenants: Sequence[TenantFile], planned: FleetResult) -> set[str]:
+    """Return the files of the tenants whose plans may write something: also where a guard withholds a part alone."""
+    withholding = {str(file.path) for file in tenants if file.config and file.config.safety.on_refusal == "withhold"}
+    return {
+        row.file
+        for row in planned.rows
+        if row.outcome == "changes"
+        or (row.outcome == "refused" and row.file in withholding and (row.users or row.groups))
+    }
