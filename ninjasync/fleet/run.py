@@ -17,7 +17,7 @@ from ninjasync.fleet.tenants import file_name_of, sort_longest_first
 from ninjasync.model.fleet import GOOD, FleetResult, FleetRow, total
 
 # Failures that say something of all tenants: a service that is down, a wrong default, credentials.
-_FAILURES = frozenset({1, 6, None})
+_FAILURES = frozenset({"failed", "timed out", "killed", "credentials"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def run_tenants(
         in_a_row = 0
         for tenant, row in (run.engine or run_here)(run, some, stop, hold):
             take(tenant, row)
-            in_a_row = in_a_row + 1 if _failed(row) else 0
+            in_a_row = in_a_row + 1 if row.outcome in _FAILURES else 0
             if in_a_row >= run.settings.stop_after and not hold.is_set():
                 hold.set()
                 why = f"{in_a_row} tenants in a row failed ([fleet] stop_after)"
@@ -125,7 +125,3 @@ def make_job(tenant: TenantFile, arguments: Sequence[str], folder: Path, stop: t
     result = folder / f"{file_name_of(tenant)}.json"
     where = ("--config", str(tenant.path), "--format", "json", "--output", str(result))
     return Job(tenant.name, (*arguments, *where), result, stop)
-
-
-def _failed(row: FleetRow) -> bool:
-    return row.outcome not in GOOD and row.outcome != "not begun" and row.exit_code in _FAILURES
