@@ -21,7 +21,7 @@ from tests.benchmarks.measured import installed
 from tests.benchmarks.server import Served
 
 _PR_SET_CHILD_SUBREAPER = 36
-_SAMPLES_A_SECOND = 4
+_SAMPLES_A_SECOND = 2
 
 
 @dataclass(frozen=True)
