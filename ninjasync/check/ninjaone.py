@@ -32,9 +32,9 @@ def check_users(context: CheckContext) -> Finding:
     if context.config.ninjaone.dialect.discovery == "list":
         return red(f"{said}.", 'Set [ninjaone.dialect] discovery = "lookup".')
     if of_list(answer.status) == "no-list":
-        cure = "Nothing to do; runs take longer, and strangers are not counted."
+        cure = "Nothing to do; runs take longer, and unmanaged accounts are not counted."
         return yellow(f"{said}; each is looked up.", cure)
-    cure = 'Set [ninjaone.dialect] discovery = "lookup"; runs take longer, and strangers are not counted.'
+    cure = 'Set [ninjaone.dialect] discovery = "lookup"; runs take longer, and unmanaged accounts are not counted.'
     return yellow(f"{said}, but finds them one by one.", cure)
 
 

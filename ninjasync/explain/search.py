@@ -126,7 +126,7 @@ def _owner(inspection: Inspection, account: User) -> str | None:
 
 
 def _new_owner(inspection: Inspection, account_id: str | None, owner: str | None) -> Subject | None:
-    """Return the user who takes this account over, if there is one: the account's case is theirs from now on."""
+    """Return the user who takes this account over, if there is one: the account belongs to that user from now on."""
     for change in inspection.planning.plan.changes:
         if change.action == "adopt" and change.resource == "user" and change.id == account_id:
             taken = change.external_id != owner

@@ -45,7 +45,7 @@ class Accounts:
 
 
 def assign_accounts(sides: Sides) -> Accounts:
-    """Give each user of Duo the account that is theirs, and hold those who cannot have the one that they want."""
+    """Assign each user of Duo an account, and hold users whose userName another account keeps."""
     source, actual, owned = sides.source, sides.actual, sides.owned
 
     def desired_name(duo_id: str) -> str | None:
@@ -97,7 +97,7 @@ def _as_stopped(sides: Sides, duo_id: str, account: User) -> User:
 
 
 def _choose(sides: Sides, ours: Mapping[str, User], gone: frozenset[str]) -> Candidates:
-    """Leave out whom the scope, a protected name or an unreadable account keeps from being wanted."""
+    """Leave out users that the scope, a protected name or an unreadable account excludes."""
     unreadable = [problem for problem in sides.actual.unreadable if problem.resource == "user"]
     unread = _find_unread(sides, unreadable)
     wanted: dict[str, User] = {}
@@ -174,17 +174,17 @@ def _is_out(user: SourceUser | None) -> bool:
     return user is None or user.standing is Standing.OUT
 
 
-def _warn(sides: Sides, protected: Mapping[str, str], strangers: int) -> list[Message]:
+def _warn(sides: Sides, protected: Mapping[str, str], unmanaged: int) -> list[Message]:
     warnings = []
     if protected:
         warnings.append(Message("Protected, left as they are: {}.", listed(map(person, sorted(protected.values())))))
-    if not sides.owned.known and strangers > 0:
+    if not sides.owned.known and unmanaged > 0:
         warnings.append(
             Message(
                 "There is no ledger for this tenant yet: {} in NinjaOne cannot be judged and {} as {}.",
-                counted(strangers, "account"),
-                word("stay" if strangers > 1 else "stays"),
-                word("they are" if strangers > 1 else "it is"),
+                counted(unmanaged, "account"),
+                word("stay" if unmanaged > 1 else "stays"),
+                word("they are" if unmanaged > 1 else "it is"),
             )
         )
     return warnings

@@ -22,7 +22,7 @@ def collect_evidence(
     moment: Moment,
     administrators: frozenset[str] | None,
 ) -> Evidence:
-    """Count what the guards look at; ``administrators`` names the changes that are withheld for theirs."""
+    """Count what the guards look at; ``administrators`` names the changes that are withheld for administrators."""
     changes, baseline = difference.changes, moment.baseline
     users, groups = moment.owned.users, moment.owned.groups
     # Users that Duo counts and does not list are as unread as a record that cannot be read.

@@ -131,7 +131,7 @@ def _by_known_ids(sides: Sides, accounts: Accounts, shown: frozenset[str]) -> fr
 
 
 def _members_in_duo(source: Source) -> Mapping[str, set[str]]:
-    """Group id -> ids of the users whom Duo has in it and who are not out of scope, for the pushed groups."""
+    """Group id -> ids of the users that Duo has in it and that are not out of scope, for the pushed groups."""
     members: dict[str, set[str]] = {group: set() for group in source.pushed}
     for user in source.users.values():
         if user.standing is not Standing.OUT:

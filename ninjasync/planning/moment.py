@@ -11,7 +11,7 @@ from ninjasync.model.plan import Approvals
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What a plan depends on beside both sides: what the ledger knows, what was approved, whom it is about.
+    """What a plan depends on beside both sides: what the ledger knows, what was approved, which users it is about.
 
     ``repeated`` is what each of the last two runs did: resource, Duo id and diff. ``api`` is what
     NinjaOne's public API says, None where it is not set up.

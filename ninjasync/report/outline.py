@@ -1,4 +1,4 @@
-"""What the long reports (Markdown, HTML) say and in which order; how it looks is theirs.
+"""What the long reports (Markdown, HTML) say and in which order; how it looks is up to each format.
 
 Pure. What a manager must see comes first: who gets other rights,
 then who is removed, then everything else by action. All text is as it came, unescaped.

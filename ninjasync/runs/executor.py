@@ -370,7 +370,7 @@ class _Run:
 
 
 def _next(done: SimpleQueue[T]) -> T:
-    """Wait for the next; a signal that comes just before would else be heeded only when that one is here."""
+    """Wait for the next; else a signal that comes just before would be noticed only when that result is here."""
     while True:
         with suppress(Empty):
             return done.get(timeout=HEEDS_SIGNALS_AFTER)

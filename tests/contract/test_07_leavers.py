@@ -60,12 +60,12 @@ def test_07_a_clock_of_an_earlier_absence_does_not_count_for_the_next(office: Of
     office.settle()
     office.disable(0)
     office.apply()
-    # He is back, and somebody was quicker than we: nothing is left to reactivate.
+    # The user is back, and an administrator was quicker: nothing is left to reactivate.
     office.people.enable(office.duo(user(0)))
     office.edit(user(0), active=True)
     office.apply()
     office.days_pass(300)
-    # He leaves again, and again somebody was quicker.
+    # The user leaves again, and again an administrator was quicker.
     office.disable(0)
     office.edit(user(0), active=False)
 

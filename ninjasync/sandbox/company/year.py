@@ -17,7 +17,7 @@ Event: TypeAlias = Callable[[Company, str, Random], str]
 
 
 class Staff:
-    """The users to whom something may still happen: each is drawn once at most."""
+    """The users to which something may still happen: each is drawn once at most."""
 
     def __init__(self, people: Company, free: list[str]) -> None:
         self._people, self._free = people, free
