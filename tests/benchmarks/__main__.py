@@ -20,7 +20,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="once each instead of medians of five")
     parser.add_argument("--times", type=int, help="medians of so many instead")
     parser.add_argument("--small", action="store_true", help="a tenth of the people: to try the benchmark itself")
-    parser.add_argument("--tenants", type=int, default=60, help="how many the fleet has (default: 60; in full: 1000)")
+    parser.add_argument("--tenants", type=int, default=200, help="how many the fleet has (default: 200; in full: 1000)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="every single figure too")
     given = parser.parse_args()
     if unknown := set(given.groups) - set(GROUPS):

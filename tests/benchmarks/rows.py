@@ -45,7 +45,7 @@ class Bench:
     ``tenants`` is how many the fleet has.
     """
 
-    def __init__(self, times: int, size: int, tenants: int = 60) -> None:
+    def __init__(self, times: int, size: int, tenants: int = 200) -> None:
         self._times, self._size, self._tenants = times, size, tenants
 
     def start_up(self) -> Iterator[Row]:
