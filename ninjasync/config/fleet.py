@@ -51,6 +51,9 @@ class FleetSection(Section):
     def _names_some(cls, value: Strings) -> Strings:
         if not value:
             raise ValueError('names no tenant; allowed: files or globs such as ["tenants/*.toml"]')
+        for pattern in value:
+            if not pattern.strip() or any("**" in part and part != "**" for part in PurePath(pattern).parts):
+                raise ValueError(Message('{} is no pattern; allowed: as "tenants/*.toml"', text(repr(pattern))))
         return value
 
     @field_validator("database", mode="before")
@@ -122,7 +125,7 @@ def find_tenant_files(path: Path, settings: FleetSection) -> tuple[tuple[Path, .
     files: dict[Path, None] = {}
     idle = []
     for pattern in settings.tenants:
-        found = [each for each in sorted(folder.glob(pattern)) if each.is_file() and each not in own]
+        found = [each for each in sorted(_find_files(folder, pattern)) if each.is_file() and each not in own]
         files |= dict.fromkeys(found)
         idle += [] if found else [pattern]
     return tuple(files), idle
@@ -173,15 +176,24 @@ def defaults_for(config_file: Path) -> dict[str, Any]:
 
 def names_file(folder: Path, patterns: Strings, file: Path) -> bool:
     """Whether a fleet in ``folder`` has this tenant. A folder of thousands is not looked through for that."""
-    if not file.is_relative_to(folder):
-        return any(file in folder.glob(pattern) for pattern in patterns if ".." in pattern)
-    inside = file.relative_to(folder)
-    return any(
-        file in folder.glob(pattern)
-        if "**" in pattern
-        else len(PurePath(pattern).parts) == len(inside.parts) and inside.match(pattern)
-        for pattern in patterns
-    )
+    return any(_fits(folder, pattern, file) for pattern in patterns)
+
+
+def _fits(folder: Path, pattern: str, file: Path) -> bool:
+    plain = not ("**" in pattern or ".." in pattern or PurePath(pattern).is_absolute() or pattern.startswith("~"))
+    if plain and file.is_relative_to(folder):
+        inside = file.relative_to(folder)
+        return len(PurePath(pattern).parts) == len(inside.parts) and inside.match(pattern)
+    return any(file == each.resolve() for each in _find_files(folder, pattern))
+
+
+def _find_files(folder: Path, pattern: str) -> Iterator[Path]:
+    """Yield what a pattern fits; one that is not relative starts where it says."""
+    whole = whole_path(folder, pattern)
+    if pattern.startswith("~") or PurePath(pattern).is_absolute():
+        root = Path(whole.anchor)
+        return root.glob(str(whole.relative_to(root)))
+    return folder.glob(pattern)
 
 
 def _fleets_near(file: Path) -> list[Path]:

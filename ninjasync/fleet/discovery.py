@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from ninjasync.config.duo import Duo
 from ninjasync.config.example import toml
-from ninjasync.config.fleet import FleetSection, find_tenant_files, names_file, read_defaults, read_settings, read_toml
+from ninjasync.config.fleet import FleetSection, find_tenant_files, read_defaults, read_settings, read_toml
 from ninjasync.config.secrets import read_secret
 from ninjasync.config.section import whole_path
 from ninjasync.config.urls import check_duo_host
@@ -138,10 +138,9 @@ def _write_files(path: Path, settings: FleetSection, chosen: Sequence[ChildAccou
 
 def _place_for_new(folder: Path, settings: FleetSection) -> Path:
     """Return the folder in which a new file is one of the fleet's: that of the first pattern that takes any name."""
-    for pattern in settings.tenants:
-        place = folder / PurePath(pattern).parent
-        if "*" not in str(place) and names_file(folder, (pattern,), place.resolve() / "any-name.toml"):
-            return place
+    for pattern in map(PurePath, settings.tenants):
+        if not set("*?[") & set(str(pattern.parent)) and PurePath("any-name.toml").match(pattern.name):
+            return whole_path(folder, str(pattern.parent))
     raise ConfigurationError(
         "[fleet] tenants names single files alone, so that a new one would not be in the fleet.",
         'Add a pattern that takes any name, as "tenants/*.toml".',

@@ -149,6 +149,9 @@ def test_two_tenants_that_must_not_stand_beside_each_other_are_mistakes_of_both(
         ("timeout = -1", "[fleet] timeout"),
         ('tenants = ["nowhere/*.toml"]', "fits no file"),
         ("tenants = []", "names no tenant"),
+        ('tenants = [""]', "is no pattern"),
+        ('tenants = ["tenants/**x.toml"]', "is no pattern"),
+        ('tenants = ["/nowhere-at-all/*.toml"]', "fits no file"),
         ('defaults = "missing.toml"', "there is no file"),
         ('canaries = ["nort"]', 'did you mean "north"?'),
         ("[fleet.monitor]\nping_url = 'ftp://x'", "ping_url"),
@@ -202,3 +205,17 @@ def test_a_tenants_files_have_names_that_are_safe_and_differ(tmp_path: Path) -> 
     made = [file_name_of(one) for one in load_fleet(fleet(tmp_path)).tenants]
     assert len(set(made)) == len(names)
     assert all("/" not in name and name not in ("", ".", "..") for name in made)
+
+
+@pytest.mark.parametrize("pattern", ["{folder}/tenants/*.toml", "../customers/tenants/*.toml", "~/tenants/*.toml"])
+def test_tenants_may_be_anywhere_and_take_the_defaults_by_themselves_too(
+    tmp_path: Path, pattern: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    customers = tmp_path / "customers"
+    north = tenant(customers, "north")
+    monkeypatch.setenv("HOME", str(customers))
+    path = fleet(tmp_path / "fleet", f'tenants = ["{pattern.format(folder=customers)}"]')
+    (found,) = load_fleet(path).tenants
+    assert (found.name, found.mistakes) == ("north", ())
+    monkeypatch.setenv("NINJASYNC_FLEET", str(path))
+    assert load(north).ninjaone.dialect.page_size == 50

@@ -17,6 +17,7 @@ from ninjasync.config.load import load
 from ninjasync.config.tenant import tenant_of
 from ninjasync.report.formats import Format
 from ninjasync.state.store import store_of
+from tests.support.command import run
 from tests.support.fleet import NAMES, ServedFleet, outcomes
 
 
@@ -237,3 +238,15 @@ def test_after_the_parent_was_killed_the_next_run_completes_what_the_children_le
     code, rows, _ = fleet.run("apply", "--yes")
     assert (code, set(outcomes(rows).values())) == (0, {"done"})
     assert {name: fleet.accounts(name) for name in NAMES} == dict.fromkeys(NAMES, 5)
+
+
+def test_the_defaults_are_those_of_the_fleet_that_is_named_whatever_its_file_is_called(fleet: ServedFleet) -> None:
+    path = fleet.folder / "tenants" / "alpha.toml"
+    scope = next(line for line in path.read_text("utf-8").splitlines() if line.startswith("groups = "))
+    path.write_text(path.read_text("utf-8").replace(f"[scope]\n{scope}\n", ""), "utf-8")
+    elsewhere = fleet.folder / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "defaults.toml").write_text(f"[scope]\n{scope}\n", "utf-8")
+    (elsewhere / "customers.toml").write_text('[fleet]\ntenants = ["../tenants/alpha.toml"]\n', "utf-8")
+    ran = run("fleet", "plan", "--fleet", str(elsewhere / "customers.toml"), "--format", "json")
+    assert [(row["tenant"], row["outcome"]) for row in ran.json["tenants"]] == [("alpha", "changes")]
