@@ -25,7 +25,7 @@ from ninjasync.__main__ import main
 from ninjasync.cli.commands import COMMANDS as COMMAND_TABLE
 from ninjasync.errors import ConfigurationError
 from ninjasync.sandbox.faults.catalogue import FAULTS, QUIRKS
-from tests.support.command import Ran, run
+from tests.support.command import Ran, run, unmeasured
 from tests.support.company import staff
 from tests.support.office import Office
 
@@ -60,7 +60,7 @@ def start_process(*program: str, **variables: str) -> Ran:
         program,
         capture_output=True,
         cwd=ROOT / "tests",
-        env=os.environ | {"COLUMNS": "80", "PYTHONIOENCODING": "utf-8", "PYTHONPATH": str(ROOT)} | variables,
+        env=unmeasured() | {"COLUMNS": "80", "PYTHONIOENCODING": "utf-8", "PYTHONPATH": str(ROOT)} | variables,
         encoding="utf-8",
         stdin=subprocess.DEVNULL,
         check=False,

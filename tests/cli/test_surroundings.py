@@ -16,7 +16,7 @@ from typing import NoReturn
 
 import pytest
 
-from tests.support.command import Ran, run, run_process
+from tests.support.command import Ran, run, run_process, unmeasured
 from tests.support.office import Office
 from tests.support.toml import toml_document
 
@@ -55,13 +55,12 @@ def config(world: Office) -> str:
 
 
 def shell(line: str, *, folder: Path) -> Ran:
-    """Run a line of shell in which ``ninjasync`` is the program; a run that is measured would need more than it has."""
+    """Run a line of shell in which ``ninjasync`` is the program."""
     line = line.replace("ninjasync ", f"{sys.executable} -m ninjasync ")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     done = subprocess.run(
         ["bash", "-c", line],
         cwd=folder,
-        env=environment | {"PYTHONPATH": ROOT},
+        env=unmeasured() | {"PYTHONPATH": ROOT},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

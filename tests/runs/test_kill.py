@@ -25,6 +25,7 @@ from ninjasync.sandbox.exchange import HttpRequest, HttpResponse
 from ninjasync.sandbox.ninjaone.schema import GROUP, USER
 from ninjasync.sandbox.ninjaone.store import NinjaOne
 from ninjasync.state.postgres_database import PostgresDatabase
+from tests.support.command import unmeasured
 from tests.support.postgres import TestDatabase
 
 _PEOPLE, _SEED = 24, 3
@@ -125,7 +126,7 @@ def _run(folder: Path) -> dict[str, Any]:
 def _run_and_die(folder: Path, gate: _Gate) -> None:
     """Apply in a process of its own, which the gate kills."""
     command = [sys.executable, "-m", "ninjasync", *_APPLY, "--config", str(folder / "config.toml")]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(command, env=unmeasured(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         gate.victim = process
         assert process.wait(60) == -signal.SIGKILL
 

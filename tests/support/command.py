@@ -146,6 +146,14 @@ def run_process(*arguments: str, env: Mapping[str, str] | None = None, **options
     return wait_for(spawn(*arguments, env={**os.environ, **(env or {})}, **options))
 
 
+def unmeasured() -> dict[str, str]:
+    """Return the environment of a process whose lines are not to be counted, which costs it a third less.
+
+    So it is where it will be killed, which loses the count, and where it has no room for the count's own file.
+    """
+    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+
+
 def wait_for(process: subprocess.Popen[bytes], timeout: float = 60) -> Ran:
     """Wait until a process ends by itself, at most ``timeout`` seconds."""
     with process:
