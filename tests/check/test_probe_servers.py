@@ -18,9 +18,6 @@ from tests.support.proxy import Forward, Meddling, untouched
 from tests.support.server import HANG_UP, Hit, Reply, json_reply
 from tests.support.urns import EXTENSION
 
-# The same lines of the product under one server after another: other tests measure them, which costs a third.
-pytestmark = pytest.mark.no_cover
-
 LEAVER, RENAMED, MOVER = (f"user{number}.two@example.com" for number in (1, 2, 3))
 
 
