@@ -14,7 +14,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -135,15 +135,15 @@ def disturbance(kind: str, database: TestDatabase) -> Callable[[], object]:
         database.server.start()
 
     def kill() -> None:
-        pids = database.ask(
-            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name <> ''"
-        )
-        for (pid,) in pids:
-            os.kill(pid, signal.SIGKILL)
-        while True:  # the server restarts itself after that
+        """Kill those who serve the run. The server then ends all others and recovers, which is awaited."""
+        ours = "datname = current_database() AND application_name <> ''"
+        pids = database.ask(f"SELECT pid FROM pg_stat_activity WHERE {ours}")
+        with closing(psycopg.connect(database.url)) as bystander:
+            for (pid,) in pids:
+                os.kill(pid, signal.SIGKILL)
             with suppress(psycopg.OperationalError):
-                database.ask("SELECT 1")
-                return
+                bystander.execute("SELECT pg_sleep(60)")
+        database.server.await_recovery()
 
     return {"terminate": database.end_connections, "kill": kill}.get(kind, restart)
 

@@ -8,6 +8,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 BINARIES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
@@ -45,6 +46,12 @@ class PrivateServer:
 
     def stop(self, mode: str = "immediate") -> None:
         self._control("stop", "-m", mode)
+
+    def await_recovery(self) -> None:
+        """Wait until it takes connections again, as after a crash."""
+        assert BINARIES is not None
+        while subprocess.run([BINARIES / "pg_isready", "-q", "-h", self.folder], check=False).returncode:
+            time.sleep(0.05)
 
     def remove(self) -> None:
         self.stop()
