@@ -5,8 +5,9 @@ user is up to ``explain``.
 """
 
 import json
+import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -31,6 +32,8 @@ from ninjasync.runs.plan import begin_reading
 from ninjasync.state.ledger import Ledger
 from ninjasync.state.store import store_of
 from ninjasync.threads import result_of
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -141,9 +144,12 @@ def inspect(context: RunContext, redaction_key: bytes | None = None) -> Iterator
 
 
 def _open_ledger(config: Config) -> Ledger | None:
-    with suppress(LedgerNotWritableError):  # no home folder, or a full disk; a plan goes on without it, too
+    """Open the ledger to read; where it cannot be (no home folder, a server that is not there), say so and go on."""
+    try:
         return Ledger.open_to_read(store_of(config), tenant_of(config))
-    return None
+    except LedgerNotWritableError as error:
+        log.warning("%s What follows was found without it.", error.message)
+        return None
 
 
 def _replaced(config: Config, changes: tuple[Change, ...], reader: Reader) -> dict[str, object]:
