@@ -10,7 +10,8 @@ import platform
 import sys
 from pathlib import Path
 
-from tests.benchmarks.rows import GROUPS, Bench, Row
+from tests.benchmarks.row import Row
+from tests.benchmarks.rows import GROUPS, Bench
 
 
 def main() -> int:

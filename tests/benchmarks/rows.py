@@ -7,36 +7,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from tests.benchmarks.fleet import run_fleet, write_fleet
+from tests.benchmarks.ledger import ledger_rows
 from tests.benchmarks.measured import Measured, as_json, installed, run
-from tests.benchmarks.server import Served, serving
+from tests.benchmarks.row import Row, configured
+from tests.benchmarks.server import serving
 
 WORKERS, LATENCY, RATE = 8, 0.05, 50.0
 FLEET_AT_ONCE = 16
 ENOUGH_TENANTS = 500  # of fewer, most of the time is the beginning or the end
 CREATES, PATCHES, DELETES = 2000, 500, 200
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line: the figure, its bound, and in words what lies behind it. Without a bound it is for information."""
-
-    name: str
-    figure: float
-    bound: float | None = None
-    at_least: bool = False
-    said: str = ""
-    behind: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def holds(self) -> bool:
-        """Whether the figure keeps within its bound."""
-        return self.bound is None or (self.figure >= self.bound if self.at_least else self.figure <= self.bound)
 
 
 class Bench:
@@ -86,7 +69,7 @@ class Bench:
         """A plan that also asks NinjaOne's public API, beside one that does not, of the same world."""
         users = 10_000 // self._size
         plain, asking = list[Measured](), list[Measured]()
-        with serving(users=users) as served, _configured(served) as config, _configured(served, api=True) as more:
+        with serving(users=users) as served, configured(served) as config, configured(served, api=True) as more:
             for file in (config, more):
                 run([*_NINJASYNC, "apply", "--yes", "-c", str(file)], served)
             for _ in range(2 * self._times):
@@ -111,7 +94,7 @@ class Bench:
             script = run(_peer("naive", duo_url=served.duo_url, scim_url=served.scim_url), served)
         ours = []
         for _ in range(self._times):
-            with serving(**world) as served, _configured(served) as config:
+            with serving(**world) as served, configured(served) as config:
                 ours.append(run([*_NINJASYNC, "apply", "--yes", "-c", str(config)], served))
         wall = _median(ours, "wall")
         said = f"{script.wall:.0f} s with {script.both('requests'):.0f} requests, ours {wall:.1f} s"
@@ -147,10 +130,14 @@ class Bench:
             )
             yield Row(f"{name}: memory, last tenth over first", ran.growth, 1.1 if many >= ENOUGH_TENANTS else None)
 
+    def ledger(self) -> Iterator[Row]:
+        """The ledger in PostgreSQL beside one in a file."""
+        yield from ledger_rows(self._times, self._size)
+
     def _plans(self, users: int, latency: float = 0.0) -> tuple[list[Measured], list[float]]:
         """Measure plans of a company in step that the ledger knows, each beside a floor."""
         plans, floors = [], []
-        with serving(users=users, latency=latency) as served, _configured(served) as config:
+        with serving(users=users, latency=latency) as served, configured(served) as config:
             run([*_NINJASYNC, "apply", "--yes", "-c", str(config)], served)
             for _ in range(self._times):
                 if not latency:
@@ -164,7 +151,7 @@ class Bench:
         writes, ours, raw, lean = creates + patches + deletes, [], [], []
         world = {"users": 2 * writes, "missing": creates, "changed": patches, "left": deletes}
         for _ in range(self._times):
-            with serving(**world, latency=latency, rate=rate) as served, _configured(served) as config:
+            with serving(**world, latency=latency, rate=rate) as served, configured(served) as config:
                 if not latency and not rate:
                     about = {"scim_url": served.scim_url, "number": writes, "threads": WORKERS}
                     raw.append(float(run(_peer("posts", **about, trust_env=True), served).out))
@@ -200,14 +187,9 @@ GROUPS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "apply": Bench.apply,
     "naive": Bench.naive,
     "fleet": Bench.fleet,
+    "ledger": Bench.ledger,
 }
 
-_API = """
-[ninjaone.api]
-url = "{url}"
-client_id = "the-client"
-client_secret = "the-secret"
-"""
 _NINJASYNC = ["-m", "ninjasync"]
 
 
@@ -239,36 +221,3 @@ def _median(measured: list[Measured], name: Literal["wall", "cpu", "rss"]) -> fl
 
 def _behind(measured: list[Measured], peers: list[float]) -> dict[str, Any]:
     return {"runs": [as_json(one) for one in measured], "peer_seconds": peers}
-
-
-@contextmanager
-def _configured(served: Served, *, api: bool = False) -> Iterator[Path]:
-    """Yield a configuration for the servers, with a ledger of its own that is empty; with the public API or without."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "config.toml"
-        file.write_text(
-            f"""
-[duo]
-api_hostname = "{served.duo_url}"
-integration_key = "DI"
-secret_key = "duo-secret"
-rate_limit = 0
-
-[ninjaone]
-endpoint_url = "{served.scim_url}"
-secret_token = "the-token"
-
-[scope]
-groups = ["NinjaOne Technicians", "NinjaOne End Users"]
-
-[deprovision]
-users = "delete"
-
-[run]
-parallelism = {WORKERS}
-
-[state]
-path = "ledger.db"
-{_API.format(url=served.api_url) if api else ""}"""
-        )
-        yield file
