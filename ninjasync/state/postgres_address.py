@@ -6,6 +6,7 @@ parameters; connects to nothing.
 
 import os
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,13 @@ DEAF = KEEPALIVE_IDLE + KEEPALIVE_INTERVAL * KEEPALIVES
 
 _KEY = "[state] url"
 _HOST = re.compile(r"[A-Za-z0-9_.-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
+# Debian's and Alpine's, Red Hat's, openSUSE's, macOS's and the BSDs'.
+_AUTHORITIES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
 _SHAPE = (
     "Write postgresql://USER:PASSWORD@HOST:5432/DATABASE; in a password : / ? # [ ] @ % are written as %3A %2F %3F %23 "
     "%5B %5D %40 %25."
@@ -101,7 +109,7 @@ def _parameters(given: Mapping[str, str]) -> dict[str, Any]:
     if not is_local(given):
         made["sslmode"] = "verify-full"
         if given.get("sslmode", "verify-full") == "verify-full" and not _names_authorities(given):
-            made["sslrootcert"] = "system"
+            made["sslrootcert"] = _find_authorities()
     return {**made, **given}
 
 
@@ -113,6 +121,12 @@ def _names_authorities(given: Mapping[str, str]) -> bool:
         return (Path.home() / ".postgresql" / "root.crt").exists()
     except (OSError, RuntimeError):
         return False
+
+
+def _find_authorities() -> str:
+    """Return the system's file of authorities: the libpq that comes with psycopg looks for its own where none are."""
+    found = ssl.get_default_verify_paths().cafile
+    return next((one for one in (found, *_AUTHORITIES) if one and Path(one).is_file()), "system")
 
 
 def _unverified(given: Mapping[str, str], key: str) -> str:

@@ -23,6 +23,8 @@ def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     for name in ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGSSLMODE", "PGSSLROOTCERT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "authorities.pem").touch()
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authorities.pem"))
 
 
 def address(url: str) -> Address:
@@ -84,11 +86,12 @@ def test_what_is_no_url_is_a_mistake_that_shows_nothing_of_it(url: str) -> None:
     ],
 )
 def test_another_machine_must_prove_who_it_is_unless_the_url_says_otherwise(
-    url: str, mode: str | None, authorities: str | None, unverified: str
+    url: str, mode: str | None, authorities: str | None, unverified: str, tmp_path: Path
 ) -> None:
     found = address(url)
     assert found.parameters.get("sslmode") == mode
-    assert found.parameters.get("sslrootcert") == authorities
+    expected = str(tmp_path / "authorities.pem") if authorities == "system" else authorities
+    assert found.parameters.get("sslrootcert") == expected
     assert found.unverified == unverified
 
 

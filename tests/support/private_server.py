@@ -11,6 +11,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import trustme
+
 BINARIES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
 
 
@@ -39,6 +41,15 @@ class PrivateServer:
         self._run("initdb", "-D", str(self.folder / "data"), "-A", "trust", "-U", "owner", "--no-sync", "-E", "UTF8")
         self.start()
         self._run("createdb", "-h", str(self.folder), "-U", "owner", "queue")
+
+    def add_certificate(self, issued: trustme.LeafCert) -> None:
+        """Put a certificate where the server looks for it."""
+        for name, blobs in (("crt", issued.cert_chain_pems), ("key", [issued.private_key_pem])):
+            file = self.folder / "data" / f"server.{name}"
+            file.write_bytes(b"".join(blob.bytes() for blob in blobs))
+            file.chmod(0o600)
+            if self._user:
+                os.chown(file, self._user.pw_uid, self._user.pw_gid)
 
     def start(self, more: str = "") -> None:
         options = f"-c listen_addresses='' -c unix_socket_directories={self.folder} -c fsync=off {more}"
