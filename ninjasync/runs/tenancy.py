@@ -49,7 +49,7 @@ def rename_tenant(config: Config, old: str, now: datetime) -> TenantEntries:
     store, tenant = store_of(config), tenant_of(config)
     if (there := store.open_to_read()) is None:
         raise CommandLineError(
-            Message("There is no ledger at {}.", text(store.place)), "Set [state] path to where it is."
+            Message("There is no ledger at {}.", text(store.place)), "Set [state] path, or url, to where it is."
         )
     there.close()
     with ExitStack() as stack:

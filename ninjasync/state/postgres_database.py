@@ -29,7 +29,9 @@ from ninjasync.state.postgres_address import DEAF
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 # Seconds.
-SEEN_EVERY, _ASK_FOR_LOCK_EVERY = 5.0, 0.2
+SEEN_EVERY, _ASK_FOR_LOCK_EVERY = 5.0, 0.1
+# The server takes a moment to notice that a holder was killed.
+_MOMENT = 0.3
 # A batch of no more rows is answered at once, so that no answer means that none is coming.
 _QUICK = 200
 # Rows fetched at a time where there may be very many; an older libpq fetches one by one.
@@ -124,7 +126,7 @@ class PostgresDatabase:
     def hold(self, tenant: Tenant, timeout: float, now: datetime, tell: Listener = ignore) -> Iterator[None]:
         """Hold a tenant's lock; it is gone at once with this process or its connection."""
         number = _number(tenant)
-        until, told = time.monotonic() + timeout, False
+        until, told = time.monotonic() + max(timeout, _MOMENT), timeout <= _MOMENT
         while not self.read("SELECT pg_try_advisory_lock(?)", number)[0][0]:
             left = until - time.monotonic()
             if left <= 0:
