@@ -39,17 +39,6 @@ def test_workers_plan_and_apply_as_this_machine_does(fleet: QueuedFleet) -> None
     assert fleet.ask("SELECT count(*) FROM procrastinate_workers") == [(0,)], "each has signed off"
 
 
-def test_nothing_in_the_database_is_a_secret_or_a_path(fleet: QueuedFleet) -> None:
-    asking = fleet.begin("plan", "--on", "workers")
-    until(lambda: fleet.queued() == {(name, "todo") for name in fleet.names})
-    jobs = json.dumps(fleet.ask("SELECT args, lock, queueing_lock, queue_name FROM procrastinate_jobs"))
-    with worker(fleet):
-        assert fleet.end(asking)[0] == 0
-    written = jobs + json.dumps(fleet.ask("SELECT summary, document, question, tenant FROM fleet_results"))
-    for secret in (fleet.boxes["alpha"].token, fleet.boxes["alpha"].secret_key, str(fleet.folder), fleet.url):
-        assert secret not in written
-
-
 def test_the_tenants_of_a_worker_that_is_killed_are_done_by_another_and_none_twice(fleet: QueuedFleet) -> None:
     for name in fleet.names:
         fleet.boxes[name].set_behavior(faults={"scim.latency": "100ms"})
@@ -120,17 +109,24 @@ def test_an_asking_command_that_is_killed_finds_everything_again(fleet: QueuedFl
         code, rows, said = fleet.run("apply", "--yes", "--on", "workers")
     assert (code, set(outcomes(rows).values())) == (0, {"done"})
     assert {row["users"] for row in rows.values()} == {5}, "what the first one caused, not a second apply"
-    assert "asked the same for 3" in said
+    assert "asked the same for" in said
     assert fleet.ask("SELECT count(*) FROM fleet_results") == [(4,)], "each was run once"
 
 
-def test_two_commands_that_ask_the_same_at_once_share_the_answers(fleet: QueuedFleet) -> None:
+def test_two_commands_that_ask_the_same_share_the_answers_and_nothing_in_the_database_is_a_secret_or_a_path(
+    fleet: QueuedFleet,
+) -> None:
     both = [fleet.begin("plan", "--on", "workers") for _ in range(2)]
-    until(lambda: fleet.waiting_commands() == 2)
+    until(lambda: fleet.waiting_commands() == 2 and fleet.queued() == {(name, "todo") for name in fleet.names})
+    jobs = fleet.ask("SELECT args, lock, queueing_lock, queue_name FROM procrastinate_jobs")
     with worker(fleet):
         ends = [fleet.end(asking) for asking in both]
     assert [(code, set(outcomes(rows).values())) for code, rows in ends] == [(0, {"changes"})] * 2
-    assert fleet.ask("SELECT count(*) FROM fleet_results") == [(4,)]
+    results = fleet.ask("SELECT summary, document, question, tenant FROM fleet_results")
+    assert len(results) == 4, "each was run once"
+    written = json.dumps([jobs, results])
+    for secret in (fleet.boxes["alpha"].token, fleet.boxes["alpha"].secret_key, str(fleet.folder), fleet.url):
+        assert secret not in written
 
 
 def test_a_worker_with_another_copy_of_a_file_refuses_that_tenant_by_name(fleet: QueuedFleet, tmp_path: Path) -> None:
@@ -163,27 +159,23 @@ def test_a_worker_of_another_version_refuses_by_name(fleet: QueuedFleet) -> None
     assert "runs ninjasync 0.0.1" in rows["alpha"]["error"]
 
 
-def test_a_canary_that_does_not_go_well_keeps_the_others_out_of_the_queue(fleet: QueuedFleet) -> None:
+def test_what_a_canary_or_failures_in_a_row_forbid_is_not_in_the_queue(fleet: QueuedFleet) -> None:
     fleet.write("bravo", token="another-token-altogether")
     fleet.settings('canaries = ["bravo"]')
-    with worker(fleet):
+    with worker(fleet, "--at-once", "1"):
         code, rows, _ = fleet.run("apply", "--yes", "--on", "workers")
-    assert code == 6
-    assert outcomes(rows) == {"bravo": "credentials", **dict.fromkeys(("alpha", "charlie", "delta"), "not begun")}
-    assert fleet.ask("SELECT tenant FROM fleet_results") == [("bravo",)]
-
-
-def test_after_so_many_failures_in_a_row_what_waits_is_taken_out_of_the_queue(fleet: QueuedFleet) -> None:
-    for name in fleet.names:
-        fleet.write(name, token="another-token-altogether")
-        fleet.boxes[name].set_behavior(faults={"duo.latency": "700ms"})
-    fleet.settings("stop_after = 1\nat_once = 1")
-    with worker(fleet):
+        assert code == 6
+        assert outcomes(rows) == {"bravo": "credentials", **dict.fromkeys(("alpha", "charlie", "delta"), "not begun")}
+        assert fleet.ask("SELECT tenant FROM fleet_results") == [("bravo",)]
+        for name in fleet.names:
+            fleet.write(name, token="another-token-altogether")
+            fleet.boxes[name].set_behavior(faults={"duo.latency": "700ms"})
+        fleet.settings("stop_after = 1")
         code, rows, _ = fleet.run("apply", "--yes", "--on", "workers")
         assert code == 6
         assert "not begun" in outcomes(rows).values()
         until(lambda: not fleet.queued())
-    assert len(fleet.ask("SELECT tenant FROM fleet_results")) < 4
+    assert len(fleet.ask("SELECT tenant FROM fleet_results")) < 1 + 4
 
 
 def test_a_worker_that_is_told_to_stop_gives_its_tenants_back(fleet: QueuedFleet) -> None:
@@ -267,30 +259,27 @@ def test_a_database_that_is_none_or_away_is_said_in_a_sentence(
         assert "unexpected" not in done.err.lower()
 
 
-def test_a_role_without_rights_is_told_how_to_get_them(fleet: QueuedFleet, database: TestDatabase) -> None:
-    fleet.queue = database.add_role("everyday")
+def test_a_role_is_told_which_rights_it_needs_and_a_ledger_in_a_file_does_not_do(
+    fleet: QueuedFleet, database: TestDatabase
+) -> None:
+    role = database.add_role("everyday")
+    fleet.queue = database.url_as(role)
     fleet.settings("")
     done = fleet.show("work")
-    assert (done.code, "fleet work --tables" in done.err) == (1, True)
+    assert (done.code, "fleet work --tables" in done.err) == (1, True), done.err
     fleet.queue = fleet.url
     fleet.settings("")
     granted = fleet.show("work", "--tables")
     assert granted.code == 0
-    fleet.queue = database.url_as(f"everyday_{database.name}")
+    fleet.queue = database.url_as(role)
     fleet.settings("")
     done = fleet.show("work")
     assert (done.code, "permission denied" in done.err) == (1, True)
-    fleet.tell(granted.out.replace("your_role", f"everyday_{database.name}"))
-    with worker(fleet):
-        code, rows, _ = fleet.run("plan", "--on", "workers")
-    assert code == 0, {name: row["error"] for name, row in rows.items()}
-
-
-def test_a_ledger_in_a_file_is_no_ledger_for_several_machines(fleet: QueuedFleet) -> None:
+    fleet.tell(granted.out.replace("your_role", role))
     file = fleet.folder / "tenants" / "alpha.toml"
     file.write_text(file.read_text("utf-8").replace(f'url = "{fleet.url}"', 'path = "alpha.sqlite"'), "utf-8")
     with worker(fleet):
         code, rows, _ = fleet.run("plan", "--on", "workers")
-    assert (code, rows["alpha"]["outcome"]) == (78, "configuration"), {name: row["error"] for name, row in rows.items()}
-    assert "[state] url" in rows["alpha"]["error"]
+    assert (code, rows["alpha"]["outcome"]) == (78, "configuration")
+    assert "[state] url" in rows["alpha"]["error"], "a ledger in a file is no ledger for several machines"
     assert {row["outcome"] for name, row in rows.items() if name != "alpha"} == {"changes"}
