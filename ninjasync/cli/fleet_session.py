@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import assert_never
 
 from ninjasync import cli
 from ninjasync.cli import clock
@@ -161,3 +162,5 @@ def deliver_table(invocation: Invocation, result: FleetResult) -> None:
             invocation.deliver(report.render_markdown(result, clock.now()))
         case Format.HTML:
             invocation.deliver(render_html(result, clock.now()))
+        case other:
+            assert_never(other)

@@ -6,7 +6,7 @@ put into each group; must not know how NinjaOne is asked.
 
 from collections.abc import Iterable
 
-from ninjasync.model.attributes import MEMBERS
+from ninjasync.model.attributes import DISPLAY_NAME, MEMBERS
 from ninjasync.model.ownership import Ownership
 
 
@@ -28,7 +28,9 @@ class KnownMembers:
         self.shown = self.shown or owned.members_shown
         ids = {duo_id: entry.id for duo_id, entry in owned.users.items()}
         for entry in owned.groups.values():
-            self._there[entry.id] = {ids[member] for member in entry.members if member in ids}
+            # Of a group that was taken over, and that got no members from us, it is not known that it has none.
+            if entry.members or DISPLAY_NAME in entry.applied:
+                self._there[entry.id] = {ids[member] for member in entry.members if member in ids}
             if (lacked := entry.shown.get(MEMBERS)) is not None:
                 self._lacked_before[entry.id] = lacked
 

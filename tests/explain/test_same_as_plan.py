@@ -158,6 +158,10 @@ def test_a_put_that_would_lose_members_is_shown_as_not_sent(tmp_path: Path) -> N
         assert "does not show its members" in put["note"]
         assert put["note"] in shown
         assert "does not show its members" in done.printed
+        again = world.apply()
+
+        assert again.code == done.code == 4
+        assert "does not show its members" in again.printed
         puts = [one.path for one in world.box.requests if one.method == "PUT"]
         assert not [path for path in puts if path.endswith(world.group(TECHNICIANS)["id"])]
 
