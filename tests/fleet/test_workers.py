@@ -12,7 +12,7 @@ import pytest
 from tests.support.fleet import outcomes
 from tests.support.postgres import TestDatabase
 from tests.support.private_server import PrivateServer
-from tests.support.queued_fleet import QueuedFleet, until, worker
+from tests.support.queued_fleet import QueuedFleet, WorkerProcess, until, worker
 
 
 @pytest.fixture
@@ -42,11 +42,12 @@ def test_workers_plan_and_apply_as_this_machine_does(fleet: QueuedFleet) -> None
 def test_the_tenants_of_a_worker_that_is_killed_are_done_by_another_and_none_twice(fleet: QueuedFleet) -> None:
     for name in fleet.names:
         fleet.boxes[name].set_behavior(faults={"scim.latency": "100ms"})
-    with worker(fleet) as first, worker(fleet), worker(fleet):
+    with worker(fleet) as one, worker(fleet) as two, worker(fleet) as three:
         asking = fleet.begin("apply", "--yes", "--on", "workers")
-        until(lambda: first.tenants() and all(fleet.writes(name) for name in first.tenants()))
-        held = first.tenants()
-        first.process.kill()
+        busy: list[WorkerProcess] = []
+        until(lambda: busy.extend(each for each in (one, two, three) if any(map(fleet.writes, each.tenants()))) or busy)
+        held = busy[0].tenants()
+        busy[0].process.kill()
         code, rows = fleet.end(asking)
     assert held <= rows.keys()
     assert (code, set(outcomes(rows).values())) == (0, {"done"})
