@@ -44,10 +44,14 @@ def test_the_tenants_of_a_worker_that_is_killed_are_done_by_another_and_none_twi
         fleet.boxes[name].set_behavior(faults={"scim.latency": "100ms"})
     with worker(fleet) as one, worker(fleet) as two, worker(fleet) as three:
         asking = fleet.begin("apply", "--yes", "--on", "workers")
-        busy: list[WorkerProcess] = []
-        until(lambda: busy.extend(each for each in (one, two, three) if any(map(fleet.writes, each.tenants()))) or busy)
-        held = busy[0].tenants()
-        busy[0].process.kill()
+
+        def busy() -> list[WorkerProcess]:
+            return [each for each in (one, two, three) if any(map(fleet.writes, each.tenants()))]
+
+        until(busy)
+        [victim, *_] = busy() or [one]
+        held = victim.tenants()
+        victim.process.kill()
         code, rows = fleet.end(asking)
     assert held <= rows.keys()
     assert (code, set(outcomes(rows).values())) == (0, {"done"})
