@@ -71,12 +71,12 @@ def group_ids(row: Mapping[str, Any]) -> tuple[str, ...] | None:
     They may be there as they were sent, not yet parsed (``user_pages``).
     """
     groups = row.get("groups")
-    if type(groups) is msgspec.Raw:
-        groups = json.loads(bytes(groups))
-    if not isinstance(groups, list):
-        return None
     try:
+        if type(groups) is msgspec.Raw:
+            groups = json.loads(bytes(groups))
+        if not isinstance(groups, list):
+            return None
         ids = tuple([sys.intern(group["group_id"]) for group in groups])
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, ValueError, RecursionError):  # ValueError: a number too long for Python, say
         return None
     return ids if all(ids) else None

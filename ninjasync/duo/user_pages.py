@@ -10,6 +10,8 @@ from typing import Any, TypedDict
 
 import msgspec
 
+from ninjasync.net.connection import require_utf8
+
 # What is read of every user, whatever the expressions are (``records``, ``planning``).
 _READ = frozenset({"custom_attributes", "email", "groups", "realname", "status", "user_id", "username"})
 
@@ -17,8 +19,8 @@ _READ = frozenset({"custom_attributes", "email", "groups", "realname", "status",
 def page_parser(fields: frozenset[str]) -> Callable[[bytes], Any]:
     """Return what parses pages of users to records of ``fields`` and what is always read.
 
-    It raises ValueError where a page is of another shape. Groups that are not among ``fields`` stay as they were sent
-    (``records.group_ids`` reads them): most users have those of many others.
+    It raises ValueError where a page is of another shape or not in UTF-8. Groups that are not among ``fields`` stay as
+    they were sent (``records.group_ids`` reads them): most users have those of many others.
     """
     kinds: dict[str, Any] = dict.fromkeys(fields | _READ, Any)
     if "groups" not in fields:
@@ -26,4 +28,5 @@ def page_parser(fields: frozenset[str]) -> Callable[[bytes], Any]:
     make: Any = TypedDict  # of names that no checker of types can know
     record = make("Record", kinds, total=False)
     page = make("Page", {"stat": Any, "response": GenericAlias(list, (record,)), "metadata": Any}, total=False)
-    return msgspec.json.Decoder(page).decode
+    decode = msgspec.json.Decoder(page).decode
+    return lambda data: decode(require_utf8(data))

@@ -159,9 +159,16 @@ def _charset(content_type: str | None) -> str:
     return charset.strip().lower() if isinstance(charset, str) else ""
 
 
+def require_utf8(data: bytes) -> bytes:
+    """Return ``data``. Raises UnicodeDecodeError where it is not UTF-8, which msgspec does not see in what it skips."""
+    if not data.isascii():
+        data.decode()
+    return data
+
+
 def _is_utf8(data: bytes) -> bool:
     try:
-        data.decode()
+        require_utf8(data)
     except ValueError:
         return False
     return True

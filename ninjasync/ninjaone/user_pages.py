@@ -17,6 +17,7 @@ import msgspec
 from ninjasync.model import attributes
 from ninjasync.model.attributes import ACTIVE, EXTERNAL_ID, USER_NAME
 from ninjasync.model.directory import User
+from ninjasync.net.connection import require_utf8
 from ninjasync.ninjaone.scim_responses import Page, as_text, make_page, read_active
 
 _OWN = ("id", USER_NAME, EXTERNAL_ID, ACTIVE)
@@ -45,8 +46,8 @@ class UserPages:
         if self._parse is None:
             raise UnusualPageError
         try:
-            return self._parse(data)
-        except (msgspec.MsgspecError, RecursionError) as error:
+            return self._parse(require_utf8(data))
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise UnusualPageError from error
 
     def learn(self, body: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -183,6 +184,36 @@ def test_a_malformed_row_is_held_alone(settled: Office, spoil: Edit) -> None:
     assert settled.account(OTHER) == before
     assert any(OTHER in each for each in settled.groups().values())
     assert settled.account("user6.two@example.com")["name"]["givenName"] == "Changed"
+
+
+def with_a_group_written(sent: bytes) -> Meddling:
+    """Write ``sent`` where a group of OTHER has its description."""
+
+    def edit(page: Json) -> None:
+        (row,) = [each for each in page["response"] if each["email"] == OTHER]
+        row["groups"][0]["desc"] = "<here>"
+
+    def meddle(hit: Hit, forward: Forward) -> Reply:
+        reply = in_users(edit)(hit, forward)
+        return replace(reply, body=reply.body.replace(b'"<here>"', sent))
+
+    return meddle
+
+
+def test_a_group_in_a_row_that_no_parser_reads_holds_the_row_alone(settled: Office) -> None:
+    settled.proxy_duo(with_a_group_written(b"9" * 5000))
+    result = settled.apply()
+    is_harmless(settled, result, {3})
+    assert [each["key"] for each in result.json["problems"]] == [OTHER]
+
+
+def test_a_page_in_no_utf_8_is_told_as_such_wherever_in_it_that_is(settled: Office) -> None:
+    settled.proxy_duo(with_a_group_written('"Grün"'.encode("latin-1")))
+    before = settled.snapshot()
+    result = settled.apply()
+    is_harmless(settled, result, {1})
+    assert "UTF-8" in result.err
+    assert settled.snapshot() == before
 
 
 @pytest.mark.parametrize("row", [None, 5, "x", [], {}])

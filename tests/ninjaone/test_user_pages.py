@@ -140,6 +140,15 @@ def test_a_page_with_a_row_that_is_written_otherwise_is_read_the_plain_way(odd: 
         fast.parse(json.dumps({"Resources": [usual, {**usual, **odd}], "totalResults": 2}).encode())
 
 
+def test_a_page_that_is_not_utf_8_is_left_to_the_plain_way_which_says_so_also_where_it_is_in_what_is_not_read() -> None:
+    fast = UserPages(("title",))
+    fast.learn({"Resources": [{"id": "1", "userName": "x", "displayName": "y"}], "totalResults": 1})
+    page = '{"Resources": [{"id": "1", "userName": "x", "displayName": "Grün"}], "totalResults": 1}'
+    assert fast.parse(page.encode()).total == 1
+    with pytest.raises(UnusualPageError):
+        fast.parse(page.encode("latin-1"))
+
+
 def test_nothing_is_parsed_before_a_page_was_learned_from_nor_paths_that_are_too_deep() -> None:
     with pytest.raises(UnusualPageError):
         UserPages(PATHS).parse(b"{}")
