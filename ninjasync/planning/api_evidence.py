@@ -13,7 +13,7 @@ from ninjasync.model.change import REMOVALS, Change
 from ninjasync.model.directory import Directory, Resource, User
 from ninjasync.model.message import Message, counted, listed, person
 from ninjasync.model.values import ALL_ORGANIZATIONS, TECHNICIAN, same_value
-from ninjasync.names_alike import folded
+from ninjasync.names_alike import folded, folded_each
 
 _MOST_NAMES = 10
 _STILL_ENABLED = (
@@ -49,10 +49,10 @@ def apply_evidence(
     become hidden names, so that no user is created under them. ``deactivated`` are the ids of the
     accounts that ninjasync deactivated.
     """
-    names = [folded(user.user_name) for user in shown.users]
+    names = folded_each([user.user_name for user in shown.users])
     accounts = [evidence.account(name) for name in names]
     users = _with_api_words(shown, accounts)
-    wanted = {folded(name) for name in desired}.difference(names)
+    wanted = set(folded_each(list(desired))).difference(names)
     kinds = {name: _KINDS[account.kind] for name in wanted if (account := evidence.account(name)) is not None}
     kinds |= {name: _SEVERAL for name in wanted if name in evidence.ambiguous}
     taken: set[tuple[Resource, str]] = {("user", name) for name in kinds}
@@ -161,8 +161,8 @@ def _not_listed(lacking: Sequence[str], evidence: ApiEvidence) -> list[Message]:
 
 def find_administrators(shown: Directory, evidence: ApiEvidence) -> frozenset[str]:
     """Return the folded userNames of the accounts that are system administrators."""
-    names = {folded(user.user_name) for user in shown.users}
-    return frozenset(name for name, account in evidence.accounts.items() if account.administrator and name in names)
+    administrators = {name for name, account in evidence.accounts.items() if account.administrator}
+    return frozenset(administrators.intersection(folded_each([user.user_name for user in shown.users])))
 
 
 def names_of_technicians(changes: Iterable[Change], actual: Directory) -> frozenset[str]:

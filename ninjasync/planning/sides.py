@@ -71,8 +71,11 @@ class Sides:
 
 def protection(patterns: Iterable[str], administrators: Collection[str] = ()) -> Callable[[str], bool]:
     """Return what says whether a userName is one of [safety] protected_users, or of ``administrators`` (folded)."""
+    patterns = tuple(patterns)
+    if not patterns:
+        return lambda name: folded(name) in administrators
     match = matcher(patterns)
-    return lambda name: match(name) is not None or (bool(administrators) and folded(name) in administrators)
+    return lambda name: match(name) is not None or folded(name) in administrators
 
 
 def carries(duo_id: str, external_id: str | None, entry: Owned | None) -> bool:
