@@ -3,8 +3,8 @@
 import logging
 
 from ninjasync.cli import clock
-from ninjasync.cli.options import Invocation
-from ninjasync.cli.session import choose_redaction_key, complain
+from ninjasync.cli.options import Invocation, choose_redaction_key
+from ninjasync.cli.session import complain
 from ninjasync.errors import InterruptedRunError, NinjasyncError
 from ninjasync.model.message import Message, text, word
 from ninjasync.report.formats import Format, renderer_of

@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from ninjasync.cli.options import Invocation, LogFormat, LogLevel
-from ninjasync.errors import CommandLineError
+from ninjasync.cli.options import Invocation, LogFormat, LogLevel, choose_redaction_key
+from ninjasync.errors import CommandLineError, NinjasyncError
 from ninjasync.log import FIELDS
 from ninjasync.model.message import Message, text
 from ninjasync.report.escape import visible
+from ninjasync.report.redact import make_tokens, redact_message, redacted_error
 
 
 class _JsonFormatter(logging.Formatter):
@@ -25,7 +27,7 @@ class _JsonFormatter(logging.Formatter):
         line: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
-            "message": record.getMessage(),
+            "message": _message(record, self._invocation),
             "run": self._invocation.run_id,
         }
         if self._invocation.tenant:
@@ -36,7 +38,7 @@ class _JsonFormatter(logging.Formatter):
         return json.dumps(line)
 
 
-def _errors(error: BaseException | None) -> Iterator[dict[str, object]]:
+def _errors(error: BaseException | None) -> Iterator[dict[str, Any]]:
     """Yield an error and those that led to it: kind and places; what it says is in the message, or names people."""
     while error is not None:
         frames = traceback.extract_tb(error.__traceback__)
@@ -46,9 +48,32 @@ def _errors(error: BaseException | None) -> Iterator[dict[str, object]]:
 
 
 class _TextFormatter(logging.Formatter):
+    def __init__(self, invocation: Invocation) -> None:
+        super().__init__()
+        self._invocation = invocation
+
     def format(self, record: logging.LogRecord) -> str:
-        line = f"{record.levelname.lower()}: {visible(record.getMessage())}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        line = f"{record.levelname.lower()}: {visible(_message(record, self._invocation))}"
+        if not record.exc_info:
+            return line
+        if not self._invocation.redact:
+            return f"{line}\n{self.formatException(record.exc_info)}"
+        where: list[str] = []
+        for error in _errors(record.exc_info[1]):
+            where += [error["type"], *("  {file}:{line} {function}".format_map(one) for one in error["frames"])]
+        return "\n".join([line, *where])
+
+
+def _message(record: logging.LogRecord, invocation: Invocation) -> str:
+    """Return what a record says; with ``--redact`` no Message or error of ours in it names any user."""
+    if not invocation.redact:
+        return record.getMessage()
+    key = choose_redaction_key()
+    if isinstance(record.msg, Message):
+        return redact_message(record.msg, make_tokens(key))
+    given = record.args if isinstance(record.args, tuple) else ()
+    shown = tuple([redacted_error(one, key).message if isinstance(one, NinjasyncError) else one for one in given])
+    return str(record.msg) % shown if shown else record.getMessage()
 
 
 class _StandardError(logging.Handler):
@@ -90,7 +115,7 @@ def start_logging(invocation: Invocation) -> None:
     """Set up logging as the global options ask; the libraries' own lines stay out of it."""
     level = (LogLevel.ERROR if invocation.quiet else None) or invocation.log_level or LogLevel.WARNING
     as_json = invocation.log_format is LogFormat.JSON
-    formatter = _JsonFormatter(invocation) if as_json else _TextFormatter()
+    formatter = _JsonFormatter(invocation) if as_json else _TextFormatter(invocation)
     handlers: list[logging.Handler] = [_StandardError()]
     if invocation.log_file:
         try:

@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import secrets
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -143,3 +144,10 @@ def expect_writable(path: Path, option: str) -> None:
             Message("{}: {} cannot be written: {}.", word(option), as_text(path), as_text(error.strerror or error)),
             "Check that the folder is there and may be written to.",
         ) from error
+
+
+def choose_redaction_key(key: bytes | None = None) -> bytes:
+    """Return the key from the environment, else ``key``, else one for this run alone."""
+    if given := os.environ.get("NINJASYNC_REDACT_KEY"):
+        return os.fsencode(given)
+    return secrets.token_bytes(32) if key is None else key

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, assert_never
 from ninjasync.cli.options import Invocation
 from ninjasync.log import fields
 from ninjasync.model.events import Event, Locked, Read, Unsettled, Wait
+from ninjasync.model.message import Message, text
 from ninjasync.model.outcome import Outcome
 from ninjasync.report.text import render_outcome
 
@@ -81,7 +82,7 @@ class Progress:
                 case Wait():
                     self._show_wait(event)
                 case Locked():
-                    log.info("Another run holds the lock, for which this one waits: %s.", event.holder)
+                    log.info(Message("Another run holds the lock, for which this one waits: {}.", text(event.holder)))
                     if self._bars:
                         self._bars.wait(event.seconds, "Waiting for another run to end, {} s at most")
                         self._locked = True

@@ -5,8 +5,7 @@ from datetime import datetime
 
 import typer
 
-from ninjasync.cli.options import Invocation
-from ninjasync.cli.session import choose_redaction_key
+from ninjasync.cli.options import Invocation, choose_redaction_key
 from ninjasync.model.plan import Plan
 from ninjasync.report import text
 from ninjasync.report.formats import Format, renderer_of

@@ -1,8 +1,6 @@
 """What commands begin and end with: logging and the configuration, a question, and what goes to standard error."""
 
 import logging
-import os
-import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -109,10 +107,3 @@ def confirm(question: str) -> bool:
     except KeyboardInterrupt:
         typer.echo(err=True)  # what follows stands on a line of its own
         raise
-
-
-def choose_redaction_key(key: bytes | None = None) -> bytes:
-    """Return the key from the environment, else ``key``, else one for this run alone."""
-    if given := os.environ.get("NINJASYNC_REDACT_KEY"):
-        return os.fsencode(given)
-    return secrets.token_bytes(32) if key is None else key

@@ -142,3 +142,32 @@ def test_a_run_without_trouble_logs_nothing_unless_it_is_asked_to(office: Office
     assert office.apply(*JSON_LOGS, "warning").code == 0
     assert office.plan().err == ""
     assert "read Duo users: done after" in office.plan("--log-level", "info").err
+
+
+@pytest.mark.parametrize("format", ["text", "json"])
+def test_no_line_of_a_redacted_run_names_a_user_also_where_it_shows_a_traceback(office: Office, format: str) -> None:
+    def refuse_all(request: HttpRequest, serve: Callable[[HttpRequest], HttpResponse]) -> HttpResponse:
+        said = {"detail": f"no such user as {user(0)}", "status": "400"}
+        return HttpResponse(400, json.dumps(said).encode(), (("content-type", "application/scim+json"),))
+
+    office.settle()
+    office.box.intercept("scim", refuse_all)
+    logs = ("--log-format", format, "--log-level", "debug")
+    assert user(0) in office.plan("--log-format", "text", "--log-level", "debug").err
+    for done in (office.plan(*logs, "--redact"), office.plan(*logs, "--redact", "--only", "user9.two@example.com")):
+        assert done.code in (1, 64)
+        assert ".two@example.com" not in done.printed
+        assert "look_ups.py" in done.err or "only.py" in done.err
+
+
+@pytest.mark.parametrize("format", ["text", "json"])
+def test_the_line_about_a_run_that_was_cut_short_does_not_say_whose_it_was_in_a_redacted_one(
+    office: Office, format: str
+) -> None:
+    office.settle()
+    office.ask_ledger("UPDATE runs SET ended_at = NULL, exit_code = NULL, actor = 'user0.two@example.com'")
+    logs = ("--log-format", format, "--log-level", "info")
+    done = office.apply(*logs, "--redact")
+    assert done.code == 0, done.printed
+    assert "was cut short" in done.err
+    assert ".two@example.com" not in done.printed

@@ -10,10 +10,9 @@ import typer
 
 from ninjasync.cli import clock, shared_options
 from ninjasync.cli.monitoring import load_watched
-from ninjasync.cli.options import Invocation, LogFormat, do_nothing
+from ninjasync.cli.options import Invocation, LogFormat, choose_redaction_key, do_nothing
 from ninjasync.cli.progress import Progress
 from ninjasync.cli.session import (
-    choose_redaction_key,
     complain,
     confirm,
     context_of,
@@ -30,7 +29,7 @@ from ninjasync.model.plan import Approvals, Plan
 from ninjasync.report import text
 from ninjasync.report.formats import Format, renderer_of
 from ninjasync.report.outline import left_to_do
-from ninjasync.report.redact import outcome_redactor, redacted, redacted_result
+from ninjasync.report.redact import outcome_redactor, redacted, redacted_error, redacted_result
 from ninjasync.runs.apply import Applying, applying, applying_saved
 
 OPTIONS = shared_options.APPROVALS
@@ -144,6 +143,7 @@ class _View:
             code = unrecorded.exit_code
         if self.key is not None:
             result = redacted_result(result, self.plan, self.key)
+            unrecorded = redacted_error(unrecorded, self.key) if unrecorded else None
         self._show_result(result, code)
         if reason == _SAID_NO:
             self.invocation.at_end = do_nothing  # the user who answered knows
