@@ -10,7 +10,7 @@ from typing import Any
 
 from ninjasync.config.fleet import FLEET_VARIABLE
 from ninjasync.config.schema import Config
-from ninjasync.config.section import show_key
+from ninjasync.config.section import section_of, show_key
 from ninjasync.errors import ConfigurationError
 from ninjasync.model.message import Message, did_you_mean
 from ninjasync.model.message import text as as_text
@@ -19,6 +19,13 @@ PREFIX = "NINJASYNC_"
 SECTIONS = tuple(name for name in Config.model_fields if name != "base")
 # Variables with our prefix that are not keys of the configuration.
 _OTHERS = {"NINJASYNC_CONFIG", "NINJASYNC_REDACT_KEY", FLEET_VARIABLE}
+# Keys as they are misspelt most: with one underscore in the place of two.
+_MISSPELT = {
+    f"{name}_{key}"
+    for name, field in Config.model_fields.items()
+    if (table := section_of(field)) is not None
+    for key in table.model_fields
+}
 
 
 def names_keys(variables: Mapping[str, str]) -> bool:
@@ -56,7 +63,7 @@ def find_unknown(variables: Mapping[str, str]) -> list[Message]:
 
 def expect_no_keys(variables: Mapping[str, str]) -> None:
     """Raise ConfigurationError where a variable would override a key of every tenant of a fleet."""
-    if keys := sorted(name for path, name in _paths(variables) if path[0] in SECTIONS and len(path) > 1):
+    if keys := sorted(name for path, name in _paths(variables) if path[0] in SECTIONS and variables[name]):
         raise ConfigurationError(
             Message("{} in the environment would change every tenant of the fleet.", as_text(", ".join(keys))),
             "Unset it; what all tenants share belongs into the file that [fleet] defaults names.",
@@ -68,11 +75,16 @@ def _as_variables(sections: Mapping[str, str], rest: tuple[str, ...]) -> dict[st
 
 
 def _paths(variables: Mapping[str, str]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Yield table and keys with the variable's name; the case of letters says nothing, as on Windows."""
+    """Yield table and keys with the variable's name; the case of letters says nothing, as on Windows.
+
+    One that can be no key is the operator's own, as NINJASYNC_DATABASE for a secret.
+    """
     for name in variables:
         upper = name.upper()
         if upper.startswith(PREFIX) and upper not in _OTHERS:
-            yield tuple(upper.removeprefix(PREFIX).lower().split("__")), name
+            path = tuple(upper.removeprefix(PREFIX).lower().split("__"))
+            if len(path) > 1 or path[0] in SECTIONS or path[0] in _MISSPELT:
+                yield path, name
 
 
 def _value(text: str) -> Any:

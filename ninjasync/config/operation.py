@@ -38,6 +38,13 @@ class State(Section):
         400, description="past runs are forgotten after that; which accounts are ours is kept"
     )
 
+    @field_validator("path")
+    @classmethod
+    def _is_no_url(cls, value: str) -> str:
+        if "://" in value:  # it may hold a password, which would become a folder's name
+            raise ValueError("is a URL, not a file; that of a PostgreSQL database belongs into url")
+        return value
+
     @field_validator("url", mode="before")
     @classmethod
     def _may_be_empty(cls, value: Any) -> Any:

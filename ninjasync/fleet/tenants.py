@@ -18,6 +18,8 @@ from ninjasync.model.message import text as as_text
 from ninjasync.state.ledger import Ledger
 from ninjasync.state.store import store_of
 
+_LONGEST_NAME = 60
+
 
 def load_fleet(path: Path) -> Fleet:
     """Return the fleet with every tenant's configuration, or with what is wrong with it.
@@ -112,10 +114,12 @@ def _last_seconds(tenant: TenantFile) -> float:
 
 
 def file_name_of(tenant: TenantFile) -> str:
-    """Return a name for a tenant's files that is safe in a path, and that no other tenant has."""
+    """Return a name for a tenant's files that is safe in a path, not too long for one, and that no other has."""
     safe = "".join(
         letter if (letter.isalnum() and letter.isascii()) or letter in "-_" else "-" for letter in tenant.name
     )
-    if safe == tenant.name and safe:
+    if safe == tenant.name and 0 < len(safe) <= _LONGEST_NAME:
         return safe
-    return f"{safe[:60]}-{hashlib.sha256(tenant.name.encode()).hexdigest()[:8]}"
+    # A file's name may hold bytes that are no UTF-8, and so may the name of its tenant.
+    digest = hashlib.sha256(tenant.name.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{safe[:_LONGEST_NAME]}-{digest[:8]}"

@@ -194,8 +194,10 @@ def from_data(data: Any) -> Message:
     for one in data["arguments"]:
         if "kind" not in one:
             arguments.append(from_data(one))
-        elif one["kind"] in KINDS:
+        elif one["kind"] in KINDS and isinstance(one["value"], str):
             arguments.append(Argument(one["kind"], one["value"]))
         else:
-            raise ValueError(f"{one['kind']!r} is no kind of argument")
+            raise ValueError(f"{one!r} is no argument")
+    if not isinstance(data["template"], str):
+        raise TypeError("a template is text")
     return Message(data["template"], *arguments)

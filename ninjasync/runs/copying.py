@@ -39,6 +39,8 @@ def find_destination(given: str) -> Store:
     if not is_variable and not given.startswith(DATABASE_SCHEMES):
         if not given.strip():
             raise CommandLineError("DESTINATION is empty.", "Give a file, or a postgresql:// URL.")
+        if "://" in given:
+            raise CommandLineError("DESTINATION is a URL of another kind.", "Give a file, or a postgresql:// URL.")
         return SqliteStore(Path(given))
     if not is_variable and _SECRETS.search(given):
         raise CommandLineError(

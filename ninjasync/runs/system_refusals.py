@@ -19,6 +19,9 @@ _CURES = {
     errno.EIO: "Look at the disk: the system could not read or write it.",
 }
 
+# Of what is refused with a path: a file where a folder is to be, a name that is too long, links in a circle.
+_OTHER_CURE = "Look at that path, or give another."
+
 
 def refusal_of_system(error: BaseException) -> NinjasyncError | None:
     """Return the error as a sentence with its cure, where the system is to blame and no other place said so."""
@@ -33,10 +36,11 @@ def refusal_of_system(error: BaseException) -> NinjasyncError | None:
             "The system allows no more threads.",
             "Raise the limit on processes (ulimit -u), or lower [run] parallelism.",
         )
-    if isinstance(error, OSError) and error.errno in _CURES:
+    if isinstance(error, OSError) and error.errno is not None and (error.filename or error.errno in _CURES):
         where = f": {error.filename}" if error.filename else ""
         return NinjasyncError(
-            Message("The system refused: {}{}.", text(error.strerror), text(where)), _CURES[error.errno]
+            Message("The system refused: {}{}.", text(error.strerror), text(where)),
+            _CURES.get(error.errno, _OTHER_CURE),
         )
     return None
 

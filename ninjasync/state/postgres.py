@@ -16,7 +16,7 @@ from psycopg.conninfo import make_conninfo
 
 from ninjasync.errors import LedgerError, LedgerNotWritableError
 from ninjasync.model.events import Listener, ignore
-from ninjasync.model.message import Argument, Message
+from ninjasync.model.message import Argument, Message, word
 from ninjasync.model.message import text as as_text
 from ninjasync.model.tenant import Tenant
 from ninjasync.state import schema
@@ -72,8 +72,8 @@ class _Survey:
 class PostgresStore:
     """A ledger in a PostgreSQL database; see ``Store``."""
 
-    def __init__(self, address: Address) -> None:
-        self._address = address
+    def __init__(self, address: Address, key: str = "[state] url") -> None:
+        self._address, self._key = address, word(key)  # which says what to change
 
     @property
     def place(self) -> str:
@@ -92,7 +92,7 @@ class PostgresStore:
             if survey.only_reads:
                 raise LedgerNotWritableError(
                     Message("The ledger {} can only be read: its server is a standby or read-only.", self._shown),
-                    "Give [state] url the server that takes writes.",
+                    Message("Give {} the server that takes writes.", self._key),
                 )
             if not survey.has_tables or database.find_version() < schema.SCHEMA_VERSION:
                 self._bring_up_to_date(database)
@@ -142,7 +142,7 @@ class PostgresStore:
     def _connected(self, *, write: bool) -> Iterator[PostgresDatabase]:
         """Have a connection that is as it should be, closed again where anything fails."""
         if self._address.unverified:
-            _warn_of_tls(self.place, self._address.unverified)
+            _warn_of_tls(self._key.value, self.place, self._address.unverified)
         connection = self._connect()
         database = PostgresDatabase(self.place, connection, writable=write)
         try:
@@ -150,7 +150,7 @@ class PostgresStore:
             if pid != connection.info.backend_pid:
                 raise LedgerError(
                     Message("The ledger {} is reached through a pooler, which hands locks to others.", self._shown),
-                    "Give [state] url the address of the PostgreSQL server itself.",
+                    Message("Give {} the address of the PostgreSQL server itself.", self._key),
                 )
             wanted = _SETTINGS if write else _SETTINGS | {"default_transaction_read_only": "on"}
             database.read(_SET, list(wanted), list(wanted.values()))
@@ -170,7 +170,7 @@ class PostgresStore:
                 why = why.replace(password, "***")
             raise LedgerNotWritableError(
                 Message("The ledger {} cannot be reached: {}.", self._shown, as_text(why)),
-                "Check [state] url, and that the database server is up and lets this machine in.",
+                Message("Check {}, and that the database server is up and lets this machine in.", self._key),
             ) from None
 
     def _survey(self, database: PostgresDatabase) -> _Survey:
@@ -208,8 +208,8 @@ class PostgresStore:
 
 
 @cache  # once for each place in this process, which opens it several times
-def _warn_of_tls(place: str, mode: str) -> None:
+def _warn_of_tls(key: str, place: str, mode: str) -> None:
     log.warning(
-        "[state] url: with sslmode=%s the server of %s need not prove that it is the right one; verify-full makes it.",
-        *(mode, place),
+        "%s: with sslmode=%s the server of %s need not prove that it is the right one; verify-full makes it.",
+        *(key, mode, place),
     )

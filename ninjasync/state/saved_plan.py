@@ -70,7 +70,7 @@ class SavedPlan:
     def is_sealed_by(self, key: bytes) -> bool:
         """Whether it was sealed with ``key`` and is as it was then."""
         seal = _seal_of(_with(_DIGEST, _with(_SEAL, self.content, _BLANK), _BLANK), key) if self.seal else ""
-        return bool(seal) and hmac.compare_digest(seal, self.seal)
+        return bool(seal) and hmac.compare_digest(seal.encode(), self.seal.encode("utf-8", "surrogatepass"))
 
     @property
     def plan(self) -> Plan:
@@ -143,7 +143,7 @@ def load(data: bytes, path: str) -> SavedPlan:
             seal=str(whole.get("seal", "")).removeprefix("hmac-sha256:"),
             content=data,
         )
-    except (ValueError, KeyError, TypeError, msgspec.ValidationError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, msgspec.ValidationError) as error:
         raise RefusedForSafetyError(
             Message(
                 "The saved plan {} is of another version of ninjasync ({}).", text(path), text(type(error).__name__)

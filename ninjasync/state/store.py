@@ -74,4 +74,4 @@ def database_at(url: SecretStr, key: str) -> Store:
             Message("{}: a ledger in PostgreSQL needs the extra package psycopg.", word(key)),
             "Install it, in the folder of ninjasync's source: pip install '.[postgres]'",
         ) from error
-    return PostgresStore(read_address(url, key))
+    return PostgresStore(read_address(url, key), key)

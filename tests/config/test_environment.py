@@ -48,3 +48,13 @@ def test_a_fleet_refuses_a_key_that_would_change_all_tenants_and_nothing_else() 
     expect_no_keys({"NINJASYNC_CONFIG": "x", "NINJASYNC_DUO_API": "secret of one tenant", "HOME": "y"})
     with pytest.raises(ConfigurationError, match="NINJASYNC_RUN__RETRIES in the environment"):
         expect_no_keys({"NINJASYNC_RUN__RETRIES": "1"})
+    with pytest.raises(ConfigurationError, match="NINJASYNC_SCOPE in the environment"):
+        expect_no_keys({"NINJASYNC_SCOPE": '{"all_users": true}'})
+    expect_no_keys({"NINJASYNC_RUN__RETRIES": ""})  # counts as absent
+
+
+def test_a_variable_that_can_be_no_key_may_hold_a_secret_but_not_a_key_with_one_underscore_for_two() -> None:
+    secrets = {"NINJASYNC_DATABASE": "postgresql://x", "NINJASYNC_DUO_NORTH": "y"}
+    assert (find_unknown(secrets), names_keys(secrets)) == ([], False)
+    [mistake] = find_unknown({"NINJASYNC_DUO_SECRET_KEY": "x"})
+    assert "NINJASYNC_DUO_SECRET_KEY in the environment: no such key" in mistake

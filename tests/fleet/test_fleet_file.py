@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ninjasync.config.fleet import TenantFile
 from ninjasync.config.load import load
 from ninjasync.errors import CommandLineError, ConfigurationError
 from ninjasync.fleet.tenants import choose_tenants, file_name_of, load_fleet, parse_shard
@@ -202,9 +203,13 @@ def test_a_tenants_files_have_names_that_are_safe_and_differ(tmp_path: Path) -> 
     names = ("plain", "../../etc", "a/b", "a b", "a-b", "ä", "")
     for number, name in enumerate(names):
         tenant(tmp_path, f"t{number}", f'[state]\ntenant = "{name}"\n')
-    made = [file_name_of(one) for one in load_fleet(fleet(tmp_path)).tenants]
-    assert len(set(made)) == len(names)
+    # The last: a file's name in bytes that are no UTF-8.
+    files = [Path(f"{name}.toml") for name in ("a" * 240, "nor\udcffth")]
+    others = [TenantFile(file.stem, file, None) for file in files]
+    made = [file_name_of(one) for one in (*load_fleet(fleet(tmp_path)).tenants, *others)]
+    assert len(set(made)) == len(names) + len(others)
     assert all("/" not in name and name not in ("", ".", "..") for name in made)
+    assert max(map(len, made)) < 100
 
 
 @pytest.mark.parametrize("pattern", ["{folder}/tenants/*.toml", "../customers/tenants/*.toml", "~/tenants/*.toml"])

@@ -133,6 +133,36 @@ def test_saved_plans_are_applied_exactly_and_a_tenant_without_one_is_told(fleet:
     assert {name: fleet.accounts(name) for name in NAMES} == {"alpha": 5, "bravo": 5, "charlie": 5, "delta": 0}
 
 
+def test_a_folder_without_a_plan_of_the_tenants_is_a_wrong_command_line(fleet: ServedFleet, tmp_path: Path) -> None:
+    code, rows, said = fleet.run("apply", str(tmp_path))
+    assert (code, rows) == (64, {})
+    assert "has no plan of these tenants" in said
+
+
+def test_a_plan_of_no_tenant_is_told_and_not_applied(fleet: ServedFleet, tmp_path: Path) -> None:
+    plans = tmp_path / "plans"
+    assert fleet.run("plan", "--out", str(plans))[0] == 0
+    (plans / "alpha.plan.json").rename(plans / "omega.plan.json")
+    code, rows, said = fleet.run("apply", str(plans))
+    assert (code, rows["alpha"]["outcome"]) == (0, "not begun")
+    assert "not applied: omega.plan.json" in said
+
+
+def test_a_plan_of_an_earlier_run_does_not_stay_where_a_new_one_fails(fleet: ServedFleet, tmp_path: Path) -> None:
+    plans = tmp_path / "plans"
+    assert fleet.run("plan", "--out", str(plans))[0] == 0
+    fleet.write("delta", token="another-token-altogether")
+    assert fleet.run("plan", "--out", str(plans))[0] == 6
+    assert sorted(file.name for file in plans.iterdir()) == [f"{name}.plan.json" for name in NAMES if name != "delta"]
+
+
+def test_a_folder_for_plans_that_is_a_file_is_told(fleet: ServedFleet, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    code, _, said = fleet.run("plan", "--out", str(tmp_path / "file"))
+    assert code == 1
+    assert "The system refused: File exists" in said
+
+
 def test_without_a_terminal_and_without_yes_nothing_is_begun(fleet: ServedFleet) -> None:
     code, rows, said = fleet.run("apply")
     assert (code, rows) == (64, {})

@@ -172,3 +172,19 @@ def test_no_sentence_is_made_by_filling_text_in() -> None:
     ]
 
     assert not found, "make it a Message with arguments, so that redaction knows what was filled in"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"template": None, "arguments": []},
+        {"template": ["x"], "arguments": []},
+        {"template": "{}", "arguments": [{"kind": "text", "value": 7}]},
+        {"template": "{}", "arguments": [{"kind": "else", "value": "x"}]},
+        {"template": "{}", "arguments": [{"template": 7, "arguments": []}]},
+        {"template": "{}", "arguments": [7]},
+    ],
+)
+def test_data_that_is_no_message_is_refused(data: object) -> None:
+    with pytest.raises((ValueError, KeyError, TypeError)):
+        from_data(data)

@@ -208,6 +208,7 @@ def test_a_copy_that_is_not_equal_is_told(office: Office, file: Path, monkeypatc
         ("env:NO_SUCH_VARIABLE", "NO_SUCH_VARIABLE"),
         ("env:", "is not set"),
         ("env:SECRET_PLACE", "no URL"),
+        ("mysql+driver://me:pass-word-1@db.example.com/x", "another kind"),
         (" ", "empty"),
     ],
 )

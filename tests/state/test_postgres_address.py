@@ -152,6 +152,10 @@ def test_a_url_is_kept_as_other_secrets_are(
         ('url = "mysql://ann:pw-word@localhost/l"', "[state] url: allowed: a postgresql:// URL, or where it is kept"),
         ('url = { envy = "pw-word" }', "[state] url: allowed: a string, or one of"),
         ("url = 12", "[state] url"),
+        (
+            'path = "postgresql://ann:pw-word@localhost/l"',
+            "is a URL, not a file; that of a PostgreSQL database belongs into url",
+        ),
     ],
 )
 def test_a_wrong_place_is_told_with_all_other_mistakes_and_without_the_secret(

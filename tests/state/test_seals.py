@@ -73,6 +73,12 @@ def test_a_sealed_plan_is_applied_without_a_word(office: Office, file: Path) -> 
     assert (shown.code, shown.err) == (0, "")
 
 
+@pytest.mark.parametrize("seal", ['"hmac-sha256:\\u00e9"', '"\\udc00"', "7", "[]", "{}"])
+def test_what_is_no_seal_counts_as_altered_or_as_none(office: Office, file: Path, seal: str) -> None:
+    file.write_text(with_a_new_digest(re.sub(r'"hmac-sha256:[0-9a-f]{64}"', lambda _: seal, file.read_text())))
+    assert office.apply(file).code == office.run("show", file).code == 3
+
+
 def test_the_seal_of_another_ledger_counts_as_altered(office: Office, file: Path) -> None:
     office.lose_ledger()
     assert office.plan("--out", office.folder / "other.plan").code == 0, "the new ledger has a key of its own"

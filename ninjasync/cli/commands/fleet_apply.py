@@ -1,5 +1,6 @@
 """``fleet apply``: saved plans, or plan and apply tenant by tenant, or plan for all, ask once and apply."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,8 @@ from ninjasync.model.fleet import FleetResult, total
 from ninjasync.model.message import Message, text
 from ninjasync.report import fleet as report
 from ninjasync.report.formats import Format
+
+log = logging.getLogger(__name__)
 
 OPTIONS = fleet_options.WHICH + fleet_options.HOW + fleet_options.WHERE
 
@@ -45,12 +48,26 @@ def apply(
         )
     with open_session(invocation, "apply") as session:
         if plans is not None:
+            _expect_plans(session, plans)
             result = _apply_saved(session, plans)
         elif yes:
             result = session.run("apply", lambda file: ["apply", "--yes"])
         else:
             result = _ask_and_apply(session)
         return session.end(result)
+
+
+def _expect_plans(session: FleetSession, plans: Path) -> None:
+    """Raise CommandLineError where a folder has no plan of the chosen tenants; warn of plans that are no tenant's."""
+    of_tenants = {plan_file(plans, file) for file in session.fleet.tenants}
+    there = set(plans.glob("*.plan.json"))
+    if not of_tenants & there:
+        raise CommandLineError(
+            Message("{} has no plan of these tenants.", text(plans)), "Give the folder that fleet plan --out DIR wrote."
+        )
+    asked = session.invocation.fleet
+    if not (asked.tenants or asked.shard) and (others := sorted(file.name for file in there - of_tenants)):
+        log.warning("%s has plans of no tenant of this fleet, which are not applied: %s", plans, ", ".join(others))
 
 
 def _apply_saved(session: FleetSession, plans: Path, tenants: Sequence[TenantFile] | None = None) -> FleetResult:

@@ -37,5 +37,7 @@ def plan(
     with open_session(invocation, "plan") as session:
         if out is not None:
             out.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for file in session.fleet.tenants:  # where no plan comes of this run, none of an earlier one is applied
+                plan_file(out, file).unlink(missing_ok=True)
         result = session.run("plan", arguments)
         return session.end(result)
