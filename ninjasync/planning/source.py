@@ -6,6 +6,7 @@ Pure but for the reader that it is handed. Knows Duo's fields and [scope]; must 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeVar
 
+from ninjasync.config.functions import is_blank
 from ninjasync.config.schema import Config
 from ninjasync.duo.records import clean, group_reader, label
 from ninjasync.model.directory import Problem, User
@@ -175,7 +176,7 @@ def source_reader(
 
     def read(row: Any) -> SourceUser | Problem:
         id_ = row.get("user_id") if isinstance(row, dict) else None
-        if not isinstance(id_, str) or not id_:
+        if not isinstance(id_, str) or is_blank(id_):
             return Problem("user", "?", None, UNREADABLE, _WITHOUT_ID)
         record = clean(row)
         if noted is not None and isinstance(custom := record.get("custom_attributes"), dict):

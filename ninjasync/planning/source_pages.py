@@ -61,7 +61,7 @@ def page_reader(
                 or verdict.standing is not _IN
                 or type(custom) is not dict
                 or not (type(id_) is type(label) is type(username) is type(user_name) is str)
-                or not id_
+                or not id_.strip()
                 or label.strip() != label
                 or username.strip() != username
                 or not (label and is_usual(user_name))

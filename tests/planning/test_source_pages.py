@@ -14,6 +14,7 @@ from ninjasync.config.provisioning import Groups
 from ninjasync.config.provisioning import Scope as Settings
 from ninjasync.config.safety import Safety
 from ninjasync.duo.user_pages import page_parser
+from ninjasync.model.directory import Problem
 from ninjasync.planning.causes import Noted
 from ninjasync.planning.mapping import compile_mapping
 from ninjasync.planning.scope import resolve
@@ -107,3 +108,16 @@ def test_both_ways_agree_whatever_the_scope_is(scope: Settings) -> None:
     plain, fast, _, _ = readers(MAPPINGS["the default"], scope)
     rows = [record_of(chance) for _ in range(300)]
     assert fast(rows) == [plain(row) for row in rows]
+
+
+@pytest.mark.parametrize("id_", ["", "  ", None, 7])
+def test_a_record_whose_id_is_no_text_or_blank_has_none_either_way(id_: Any) -> None:
+    plain, fast, _, _ = readers(MAPPINGS["the default"], Settings(groups=("Staff",)))
+    row = {
+        **{"email": "ann@example.com", "username": "ann", "status": "active", "groups": [{"group_id": "DG1"}]},
+        **{"firstname": "Ann", "lastname": "Lee", "realname": "", "user_id": id_},
+        "custom_attributes": {"userType": "technician", "organizationID": ""},
+    }
+    (found,) = fast([row])
+    assert found == plain(row)
+    assert isinstance(found, Problem)
