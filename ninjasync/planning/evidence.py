@@ -27,9 +27,9 @@ def collect_evidence(
     users, groups = moment.owned.users, moment.owned.groups
     # Users that Duo counts and does not list are as unread as a record that cannot be read.
     unreadable = sum(problem.code == UNREADABLE for problem in difference.problems) + source.unlisted
-    # What is withheld whatever the limits say cannot refuse the rest as well (CONTRACT §6.4).
-    written = [change for change in changes if change.name not in administrators] if administrators else changes
-    removed = [] if unreadable else written
+    # Removals that are all withheld whatever the limits say cannot refuse the rest as well (CONTRACT §6.4). Those that
+    # wait for the list of administrators are but some, and count: an API that fails must loosen no limit (§7.9).
+    removed = () if unreadable else changes
     return Evidence(
         missing=(*source.missing, *lost_groups(config, source, baseline)),
         # Users found by their ids alone do not count: a list that lacks many is to be noticed.
@@ -43,13 +43,13 @@ def collect_evidence(
         member_removals=sum(
             member.external_id not in difference.leavers for change in removed for member in change.removed
         ),
-        privilege_changes=sum(change.privilege for change in written),
+        privilege_changes=sum(change.privilege for change in changes),
         held=difference.users.held + difference.groups.held,
         unreadable=unreadable,
         vanished=_vanished(actual, difference, moment.owned),
         known=sum(not entry.deleted and entry.deactivated_at is None for entry in users.values()),
         known_groups=sum(not entry.deleted for entry in groups.values()),
-        rights=rights.tally(written),
+        rights=rights.tally(changes),
         commonest=commonest(difference.problems, source, config.attributes),
         administrators=administrators,
     )

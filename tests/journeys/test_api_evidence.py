@@ -213,6 +213,25 @@ def test_whatever_the_api_does_no_change_is_made_that_would_not_be_made_without_
     assert office.plan("--detailed-exitcode").code == 0
 
 
+@pytest.mark.parametrize("quirk", [None, "api.technicians-forbidden", "api.html-throttle=1"])
+def test_an_api_that_fails_loosens_no_limit_of_the_other_changes(office: Office, quirk: str | None) -> None:
+    for _ in range(2):
+        office.people.hire("Some", "Body", groups=[TECHNICIANS], user_type="technician")
+    office.configure("safety", max_removals=3, max_removals_percent=0)
+    office.settle()
+    for name in (tech(0), tech(1), user(0), user(1)):
+        office.people.trash(office.duo(name))
+    before = office.snapshot()
+    if quirk is None:
+        office.configure("ninjaone.api", url=None, client_id=None, client_secret=None)
+    else:
+        office.box.set_behavior(quirks=[quirk])
+    done = office.apply()
+    assert done.code == 3, done.printed
+    assert "removals" in {guard["name"] for guard in done.json["guards"] if guard["tripped"]}
+    assert office.snapshot() == before
+
+
 def test_refused_credentials_end_a_run_with_six_and_nothing_is_written(office: Office) -> None:
     office.configure("ninjaone.api", client_secret="another-secret-altogether")
     done = office.apply()
