@@ -15,14 +15,15 @@ from pathlib import Path, PurePath
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 
 from ninjasync.config.duo import Duo
 from ninjasync.config.operation import Monitor
 from ninjasync.config.schema import Config
-from ninjasync.config.section import Secret, Section, Strings, label_of, whole_path
+from ninjasync.config.section import Secret, Section, Strings, known_keys, label_of, what_is_allowed, whole_path
 from ninjasync.config.tenant import tenant_of
 from ninjasync.errors import ConfigurationError
-from ninjasync.model.message import Message, counted, did_you_mean, listed, reason_of, text, word
+from ninjasync.model.message import NOTHING, Message, counted, did_you_mean, listed, text, word
 
 FLEET_FILE = "fleet.toml"
 FLEET_VARIABLE = "NINJASYNC_FLEET"
@@ -278,17 +279,22 @@ def unknown_canaries(settings: FleetSection, names: list[str]) -> list[Message]:
     ]
 
 
-def _sentence(detail: Any) -> Message:
+def _sentence(detail: ErrorDetails) -> Message:
     *table, key = detail["loc"] or ("fleet",)
-    where = label_of(table, key)
+    item = ""
+    if isinstance(key, int):
+        item, key = f" (item {key + 1})", table.pop()
+    where = label_of(table, key, item)
     match detail["type"]:
         case "extra_forbidden":
-            known = list(FleetSection.model_fields) if table == ["fleet"] else ["fleet"]
-            return Message("{}: unknown key{}", where, did_you_mean(str(key), known))
-        case "value_error":
-            return Message("{}: {}", where, reason_of(detail["ctx"]["error"]))
+            return Message("{}: unknown key{}", where, did_you_mean(str(key), known_keys(_FleetFile, table)))
+        case "missing":
+            return Message("{}: is missing", where)
         case _:
-            return Message("{}: {}", where, word(f"{detail['msg'][0].lower()}{detail['msg'][1:]}"))
+            # Of a text it is not known whether it is a secret; in [fleet.accounts] and beside it are some.
+            plain = isinstance(detail["input"], bool | int | float)
+            found = Message("found {}; ", text(repr(detail["input"]))) if plain else NOTHING
+            return Message("{}: {}{}", where, found, what_is_allowed(detail))
 
 
 def _mistakes(path: Path, mistakes: list[Message]) -> ConfigurationError:

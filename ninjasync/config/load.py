@@ -19,9 +19,17 @@ from ninjasync.config.environment import find_unknown, names_keys, read_variable
 from ninjasync.config.example import is_left_from_example
 from ninjasync.config.fleet import defaults_for, read_toml
 from ninjasync.config.schema import Config
-from ninjasync.config.section import MistakenLinesError, SecretReference, label_of, section_of, show_key
+from ninjasync.config.section import (
+    MistakenLinesError,
+    SecretReference,
+    known_keys,
+    label_of,
+    section_of,
+    show_key,
+    what_is_allowed,
+)
 from ninjasync.errors import ConfigurationError
-from ninjasync.model.message import NOTHING, Message, did_you_mean, number, reason_of, word
+from ninjasync.model.message import NOTHING, Message, did_you_mean, number, word
 from ninjasync.model.message import text as as_text
 
 # What of a URL may be a secret: what stands before the host, and what follows a question mark.
@@ -146,7 +154,7 @@ def _sentences(detail: ErrorDetails) -> Iterator[Message]:
             if label in _REPLACED:
                 yield Message("{}: is replaced by {}", label, word(_REPLACED[label]))
                 return
-            known = _keys(table)
+            known = known_keys(Config, table)
             near = did_you_mean(str(key), known) or did_you_mean(str(key), _every_key())
             yield Message("{}: unknown key{}", label, near or Message("; known are {}", word(", ".join(known))))
         case "missing":
@@ -154,7 +162,7 @@ def _sentences(detail: ErrorDetails) -> Iterator[Message]:
         case _:
             shown = _PASSWORD.sub("***", repr(detail["input"]))
             found = NOTHING if _hidden(table, key, detail["input"]) else Message("found {}; ", as_text(shown))
-            yield Message("{}: {}{}", label, found, _reason(detail))
+            yield Message("{}: {}{}", label, found, what_is_allowed(detail))
 
 
 def _hidden(table: list[Any], key: int | str, found: Any) -> bool:
@@ -162,29 +170,6 @@ def _hidden(table: list[Any], key: int | str, found: Any) -> bool:
     table_like = not table or isinstance(found, dict | BaseModel)
     bare_password = key in _URL_KEYS and "@" in _PASSWORD.sub("", str(found))
     return table_like or key in _SECRET_KEYS or (table, key) == (["state"], "url") or bare_password
-
-
-def _reason(detail: ErrorDetails) -> Message:
-    context = detail.get("ctx", {})
-    match detail["type"]:
-        case "value_error":
-            return reason_of(context["error"])
-        case "literal_error":
-            return Message("allowed: {}", word(context["expected"]))
-        case "tuple_type":
-            return Message('allowed: a list, as in ["…"]')
-        case "dict_type" | "model_type":
-            return Message("allowed: a table")
-        case _:
-            return Message("allowed: {}", word(detail["msg"].removeprefix("Input should be ")))
-
-
-def _keys(table: list[Any]) -> list[str]:
-    """List the keys that the table may have."""
-    model: type[BaseModel] = Config
-    for name in table:
-        model = section_of(model.model_fields[name]) or model
-    return [name for name in model.model_fields if name != "base"]
 
 
 def _every_key(model: type[BaseModel] = Config, table: str = "") -> dict[str, str]:

@@ -16,9 +16,10 @@ from pydantic import (
     model_validator,
 )
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from ninjasync.errors import ConfigurationError
-from ninjasync.model.message import Argument, Message, join, word
+from ninjasync.model.message import Argument, Message, join, reason_of, word
 from ninjasync.model.message import text as as_text
 
 PositiveSeconds = Annotated[float, Field(gt=0, le=3600)]
@@ -50,6 +51,29 @@ def label_of(tables: Sequence[object], key: object, item: str = "") -> Message:
     if not tables:
         return Message("[{}]{}", show_key(key), word(item))
     return Message("[{}] {}{}", join(".", map(show_key, tables)), show_key(key), word(item))
+
+
+def what_is_allowed(detail: ErrorDetails) -> Message:
+    """Return what one of pydantic's errors says of the values that a key may have."""
+    context = detail.get("ctx", {})
+    match detail["type"]:
+        case "value_error":
+            return reason_of(context["error"])
+        case "literal_error":
+            return Message("allowed: {}", word(context["expected"]))
+        case "tuple_type":
+            return Message('allowed: a list, as in ["…"]')
+        case "dict_type" | "model_type":
+            return Message("allowed: a table")
+        case _:
+            return Message("allowed: {}", word(detail["msg"].removeprefix("Input should be ")))
+
+
+def known_keys(model: type[BaseModel], table: Sequence[object]) -> list[str]:
+    """List the keys that a table below ``model`` may have."""
+    for name in table:
+        model = section_of(model.model_fields[str(name)]) or model
+    return [name for name in model.model_fields if name != "base"]
 
 
 def name_line(key: str, why: Message) -> Message:

@@ -17,9 +17,10 @@ from ninjasync.state.store import store_of
 
 
 def read_status(tenants: Sequence[TenantFile], now: datetime) -> FleetResult:
-    """Return a row for each tenant; the exit code of the whole is 0, for nothing was run."""
-    found = total("status", [_row(tenant, now) for tenant in tenants])
-    return FleetResult("status", found.rows, 0)
+    """Return a row for each tenant; the exit code of the whole tells of those of which nothing could be read."""
+    rows = [_row(tenant, now) for tenant in tenants]
+    unread = [row for row in rows if row.outcome in ("failed", "configuration") and row.last_run is None]
+    return FleetResult("status", total("status", rows).rows, total("status", unread).exit_code)
 
 
 def _row(tenant: TenantFile, now: datetime) -> FleetRow:

@@ -443,7 +443,7 @@ def test_variables_that_are_no_keys_are_not_mistaken_for_keys(
 def test_mistakes_of_file_and_environment_are_counted_together(
     monkeypatch: pytest.MonkeyPatch, from_text: Load
 ) -> None:
-    environment(monkeypatch, NOPE="1")
+    environment(monkeypatch, NOPE__KEY="1")
     with pytest.raises(ConfigurationError, match="has 2 mistakes") as caught:
         from_text("[run]\nretries = -1\n")
     assert len(caught.value.mistakes) == 2

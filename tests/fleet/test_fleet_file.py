@@ -224,3 +224,24 @@ def test_tenants_may_be_anywhere_and_take_the_defaults_by_themselves_too(
     assert (found.name, found.mistakes) == ("north", ())
     monkeypatch.setenv("NINJASYNC_FLEET", str(path))
     assert load(north).ninjaone.dialect.page_size == 50
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('tenants = "x"', '[fleet] tenants: allowed: a list, as in ["…"]'),
+        ("canaries = [5]", "[fleet] canaries (item 1): found 5; allowed: a valid string"),
+        ("monitor = 1", "[fleet] monitor: found 1; allowed: a table"),
+        ("at_once = 0", "[fleet] at_once: found 0; allowed: greater than or equal to 1"),
+        ('timeout = "pass-word"', "[fleet] timeout: allowed: a valid number"),
+        ('monitor.ping_urll = "x"', '[fleet.monitor] ping_urll: unknown key; did you mean "ping_url"?'),
+        ("accounts = {}", "[fleet.accounts] secret_key: is missing"),
+    ],
+)
+def test_a_mistake_of_the_fleet_says_what_was_found_and_what_is_allowed(tmp_path: Path, line: str, said: str) -> None:
+    (tmp_path / "fleet.toml").write_text(f"[fleet]\n{line}\n", "utf-8")
+    with pytest.raises(ConfigurationError) as caught:
+        load_fleet(tmp_path / "fleet.toml")
+    told = "\n".join(caught.value.mistakes)
+    assert said in told
+    assert "pass-word" not in told

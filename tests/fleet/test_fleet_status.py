@@ -69,7 +69,8 @@ def test_what_cannot_be_read_is_told_and_hides_no_other(fleet: ServedFleet, brok
         (fleet.folder / "tenants" / "alpha.toml").write_text("[duo", "utf-8")
     else:
         (fleet.folder / "alpha.sqlite").write_bytes(b"no database at all" * 1000)
-    rows = fleet.run("status")[1]
+    code, rows, _ = fleet.run("status")
+    assert code == (78 if broken == "tenant" else 1)
     assert rows["alpha"]["outcome"] == ("configuration" if broken == "tenant" else "failed")
     assert rows["alpha"]["error"]
     assert rows["delta"]["outcome"] == "done"

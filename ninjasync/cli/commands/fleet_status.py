@@ -20,5 +20,6 @@ def status(
     invocation: Invocation = ctx.obj
     invocation.take_result_options(format, output)
     fleet = choose_from(load_named_fleet(invocation), invocation)
-    deliver_table(invocation, read_status(fleet.tenants, clock.now()))
-    return 0
+    result = read_status(fleet.tenants, clock.now())
+    deliver_table(invocation, result)
+    return result.exit_code
