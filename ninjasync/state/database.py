@@ -4,7 +4,7 @@ Statements are written for every database alike: columns are named, placeholders
 what happens to a row that exists, RETURNING what was made. Knows no table.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -48,8 +48,8 @@ class Database(Protocol):
     def read(self, query: str, *values: object) -> list[Any]:
         """Return all rows of a query."""
 
-    def rows(self, query: str, *values: object) -> Iterator[Any]:
-        """Yield the rows of a query that may have very many; nothing else is asked before its end."""
+    def rows(self, query: str, *values: object) -> AbstractContextManager[Iterable[Any]]:
+        """Have the rows of a query that may have very many; nothing else is asked before the end of the block."""
 
     def write(self, statements: Sequence[Statement]) -> list[list[Any]]:
         """Carry statements out in one transaction, all or none; return for each what it is RETURNING.

@@ -204,8 +204,7 @@ class Ledger:
         return rows
 
     def _read_rows(self, resource: Resource) -> dict[str, Owned]:
-        rows = self.database.rows(_OWNED, self._id, resource)
-        with self.database.errors():
+        with self.database.rows(_OWNED, self._id, resource) as rows:
             return {
                 duo_id: Owned(
                     id_,

@@ -73,7 +73,7 @@ def copy_tenants(source: Database, destination: Database, tenants: Sequence[Tena
         for table, found in rows.items():
             there = [row for one in tenants for row in _rows_of(destination, table, one)]
             if table == "used_plans":
-                every = map(tuple, destination.rows(_selection(table, "1 = 1")))
+                every = map(tuple, destination.read(_selection(table, "1 = 1")))
                 there, found = [row for row in every if row[0] in used], sorted(found)
             copied.append(_proven_equal(table, found, there, destination.place))
     return tuple(copied)
@@ -85,9 +85,10 @@ def keeps_other_tokens(source: Database, destination: Database) -> bool:
     return bool(keys[0]) and keys[0] != keys[1]
 
 
-def _rows_of(database: Database, table: str, tenant: Tenant) -> Iterable[Values]:
+def _rows_of(database: Database, table: str, tenant: Tenant) -> list[Values]:
     about = f"% {tenant.id}%" if table == "meta" else tenant.id
-    return (storable_values(tuple(row)) for row in database.rows(_selection(table, _PARTS[table].condition), about))
+    with database.rows(_selection(table, _PARTS[table].condition), about) as rows:
+        return [storable_values(tuple(row)) for row in rows]
 
 
 def _selection(table: str, condition: str) -> str:

@@ -8,11 +8,11 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from datetime import datetime
 from functools import cache, partial
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 
@@ -69,10 +69,18 @@ class PostgresDatabase:
         with self.errors(), self._lock:
             return self._connection.execute(_translated(query), storable_values(values)).fetchall()
 
-    def rows(self, query: str, *values: object) -> Iterator[Any]:
-        """Yield the rows of a query, some thousand of them in memory."""
-        with self.errors(), self._lock, self._connection.cursor() as cursor:
-            yield from cursor.stream(_translated(query), storable_values(values), size=_CHUNK)
+    @contextmanager
+    def rows(self, query: str, *values: object) -> Iterator[Iterable[Any]]:
+        """Have the rows of a query, some thousand of them in memory."""
+        with (
+            self.errors(),
+            self._lock,
+            self._connection.cursor() as cursor,
+            closing(
+                cast("Generator[Any]", cursor.stream(_translated(query), storable_values(values), size=_CHUNK))
+            ) as rows,
+        ):
+            yield rows
 
     def write(self, statements: Sequence[Statement]) -> list[list[Any]]:
         """Carry statements out in one transaction, and in one round trip."""

@@ -7,7 +7,7 @@ import os
 import sqlite3
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -210,10 +210,11 @@ class SqliteDatabase:
         with self.errors(), self._lock:
             return self._connection.execute(query, storable_values(values)).fetchall()
 
-    def rows(self, query: str, *values: object) -> Iterator[Any]:
-        """Yield the rows of a query."""
+    @contextmanager
+    def rows(self, query: str, *values: object) -> Iterator[Iterable[Any]]:
+        """Have the rows of a query."""
         with self.errors(), self._lock:
-            yield from self._connection.execute(query, storable_values(values))
+            yield self._connection.execute(query, storable_values(values))
 
     def write(self, statements: Sequence[Statement]) -> list[list[Any]]:
         """Carry statements out in one transaction."""
