@@ -56,7 +56,13 @@ class UserPages:
             return
         names = _names_in(body, {outer for outer, _ in self._places if outer}, self._names)
         if names != self._names:
-            self._names, self._parse = names, _parser(self._places, names)
+            try:
+                parse = _parser(self._places, names)
+            except (
+                ValueError
+            ):  # a name with a quote or half a surrogate pair in it, say, which msgspec takes for no field
+                parse = None
+            self._names, self._parse = names, parse
 
 
 def _places_of(paths: Sequence[str]) -> tuple[tuple[str, str], ...] | None:

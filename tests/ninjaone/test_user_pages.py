@@ -149,6 +149,18 @@ def test_a_page_that_is_not_utf_8_is_left_to_the_plain_way_which_says_so_also_wh
         fast.parse(page.encode("latin-1"))
 
 
+@pytest.mark.parametrize("name", ['a"b', "a\\b", "a\nb", "\x00", "\ud800"])
+@pytest.mark.parametrize("place", ["page", "user", "name"])
+def test_a_name_that_no_field_can_have_leaves_every_page_to_the_plain_way(name: str, place: str) -> None:
+    usual: dict[str, Any] = {"id": "1", "userName": "jane@example.com", "name": {"givenName": "Jane"}}
+    body: dict[str, Any] = {"Resources": [usual], "totalResults": 1}
+    {"page": body, "user": usual, "name": usual["name"]}[place][name] = "x"
+    fast = UserPages(PATHS)
+    fast.learn(body)
+    with pytest.raises(UnusualPageError):
+        fast.parse(json.dumps(body).encode())
+
+
 def test_nothing_is_parsed_before_a_page_was_learned_from_nor_paths_that_are_too_deep() -> None:
     with pytest.raises(UnusualPageError):
         UserPages(PATHS).parse(b"{}")
