@@ -61,6 +61,21 @@ def find_unknown(variables: Mapping[str, str]) -> list[Message]:
     ]
 
 
+def without_secrets(variables: Mapping[str, str], in_file: Any) -> dict[str, str]:
+    """Leave out the variables in which a secret is kept: what the file, or a variable, names by ``env`` is no key."""
+    named = set(_kept_in(in_file)) | set(_kept_in(read_variables(variables)))
+    return {name: value for name, value in variables.items() if name not in named}
+
+
+def _kept_in(value: Any) -> Iterator[str]:
+    """Yield the names of variables in ``{ env = … }`` at any depth."""
+    if isinstance(value, dict):
+        if isinstance(name := value.get("env"), str):
+            yield name
+        for inner in value.values():
+            yield from _kept_in(inner)
+
+
 def expect_no_keys(variables: Mapping[str, str]) -> None:
     """Raise ConfigurationError where a variable would override a key of every tenant of a fleet."""
     if keys := sorted(name for path, name in _paths(variables) if path[0] in SECTIONS and variables[name]):

@@ -15,7 +15,7 @@ import platformdirs
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
-from ninjasync.config.environment import find_unknown, names_keys, read_variables
+from ninjasync.config.environment import find_unknown, names_keys, read_variables, without_secrets
 from ninjasync.config.example import is_left_from_example
 from ninjasync.config.fleet import defaults_for, read_toml
 from ninjasync.config.schema import Config
@@ -56,9 +56,10 @@ def load(path: Path | None = None, defaults: Mapping[str, Any] | None = None) ->
     in_file = read_toml(file, "configuration file") if file else {}
     if defaults is None:
         defaults = defaults_for(file) if file else {}
-    in_file = _merge(defaults, in_file)
-    mistakes: list[Message] = find_unknown(os.environ)
-    merged = _merge(in_file, read_variables(os.environ))
+    in_file = _lay(defaults, in_file)
+    variables = without_secrets(os.environ, in_file)
+    mistakes: list[Message] = find_unknown(variables)
+    merged = _lay(in_file, read_variables(variables))
     for section in _REQUIRED_SECTIONS:
         merged.setdefault(section, {})
     try:
@@ -126,6 +127,16 @@ def find() -> Path | None:
         Message("No configuration found; looked at $NINJASYNC_CONFIG, {}.", as_text(looked)),
         "Name one with --config FILE, or write one with: ninjasync init.",
     )
+
+
+def _lay(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay one source over another; where it says where the ledger is, the other's place counts no more."""
+    merged, below, above = _merge(under, over), under.get("state"), over.get("state")
+    if isinstance(below, dict) and isinstance(above, dict):
+        for given, other in (("url", "path"), ("path", "url")):
+            if above.get(given) and other not in above:
+                merged["state"].pop(other, None)
+    return merged
 
 
 def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

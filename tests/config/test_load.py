@@ -440,6 +440,30 @@ def test_variables_that_are_no_keys_are_not_mistaken_for_keys(
     assert from_text().scope.groups == ("Staff",)
 
 
+@pytest.mark.parametrize("name", ["NINJASYNC_DATABASE", "NINJASYNC_STATE_URL", "NINJASYNC_LEDGER__DATABASE"])
+def test_a_variable_in_which_the_file_keeps_a_secret_is_no_key_whatever_its_name(
+    monkeypatch: pytest.MonkeyPatch, from_text: Load, name: str
+) -> None:
+    monkeypatch.setenv(name, "postgresql:///ledger")
+    assert from_text(f'[state]\nurl = {{ env = "{name}" }}\n').state.url == SecretReference(env=name)
+    environment(monkeypatch, STATE__URL=f'{{"env": "{name}"}}')
+    assert from_text().state.url == SecretReference(env=name)
+
+
+def test_where_the_environment_puts_the_ledger_goes_before_where_the_file_does(
+    monkeypatch: pytest.MonkeyPatch, from_text: Load
+) -> None:
+    environment(monkeypatch, STATE__URL="postgresql:///ledger")
+    state = from_text('[state]\npath = "ledger"\ntenant = "north"\n').state
+    assert (state.path, state.url, state.tenant) == ("", SecretStr("postgresql:///ledger"), "north")
+    environment(monkeypatch, STATE__URL="", STATE__PATH="ledger")
+    state = from_text('[state]\nurl = { env = "ELSEWHERE" }\n').state
+    assert (state.path, state.url) == ("ledger", None)
+    environment(monkeypatch, STATE__URL="postgresql:///ledger")
+    (found,) = mistakes(from_text)
+    assert "give either path or url" in found
+
+
 def test_mistakes_of_file_and_environment_are_counted_together(
     monkeypatch: pytest.MonkeyPatch, from_text: Load
 ) -> None:

@@ -61,6 +61,19 @@ def test_defaults_lie_under_each_tenants_file_key_by_key(tmp_path: Path) -> None
     assert (scope.groups, scope.statuses) == (("Staff",), ("bypass",)), "a list is replaced, not added to"
 
 
+def test_a_tenants_own_place_for_the_ledger_goes_before_that_of_the_defaults(tmp_path: Path) -> None:
+    path = fleet(tmp_path)
+    with (tmp_path / "defaults.toml").open("a", encoding="utf-8") as defaults:
+        defaults.write('\n[state]\npath = "ledger.sqlite3"\n')
+    tenant(tmp_path, "north", '[state]\nurl = "postgresql:///north"\n')
+    tenant(tmp_path, "south", '[state]\npath = "south.sqlite3"\n')
+    north, south = (one.config for one in load_fleet(path).tenants)
+    assert north is not None
+    assert south is not None
+    assert (north.state.path, north.state.url is not None) == ("", True)
+    assert (south.state.path, south.state.url) == ("south.sqlite3", None)
+
+
 def test_relative_paths_in_the_defaults_start_at_the_defaults(tmp_path: Path) -> None:
     tenant(tmp_path, "north")
     (north,) = load_fleet(fleet(tmp_path)).tenants
