@@ -24,6 +24,9 @@ _OWN = ("id", USER_NAME, EXTERNAL_ID, ACTIVE)
 # The names that are used: of the page itself, of a user, and of the objects in it, by their names.
 _PAGE, _USER = "(page)", ""
 _Names = Mapping[str, frozenset[str]]
+# A server with more than these has some that are data, as one of its own for each user: no page is like another, and to
+# learn from each would take longer with each.
+_MOST_NAMES = 500
 
 
 class UnusualPageError(ValueError):
@@ -52,15 +55,15 @@ class UserPages:
 
     def learn(self, body: Any) -> None:
         """Learn from a page that was read the plain way which names this server uses."""
-        if self._places is None:
+        if (places := self._places) is None:
             return
-        names = _names_in(body, {outer for outer, _ in self._places if outer}, self._names)
-        if names != self._names:
+        names = _names_in(body, {outer for outer, _ in places if outer}, self._names)
+        if sum(map(len, names.values())) > _MOST_NAMES:
+            self._places = self._parse = None
+        elif names != self._names:
             try:
-                parse = _parser(self._places, names)
-            except (
-                ValueError
-            ):  # a name with a quote or half a surrogate pair in it, say, which msgspec takes for no field
+                parse = _parser(places, names)
+            except ValueError:  # msgspec takes no field with a quote in its name, say, or half a surrogate pair
                 parse = None
             self._names, self._parse = names, parse
 

@@ -161,6 +161,19 @@ def test_a_name_that_no_field_can_have_leaves_every_page_to_the_plain_way(name: 
         fast.parse(json.dumps(body).encode())
 
 
+def test_a_server_with_names_of_its_own_for_each_user_is_read_the_plain_way() -> None:
+    fast = UserPages(("title",))
+    usual = {"Resources": [{"id": "1", "userName": "x"}], "totalResults": 1}
+    fast.learn(usual)
+    assert fast.parse(json.dumps(usual).encode()).total == 1
+    for number in range(10):
+        row = {"id": "1", "userName": "x"} | {f"x-{number}-{at}": 1 for at in range(100)}
+        fast.learn({"Resources": [row], "totalResults": 1})
+    fast.learn(usual)
+    with pytest.raises(UnusualPageError):
+        fast.parse(json.dumps(usual).encode())
+
+
 def test_nothing_is_parsed_before_a_page_was_learned_from_nor_paths_that_are_too_deep() -> None:
     with pytest.raises(UnusualPageError):
         UserPages(PATHS).parse(b"{}")
