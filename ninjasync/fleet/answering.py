@@ -143,7 +143,7 @@ class Answering:
                 "Install the same version on all machines.",
             )
         tenant = self._find(question.tenant)
-        if tenant is None:  # added since
+        if tenant is None or tenant.mistakes:  # perhaps no longer
             self._fleet = await asyncio.to_thread(load_fleet, self._fleet.path)
             tenant = self._find(question.tenant)
         if tenant is None:

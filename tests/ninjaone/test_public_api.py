@@ -153,7 +153,7 @@ def test_organizations_are_read_to_the_end_whatever_their_number(number: int) ->
         assert len(organizations_of(client)) == number
 
 
-@pytest.mark.parametrize("most", [50, 100, 500, 1000])
+@pytest.mark.parametrize("most", [50, 100, 150, 400, 500, 750, 1000])
 def test_a_list_that_is_cut_off_at_a_round_number_is_asked_for_more(most: int) -> None:
     store = tenant()
     store.organizations = {each: f"Organization {each}" for each in range(1, most + 20)}
@@ -186,7 +186,7 @@ def test_a_host_that_gives_the_same_users_again_is_asked_for_more_of_one_list_on
     ]
 
 
-@pytest.mark.parametrize("most", [1000, 500])
+@pytest.mark.parametrize("most", [1000, 500, 400])
 @pytest.mark.parametrize("number", [1000, 1115, 3000])
 def test_users_that_are_cut_off_at_a_round_number_are_read_to_the_end_by_the_last_id(most: int, number: int) -> None:
     rows = [{"id": each, "email": f"person{each}@example.com"} for each in range(1, number + 1)]
