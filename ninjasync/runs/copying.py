@@ -59,7 +59,8 @@ def copy_ledger(config: Config, destination: Store, now: datetime, *, every: boo
     """Copy what the ledger holds of this tenant, or of ``every`` one; return what was copied.
 
     Raises CommandLineError where there is nothing to copy, LockedError where a run is on at either end,
-    RefusedForSafetyError where the destination knows a tenant already. The destination has all of it or nothing.
+    RefusedForSafetyError where the destination is the source, or knows a tenant already. The destination has all of
+    it or nothing.
     """
     source, tenant = store_of(config), tenant_of(config)
     if (there := source.open_to_read()) is None:
@@ -67,6 +68,7 @@ def copy_ledger(config: Config, destination: Store, now: datetime, *, every: boo
             Message("There is no ledger at {}.", text(source.place)), "Set [state] path or url to where it is."
         )
     with closing(there):
+        _expect_another(there, destination)
         known = list_tenants(there)
         tenants = known if every else [one for one in known if one.id == tenant.id]
     if not tenants:
@@ -86,6 +88,18 @@ def copy_ledger(config: Config, destination: Store, now: datetime, *, every: boo
                 stack.enter_context(theirs.hold(one, 0, now))
         tables = copy_tenants(ours, theirs, tenants)
         return Copy(source.place, destination.place, tuple(tenants), tables, keeps_other_tokens(ours, theirs))
+
+
+def _expect_another(source: Database, destination: Store) -> None:
+    """Raise RefusedForSafetyError where the destination is the source, as when [state] names the new place already."""
+    if (theirs := destination.open_to_read()) is None:
+        return
+    with closing(theirs):
+        if theirs.identity == source.identity:
+            raise RefusedForSafetyError(
+                Message("DESTINATION is the ledger that this configuration names: {}.", text(source.place)),
+                "Copy with the [state] that names the former ledger, and name the new one afterwards.",
+            )
 
 
 def _expect_unknown(destination: Database, tenants: Sequence[Tenant]) -> None:

@@ -84,6 +84,10 @@ class Database(Protocol):
     def clock(self) -> datetime:
         """Return the time by the clock that all who share this ledger go by; ``seen_at`` is of it."""
 
+    @property
+    def identity(self) -> str:
+        """What tells this ledger from any other, by whichever name it was opened."""
+
     def grants(self) -> tuple[str, ...]:
         """Return the lines of SQL that let an everyday role use the ledger; none where there are no roles."""
 

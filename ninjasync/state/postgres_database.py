@@ -224,6 +224,14 @@ class PostgresDatabase:
             ) from None
         return self.version
 
+    @property
+    def identity(self) -> str:
+        """Return which table of which running server it is."""
+        ((started, database, meta),) = self.read(
+            "SELECT pg_postmaster_start_time(), current_database(), 'meta'::regclass::oid"
+        )
+        return f"{started.timestamp()} {database} {meta}"
+
     def grants(self) -> tuple[str, ...]:
         """Return the lines of SQL that let a role ``ninjasync`` use the ledger, and no more."""
         ((name,),) = self.read("SELECT quote_ident(current_schema())")

@@ -255,6 +255,13 @@ class SqliteDatabase:
         """Return this machine's time: there is no other one."""
         return datetime.now(UTC)
 
+    @property
+    def identity(self) -> str:
+        """Return which file it is."""
+        with self.errors():
+            found = self.path.stat()
+        return f"{found.st_dev} {found.st_ino}"
+
     def grants(self) -> tuple[str, ...]:
         """Return nothing: a file has no roles."""
         return ()

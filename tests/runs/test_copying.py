@@ -125,10 +125,24 @@ def test_a_destination_that_knows_the_tenant_is_refused_and_left_as_it_was(offic
     again = office.run("ledger", "copy", str(file))
     assert again.code == 3
     assert "already" in again.err
-    itself = office.run("ledger", "copy", str(office.ledger))
-    assert itself.code == 3
     use(office, file)
     assert whole(office) == there
+
+
+def test_a_copy_onto_itself_is_told_also_where_the_ledger_is_new_or_has_another_name(
+    office: Office, database: TestDatabase
+) -> None:
+    link = office.folder / "link.sqlite3"
+    link.symlink_to(office.ledger)
+    there = whole(office)
+    told = [office.run("ledger", "copy", str(place)) for place in (office.ledger, link)]
+    assert whole(office) == there
+    use(office, database.url)
+    assert office.run("ledger", "upgrade").code == 0
+    told.append(office.run("ledger", "copy", f"{database.url}&application_name=another"))
+    assert [one.code for one in told] == [3, 3, 3]
+    assert all("DESTINATION is the ledger that this configuration names" in one.err for one in told), told
+    assert all("former ledger" in one.err for one in told)
 
 
 def test_one_tenant_moves_alone_and_all_move_together(office: Office, file: Path, database: TestDatabase) -> None:
