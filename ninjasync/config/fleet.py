@@ -57,6 +57,13 @@ class FleetSection(Section):
                 raise ValueError(Message('{} is no pattern; allowed: as "tenants/*.toml"', text(repr(pattern))))
         return value
 
+    @field_validator("defaults")
+    @classmethod
+    def _is_a_path(cls, value: str | None) -> str | None:
+        if value is not None and "\0" in value:
+            raise ValueError("holds a NUL, which no path has")
+        return value
+
     @field_validator("database", mode="before")
     @classmethod
     def _may_be_empty(cls, value: Any) -> Any:
@@ -111,8 +118,8 @@ def read_fleet(path: Path) -> tuple[FleetSection, tuple[Path, ...]]:
     folder = path.resolve().parent
     files, idle = find_tenant_files(path, settings)
     mistakes = [Message('[fleet] tenants: "{}" fits no file below {}', text(one), text(folder)) for one in idle]
-    if settings.defaults is not None and not (folder / settings.defaults).is_file():
-        mistakes.append(Message("[fleet] defaults: there is no file {}", text(folder / settings.defaults)))
+    if settings.defaults is not None and not (named := whole_path(folder, settings.defaults)).is_file():
+        mistakes.append(Message("[fleet] defaults: there is no file {}", text(named)))
     if mistakes:
         raise _mistakes(path, mistakes)
     return settings, files
@@ -122,7 +129,7 @@ def find_tenant_files(path: Path, settings: FleetSection) -> tuple[tuple[Path, .
     """Return the files that the fleet in ``path`` names, and the patterns that fit none."""
     folder, own = path.resolve().parent, {path.resolve()}
     if settings.defaults is not None:
-        own.add((folder / settings.defaults).resolve())
+        own.add(whole_path(folder, settings.defaults).resolve())
     files: dict[Path, None] = {}
     idle = []
     for pattern in settings.tenants:
@@ -210,7 +217,7 @@ def read_defaults(fleet: Path, settings: FleetSection) -> dict[str, Any]:
 
 
 def _defaults_file(fleet: Path, settings: FleetSection) -> Path | None:
-    named = fleet.resolve().parent / (settings.defaults if settings.defaults is not None else "defaults.toml")
+    named = whole_path(fleet.resolve().parent, settings.defaults if settings.defaults is not None else "defaults.toml")
     return None if settings.defaults is None and not named.is_file() else named
 
 
@@ -234,7 +241,7 @@ def _with_whole_paths(table: Mapping[str, Any], folder: Path, *above: str) -> di
         if isinstance(value, dict):
             made[key] = _with_whole_paths(value, folder, *above, key)
         elif isinstance(value, str) and value and _is_path((*above, key)) and value != _SYSTEM:
-            made[key] = str(folder / Path(value).expanduser())
+            made[key] = str(whole_path(folder, value))
         else:
             made[key] = value
     return made

@@ -246,6 +246,7 @@ def test_tenants_may_be_anywhere_and_take_the_defaults_by_themselves_too(
         ("canaries = [5]", "[fleet] canaries (item 1): found 5; allowed: a valid string"),
         ("monitor = 1", "[fleet] monitor: found 1; allowed: a table"),
         ("at_once = 0", "[fleet] at_once: found 0; allowed: greater than or equal to 1"),
+        (r'defaults = "a\u0000b"', "[fleet] defaults: holds a NUL"),
         ('timeout = "pass-word"', "[fleet] timeout: allowed: a valid number"),
         ('monitor.ping_urll = "x"', '[fleet.monitor] ping_urll: unknown key; did you mean "ping_url"?'),
         ("accounts = {}", "[fleet.accounts] secret_key: is missing"),
@@ -258,3 +259,25 @@ def test_a_mistake_of_the_fleet_says_what_was_found_and_what_is_allowed(tmp_path
     told = "\n".join(caught.value.mistakes)
     assert said in told
     assert "pass-word" not in told
+
+
+@pytest.mark.parametrize(
+    "line", ['state.path = "{}/x"', 'monitor.metrics_file = "{}/x"', 'duo.secret_key.file = "{}/x"']
+)
+def test_defaults_in_a_home_folder_that_is_not_there_are_a_mistake(tmp_path: Path, line: str) -> None:
+    tenant(tmp_path, "north")
+    path = fleet(tmp_path)
+    (tmp_path / "defaults.toml").write_text(f"{line.format('~no-such-user')}\n", "utf-8")
+    with pytest.raises(ConfigurationError, match="no home folder"):
+        load_fleet(path)
+
+
+def test_defaults_may_lie_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "shared.toml").write_text(f"{textwrap.dedent(DEFAULTS)}\n[run]\nretries = 2\n", "utf-8")
+    tenant(tmp_path, "north")
+    fleet(tmp_path).write_text('[fleet]\ndefaults = "~/shared.toml"\n', "utf-8")
+    [north] = load_fleet(tmp_path / "fleet.toml").tenants
+    assert north.config is not None
+    assert north.config.run.retries == 2

@@ -157,6 +157,16 @@ def test_a_worker_with_another_copy_of_a_file_refuses_that_tenant_by_name(fleet:
     assert fleet.boxes["bravo"].requests == [], "not even read"
 
 
+def test_a_worker_that_began_with_a_broken_file_takes_the_tenant_once_it_is_repaired(fleet: QueuedFleet) -> None:
+    file = fleet.folder / "tenants" / "bravo.toml"
+    sound = file.read_text("utf-8")
+    file.write_text("[duo", "utf-8")
+    with worker(fleet):
+        file.write_text(sound, "utf-8")
+        code, rows, _ = fleet.run("plan", "--on", "workers", "--tenant", "bravo")
+    assert (code, outcomes(rows)) == (0, {"bravo": "changes"}), rows
+
+
 def test_a_worker_of_another_version_refuses_by_name(fleet: QueuedFleet) -> None:
     with worker(fleet, version="0.0.1"):
         code, rows, _ = fleet.run("plan", "--on", "workers")
