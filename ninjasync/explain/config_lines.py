@@ -4,10 +4,10 @@ Pure. Knows how a line is written and which one decided; of a list it shows the 
 decided, or the first few. Must not know what becomes of the user.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ninjasync.config.example import toml
 from ninjasync.explain.case import Case
 from ninjasync.model.problems import PROBLEMS
 from ninjasync.model.source import Standing
@@ -77,13 +77,9 @@ def decision_lines(case: Case) -> tuple[str, ...]:
 def _line(section: str, key: str, value: Any, entry: str | None = None) -> str:
     """Return a line of the configuration; of a list, the one ``entry`` that counts, or the first few."""
     if not isinstance(value, Sequence) or isinstance(value, str):
-        return f"[{section}] {key} = {_toml(value)}"
+        return f"[{section}] {key} = {toml(value)}"
     chosen = list(value[:_MOST_ENTRIES]) if entry is None else [entry]
-    shown = [_toml(one) for one in chosen]
+    shown = [toml(one) for one in chosen]
     if len(value) > len(chosen):
         shown.insert(0 if entry is not None else len(shown), "...")
     return f"[{section}] {key} = [{', '.join(shown)}]"
-
-
-def _toml(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)

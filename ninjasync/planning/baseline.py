@@ -5,6 +5,7 @@ Pure. Knows [scope] and one read of Duo; must not know the ledger that keeps a b
 
 import hashlib
 
+from ninjasync.config.example import toml
 from ninjasync.config.schema import Config
 from ninjasync.model.message import Message, group, word
 from ninjasync.model.ownership import Baseline
@@ -21,7 +22,8 @@ def lost_groups(config: Config, source: Source, baseline: Baseline | None) -> li
             continue
         if id_ in source.groups:
             now = group(source.groups[id_])
-            lost.append(Message(_RENAMED, group(name), now, _SCOPED, now))
+            entry = group(toml(now.value)[1:-1])  # within quotes of ours, so that a redacted name keeps its token
+            lost.append(Message(_RENAMED, group(name), now, _SCOPED, entry))
         else:
             lost.append(Message(_DELETED, group(name), _SCOPED))
     return lost

@@ -5,6 +5,7 @@ Pure. Knows a table of names and numbers, wherever it is from; knows nothing of 
 
 from collections.abc import Callable, Iterable, Mapping
 
+from ninjasync.config.example import toml
 from ninjasync.model.message import Message, did_you_mean, join, number, text, word
 from ninjasync.names_alike import folded
 
@@ -57,7 +58,7 @@ def finder(named: Mapping[str, str], known: Iterable[tuple[str, str]] = ()) -> C
                 Message("NinjaOne has several organizations called {}: {}", text(repr(name)), several)
             )
         if hits:
-            rows = (Message('"{}" = {}', text(hit), number(value)) for hit, value in sorted(hits.items()))
+            rows = (Message('"{}" = {}', text(toml(hit)[1:-1]), number(value)) for hit, value in sorted(hits.items()))
             raise UnknownOrganizationError(
                 Message("the organization {} fits several in {}: {}", text(repr(name)), _TABLE, join(" and ", rows))
             )

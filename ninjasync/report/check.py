@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from ninjasync import __version__
+from ninjasync.config.example import toml
 from ninjasync.model.document import FORMAT_VERSION
 from ninjasync.model.finding import Line, Probe
 from ninjasync.report.escape import visible
@@ -56,7 +57,7 @@ def dialect_lines(probe: Probe) -> list[str]:
     """Return what to put into the configuration; nothing where it is right as it is."""
     if not probe.dialect:
         return []
-    return ["[ninjaone.dialect]", *(f"{key} = {_toml(value)}" for key, value in probe.dialect.items())]
+    return ["[ninjaone.dialect]", *(f"{key} = {toml(value)}" for key, value in probe.dialect.items())]
 
 
 def _row(line: Line) -> dict[str, object]:
@@ -138,7 +139,3 @@ def _wrapped(text: str, indent: str, mark: str = "") -> Iterable[str]:
 
 def _painted(text: str, code: str, *, color: bool) -> str:
     return f"\x1b[{code}m{text}\x1b[0m" if color else text
-
-
-def _toml(value: str | int) -> str:
-    return json.dumps(value)

@@ -337,6 +337,10 @@ def test_the_last_good_run_is_what_the_source_is_measured_by(make_config: MakeCo
             {"DG1": "Crew"},
             'is now called "Crew" in Duo, which no entry of [scope] groups matches. Write groups = [..., "Crew"]',
         ),
+        (
+            {"DG1": 'Crew (from AD sync "Head Office")'},
+            r'Write groups = [..., "Crew (from AD sync \"Head Office\")"] to go on with it.',
+        ),
         ({"DG2": "Staff 2"}, "is gone from Duo"),
     ],
 )
