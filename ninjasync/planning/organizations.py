@@ -6,7 +6,7 @@ Pure. Knows a table of names and numbers, wherever it is from; knows nothing of 
 from collections.abc import Callable, Iterable, Mapping
 
 from ninjasync.config.example import toml
-from ninjasync.model.message import Message, did_you_mean, join, number, text, word
+from ninjasync.model.message import Message, counted, did_you_mean, join, number, text, word
 from ninjasync.names_alike import folded
 
 
@@ -63,6 +63,9 @@ def finder(named: Mapping[str, str], known: Iterable[tuple[str, str]] = ()) -> C
                 Message("the organization {} fits several in {}: {}", text(repr(name)), _TABLE, join(" and ", rows))
             )
         why = Message("is not in {}", _TABLE) if named else _NEITHER
+        if numbers:
+            many = sum(map(len, numbers.values()))
+            why = Message("{}, nor one of NinjaOne's {}", why, counted(many, "organization"))
         near = did_you_mean(name, filter(None, (*named, *numbers)), text)
         raise UnknownOrganizationError(Message("the organization {} {}{}", text(repr(name)), why, near))
 

@@ -247,14 +247,17 @@ class Sandbox:
         with self._lock:
             self._requests.append(request)
 
+    def scoped_names(self) -> list[str]:
+        """Return what the company's groups for NinjaOne are called now, without sync suffix."""
+        groups = self.company.groups
+        return [strip_sync_suffix(groups[group]["name"]) for group in self.company.scoped if group in groups]
+
     def config_toml(self) -> str:
         """Return a config.toml for ninjasync that reaches this sandbox.
 
-        Its scope are the company's groups for NinjaOne by their present names, without sync suffix.
+        Its scope are the company's groups for NinjaOne by their ids, so that they stay in it when events rename them.
         """
-        groups = self.company.groups
-        names = [strip_sync_suffix(groups[group]["name"]) for group in self.company.scoped if group in groups]
-        access = self.access
+        access, notes = self.access, {"groups": f"  # by id: {', '.join(self.scoped_names())}"}
         sections: dict[str, dict[str, str | int | list[str]]] = {
             "duo": {
                 "api_hostname": self.duo_url,
@@ -268,11 +271,13 @@ class Sandbox:
                 "client_id": access.client_id,
                 "client_secret": access.client_secret,
             },
-            "scope": {"groups": names},
+            "scope": {"groups": [group for group in self.company.scoped if group in self.company.groups]},
             "safety": {"protected_users": [f"{BREAKGLASS}@{self.company.domain}"]},
         }
         blocks = (
-            "\n".join([f"[{section}]", *(f"{key} = {_render_toml(value)}" for key, value in keys.items())])
+            "\n".join(
+                [f"[{section}]", *(f"{key} = {_render_toml(value)}{notes.get(key, '')}" for key, value in keys.items())]
+            )
             for section, keys in sections.items()
         )
         return "# Reaches a ninjasync sandbox. These keys are for training, they guard nothing.\n\n" + (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import count
@@ -133,12 +134,13 @@ class SandboxFleet:
     def _render_parent(self) -> dict[str, str]:
         """Return what of the files is the parent account's, or shared by all its children."""
         keys = f'integration_key = "{_PARENT_KEY}"\nsecret_key = {{ file = "{_PARENT_FILE}" }}\n'
-        scope = next(iter(self.boxes.values())).config_toml().partition("[scope]\n")[2].partition("\n")[0]
+        # By name, for a tenant whose file says nothing of its groups: their ids are each company's own.
+        groups = json.dumps(next(iter(self.boxes.values())).scoped_names(), ensure_ascii=False)
         return {
             FLEET_FILE: "# Reaches a ninjasync sandbox.\n\n"
             '[fleet]\ntenants = ["tenants/*.toml"]\ndefaults = "defaults.toml"\n\n'
             f'[fleet.accounts]\napi_hostname = "{self.url}"\n{keys}',
-            "defaults.toml": f"[duo]\n{keys}rate_limit = 0\n\n[scope]\n{scope}\n",
+            "defaults.toml": f"[duo]\n{keys}rate_limit = 0\n\n[scope]\ngroups = {groups}\n",
             _PARENT_FILE: f"{_PARENT_SECRET}\n",
         }
 

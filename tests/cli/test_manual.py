@@ -42,6 +42,11 @@ def test_a_page_that_is_not_there_is_a_mistake_on_the_command_line(
     assert ('did you mean "guards"?' in shown.err) is (named == "guard")
 
 
+def test_a_word_of_a_pages_name_suggests_that_page(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["manual", "many"]) == 64
+    assert 'did you mean "many-tenants"?' in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("color", [True, False])
 def test_on_a_terminal_a_page_is_drawn_and_goes_through_the_pager(color: bool) -> None:
     ours, theirs = pty.openpty()

@@ -167,9 +167,9 @@ class _Stage:
         with Sandbox(people, ninjaone) as box:
             # The tenant is the address: every act is on the same ports.
             self._ports = tuple(int(urlsplit(url).port or 0) for url in (box.duo_url, box.scim_url))
-            # By glob, so that a renamed group stays in scope.
-            settings = box.config_toml().replace('"NinjaOne Technicians"', '"NinjaOne Tech*"')
-            (folder / "config.toml").write_text(f'{settings}\n[state]\npath = "ledger.db"\n\n[run]\nretries = 0\n')
+            (folder / "config.toml").write_text(
+                f'{box.config_toml()}\n[state]\npath = "ledger.db"\n\n[run]\nretries = 0\n'
+            )
             _run(folder)
             people.disable(self.staff[0])
             people.disable(self.staff[1])

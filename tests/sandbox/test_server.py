@@ -206,17 +206,18 @@ def test_the_configuration_reaches_it(box: Sandbox) -> None:
                 "client_secret": box.access.client_secret,
             },
         },
-        "scope": {"groups": ["NinjaOne Technicians", "NinjaOne End Users", "Helpdesk"]},
+        "scope": {"groups": box.company.scoped},
         "safety": {"protected_users": ["breakglass@example.com"]},
     }
 
 
-def test_the_configuration_names_groups_as_they_are_now() -> None:
+def test_the_configuration_names_groups_by_id_and_says_what_they_are_called_now() -> None:
     box = Sandbox(make_company(users=3), NinjaOne(), access=Access(secret_key='odd "secret" \\ ☃ 🎉'))
     live_a_year(box.company)
     box.company.erase_group(box.company.scoped[0])
     config = tomllib.loads(box.config_toml())
-    assert config["scope"]["groups"] == ["NinjaOne End Users", "Service Desk"]
+    assert config["scope"]["groups"] == box.company.scoped[1:]
+    assert "  # by id: NinjaOne End Users, Service Desk\n" in box.config_toml()
     assert config["duo"]["secret_key"] == 'odd "secret" \\ ☃ 🎉'
 
 

@@ -28,7 +28,7 @@ def manual(
     text = pages.get(page.lower().removesuffix(".md"))
     if text is None:
         raise CommandLineError(
-            Message('The manual has no page "{}"{}.', as_text(page), did_you_mean(page, list(pages))),
+            Message('The manual has no page "{}"{}.', as_text(page), _suggest(page, list(pages))),
             "List all with: ninjasync manual",
         )
     if invocation.writes_to_terminal():
@@ -44,6 +44,12 @@ def read_pages() -> dict[str, str]:
     return {
         file.name.removesuffix(".md"): file.read_text("utf-8") for file in sorted(files, key=lambda file: file.name)
     }
+
+
+def _suggest(page: str, pages: list[str]) -> Message:
+    """Name the one page with that word in its name, else the one that is spelled most like it."""
+    holding = [name for name in pages if page.lower() in name.split("-")]
+    return did_you_mean(holding[0], holding) if len(holding) == 1 else did_you_mean(page, pages)
 
 
 def _title(text: str) -> str:
