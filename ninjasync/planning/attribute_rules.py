@@ -39,7 +39,7 @@ def rules_for(organizations: Mapping[str, str] | None, known: tuple[tuple[str, s
     return _RULES | {ORGANIZATION_ID: find_organization}
 
 
-def read_text(value: Any) -> str | None:
+def read_value(value: Any) -> str | None:
     """Return an expression's result as text; empty, blank and null are the same. Raises InvalidValueError."""
     if type(value) is str:
         return value.strip() or None
@@ -57,7 +57,7 @@ def read_text(value: Any) -> str | None:
                 "expression-failed", Message("the expression gives {}, which is no value", number(value))
             )
         case [first, *_]:  # Duo may send several values of an attribute
-            return read_text(first)
+            return read_value(first)
         case _:
             kind = word("an empty list" if isinstance(value, list) else "an object")
             raise InvalidValueError("expression-failed", Message("the expression gives {}; one value is needed", kind))

@@ -22,7 +22,7 @@ from ninjasync.planning.attribute_rules import (
     Rule,
     check_user_name,
     keep_plain,
-    read_text,
+    read_value,
     rules_for,
 )
 from ninjasync.planning.email_address import is_usual
@@ -69,7 +69,7 @@ class ValidForms(dict[Any, str | None]):
     def __missing__(self, given: Any) -> str | None:
         """Find out the valid form; INVALID where there is none."""
         try:
-            form = self._rule(read_text(given))
+            form = self._rule(read_value(given))
         except InvalidValueError:
             form = INVALID
         if given is None or type(given) is str:  # else True would be found for 1
@@ -117,7 +117,7 @@ def map_user(mapping: AttributeMapping, row: Mapping[str, Any]) -> tuple[User | 
         values = [forms[expression(row)] for expression, forms in mapping.steps]
         user_name = mapping.user_name(row)
         if type(user_name) is not str or not is_usual(user_name):
-            user_name = check_user_name(read_text(user_name))
+            user_name = check_user_name(read_value(user_name))
     except (InvalidValueError, ExpressionError, TypeError):  # TypeError: an expression gave a list or an object
         return _judged_user(mapping, row)
     if (
@@ -151,7 +151,7 @@ def _judged_user(mapping: AttributeMapping, row: Mapping[str, Any]) -> tuple[Use
 
     for path, expression in mapping.expressions.items():
         try:
-            values[path] = mapping.rules.get(path, keep_plain)(read_text(expression(row)))
+            values[path] = mapping.rules.get(path, keep_plain)(read_value(expression(row)))
         except InvalidValueError as invalid:
             hold(path, invalid.code, invalid.message)
         except ExpressionError as error:
