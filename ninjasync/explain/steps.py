@@ -171,7 +171,7 @@ def _match(case: Case) -> Step:
     account, owned = case.account, case.inspection.moment.owned
     notes: list[str] = [*case.warnings]
     if not owned.known:
-        notes.append("There is no ledger for this tenant yet.")
+        notes.append("There is no ledger for this tenant yet." if owned.readable else "The ledger cannot be read now.")
     if case.namesake is not None:
         notes.append(f"NinjaOne has an account {case.namesake.user_name} ({case.namesake.id}) that is not this user's.")
     if account is None:

@@ -32,7 +32,8 @@ class Owned(Row, frozen=True):
 class Ownership:
     """What the ledger knows: ours by Duo id, and the NinjaOne ids of other tenants, with their names.
 
-    ``known`` is False where there is no ledger for this tenant. ``contested`` are folded
+    ``known`` is False where there is no ledger for this tenant, or where it cannot be read
+    now; then ``readable`` is False, too. ``contested`` are folded
     names that NinjaOne lately refused as taken. ``members_shown`` says that some group of
     this endpoint has shown a member once, so that a group without members has none;
     ``members_hidden`` that none has, not even when it was asked for by its id.
@@ -49,6 +50,7 @@ class Ownership:
     members_shown: bool = False
     members_hidden: bool = False
     namesakes: Mapping[str, str] = field(default_factory=dict)
+    readable: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,7 +181,12 @@ def _warn(sides: Sides, protected: Mapping[str, str], unmanaged: int) -> list[Me
     if not sides.owned.known and unmanaged > 0:
         warnings.append(
             Message(
-                "There is no ledger for this tenant yet: {} in NinjaOne cannot be judged and {} as {}.",
+                "{} {} in NinjaOne cannot be judged and {} as {}.",
+                word(
+                    "There is no ledger for this tenant yet:"
+                    if sides.owned.readable
+                    else "The ledger cannot be read now, so"
+                ),
                 counted(unmanaged, "account"),
                 word("stay" if unmanaged > 1 else "stays"),
                 word("they are" if unmanaged > 1 else "it is"),

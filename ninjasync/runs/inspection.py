@@ -20,6 +20,7 @@ from ninjasync.duo.records import clean, group_ids, names_of
 from ninjasync.errors import LedgerNotWritableError
 from ninjasync.model.change import Change
 from ninjasync.model.explanation import Request
+from ninjasync.model.ownership import Ownership
 from ninjasync.names_alike import folded
 from ninjasync.ninjaone import change_requests, scim_requests
 from ninjasync.ninjaone.endpoint import connect
@@ -127,10 +128,10 @@ def inspect(context: RunContext, redaction_key: bytes | None = None) -> Iterator
     evidence = begin_evidence(context)
     with ExitStack() as stack:
         reader = Reader(stack.enter_context(connect(context, token)), context)
-        ledger = _open_ledger(config)
+        ledger, owned = _open_ledger(config)
         if ledger is not None:
             stack.callback(ledger.close)
-        moment = begin_reading(context, reader, ledger, Moment(context.started_at))
+        moment = begin_reading(context, reader, ledger, Moment(context.started_at, owned))
         if evidence is not None:
             moment = replace(moment, api=result_of(evidence))
         records = DuoRecords(stack.enter_context(closing(DuoReader(context, secret))))
@@ -143,13 +144,16 @@ def inspect(context: RunContext, redaction_key: bytes | None = None) -> Iterator
         yield Inspection(planning, moment, records, requests, make_tokens(key) if key else None)
 
 
-def _open_ledger(config: Config) -> Ledger | None:
-    """Open the ledger to read; where it cannot be (no home folder, a server that is not there), say so and go on."""
+def _open_ledger(config: Config) -> tuple[Ledger | None, Ownership]:
+    """Open the ledger to read; where it cannot be (no home folder, a server that is not there), say so and go on.
+
+    What is known without a ledger comes with it.
+    """
     try:
-        return Ledger.open_to_read(store_of(config), tenant_of(config))
+        return Ledger.open_to_read(store_of(config), tenant_of(config)), Ownership()
     except LedgerNotWritableError as error:
         log.warning("%s What follows was found without it.", error.message)
-        return None
+        return None, Ownership(readable=False)
 
 
 def _replaced(config: Config, changes: tuple[Change, ...], reader: Reader) -> dict[str, object]:

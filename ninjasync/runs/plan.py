@@ -20,7 +20,8 @@ from ninjasync.config.tenant import tenant_of
 from ninjasync.duo.reader import DuoReader
 from ninjasync.errors import LedgerNotWritableError
 from ninjasync.model.api_evidence import ApiEvidence
-from ninjasync.model.message import Message, as_message, join, person, text, word
+from ninjasync.model.message import Message, as_message, join, person, word
+from ninjasync.model.ownership import Ownership
 from ninjasync.model.plan import Approvals, Plan
 from ninjasync.model.tenant import Tenant
 from ninjasync.ninjaone.endpoint import connect
@@ -56,11 +57,11 @@ def plan_run(context: RunContext, approvals: Approvals, only: tuple[str, ...]) -
     evidence = begin_evidence(context)
     with ExitStack() as stack:
         reader = Reader(stack.enter_context(connect(context, token)), context)
-        ledger, warnings = _ledger_for_a_plan(config, tenant, at)
+        ledger, owned, warnings = _ledger_for_a_plan(config, tenant, at)
         if ledger is not None:
             stack.callback(ledger.close)
         moment = begin_reading(
-            context, reader, ledger, Moment(at, approvals=approvals, only=only, warnings=tuple(warnings))
+            context, reader, ledger, Moment(at, owned, approvals=approvals, only=only, warnings=tuple(warnings))
         )
         planning = read_and_plan(context, secret, reader, moment, evidence)
         plan, key, seal = planning.plan, None, find_seal_key(ledger)
@@ -82,7 +83,7 @@ def plan_run(context: RunContext, approvals: Approvals, only: tuple[str, ...]) -
 
 def redaction_key(config: Config, now: datetime) -> bytes | None:
     """Return the ledger's key of redaction tokens; None where there is no ledger to keep it."""
-    ledger, _ = _ledger_for_a_plan(config, tenant_of(config), now)
+    ledger, _, _ = _ledger_for_a_plan(config, tenant_of(config), now)
     if ledger is None or not ledger.writable:
         return None
     with closing(ledger):
@@ -101,18 +102,16 @@ def begin_reading(context: RunContext, reader: Reader, ledger: Ledger | None, mo
         paths = compile_mapping(config.attributes, config.safety).paths
         hidden = ledger is not None and ledger.memory.members_hidden
         reader.begin(paths, first=before is None, members_hidden=hidden)
-        told = list(moment.warnings)
-        if ledger is not None:
-            told += [*warn_of_pause(ledger, moment.now), *_under_way(ledger, tenant_of(config))]
-        return moment_of(ledger, moment.now, moment.approvals, moment.only, tuple(told))
+        if ledger is None:
+            return moment
+        told = (*moment.warnings, *warn_of_pause(ledger, moment.now), *_under_way(ledger, tenant_of(config)))
+        return moment_of(ledger, moment.now, moment.approvals, moment.only, told)
 
 
 def moment_of(
-    ledger: Ledger | None, at: datetime, approvals: Approvals, only: tuple[str, ...], warnings: tuple[Message, ...]
+    ledger: Ledger, at: datetime, approvals: Approvals, only: tuple[str, ...], warnings: tuple[Message, ...]
 ) -> Moment:
-    """Return all that a plan depends on beside both sides, as far as there is a ledger that knows it."""
-    if ledger is None:
-        return Moment(at, approvals=approvals, only=only, warnings=warnings)
+    """Return all that a plan depends on beside both sides."""
     with _without_garbage_collection():
         owned = ledger.ownership(at)
     if not (owned.users or owned.groups) and (hint := tenancy.former(ledger)):
@@ -153,21 +152,22 @@ def _without_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _ledger_for_a_plan(config: Config, tenant: Tenant, at: datetime) -> tuple[Ledger | None, list[Message]]:
-    """Open the ledger as far as it can be, and say how far that is."""
+def _ledger_for_a_plan(config: Config, tenant: Tenant, at: datetime) -> tuple[Ledger | None, Ownership, list[Message]]:
+    """Open the ledger as far as it can be, and say how far that is and why; and return what is known without it."""
     try:
         store = store_of(config)
     except LedgerNotWritableError as error:
-        return None, [Message("{} The plan goes on without one.", as_message(error.message))]
+        return None, Ownership(readable=False), [Message("{} The plan goes on without one.", as_message(error.message))]
     try:
-        return Ledger.open(store, tenant, at), []
-    except LedgerNotWritableError:
+        return Ledger.open(store, tenant, at), Ownership(), []
+    except LedgerNotWritableError as error:
         try:
-            ledger = Ledger.open_to_read(store, tenant)
+            ledger, known = Ledger.open_to_read(store, tenant), Ownership()
         except LedgerNotWritableError:  # a full disk, which has no room for what reading takes either
-            ledger = None
-        how = "is read, but cannot be written" if ledger else "cannot be used"
-        return ledger, [Message(f"The ledger {{}} {how}; the plan goes on without writing to it.", text(store.place))]
+            ledger, known = None, Ownership(readable=False)
+        how = "It is read, but cannot be written; the plan goes on without writing to it."
+        how = how if ledger else "The plan goes on without it."
+        return ledger, known, [Message("{} {}", as_message(error.message), word(how))]
 
 
 def _under_way(ledger: Ledger, tenant: Tenant) -> list[Message]:

@@ -291,10 +291,15 @@ def _meaning(error: psycopg.Error, place: Any, *, is_lost: bool) -> LedgerError:
             Message("The connection to the ledger {} was lost: {}.", place, why),
             "See whether the database server is up; the next apply looks for what was sent last.",
         )
+    if state == "42501":
+        return LedgerNotWritableError(
+            Message("The ledger {} cannot be used: {}.", place, why),
+            "Let the tables' owner run what ninjasync ledger upgrade prints, with the name of this [state] url's role.",
+        )
     if state.startswith(_NOT_WRITABLE):
         return LedgerNotWritableError(
             Message("The ledger {} cannot be used: {}.", place, why),
-            "Check the role's rights, and that the database server has room and takes writes.",
+            "Check that the database server has room and takes writes.",
         )
     if state in _OTHER_TABLES:
         return LedgerError(

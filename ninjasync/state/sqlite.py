@@ -84,12 +84,14 @@ class SqliteStore:
     def open_to_read(self) -> "SqliteDatabase | None":
         """Open the file without writing."""
         try:
-            if not may_read(self.path):
+            if not self.path.is_file():
                 return None
+            if not _may(self.path, os.R_OK):
+                raise _unreadable(self.path, "this user may not read it")
             if self.path.stat().st_size == 0:
                 raise damaged(self.path, "it is empty")
-        except OSError:
-            return None
+        except OSError as error:
+            raise _unreadable(self.path, error.strerror or error) from error
         return open_database(self.path, None, write=False)
 
     @contextmanager
@@ -175,15 +177,15 @@ def open_database(path: Path, now: datetime | None, *, write: bool) -> "SqliteDa
     return database
 
 
-def may_read(path: Path) -> bool:
-    """Whether this process may read a file.
-
-    Looks without opening it: closing it again would take away the locks that SQLite has on it in this process.
-    """
-    return path.is_file() and _may(path, os.R_OK)
+def _unreadable(path: Path, why: object) -> LedgerNotWritableError:
+    return LedgerNotWritableError(
+        Message("The ledger {} cannot be read: {}.", as_text(path), as_text(why)),
+        "Let this user read and write it, and its folder.",
+    )
 
 
 def _may(path: Path, mode: int) -> bool:
+    """Whether this process may do so. Looks without opening: closing would take away SQLite's locks in this process."""
     return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
 
 

@@ -78,13 +78,17 @@ def test_where_the_server_is_not_there_a_plan_goes_on_and_an_apply_does_not_begi
     office: Office, database: TestDatabase
 ) -> None:
     office.settle()
+    office.native("stranger@example.com")
     office.configure("state", url=f"postgresql://ann:{PASSWORD}@127.0.0.1:1/ledger")
 
     planned = office.plan()
     assert planned.code == 0, planned.printed
-    assert "The ledger postgresql://127.0.0.1:1/ledger cannot be used" in planned.warnings
+    assert "The ledger postgresql://127.0.0.1:1/ledger cannot be reached: " in planned.warnings
+    assert "The ledger cannot be read now, so 1 account in NinjaOne cannot be judged" in planned.warnings
     explained = office.run("explain", user(1))
     assert explained.code == 0
+    assert "The ledger cannot be read now." in explained.text
+    assert "There is no ledger" not in planned.text + explained.text
     assert "postgresql://127.0.0.1:1/ledger" in explained.text
     applied = office.apply()
     assert (applied.code, office.writes()) == (1, [])

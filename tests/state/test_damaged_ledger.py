@@ -190,6 +190,17 @@ def as_nobody() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
+def test_a_ledger_that_may_not_be_read_is_not_taken_for_none(as_nobody: Path) -> None:
+    with Office(as_nobody, staff(5, 0)) as office:
+        office.settle()
+        office.ledger.chmod(0o000)
+        told = [office.run(*words) for words in (("plan",), ("explain", user(1)), ("ledger", "show"), ("check",))]
+        office.ledger.chmod(0o600)
+    assert [one.code for one in told] == [0, 0, 1, 1], [one.printed for one in told]
+    assert all("There is no ledger" not in one.text for one in told), told
+    assert "this user may not read it" in told[2].err
+
+
 def test_a_ledger_that_may_only_be_read_is_read_by_plan_which_warns_and_ends_apply(as_nobody: Path) -> None:
     with Office(as_nobody, staff(5, 0)) as office:
         office.settle()
