@@ -81,8 +81,6 @@ def ask_workers(fleet: Fleet, *, whole: bool) -> Iterator[Engine]:
         database = _Database(queue.database_of(fleet), stack)
         database.do(queue.expect_tables)
         database.do(queue.forget_old_results)
-        if not database.do(lambda on: on.execute(_ANY_WORKER).fetchone() == (True,)):
-            log.warning("No worker is at work: start ninjasync fleet work on a machine. Waiting for one.")
         yield partial(_ask, _Asking(fleet, whole, database, taken))
         database.do(lambda on: on.execute(_TAKEN, (sorted(taken),)))
 
@@ -147,6 +145,8 @@ def _ask(
     questions = _questions(asking, run, tenants)
     tenants_by_key = dict(zip(questions, tenants, strict=True))
     waiting = _put(asking, questions)
+    if waiting and not asking.database.do(lambda on: on.execute(_ANY_WORKER).fetchone() == (True,)):
+        log.warning("No worker is at work: start ninjasync fleet work on a machine. Waiting for one.")
     put, heard_at = Counter(questions), time.monotonic()
     while waiting:
         vanished = []

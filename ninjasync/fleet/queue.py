@@ -56,11 +56,12 @@ CREATE TABLE IF NOT EXISTS fleet_results (
 )
 """
 _GRANTS = """\
-GRANT USAGE ON SCHEMA {schema} TO your_role;
+-- The queue has its tables in {place}. Let their owner run this, for the role that asks and works, here ninjasync:
+GRANT USAGE ON SCHEMA {schema} TO ninjasync;
 GRANT SELECT, INSERT, UPDATE, DELETE ON procrastinate_jobs, procrastinate_events, procrastinate_workers,
-    procrastinate_periodic_defers, fleet_results TO your_role;
+    procrastinate_periodic_defers, fleet_results TO ninjasync;
 GRANT USAGE ON SEQUENCE procrastinate_jobs_id_seq, procrastinate_events_id_seq,
-    procrastinate_periodic_defers_id_seq TO your_role;
+    procrastinate_periodic_defers_id_seq TO ninjasync;
 """
 _INDEX = "CREATE INDEX IF NOT EXISTS ix_fleet_results_question ON fleet_results (question) WHERE taken_at IS NULL"
 _RECORD = """
@@ -197,10 +198,10 @@ def expect_tables(connection: Connection) -> None:
         ) from error
 
 
-def grants(connection: Connection) -> str:
-    """Return the statements that give a role what it needs to ask and to work."""
+def grants(connection: Connection, address: "Address") -> str:
+    """Return the statements that give a role what it needs to ask and to work, after a comment that says so."""
     [schema] = connection.execute("SELECT quote_ident(current_schema())").fetchone() or ("public",)
-    return _GRANTS.format(schema=schema)
+    return _GRANTS.format(place=visible(address.place), schema=schema)
 
 
 def record(job: "Job", row: FleetRow, actor: str) -> tuple[str, dict[str, Any]]:

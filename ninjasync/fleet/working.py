@@ -80,7 +80,7 @@ async def _end_of(working: "asyncio.Task[None]") -> None:
         if isinstance(cause, hopeless):
             raise NinjasyncError(
                 Message("The queue cannot be used: {}.", text(str(cause).splitlines()[0])),
-                "ninjasync fleet work --tables makes its tables and prints what to grant to this role.",
+                "Let a role that may make tables run ninjasync fleet work --tables, and then what that prints.",
             ) from error
 
 

@@ -39,7 +39,12 @@ def upgraded_as_text(place: str, version: int, grants: Sequence[str]) -> str:
     """Return which tables there are now, and the lines of SQL that let another role use them."""
     lines = [f"{visible(place)}: the tables are those of version {version}."]
     if grants:
-        lines += ["", "What the everyday role needs, here called ninjasync, and no more:", "", *grants]
+        lines += [
+            "",
+            "Let their owner run this for the everyday role, here called ninjasync, which needs no more:",
+            "",
+            *grants,
+        ]
     return "\n".join(lines) + "\n"
 
 

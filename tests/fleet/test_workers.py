@@ -252,6 +252,17 @@ def test_what_workers_cannot_do_is_said_before_anything_is_done(fleet: QueuedFle
     assert fleet.ask("SELECT to_regclass('fleet_results')") == [(None,)]
 
 
+def test_where_every_file_is_wrong_no_worker_is_waited_for(fleet: QueuedFleet) -> None:
+    for file in (fleet.folder / "tenants").glob("*.toml"):
+        file.write_text(
+            file.read_text("utf-8").replace(f'url = "{fleet.url}"', f'path = "{file.stem}.sqlite"'), "utf-8"
+        )
+    (fleet.folder / "tenants" / "alpha.toml").write_text("[duo", "utf-8")
+    code, rows, said = fleet.run("plan", "--on", "workers")
+    assert (code, {row["outcome"] for row in rows.values()}) == (78, {"configuration"})
+    assert "No worker is at work" not in said
+
+
 @pytest.mark.parametrize(
     ("url", "code", "said"),
     [
@@ -290,7 +301,8 @@ def test_a_role_is_told_which_rights_it_needs_and_a_ledger_in_a_file_does_not_do
     fleet.settings("")
     done = fleet.show("work")
     assert (done.code, "permission denied" in done.err) == (1, True)
-    fleet.tell(granted.out.replace("your_role", role))
+    assert "-- The queue has its tables in postgresql:///" in granted.out
+    fleet.tell(granted.out.replace("TO ninjasync;", f"TO {role};"))
     file = fleet.folder / "tenants" / "alpha.toml"
     file.write_text(file.read_text("utf-8").replace(f'url = "{fleet.url}"', 'path = "alpha.sqlite"'), "utf-8")
     with worker(fleet):

@@ -133,8 +133,9 @@ def test_the_everyday_role_needs_what_upgrade_prints_and_may_do_no_more(database
 
     with closing(database.store.open(AT)) as owned:
         lines = owned.grants()
-    with pytest.raises(LedgerNotWritableError, match="permission denied"):
+    with pytest.raises(LedgerNotWritableError, match="permission denied") as without:
         database.store_as(role).open(AT)
+    assert "ninjasync ledger upgrade" in str(without.value.hint)
     for line in lines:
         database.ask(line.replace("TO ninjasync;", f"TO {role};"))
 

@@ -37,9 +37,10 @@ def work(
         logging.getLogger(library).addHandler(logging.NullHandler())
     fleet = load_fleet(find_fleet(invocation.fleet.file))
     if tables:
-        with queue.connect(queue.database_of(fleet)) as connection:
+        address = queue.database_of(fleet)
+        with queue.connect(address) as connection:
             queue.expect_tables(connection)
-            invocation.deliver(queue.grants(connection))
+            invocation.deliver(queue.grants(connection, address))
         return 0
 
     def tell(row: FleetRow) -> None:
