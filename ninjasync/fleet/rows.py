@@ -11,7 +11,9 @@ from typing import Any
 
 from ninjasync.config.fleet import TenantFile
 from ninjasync.fleet.processes import Done
+from ninjasync.model.change import REMOVALS
 from ninjasync.model.fleet import GOOD, FleetOutcome, FleetRow, outcome_of
+from ninjasync.model.pause import PAUSED
 from ninjasync.model.token_expiry import days_left
 
 
@@ -20,6 +22,7 @@ def read_row(command: str, tenant: TenantFile, done: Done, today: date) -> Fleet
     document = _read_document(done.job.result)
     outcome = "timed out" if done.timed_out else outcome_of(done.exit_code, _called_well(command, document))
     figures = _figures_of_check(document) if command == "check" else _figures_of_run(document)
+    error, pause = _reason(outcome, document, done), _pause(document)
     return _row(
         tenant,
         today,
@@ -27,7 +30,8 @@ def read_row(command: str, tenant: TenantFile, done: Done, today: date) -> Fleet
         exit_code=done.exit_code,
         guards=tuple((guard["name"], guard["approve"]) for guard in document.get("guards", []) if guard["tripped"]),
         seconds=round(done.seconds, 1),
-        error=_reason(outcome, document, done),
+        error=error if pause in error else f"{error} {pause}".lstrip(),
+        paused=bool(pause),
         document=document or None,
         **figures,
     )
@@ -59,14 +63,21 @@ def _called_well(command: str, document: Mapping[str, Any]) -> FleetOutcome:
             return "done"
 
 
-def _figures_of_run(document: Mapping[str, Any]) -> dict[str, int]:
+def _figures_of_run(document: Mapping[str, Any]) -> dict[str, Any]:
     """Count the changes of a plan, or of an apply those that were applied; nothing where there was no plan."""
     if "summary" not in document:
         return {}
     changes, result = document.get("changes", []), document.get("result")
     counted = [change for change in changes if result is None or change.get("outcome") == "applied"]
     users = sum(change["resource"] == "user" for change in counted)
-    return {"users": users, "groups": len(counted) - users, "held": len(document["problems"])}
+    made = [one["key"] for one in counted if one["resource"] == "group" and one["action"] == "create"]
+    return {
+        "users": users,
+        "groups": len(counted) - users,
+        "removals": sum(change["action"] in REMOVALS for change in counted),
+        "held": len(document["problems"]),
+        "new_groups": tuple(made) if result is not None else (),
+    }
 
 
 def _figures_of_check(document: Mapping[str, Any]) -> dict[str, int]:
@@ -92,6 +103,13 @@ def _reason(outcome: FleetOutcome, document: Mapping[str, Any], done: Done) -> s
     lines = [line.strip() for line in done.said.splitlines() if line.strip()]
     told = next((line for line in lines if line.startswith("Error:")), lines[-1] if lines else "")
     return told.removeprefix("Error: ") or "a signal ended it; its next run settles what it left"
+
+
+def _pause(document: Mapping[str, Any]) -> str:
+    """Return what a run's document says of a pause, as a warning or as what refused it; "" where it says nothing."""
+    error = document.get("error")
+    said = [*document.get("warnings", ()), error["message"] if isinstance(error, dict) else ""]
+    return next((sentence for sentence in said if sentence.startswith(PAUSED)), "")
 
 
 def _worst_line(document: Mapping[str, Any]) -> str:

@@ -49,7 +49,8 @@ _PRECEDENCE = (130, 6, 1, 64, 78, 5, 4, 3, 2)
 class FleetRow:
     """What became of one tenant. A number is None where it is not known.
 
-    ``users`` and ``groups`` count changes: planned by a plan, applied by an apply. ``applied`` and
+    ``users`` and ``groups`` count changes, ``removals`` those of them that deactivate or delete: planned by a plan,
+    applied by an apply. ``new_groups`` are those that an apply made, which have no role yet. ``applied`` and
     ``pending`` are what a ledger knows: the changes of the last apply, and writes whose outcome
     is not known yet. ``red``, ``yellow`` and ``green`` count the lines of a check. ``guards`` are
     those that refused, each with the option that approves it or "". ``document`` is the tenant's
@@ -62,6 +63,7 @@ class FleetRow:
     exit_code: int | None = None
     users: int | None = None
     groups: int | None = None
+    removals: int | None = None
     held: int | None = None
     applied: int | None = None
     pending: int | None = None
@@ -69,6 +71,7 @@ class FleetRow:
     yellow: int | None = None
     green: int | None = None
     guards: tuple[tuple[str, str], ...] = ()
+    new_groups: tuple[str, ...] = ()
     token_days: int | None = None
     seconds: float | None = None
     last_run: datetime | None = None

@@ -5,6 +5,9 @@ from datetime import UTC, datetime
 
 from ninjasync.model.message import NOTHING, Message, number, person, text
 
+# How the sentence about a pause begins, by which a run's document is known to speak of one.
+PAUSED = "This tenant is paused"
+
 
 @dataclass(frozen=True, slots=True)
 class Pause:

@@ -7,19 +7,20 @@ names in a plan are.
 import json
 import textwrap
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from ninjasync import __version__
-from ninjasync.model.fleet import FleetResult, FleetRow
+from ninjasync.model.fleet import FleetOutcome, FleetResult, FleetRow
 from ninjasync.report.escape import visible
 
 FORMAT_VERSION = "1.0"
 _WIDTH = 80
+_MOST_NAMES = 20
 _OUTCOME = 13  # the longest outcome
 # The numbers that a table has by command, as fields of a row; after them come the token's days and the last column.
-_RUN = ("users", "groups", "held")
+_RUN = ("users", "groups", "removals", "held")
 _NUMBERS: Mapping[str, tuple[str, ...]] = {
     "plan": _RUN,
     "apply": _RUN,
@@ -47,8 +48,11 @@ def figures(command: str, row: FleetRow) -> list[str]:
     return [*("" if number is None else str(number) for number in numbers), days, last]
 
 
-def render_text(result: FleetResult, *, color: bool) -> str:
-    """Return the table in 80 columns; under each tenant that did not go well why, and the option that approves."""
+def render_text(result: FleetResult, *, color: bool, ended: bool = True) -> str:
+    """Return the table in 80 columns; under each tenant that did not go well why, and the option that approves.
+
+    Without ``ended`` a question follows, and no exit code is told.
+    """
     heads = titles(result.command)
     widths = [max(len(head), 5) for head in heads[:-2]] + [7, 16 if result.command == "status" else 8]
     name = _WIDTH - _OUTCOME - 1 - sum(width + 1 for width in widths)
@@ -58,15 +62,36 @@ def render_text(result: FleetResult, *, color: bool) -> str:
         cells = " ".join(
             figure.rjust(width) for figure, width in zip(figures(result.command, row), widths, strict=True)
         )
-        lines.append(f"{_fit(visible(row.tenant), name)} {_painted(row.outcome, color=color)} {cells}")
+        outcome = _painted(outcome_word(result.command, row.outcome), color=color)
+        lines.append(f"{_fit(visible(row.tenant), name)} {outcome} {cells}")
         lines += _reasons(row)
-    lines += ["", *textwrap.wrap(summary_line(result), _WIDTH), f"Exit code {result.exit_code}."]
+    lines += ["", *textwrap.wrap(summary_line(result), _WIDTH)]
+    if line := roles_line(result):
+        lines += textwrap.wrap(visible(line), _WIDTH)
+    if ended and result.command != "status":  # that reads ledgers, and ends with 0 whatever they tell
+        lines.append(f"Exit code {result.exit_code}.")
     return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def outcome_word(command: str, outcome: FleetOutcome) -> str:
+    """Return what an outcome is called in a table: to begin nothing is not what ``fleet status`` tells of."""
+    return "no apply yet" if (command, outcome) == ("status", "not begun") else outcome
+
+
+def roles_line(result: FleetResult) -> str:
+    """Return which groups an apply made, by tenant: NinjaOne gives them no role by itself. "" where it made none."""
+    made = [f"{row.tenant} ({_some(row.new_groups)})" for row in result.rows if row.new_groups]
+    return f"Groups without a role yet, to be mapped in the NinjaOne console: {_some(made)}." if made else ""
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return ", ".join(names[:_MOST_NAMES]) + more
 
 
 def summary_line(result: FleetResult) -> str:
     """Return the counts of all tenants in one line."""
-    parts = [f"{number} {outcome}" for outcome, number in result.summary.items()]
+    parts = [f"{number} {outcome_word(result.command, outcome)}" for outcome, number in result.summary.items()]
     many = len(result.rows)
     return f"Fleet: {many} tenant{'s' * (many != 1)}{': ' if parts else ''}{', '.join(parts)}."
 
@@ -87,8 +112,9 @@ def render_json(result: FleetResult, created_at: datetime) -> str:
 
 def render_markdown(result: FleetResult, created_at: datetime) -> str:
     """Return a table for a comment or a ticket."""
+    code = "" if result.command == "status" else f"Exit code {result.exit_code}, "
     lines = [
-        f"**{_escaped(summary_line(result))}** Exit code {result.exit_code}, {created_at:%Y-%m-%d %H:%M} UTC.",
+        f"**{_escaped(summary_line(result))}** {code}{created_at:%Y-%m-%d %H:%M} UTC.",
         "",
         f"| tenant | outcome | {' | '.join(titles(result.command))} | |",
         f"| --- | --- | {'---: | ' * len(titles(result.command))}--- |",
@@ -96,8 +122,10 @@ def render_markdown(result: FleetResult, created_at: datetime) -> str:
     for row in result.rows:
         approve = " ".join(f"`{option}`" for _, option in row.guards if option)
         told = " ".join(part for part in (_escaped(row.error), approve) if part)
-        cells = [_escaped(row.tenant), row.outcome, *figures(result.command, row), told]
+        cells = [_escaped(row.tenant), outcome_word(result.command, row.outcome), *figures(result.command, row), told]
         lines.append(f"| {' | '.join(cells)} |")
+    if line := roles_line(result):
+        lines += ["", _escaped(line)]
     return "\n".join(lines) + "\n"
 
 
@@ -142,9 +170,11 @@ def _row_document(command: str, row: FleetRow) -> dict[str, Any]:
         "exit_code": row.exit_code,
         "users": row.users,
         "groups": row.groups,
+        "removals": row.removals,
         "held": row.held,
         **more,
         "guards": [{"name": name, "approve": approve} for name, approve in row.guards],
+        "new_groups": list(row.new_groups),
         "token_days": row.token_days,
         "seconds": row.seconds,
         "error": row.error,

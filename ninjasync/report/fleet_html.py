@@ -9,7 +9,7 @@ from datetime import datetime
 
 from ninjasync.model.fleet import GOOD, FleetResult, FleetRow
 from ninjasync.report.escape import visible
-from ninjasync.report.fleet import figures, slim_document, summary_line, titles
+from ninjasync.report.fleet import figures, outcome_word, roles_line, slim_document, summary_line, titles
 from ninjasync.report.html import page_from
 
 
@@ -24,6 +24,8 @@ def render_html(result: FleetResult, created_at: datetime) -> str:
         titles=titles(result.command),
         rows=[(number, row, _cells(result.command, row)) for number, row in enumerate(result.rows)],
         outcomes=list(result.summary.items()),
+        words={outcome: outcome_word(result.command, outcome) for outcome in result.summary},
+        roles=visible(roles_line(result)),
         good=GOOD,
         plans=[(number, _data(row)) for number, row in enumerate(result.rows) if row.document is not None],
     )

@@ -280,3 +280,14 @@ def test_the_defaults_are_those_of_the_fleet_that_is_named_whatever_its_file_is_
     (elsewhere / "customers.toml").write_text('[fleet]\ntenants = ["../tenants/alpha.toml"]\n', "utf-8")
     ran = run("fleet", "plan", "--fleet", str(elsewhere / "customers.toml"), "--format", "json")
     assert [(row["tenant"], row["outcome"]) for row in ran.json["tenants"]] == [("alpha", "changes")]
+
+
+def test_a_plan_tells_of_a_pause_and_an_apply_of_groups_without_a_role(fleet: ServedFleet) -> None:
+    code, rows, _ = fleet.run("apply", "--yes", "--tenant", "alpha")
+    assert (code, rows["alpha"]["paused"]) == (0, False)
+    assert len(rows["alpha"]["new_groups"]) == rows["alpha"]["groups"] > 0
+    file = fleet.folder / "tenants" / "alpha.toml"
+    assert run("pause", "--reason", "audit", "--config", str(file)).code == 0
+    _, rows, _ = fleet.run("plan", "--tenant", "alpha")
+    assert (rows["alpha"]["outcome"], rows["alpha"]["paused"]) == ("no changes", True)
+    assert "This tenant is paused" in rows["alpha"]["error"]

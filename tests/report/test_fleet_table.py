@@ -62,5 +62,29 @@ def test_no_name_is_markdown() -> None:
     row = shown.splitlines()[4]
     assert len(shown.splitlines()) == 5, "a name ends no line"
     cells = row.replace("\\|", "").split("|")
-    assert len(cells) == 10
+    assert len(cells) == 11
     assert not re.search(r"(?<!\\)[\]\[(<>`@*]", row), "each mark is behind a backslash"
+
+
+def test_groups_without_a_role_are_one_line_that_nothing_obeys() -> None:
+    rows = [
+        replace(ROW, outcome="done", exit_code=0, error="", tenant="a|b", new_groups=("Help\x1b[31mdesk", "[x](y)"))
+    ]
+    result = total("apply", rows)
+    assert "Groups without a role yet" in render_text(result, color=False)
+    assert "\x1b" not in render_text(result, color=False)
+    assert r"a\|b" in render_markdown(result, AT)
+    assert "[x](y)" not in render_markdown(result, AT)
+    assert "without a role" not in render_text(total("apply", [replace(ROW)]), color=False)
+
+
+def test_a_status_has_no_exit_code_and_calls_a_tenant_by_what_its_ledger_tells() -> None:
+    result = total("status", [FleetRow("a", "a.toml", "not begun")])
+    for shown in (render_text(result, color=False), render_markdown(result, AT)):
+        assert "no apply yet" in shown
+        assert "not begun" not in shown
+        assert "Exit code" not in shown
+
+
+def test_before_a_question_no_exit_code_is_told() -> None:
+    assert "Exit code" not in render_text(total("plan", [ROW]), color=False, ended=False)

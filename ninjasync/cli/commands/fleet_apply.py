@@ -14,8 +14,8 @@ from ninjasync.cli.options import Invocation, do_nothing
 from ninjasync.cli.session import confirm, expect_terminal
 from ninjasync.config.fleet import TenantFile
 from ninjasync.errors import CommandLineError
-from ninjasync.model.fleet import FleetResult, total
-from ninjasync.model.message import Message, text
+from ninjasync.model.fleet import FleetResult, FleetRow, total
+from ninjasync.model.message import Message, counted, text
 from ninjasync.report import fleet as report
 from ninjasync.report.formats import Format
 
@@ -85,11 +85,12 @@ def _ask_and_apply(session: FleetSession) -> FleetResult:
     plans = session.folder / "plans"
     plans.mkdir()
     planned = session.run("plan", lambda file: ["plan", "--out", str(plan_file(plans, file))])
-    typer.echo(report.render_text(planned, color=session.invocation.color(error=True)), nl=False, err=True)
+    shown = report.render_text(planned, color=session.invocation.color(error=True), ended=False)
+    typer.echo(shown, nl=False, err=True)
     ready = _find_ready(session.fleet.tenants, planned)
     if not ready or planned.exit_code == 130:
         return planned
-    if not confirm(f"\nApply the plans of {len(ready)} tenant{'s' * (len(ready) != 1)}?"):
+    if not confirm(f"\n{_question([row for row in planned.rows if row.file in ready])}"):
         rows = [
             replace(row, outcome="not begun", exit_code=3, error="the operator said no") if row.file in ready else row
             for row in planned.rows
@@ -104,6 +105,16 @@ def _ask_and_apply(session: FleetSession) -> FleetResult:
     ]
     whole = total("apply", [*applied.rows, *rest])
     return replace(whole, exit_code=130) if applied.exit_code == 130 else whole
+
+
+def _question(rows: Sequence[FleetRow]) -> str:
+    """Ask for all tenants at once, and say how much it is."""
+    users, groups, removals = (sum(getattr(row, name) or 0 for row in rows) for name in ("users", "groups", "removals"))
+    parts = [counted(users, "user")] if users or not groups else []
+    parts += [counted(groups, "group")] if groups else []
+    verb = "changes" if users + groups == 1 else "change"
+    removed = f", {counted(removals, 'removal')}" if removals else ", no removals"
+    return f"Apply the plans of {counted(len(rows), 'tenant')}: {' and '.join(parts)} {verb}{removed}?"
 
 
 def _find_ready(tenants: Sequence[TenantFile], planned: FleetResult) -> set[str]:
