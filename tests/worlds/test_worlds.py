@@ -223,7 +223,7 @@ def live(rng: Random, *, keeps_external_id: bool, may_lose_ledger: bool) -> None
         flags = {"keeps_external_id": keeps_external_id, "may_lose_ledger": may_lose_ledger}
         world = World(rng, Path(folder), **flags)
 
-        patches.setattr(product, "DuoReader", lambda *_: MemoryDuo(world))
+        patches.setattr(product, "DuoReader", lambda *_, **__: MemoryDuo(world))
         for module, name in ((product, "Reader"), (apply_run, "Reader"), (apply_run, "Writer")):
             patches.setattr(module, name, lambda *_: MemoryNinjaOne(world))
         converge(world)
