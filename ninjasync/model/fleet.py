@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 FleetOutcome = Literal[
     "killed",
@@ -28,7 +28,7 @@ FleetOutcome = Literal[
     "in order",
 ]
 # Worst first: the order of the table.
-OUTCOMES: tuple[FleetOutcome, ...] = FleetOutcome.__args__  # type: ignore[attr-defined]  # a Literal's values
+OUTCOMES: tuple[FleetOutcome, ...] = get_args(FleetOutcome)
 GOOD: frozenset[FleetOutcome] = frozenset({"under way", "changes", "warnings", "done", "no changes", "in order"})
 _BY_CODE: Mapping[int, FleetOutcome] = {
     1: "failed",
