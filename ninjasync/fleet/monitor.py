@@ -15,11 +15,12 @@ from typing import Any
 from ninjasync.config.fleet import Fleet
 from ninjasync.errors import LockedError
 from ninjasync.model.fleet import FleetResult
+from ninjasync.model.problems import HeldNews
 from ninjasync.report.fleet_metrics import FleetEnded, fleet_metrics
 from ninjasync.report.fleet_notice import FleetNews, fleet_notice
 from ninjasync.report.notice import Notice
 from ninjasync.runs.listeners import News, UndeliveredError, can_send, tell, write_metrics
-from ninjasync.runs.monitor import explain, newly_held, token_due
+from ninjasync.runs.monitor import compare_held, explain, token_due
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +75,7 @@ def _write(fleet: Path, name: str, ended: FleetEnded) -> None:
 
 def _message(watch: FleetInProgress, exit_code: int, error: BaseException | None, at: datetime) -> Notice | None:
     on, result = watch.fleet.settings.monitor.notify_on, watch.result
-    held: dict[str, int] = {}
+    held: dict[str, HeldNews] = {}
     tokens: dict[str, int] = {}
     rows = {row.file: row for row in result.rows} if result else {}
     for tenant in watch.fleet.tenants:
@@ -82,9 +83,7 @@ def _message(watch: FleetInProgress, exit_code: int, error: BaseException | None
         if row is None or tenant.config is None:
             continue
         if "held" in on and row.document is not None and "problems" in row.document:
-            found = newly_held(tenant.config, _held_in(row.document), at, _LISTENER)
-            if number := sum(count for _, count in found):
-                held[row.tenant] = number
+            held[row.tenant] = compare_held(tenant.config, _held_in(row.document), at, _LISTENER)
         if "token" in on and row.token_days is not None and token_due(tenant.config, row.token_days, at, _LISTENER):
             tokens[row.tenant] = row.token_days
     return fleet_notice(FleetNews(watch.command, exit_code, result, held, tokens, explain(error)), on)

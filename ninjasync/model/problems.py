@@ -29,6 +29,22 @@ CODES: tuple[Code, ...] = get_args(Code)
 
 
 @dataclass(frozen=True, slots=True)
+class HeldNews:
+    """Which records a message tells of, counted by code: those that were not held in the last run.
+
+    Unless ``compared``, nothing is known of a last run, and all that are held count.
+    """
+
+    codes: tuple[tuple[str, int], ...]
+    compared: bool
+
+    @property
+    def number(self) -> int:
+        """How many records it are."""
+        return sum(count for _, count in self.codes)
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """What a code means for any record. ``meaning`` follows "the record" or "the user".
 

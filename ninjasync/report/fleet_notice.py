@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ninjasync.model.change import REMOVALS
 from ninjasync.model.fleet import GOOD, OUTCOMES, FleetResult, FleetRow
+from ninjasync.model.problems import HeldNews
 from ninjasync.report.escape import visible
 from ninjasync.report.notice import WEIGHTS, Event, Notice
 
@@ -16,7 +17,7 @@ _MOST_NAMES = 20
 
 @dataclass(frozen=True, slots=True)
 class FleetNews:
-    """What there is to say of a run. ``newly_held`` counts by tenant; ``tokens`` has the days of those to warn of.
+    """What there is to say of a run. ``held`` is by tenant, and so is ``tokens``: the days of those to warn of.
 
     ``why`` is the error that ended the whole run, fit to be sent; ``result`` is None where none came of it.
     """
@@ -24,7 +25,7 @@ class FleetNews:
     command: str
     exit_code: int
     result: FleetResult | None
-    newly_held: Mapping[str, int]
+    held: Mapping[str, HeldNews]
     tokens: Mapping[str, int]
     why: str = ""
 
@@ -70,10 +71,9 @@ def _removals(news: FleetNews) -> Iterator[str]:
 
 
 def _held(news: FleetNews) -> Iterator[str]:
-    yield from _listed(
-        "held that were not in the last run",
-        (f"{visible(tenant)} {number}" for tenant, number in sorted(news.newly_held.items())),
-    )
+    for title, compared in (("held that were not in the last run", True), ("held", False)):
+        found = sorted((tenant, held.number) for tenant, held in news.held.items() if held.compared is compared)
+        yield from _listed(title, (f"{visible(tenant)} {number}" for tenant, number in found if number))
 
 
 def _token(news: FleetNews) -> Iterator[str]:

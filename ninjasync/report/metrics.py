@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, time
 from ninjasync.model.change import REMOVALS, Change
 from ninjasync.model.outcome import Result
 from ninjasync.model.plan import Plan
+from ninjasync.model.problems import HeldNews
 from ninjasync.model.token_expiry import days_left
 
 # Each has the labels of ``Ended.labels``, and its own where they are named here. All are gauges.
@@ -40,7 +41,8 @@ class Ended:
     """A run that is over.
 
     ``tenant`` is a readable name, ``tenant_id`` one that no other tenant has. ``plan`` is
-    None where the run failed before there was one, ``result`` where nothing was tried.
+    None where the run failed before there was one, ``result`` where nothing was tried;
+    ``held_news`` where no message tells of what is held.
     """
 
     tenant: str
@@ -52,7 +54,7 @@ class Ended:
     token_expires: date | None = None
     plan: Plan | None = None
     result: Result | None = None
-    newly_held: tuple[tuple[str, int], ...] = ()
+    held_news: HeldNews | None = None
 
     @property
     def succeeded(self) -> bool:

@@ -107,12 +107,14 @@ def _removals(run: Ended, why: str) -> str:
 
 
 def _held(run: Ended, why: str) -> str:
-    if not run.newly_held:
+    if run.held_news is None or not run.held_news.number:
         return ""
-    number = sum(count for _, count in run.newly_held)
-    codes = ", ".join(f"{code} ({count})" for code, count in run.newly_held)
-    what = "1 record is held that was" if number == 1 else f"{number} records are held that were"
-    return f"{what} not in the last run: {codes}. ninjasync plan says who, and what to do."
+    number = run.held_news.number
+    codes = ", ".join(f"{code} ({count})" for code, count in run.held_news.codes)
+    what = "1 record is held" if number == 1 else f"{number} records are held"
+    if run.held_news.compared:
+        what += f" that {'was' if number == 1 else 'were'} not in the last run"
+    return f"{what}: {codes}. ninjasync plan says who, and what to do."
 
 
 def _token(run: Ended, why: str) -> str:

@@ -18,6 +18,7 @@ from ninjasync.config.tenant import tenant_of
 from ninjasync.errors import LockedError, NinjasyncError
 from ninjasync.model.outcome import Result
 from ninjasync.model.plan import Plan
+from ninjasync.model.problems import HeldNews
 from ninjasync.report.escape import visible
 from ninjasync.report.metrics import Ended, metrics
 from ninjasync.report.notice import TOKEN_DAYS, Notice, notice, token_stage
@@ -95,16 +96,14 @@ def _message(watch: RunInProgress, run: Ended) -> Notice | None:
         held = {
             problem.external_id or f"{problem.resource} {problem.key}": problem.code for problem in run.plan.problems
         }
-        run = replace(run, newly_held=newly_held(watch.config, held, run.ended))
+        run = replace(run, held_news=compare_held(watch.config, held, run.ended))
     error = watch.result.fatal if watch.result and watch.result.fatal else watch.error
     due = "token" in on and token_due(watch.config, run.token_days, run.ended)
     return notice(run, on, explain(error), token_due=due)
 
 
-def newly_held(
-    config: Config, held: Mapping[str, str], at: datetime, listener: str = ""
-) -> tuple[tuple[str, int], ...]:
-    """Count by code which of ``held``, codes by record, were not held the last time; all where no ledger remembers.
+def compare_held(config: Config, held: Mapping[str, str], at: datetime, listener: str = "") -> HeldNews:
+    """Return what is new of ``held``, codes by record, since the last time; all of it where no ledger remembers one.
 
     ``listener`` is who is told, where that is not the tenant's own [monitor].
     """
@@ -112,9 +111,9 @@ def newly_held(
         with closing(Ledger.open(store_of(config), tenant_of(config), at)) as ledger:
             before = ledger.memory.replace_held(held, listener)
     except NinjasyncError:
-        before = frozenset()
-    codes = Counter(code for record, code in held.items() if record not in before)
-    return tuple(sorted(codes.items(), key=lambda pair: (-pair[1], pair[0])))
+        before = None
+    codes = Counter(code for record, code in held.items() if record not in (before or ()))
+    return HeldNews(tuple(sorted(codes.items(), key=lambda pair: (-pair[1], pair[0]))), compared=before is not None)
 
 
 def explain(error: BaseException | None) -> str:

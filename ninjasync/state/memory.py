@@ -162,13 +162,16 @@ class Memory:
         (made,) = self._commits.write(statement(_SET_ONCE, f"told {self._tenant} {what}", ""))
         return bool(made)
 
-    def replace_held(self, held: Iterable[str], listener: str = "") -> frozenset[str]:
-        """Remember which records are held now, and return those of the last time; for each listener apart."""
+    def replace_held(self, held: Iterable[str], listener: str = "") -> frozenset[str] | None:
+        """Remember which records are held now, and return those of the last time; for each listener apart.
+
+        None where nothing is known of a last time.
+        """
         key = f"held {self._tenant} {listener}".rstrip()
         before = self._get(key)
         self._commits.write(statement(_SET, key, json.dumps(sorted(held))))
         with self._commits.database.errors():
-            return frozenset(json.loads(before)) if before else frozenset()
+            return frozenset(json.loads(before)) if before else None
 
     def _get(self, key: str) -> str | None:
         for (value,) in self._commits.read("SELECT value FROM meta WHERE key = ?", key):

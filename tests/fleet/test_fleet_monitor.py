@@ -63,14 +63,17 @@ def test_one_file_one_ping_and_one_message_tell_of_all_tenants(fleet: ServedFlee
 
 def test_what_is_held_and_what_a_token_has_left_is_told_once(fleet: ServedFleet, receiver: Receiver) -> None:
     monitored(fleet, receiver)
-    record = next(iter(fleet.boxes["alpha"].company.users.values()))
-    record["email"] = "no address"
+    first, second, *_ = fleet.boxes["alpha"].company.users.values()
+    first["email"] = "no address"
     assert fleet.run("apply", "--yes")[0] == 0
     assert pings(receiver) == [f"GET /{HUSH}"]
     (message,) = messages(receiver)
-    assert "Held that were not in the last run: alpha 1." in message["message"]
+    assert "Held: alpha 1." in message["message"].splitlines(), "of a last run nothing is known"
     assert fleet.run("apply", "--yes")[0] == 0
     assert len(messages(receiver)) == 1, "nothing new"
+    second["email"] = "no address either"
+    assert fleet.run("apply", "--yes")[0] == 0
+    assert "Held that were not in the last run: alpha 1." in messages(receiver)[1]["message"].splitlines()
 
 
 def test_no_listener_that_fails_makes_the_run_fail(fleet: ServedFleet, receiver: Receiver) -> None:

@@ -27,6 +27,35 @@ def office(tmp_path: Path) -> Iterator[Office]:
         yield made
 
 
+def test_what_was_held_before_anything_was_monitored_is_told_once_and_not_called_new(
+    office: Office, receiver: Receiver
+) -> None:
+    office.people.set_attribute(office.duo(user(0)), "userType", "chef")
+    office.settle()
+    office.configure("monitor", notify=[f"json://{receiver.host}/"], notify_on=["held"])
+    assert office.apply().code == 0
+    (told,) = receiver.messages
+    assert "1 record is held: invalid-user-type (1)." in told["message"]
+    assert office.apply().code == 0
+    office.people.set_attribute(office.duo(user(1)), "userType", "chef")
+    assert office.apply().code == 0
+    assert "1 record is held that was not in the last run" in receiver.messages[1]["message"]
+    assert len(receiver.messages) == 2
+
+
+def test_where_no_ledger_remembers_a_last_run_nothing_is_called_new(
+    office: Office, receiver: Receiver, tmp_path: Path
+) -> None:
+    office.people.set_attribute(office.duo(user(0)), "userType", "chef")
+    (tmp_path / "a-file").write_text("")
+    office.configure("state", path=str(tmp_path / "a-file" / "ledger.sqlite3"))
+    office.configure("monitor", notify=[f"json://{receiver.host}/"], notify_on=["held"])
+    for _ in range(2):
+        assert office.plan().code == 0
+    assert len(receiver.messages) == 2
+    assert all("1 record is held: invalid-user-type (1)." in told["message"] for told in receiver.messages)
+
+
 def test_a_newly_held_user_is_reported_once_and_again_when_held_anew(office: Office, receiver: Receiver) -> None:
     office.settle()
     office.configure("monitor", notify=[f"json://{receiver.host}/"], notify_on=["held"])

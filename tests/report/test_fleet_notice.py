@@ -8,6 +8,7 @@ from typing import get_args
 import pytest
 
 from ninjasync.model.fleet import FleetOutcome, FleetRow, total
+from ninjasync.model.problems import HeldNews
 from ninjasync.report.fleet_notice import FleetNews, fleet_notice
 from ninjasync.report.notice import Event
 
@@ -16,10 +17,17 @@ GOOD = FleetRow("north", "north.toml", "done", 0, seconds=1.0)
 REFUSED = FleetRow("east", "east.toml", "refused", 3, guards=(("removals", "--approve-removals 7"), ("source", "")))
 CHANGES = [{"action": "deactivate", "outcome": "applied", "key": "kim@example.com"}, {"action": "delete"}]
 
+HELD = {
+    "north": HeldNews((("missing-name", 2), ("name-taken", 1)), compared=True),
+    "south": HeldNews((), compared=True),
+    "east": HeldNews((("missing-name", 2),), compared=False),
+    "west": HeldNews((), compared=False),
+}
+
 
 def news(*rows: FleetRow, command: str = "apply", **more: object) -> FleetNews:
     result = total(command, rows)
-    given = {"newly_held": {}, "tokens": {}} | more
+    given = {"held": {}, "tokens": {}} | more
     return FleetNews(command, result.exit_code, result, **given)  # type: ignore[arg-type]  # as the tests give them
 
 
@@ -44,7 +52,8 @@ def test_when_all_went_well_there_is_no_message() -> None:
     [
         (news(replace(GOOD, document={"changes": CHANGES})), "removals", "Removals: north 1 of 2."),
         (news(replace(GOOD, document={"changes": CHANGES}), command="plan"), "removals", "Removals planned: north 2."),
-        (news(GOOD, newly_held={"north": 3}), "held", "Held that were not in the last run: north 3."),
+        (news(GOOD, held=HELD), "held", "Held that were not in the last run: north 3."),
+        (news(GOOD, held=HELD), "held", "Held: east 2."),
         (
             news(GOOD, tokens={"north": 7, "south": -1, "east": 1}),
             "token",

@@ -85,7 +85,7 @@ def change_all(mine: Ledger, their_number: int) -> None:
     mine.memory.seal_key()
     mine.memory.uncontest([("user", HOSTILE)])
     mine.memory.plan_used_by(HOSTILE)
-    assert mine.memory.replace_held([]) == {HOSTILE}
+    assert mine.memory.replace_held([]) == frozenset({HOSTILE})
     mine.memory.end_pause()
     mine.run_log.prune(0, AT + timedelta(days=1))
     former = Tenant(MINE.endpoint_url, MINE.api_hostname, "former")
