@@ -26,6 +26,7 @@ LATE = {
     "ninjasync.cli.failure",
     "ninjasync.cli.progress_bars",
     "ninjasync.fleet.asking",
+    "ninjasync.report.fleet_html",
     "ninjasync.state.postgres",
     "ninjasync.state.postgres_address",
 }

@@ -1,6 +1,5 @@
 """What the commands of a fleet begin and end with: which tenants, a run over them with its progress, the table."""
 
-import os
 import sys
 import tempfile
 import threading
@@ -11,23 +10,21 @@ from functools import partial
 from pathlib import Path
 from typing import assert_never
 
-from ninjasync import cli
 from ninjasync.cli import clock
 from ninjasync.cli.fleet_progress import FleetProgress
 from ninjasync.cli.logs import start_logging
 from ninjasync.cli.options import Invocation, On
 from ninjasync.cli.session import remark
 from ninjasync.cli.signals import stop_on_signals
-from ninjasync.config.fleet import FLEET_VARIABLE, Fleet, TenantFile, find_fleet
+from ninjasync.cli.tenant_process import main_of
+from ninjasync.config.fleet import Fleet, TenantFile, find_fleet
 from ninjasync.fleet import monitor
 from ninjasync.fleet.monitor import FleetInProgress
-from ninjasync.fleet.processes import Main
 from ninjasync.fleet.run import Engine, FleetRun, run_tenants
 from ninjasync.fleet.tenants import choose_tenants, file_name_of, load_fleet, parse_shard
 from ninjasync.model.fleet import GOOD, FleetResult
 from ninjasync.report import fleet as report
 from ninjasync.report.escape import visible
-from ninjasync.report.fleet_html import render_html
 from ninjasync.report.formats import Format
 
 # What no line on standard error is about: what went well, and what follows from another tenant or from a signal.
@@ -123,27 +120,8 @@ def open_session(invocation: Invocation, command: str) -> Iterator[FleetSession]
         yield FleetSession(invocation, fleet, Path(folder), watch, engine)
 
 
-def main_of(fleet: Fleet) -> Main:
-    """Return what runs a command line for a tenant of the fleet, in a process of its own."""
-    return partial(run_and_exit, str(fleet.path.resolve()), attended=sys.stderr.isatty())
-
-
 def _notify(watch: FleetInProgress, exit_code: int, error: BaseException | None) -> None:
     monitor.notify(watch, exit_code, error, clock.now())
-
-
-def run_and_exit(fleet: str, arguments: list[str], *, attended: bool) -> None:
-    """Run a tenant's command line in its own process, and end that with the exit code.
-
-    Its defaults are those of the fleet in that file, whatever the file is called and wherever the tenant's is.
-    ``attended`` says that a user sees the table on a terminal.
-    """
-    os.environ[FLEET_VARIABLE] = fleet
-    try:
-        code = cli.run(arguments, attended=attended)
-    except KeyboardInterrupt:
-        code = 130
-    sys.exit(code)
 
 
 def plan_file(folder: Path, tenant: TenantFile) -> Path:
@@ -161,6 +139,8 @@ def deliver_table(invocation: Invocation, result: FleetResult) -> None:
         case Format.MARKDOWN:
             invocation.deliver(report.render_markdown(result, clock.now()))
         case Format.HTML:
+            from ninjasync.report.fleet_html import render_html  # needs Jinja2
+
             invocation.deliver(render_html(result, clock.now()))
         case other:
             assert_never(other)

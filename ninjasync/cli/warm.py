@@ -4,6 +4,7 @@ import gc
 
 import filelock  # noqa: F401 - an apply imports it where it takes the lock
 
+import ninjasync.cli.tenant_process  # what each fork begins with
 import ninjasync.report.json  # noqa: F401 - as above, for what its format needs
 from ninjasync.cli import root_command
 from ninjasync.cli.options import Invocation

@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from ninjasync.cli import clock, fleet_options, shared_options
-from ninjasync.cli.fleet_session import main_of
 from ninjasync.cli.logs import start_logging
 from ninjasync.cli.options import Invocation
 from ninjasync.cli.session import remark
 from ninjasync.cli.signals import stop_on_signals
+from ninjasync.cli.tenant_process import main_of
 from ninjasync.config.fleet import find_fleet
 from ninjasync.fleet import queue
 from ninjasync.fleet.answering import Worker
