@@ -27,6 +27,7 @@ from ninjasync.report import fleet as report
 from ninjasync.report.escape import visible
 from ninjasync.report.formats import Format
 
+PLAN_SUFFIX = ".plan.json"
 # What no line on standard error is about: what went well, and what follows from another tenant or from a signal.
 _SAID_BY_THE_TABLE = GOOD | {"not begun", "interrupted"}
 
@@ -124,9 +125,9 @@ def _notify(watch: FleetInProgress, exit_code: int, error: BaseException | None)
     monitor.notify(watch, exit_code, error, clock.now())
 
 
-def plan_file(folder: Path, tenant: TenantFile) -> Path:
-    """Return where the saved plan of a tenant is."""
-    return folder / f"{file_name_of(tenant)}.plan.json"
+def plan_file(folder: Path, tenant: str) -> Path:
+    """Return where the saved plan of a tenant of this name is."""
+    return folder / f"{file_name_of(tenant)}{PLAN_SUFFIX}"
 
 
 def deliver_table(invocation: Invocation, result: FleetResult) -> None:

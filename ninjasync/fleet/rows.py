@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ninjasync.config.fleet import TenantFile
+from ninjasync.errors import RefusedForSafetyError
 from ninjasync.fleet.processes import Done
 from ninjasync.model.change import REMOVALS
 from ninjasync.model.fleet import GOOD, FleetOutcome, FleetRow, outcome_of
@@ -40,6 +41,11 @@ def read_row(command: str, tenant: TenantFile, done: Done, today: date) -> Fleet
 def row_not_begun(tenant: TenantFile, today: date, why: str) -> FleetRow:
     """Return the row of a tenant for which nothing was run."""
     return _row(tenant, today, outcome="not begun", error=why)
+
+
+def refused_row(tenant: TenantFile, today: date, why: str) -> FleetRow:
+    """Return the row of a tenant for which nothing was run, as what was asked for it cannot be done."""
+    return _row(tenant, today, outcome="refused", exit_code=RefusedForSafetyError.exit_code, error=why)
 
 
 def broken_row(tenant: TenantFile) -> FleetRow:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ninjasync.config.fleet import FleetSection, TenantFile
 from ninjasync.fleet.processes import GRACE, Job, Main, run_side_by_side
-from ninjasync.fleet.rows import broken_row, read_row, row_not_begun
+from ninjasync.fleet.rows import broken_row, read_row, refused_row, row_not_begun
 from ninjasync.fleet.tenants import file_name_of, sort_longest_first
 from ninjasync.model.fleet import GOOD, FleetResult, FleetRow, total
 
@@ -25,7 +25,7 @@ class FleetRun:
     """What a run over tenants needs: ``command`` is "plan", "apply" or "check", ``folder`` is for results on their way.
 
     ``arguments`` returns the command line for a tenant, but for its configuration and where its result
-    goes; None where there is nothing to do for it, and ``why_not`` then says why. ``engine`` runs
+    goes; None where that is refused, and ``why_not`` then says why. ``engine`` runs
     them: on this machine unless another is given.
     """
 
@@ -59,18 +59,19 @@ def run_tenants(
         rows[str(tenant.path)] = row
         tell(row)
 
-    sound = []
+    sound, why = [], ""
     for tenant in tenants:
         if tenant.mistakes:
-            take(tenant, broken_row(tenant))
+            row, what = broken_row(tenant), "has a broken file"
         elif run.arguments(tenant) is None:
-            take(tenant, row_not_begun(tenant, run.today, run.why_not))
+            row, what = refused_row(tenant, run.today, run.why_not), "was refused"
         else:
             sound.append(tenant)
-    why = ""
-    if broken := [tenant.name for tenant in tenants if tenant.mistakes and tenant.name in run.settings.canaries]:
-        hold.set()
-        why = f"the canary {broken[0]} has a broken file ([fleet] canaries)"
+            continue
+        take(tenant, row)
+        if tenant.name in run.settings.canaries:
+            hold.set()
+            why = f"the canary {tenant.name} {what} ([fleet] canaries)"
     for phase, some in enumerate(_phases(run.settings, sound)):
         in_a_row = 0
         for tenant, row in (run.engine or run_here)(run, some, stop, hold):
@@ -88,8 +89,7 @@ def run_tenants(
     for tenant in sound:
         if str(tenant.path) not in rows:
             take(tenant, row_not_begun(tenant, run.today, why))
-    result = total(run.command, list(rows.values()))
-    return FleetResult(result.command, result.rows, 130) if stop.is_set() else result
+    return total(run.command, list(rows.values()), interrupted=stop.is_set())
 
 
 def _phases(settings: FleetSection, tenants: Sequence[TenantFile]) -> list[list[TenantFile]]:
@@ -122,6 +122,6 @@ def run_here(
 
 def make_job(tenant: TenantFile, arguments: Sequence[str], folder: Path, stop: threading.Event | None = None) -> Job:
     """Return the job of running ``arguments`` with a tenant's configuration, its result going into ``folder``."""
-    result = folder / f"{file_name_of(tenant)}.json"
+    result = folder / f"{file_name_of(tenant.name)}.json"
     where = ("--config", str(tenant.path), "--format", "json", "--output", str(result))
     return Job(tenant.name, (*arguments, *where), result, stop)

@@ -113,13 +113,11 @@ def _last_seconds(tenant: TenantFile) -> float:
     return (last.ended_at - last.started_at).total_seconds() if last is not None and last.ended_at else 0.0
 
 
-def file_name_of(tenant: TenantFile) -> str:
+def file_name_of(tenant: str) -> str:
     """Return a name for a tenant's files that is safe in a path, not too long for one, and that no other has."""
-    safe = "".join(
-        letter if (letter.isalnum() and letter.isascii()) or letter in "-_" else "-" for letter in tenant.name
-    )
-    if safe == tenant.name and 0 < len(safe) <= _LONGEST_NAME:
+    safe = "".join(letter if (letter.isalnum() and letter.isascii()) or letter in "-_" else "-" for letter in tenant)
+    if safe == tenant and 0 < len(safe) <= _LONGEST_NAME:
         return safe
     # A file's name may hold bytes that are no UTF-8, and so may the name of its tenant.
-    digest = hashlib.sha256(tenant.name.encode("utf-8", "surrogatepass")).hexdigest()
+    digest = hashlib.sha256(tenant.encode("utf-8", "surrogatepass")).hexdigest()
     return f"{safe[:_LONGEST_NAME]}-{digest[:8]}"

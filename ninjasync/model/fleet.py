@@ -30,6 +30,7 @@ FleetOutcome = Literal[
 # Worst first: the order of the table.
 OUTCOMES: tuple[FleetOutcome, ...] = get_args(FleetOutcome)
 GOOD: frozenset[FleetOutcome] = frozenset({"under way", "changes", "warnings", "done", "no changes", "in order"})
+INTERRUPTED = 130  # the exit code
 _BY_CODE: Mapping[int, FleetOutcome] = {
     1: "failed",
     2: "changes",
@@ -39,10 +40,10 @@ _BY_CODE: Mapping[int, FleetOutcome] = {
     6: "credentials",
     64: "failed",
     78: "configuration",
-    130: "interrupted",
+    INTERRUPTED: "interrupted",
 }
 # Which exit code stands for all tenants together (CONTRACT 6.3; a broken file is a failure of the operator's).
-_PRECEDENCE = (130, 6, 1, 64, 78, 5, 4, 3, 2)
+_PRECEDENCE = (INTERRUPTED, 6, 1, 64, 78, 5, 4, 3, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +103,9 @@ def outcome_of(exit_code: int | None, well: FleetOutcome) -> FleetOutcome:
     return well if exit_code == 0 else _BY_CODE.get(exit_code, "failed")
 
 
-def total(command: str, rows: Sequence[FleetRow]) -> FleetResult:
-    """Put rows in the order of the table and find the exit code of the whole."""
-    codes = {_code(row) for row in rows}
+def total(command: str, rows: Sequence[FleetRow], *, interrupted: bool = False) -> FleetResult:
+    """Put rows in the order of the table and find the exit code of the whole, which may have been interrupted."""
+    codes = {_code(row) for row in rows} | ({INTERRUPTED} if interrupted else set())
     code = next((code for code in _PRECEDENCE if code in codes), 0)
     worst = {outcome: number for number, outcome in enumerate(OUTCOMES)}
     ordered = sorted(rows, key=lambda row: (worst[row.outcome], row.tenant.lower(), row.tenant))

@@ -219,7 +219,7 @@ def test_a_tenants_files_have_names_that_are_safe_and_differ(tmp_path: Path) -> 
     # The last: a file's name in bytes that are no UTF-8.
     files = [Path(f"{name}.toml") for name in ("a" * 240, "nor\udcffth")]
     others = [TenantFile(file.stem, file, None) for file in files]
-    made = [file_name_of(one) for one in (*load_fleet(fleet(tmp_path)).tenants, *others)]
+    made = [file_name_of(one.name) for one in (*load_fleet(fleet(tmp_path)).tenants, *others)]
     assert len(set(made)) == len(names) + len(others)
     assert all("/" not in name and name not in ("", ".", "..") for name in made)
     assert max(map(len, made)) < 100

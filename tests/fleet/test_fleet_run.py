@@ -126,26 +126,51 @@ def test_saved_plans_are_applied_exactly_and_a_tenant_without_one_is_told(fleet:
     (plans / "delta.plan.json").unlink()
     for box in fleet.boxes.values():
         box.company.hire("New", "Comer", groups=list(box.company.scoped)[:1], user_type="technician")
-    code, rows, _ = fleet.run("apply", str(plans))
-    assert code == 0
-    assert rows["delta"]["outcome"] == "not begun"
-    assert "no plan of this tenant" in rows["delta"]["error"]
+    shown = fleet.show("apply", str(plans), "--quiet", "--format", "json")
+    rows = {row["tenant"]: row for row in shown.json["tenants"]}
+    assert shown.code == 3, "what was asked for was not all done"
+    assert outcomes(rows) == {"delta": "refused", **dict.fromkeys(NAMES[:3], "done")}
+    (told,) = shown.err.splitlines()
+    assert told == f"Refused: {plans} has no plan of this tenant; make one with fleet plan --out DIR [tenant delta]"
     assert {name: fleet.accounts(name) for name in NAMES} == {"alpha": 5, "bravo": 5, "charlie": 5, "delta": 0}
 
 
 def test_a_folder_without_a_plan_of_the_tenants_is_a_wrong_command_line(fleet: ServedFleet, tmp_path: Path) -> None:
-    code, rows, said = fleet.run("apply", str(tmp_path))
-    assert (code, rows) == (64, {})
-    assert "has no plan of these tenants" in said
+    for folder, told in ((tmp_path, "has no plan of these tenants"), (tmp_path / "nowhere", "is no folder")):
+        code, rows, said = fleet.run("apply", str(folder))
+        assert (code, rows) == (64, {})
+        assert f"Error: {folder} {told}." in said
+    plans = tmp_path / "plans"
+    assert fleet.run("plan", "--out", str(plans), "--tenant", "alpha")[0] == 0
+    assert fleet.run("apply", str(plans), "--tenant", "bravo")[0] == 64, "there is one, but not of this tenant"
+    assert fleet.run("apply", str(plans), "--shard", "5/5")[:2] == (0, {}), "there are no tenants in that shard"
+    assert all(fleet.writes(name) == [] for name in NAMES)
 
 
-def test_a_plan_of_no_tenant_is_told_and_not_applied(fleet: ServedFleet, tmp_path: Path) -> None:
+def test_a_plan_of_a_tenant_that_left_the_fleet_is_refused_in_its_row(fleet: ServedFleet, tmp_path: Path) -> None:
     plans = tmp_path / "plans"
     assert fleet.run("plan", "--out", str(plans))[0] == 0
-    (plans / "alpha.plan.json").rename(plans / "omega.plan.json")
-    code, rows, said = fleet.run("apply", str(plans))
-    assert (code, rows["alpha"]["outcome"]) == (0, "not begun")
-    assert "not applied: omega.plan.json" in said
+    (fleet.folder / "tenants" / "alpha.toml").unlink()
+    code, rows, said = fleet.run("apply", str(plans), "--shard", "1/2")
+    assert (code, outcomes(rows)) == (3, {"alpha": "refused", "bravo": "done", "delta": "done"})
+    assert f"Refused: the fleet has no tenant of this name, so its plan {plans / 'alpha.plan.json'} is not" in said
+    assert fleet.writes("alpha") == []
+    for narrowed in (["--shard", "2/2"], ["--tenant", "charlie"]):
+        assert "alpha" not in fleet.run("apply", str(plans), *narrowed)[1], "once for all shards, and not to all"
+
+
+def test_a_canary_without_a_plan_leaves_every_other_tenant_untouched(fleet: ServedFleet, tmp_path: Path) -> None:
+    plans = tmp_path / "plans"
+    assert fleet.run("plan", "--out", str(plans))[0] == 0
+    (plans / "bravo.plan.json").unlink()
+    fleet.settings('canaries = ["bravo"]')
+    code, rows, _ = fleet.run("apply", str(plans))
+    assert (code, outcomes(rows)) == (
+        3,
+        {"bravo": "refused", **dict.fromkeys(("alpha", "charlie", "delta"), "not begun")},
+    )
+    assert all("the canary bravo was refused" in row["error"] for name, row in rows.items() if name != "bravo")
+    assert all(fleet.writes(name) == [] for name in NAMES)
 
 
 def test_a_plan_of_an_earlier_run_does_not_stay_where_a_new_one_fails(fleet: ServedFleet, tmp_path: Path) -> None:

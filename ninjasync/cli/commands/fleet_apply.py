@@ -1,6 +1,5 @@
 """``fleet apply``: saved plans, or plan and apply tenant by tenant, or plan for all, ask once and apply."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,17 +8,16 @@ from typing import Annotated
 import typer
 
 from ninjasync.cli import fleet_options, shared_options
-from ninjasync.cli.fleet_session import FleetSession, open_session, plan_file
+from ninjasync.cli.fleet_session import PLAN_SUFFIX, FleetSession, open_session, plan_file
 from ninjasync.cli.options import Invocation, do_nothing
 from ninjasync.cli.session import confirm, expect_terminal
 from ninjasync.config.fleet import TenantFile
-from ninjasync.errors import CommandLineError
-from ninjasync.model.fleet import FleetResult, FleetRow, total
+from ninjasync.errors import CommandLineError, RefusedForSafetyError
+from ninjasync.fleet.tenants import parse_shard
+from ninjasync.model.fleet import INTERRUPTED, FleetResult, FleetRow, total
 from ninjasync.model.message import Message, counted, text
 from ninjasync.report import fleet as report
 from ninjasync.report.formats import Format
-
-log = logging.getLogger(__name__)
 
 OPTIONS = fleet_options.WHICH + fleet_options.HOW + fleet_options.WHERE
 
@@ -48,8 +46,7 @@ def apply(
         )
     with open_session(invocation, "apply") as session:
         if plans is not None:
-            _expect_plans(session, plans)
-            result = _apply_saved(session, plans)
+            result = _apply_folder(session, plans)
         elif yes:
             result = session.run("apply", lambda file: ["apply", "--yes"])
         else:
@@ -58,37 +55,57 @@ def apply(
 
 
 def _expect_plans(session: FleetSession, plans: Path) -> None:
-    """Raise CommandLineError where a folder has no plan of the chosen tenants; warn of plans that are no tenant's."""
-    of_tenants = {plan_file(plans, file) for file in session.fleet.tenants}
-    there = set(plans.glob("*.plan.json"))
-    if not of_tenants & there:
+    """Raise CommandLineError where a folder has no plan of any of the chosen tenants."""
+    tenants = [file for file in session.fleet.tenants if not file.mistakes]
+    if tenants and not any(plan_file(plans, file.name).is_file() for file in tenants):
         raise CommandLineError(
             Message("{} has no plan of these tenants.", text(plans)), "Give the folder that fleet plan --out DIR wrote."
         )
+
+
+def _apply_folder(session: FleetSession, plans: Path) -> FleetResult:
+    """Apply the plans in a folder, and tell of those that are no tenant's; of several shards the first does."""
+    _expect_plans(session, plans)
+    result = _apply_saved(session, plans)
     asked = session.invocation.fleet
-    if not (asked.tenants or asked.shard) and (others := sorted(file.name for file in there - of_tenants)):
-        log.warning("%s has plans of no tenant of this fleet, which are not applied: %s", plans, ", ".join(others))
+    if asked.tenants or (asked.shard and parse_shard(asked.shard)[0] != 1):
+        return result
+    of_fleet = {plan_file(plans, name) for name in session.watch.known}
+    unknown = [
+        FleetRow(
+            file.name.removesuffix(PLAN_SUFFIX),
+            str(file),
+            "refused",
+            RefusedForSafetyError.exit_code,
+            error=f"the fleet has no tenant of this name, so its plan {file} is not applied",
+        )
+        for file in plans.iterdir()
+        if file.name.endswith(PLAN_SUFFIX) and file not in of_fleet
+    ]
+    return total("apply", [*result.rows, *unknown], interrupted=result.exit_code == INTERRUPTED)
 
 
 def _apply_saved(session: FleetSession, plans: Path, tenants: Sequence[TenantFile] | None = None) -> FleetResult:
-    """Apply the plans in a folder; a tenant without one is not begun."""
+    """Apply the plans in a folder; a tenant without one is refused."""
 
     def arguments(file: TenantFile) -> list[str] | None:
-        saved = plan_file(plans, file)
+        saved = plan_file(plans, file.name)
         return ["apply", str(saved)] if saved.is_file() else None
 
-    return session.run("apply", arguments, tenants, why_not=f"{plans} has no plan of this tenant")
+    return session.run(
+        "apply", arguments, tenants, why_not=f"{plans} has no plan of this tenant; make one with fleet plan --out DIR"
+    )
 
 
 def _ask_and_apply(session: FleetSession) -> FleetResult:
     """Plan for all, show the table, ask once, and apply exactly the plans with changes that no guard refused."""
     plans = session.folder / "plans"
     plans.mkdir()
-    planned = session.run("plan", lambda file: ["plan", "--out", str(plan_file(plans, file))])
+    planned = session.run("plan", lambda file: ["plan", "--out", str(plan_file(plans, file.name))])
     shown = report.render_text(planned, color=session.invocation.color(error=True), ended=False)
     typer.echo(shown, nl=False, err=True)
     ready = _find_ready(session.fleet.tenants, planned)
-    if not ready or planned.exit_code == 130:
+    if not ready or planned.exit_code == INTERRUPTED:
         return planned
     if not confirm(f"\n{_question([row for row in planned.rows if row.file in ready])}"):
         rows = [
@@ -103,8 +120,7 @@ def _ask_and_apply(session: FleetSession) -> FleetResult:
         for row in planned.rows
         if row.file not in ready
     ]
-    whole = total("apply", [*applied.rows, *rest])
-    return replace(whole, exit_code=130) if applied.exit_code == 130 else whole
+    return total("apply", [*applied.rows, *rest], interrupted=applied.exit_code == INTERRUPTED)
 
 
 def _question(rows: Sequence[FleetRow]) -> str:

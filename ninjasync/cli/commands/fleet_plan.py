@@ -32,12 +32,12 @@ def plan(
     extra = ["--detailed-exitcode"] if detailed_exitcode else []
 
     def arguments(file: TenantFile) -> list[str]:
-        return ["plan", *extra, *(["--out", str(plan_file(out, file))] if out is not None else [])]
+        return ["plan", *extra, *(["--out", str(plan_file(out, file.name))] if out is not None else [])]
 
     with open_session(invocation, "plan") as session:
         if out is not None:
             out.mkdir(parents=True, exist_ok=True, mode=0o700)
             for file in session.fleet.tenants:  # where no plan comes of this run, none of an earlier one is applied
-                plan_file(out, file).unlink(missing_ok=True)
+                plan_file(out, file.name).unlink(missing_ok=True)
         result = session.run("plan", arguments)
         return session.end(result)
