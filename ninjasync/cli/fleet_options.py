@@ -77,6 +77,6 @@ def expect_here(given: FleetOptions, reasons: Mapping[str, bool]) -> None:
     if given.on is On.WORKERS and (what := next((name for name, is_wanted in wanted.items() if is_wanted), None)):
         raise CommandLineError(
             Message("--on workers does not go with {}.", as_text(what)),
-            "Saved plans are made and applied on one machine, with --on here. Workers plan, or apply with --yes; how "
-            "many tenants go at once is for each of them: ninjasync fleet work --at-once N.",
+            "Saved plans are made and applied on one machine, with --on here. Workers plan, check, or apply --yes. "
+            "How many tenants go at once is for each of them: ninjasync fleet work --at-once N.",
         )

@@ -133,7 +133,10 @@ class Answering:
                 raise TryAgainError(0) from None
             if done.exit_code == _INTERRUPTED and self._stop.is_set() and not halt.is_set():
                 raise TryAgainError(0)
-            return read_row(question.arguments[0], tenant, done, self.worker.now().date())
+            row = read_row(question.arguments[0], tenant, done, self.worker.now().date())
+            # What is in place here may not be in place elsewhere.
+            is_check = question.arguments[0] == "check"
+            return replace(row, error=f"{row.error} [checked by {actor()}]") if is_check and row.error else row
 
     async def _expect_same(self, question: Question) -> TenantFile:
         """Return the tenant of a question. Raises ConfigurationError where this machine's copy is another."""

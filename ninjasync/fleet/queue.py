@@ -36,7 +36,7 @@ Connection: TypeAlias = "psycopg.Connection[tuple[Any, ...]]"
 TASK = "ninjasync.tenant"
 _KEY = "[fleet] database"
 # The command lines that a worker takes: a job cannot make it write a file, or read another configuration.
-ALLOWED = frozenset({("plan",), ("plan", "--detailed-exitcode"), ("apply", "--yes")})
+ALLOWED = frozenset({("plan",), ("plan", "--detailed-exitcode"), ("apply", "--yes"), ("check",)})
 # Numbers of advisory locks, which need only differ from others' in the same database.
 TABLES_LOCK, PUTTING_LOCK, SWEEP_LOCK = 7_366_001, 7_366_002, 7_366_003
 _TABLE = """
@@ -103,7 +103,7 @@ def from_json(values: Mapping[str, Any]) -> Question:
     """Return the question of a job. Raises ValueError where it is none, or asks for what no fleet asks."""
     question = msgspec.convert(values, Question)  # its error is a ValueError
     if question.arguments not in ALLOWED:
-        raise ValueError("it asks for another command than plan or apply")
+        raise ValueError("it asks for a command that no fleet asks for")
     return question
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +38,30 @@ def test_workers_plan_and_apply_as_this_machine_does(fleet: QueuedFleet) -> None
         )
     assert fleet.ask("SELECT count(*) FROM procrastinate_jobs") == [(0,)], "nothing is left in the queue"
     assert fleet.ask("SELECT count(*) FROM procrastinate_workers") == [(0,)], "each has signed off"
+
+
+def test_workers_check_as_this_machine_does_and_say_which_machine_it_was(fleet: QueuedFleet) -> None:
+    fleet.write("alpha", token="another-token-altogether")
+    fleet.boxes["bravo"].permissions.clear()
+    (fleet.folder / "tenants" / "charlie.toml").write_text("[duo")
+    fleet.settings('canaries = ["bravo"]\nstop_after = 1')
+    code, here, _ = fleet.run("check")
+    with worker(fleet), worker(fleet):
+        there_code, there, _ = fleet.run("check", "--on", "workers")
+    assert there_code == code
+    assert outcomes(there) == outcomes(here)
+    assert outcomes(here) == {
+        "alpha": "credentials",
+        "bravo": "credentials",
+        "charlie": "configuration",
+        "delta": "warnings",
+    }
+    for name, row in there.items():
+        told, by, machine = row["error"].partition(" [checked by ")
+        assert told == here[name]["error"]
+        assert (by, socket.gethostname() in machine) == ((" [checked by ", True) if name != "charlie" else ("", False))
+        assert all(row[color] == here[name][color] for color in ("red", "yellow", "green"))
+    assert not any(fleet.writes(name) for name in fleet.names)
 
 
 def test_the_tenants_of_a_worker_that_is_killed_are_done_by_another_and_none_twice(fleet: QueuedFleet) -> None:
@@ -244,6 +269,7 @@ def test_what_workers_cannot_do_is_said_before_anything_is_done(fleet: QueuedFle
         (["apply", str(tmp_path)], "DIR"),
         (["apply"], "--yes"),
         (["plan", "--at-once", "3"], "--at-once"),
+        (["check", "--at-once", "3"], "--at-once"),
     ):
         done = fleet.show(*arguments, "--on", "workers")
         assert done.code == 64

@@ -47,7 +47,7 @@ COMMANDS = {
         "status",
     ),
     "fleet work": Entry(
-        "Run tenants for fleet plan and fleet apply with --on workers, on as many machines as you like.\n\n"
+        "Run tenants for fleet plan, apply and check with --on workers, on as many machines as you like.\n\n"
         "Runs until it is stopped. Then tenants under way finish the calls that they made, and go back into the queue.",
         "fleet_work",
         "work",

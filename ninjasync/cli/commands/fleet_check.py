@@ -9,7 +9,7 @@ from ninjasync.cli.fleet_session import open_session
 from ninjasync.cli.options import Invocation
 from ninjasync.report.formats import Format
 
-OPTIONS = fleet_options.WHICH + fleet_options.HOW
+OPTIONS = fleet_options.WHICH + fleet_options.HOW + fleet_options.WHERE
 
 
 def check(
@@ -20,6 +20,7 @@ def check(
     """Check each of the chosen tenants, whatever the others' checks find, and show the table."""
     invocation: Invocation = ctx.obj
     invocation.take_result_options(format, output)
+    fleet_options.expect_here(invocation.fleet, {})
     with open_session(invocation, "check") as session:
         # All are asked for: neither canaries nor failures in a row keep a tenant from being checked.
         settings = session.fleet.settings.model_copy(update={"canaries": (), "stop_after": len(session.fleet.tenants)})

@@ -1,4 +1,4 @@
-"""``fleet work``: runs what ``fleet plan`` and ``fleet apply`` put into the queue with ``--on workers``."""
+"""``fleet work``: runs what ``fleet plan``, ``apply`` and ``check`` put into the queue with ``--on workers``."""
 
 import logging
 import threading
