@@ -75,7 +75,8 @@ class FleetSession:
             clock.now().date(),
             arguments,
             why_not,
-            self.invocation.fleet.at_once,
+            documents=self.invocation.format is Format.HTML or bool(self.fleet.settings.monitor.notify),
+            at_once=self.invocation.fleet.at_once,
             engine=self.engine,
         )
         stop = threading.Event()
@@ -116,8 +117,7 @@ def open_session(invocation: Invocation, command: str) -> Iterator[FleetSession]
         if invocation.fleet.on is On.WORKERS:
             from ninjasync.fleet.asking import ask_workers  # needs the extra "fleet"
 
-            reads_documents = invocation.format is Format.HTML or bool(fleet.settings.monitor.notify)
-            engine = stack.enter_context(ask_workers(fleet, whole=reads_documents))
+            engine = stack.enter_context(ask_workers(fleet))
         yield FleetSession(invocation, fleet, Path(folder), watch, engine)
 
 

@@ -70,8 +70,8 @@ _Found = TypeVar("_Found")
 
 
 @contextmanager
-def ask_workers(fleet: Fleet, *, whole: bool) -> Iterator[Engine]:
-    """Give the engine that has tenants run by workers; ``whole``: with each tenant's own document.
+def ask_workers(fleet: Fleet) -> Iterator[Engine]:
+    """Give the engine that has tenants run by workers.
 
     What was found counts as taken when the block ends without an error. Raises NinjasyncError,
     also within, where the database cannot be reached.
@@ -81,7 +81,7 @@ def ask_workers(fleet: Fleet, *, whole: bool) -> Iterator[Engine]:
         database = _Database(queue.database_of(fleet), stack)
         database.do(queue.expect_tables)
         database.do(queue.forget_old_results)
-        yield partial(_ask, _Asking(fleet, whole, database, taken))
+        yield partial(_ask, _Asking(fleet, database, taken))
         database.do(lambda on: on.execute(_TAKEN, (sorted(taken),)))
 
 
@@ -123,7 +123,6 @@ class _Asking:
     """One asking command; ``taken`` are the jobs whose results it has so far."""
 
     fleet: Fleet
-    whole: bool
     database: _Database
     taken: set[int]
 
@@ -186,7 +185,7 @@ def _questions(asking: _Asking, run: FleetRun, tenants: Sequence[TenantFile]) ->
     digests = make_digests(asking.fleet.path, asking.fleet.settings, [tenant.path for tenant in tenants])
     made = {}
     for tenant, digest in zip(tenants, digests, strict=True):
-        question = Question(visible(tenant.name), tuple(run.arguments(tenant) or ()), digest, whole=asking.whole)
+        question = Question(visible(tenant.name), tuple(run.arguments(tenant) or ()), digest, whole=run.documents)
         tenant_id = queue.id_of(tenant)
         made[question.key(asking.queue, tenant_id)] = tenant_id, question
     return made

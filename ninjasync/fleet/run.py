@@ -6,7 +6,7 @@ in a process of its own.
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -25,8 +25,9 @@ class FleetRun:
     """What a run over tenants needs: ``command`` is "plan", "apply" or "check", ``folder`` is for results on their way.
 
     ``arguments`` returns the command line for a tenant, but for its configuration and where its result
-    goes; None where that is refused, and ``why_not`` then says why. ``engine`` runs
-    them: on this machine unless another is given.
+    goes; None where that is refused, and ``why_not`` then says why. ``documents``: each row
+    keeps the tenant's own document, which is as large as its plan. ``engine`` runs them: on this
+    machine unless another is given.
     """
 
     command: str
@@ -36,6 +37,7 @@ class FleetRun:
     today: date
     arguments: Callable[[TenantFile], list[str] | None]
     why_not: str = ""
+    documents: bool = True
     at_once: int | None = None
     grace: float = GRACE
     engine: "Engine | None" = None
@@ -117,7 +119,8 @@ def run_here(
         jobs(), run.main, at_once=at_once, timeout=run.settings.timeout, stop=stop, grace=run.grace
     ):
         tenant = by_file[done.job.result]
-        yield tenant, read_row(run.command, tenant, done, run.today)
+        row = read_row(run.command, tenant, done, run.today)
+        yield tenant, row if run.documents else replace(row, document=None)
 
 
 def make_job(tenant: TenantFile, arguments: Sequence[str], folder: Path, stop: threading.Event | None = None) -> Job:

@@ -10,11 +10,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from ninjasync.config.fleet import FleetSection, TenantFile
 from ninjasync.fleet.processes import Done, Job, run_side_by_side
+from ninjasync.fleet.run import FleetRun, run_tenants
 
 
 def act(arguments: list[str]) -> None:
@@ -135,3 +138,17 @@ def wait_for_the_end(arguments: list[str]) -> None:
     signal.signal(signal.SIGTERM, end)
     began.touch()
     time.sleep(60)
+
+
+def plan_in_vain(arguments: list[str]) -> None:
+    Path(arguments[arguments.index("--output") + 1]).write_text('{"changes": [], "problems": [], "summary": {}}')
+
+
+@pytest.mark.parametrize("documents", [True, False])
+def test_the_tenants_documents_are_kept_only_where_they_are_read(tmp_path: Path, documents: bool) -> None:
+    tenant = TenantFile("north", tmp_path / "north.toml", None)
+    run = FleetRun(
+        "plan", FleetSection(), plan_in_vain, tmp_path, date(2026, 11, 27), lambda _: ["plan"], documents=documents
+    )
+    [row] = run_tenants(run, [tenant], threading.Event(), lambda _: None).rows
+    assert (row.outcome, row.document is not None) == ("no changes", documents)
