@@ -168,18 +168,41 @@ def read_toml(path: Path, what: str = "file") -> dict[str, Any]:
         ) from error
 
 
-def defaults_for(config_file: Path) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What a fleet lays under its tenants' files, and the file that says so; None where there is none."""
+
+    table: Mapping[str, Any]
+    path: Path | None = None
+
+
+NO_DEFAULTS = Defaults({})
+
+
+def holds_key(table: Mapping[str, Any], keys: Iterable[str | int]) -> bool:
+    """Whether a table has this key; what is within a value that is no table is part of that value."""
+    inner: Any = table
+    for key in keys:
+        if not isinstance(inner, Mapping):
+            return True
+        if key not in inner:
+            return False
+        inner = inner[key]
+    return True
+
+
+def defaults_for(config_file: Path) -> Defaults:
     """Return what a fleet lays under this tenant's file; nothing where it is in none.
 
-    The fleet is the one of $NINJASYNC_FLEET, else the nearest ``fleet.toml`` in the file's
-    folder and those above it, if that names this file. Raises ConfigurationError.
+    The fleet is the one of $NINJASYNC_FLEET if that names this file, else the nearest ``fleet.toml`` in the file's
+    folder and those above it, if that one does. Raises ConfigurationError.
     """
     file = config_file.resolve()
     for place in _fleets_near(file):
         settings = read_settings(place)
         if names_file(place.resolve().parent, settings.tenants, file):
             return read_defaults(place, settings)
-    return {}
+    return NO_DEFAULTS
 
 
 def names_file(folder: Path, patterns: Strings, file: Path) -> bool:
@@ -205,15 +228,17 @@ def _find_files(folder: Path, pattern: str) -> Iterator[Path]:
 
 
 def _fleets_near(file: Path) -> list[Path]:
-    if given := os.environ.get(FLEET_VARIABLE):
-        return [Path(given)] if Path(given).is_file() else []
-    return [place for folder in file.parents if (place := folder / FLEET_FILE).is_file()][:1]
+    given = os.environ.get(FLEET_VARIABLE)
+    above = [place for folder in file.parents if (place := folder / FLEET_FILE).is_file()][:1]
+    return [*([Path(given)] if given and Path(given).is_file() else []), *above]
 
 
-def read_defaults(fleet: Path, settings: FleetSection) -> dict[str, Any]:
-    """Return the table of the defaults, relative paths in it made absolute. Raises ConfigurationError."""
+def read_defaults(fleet: Path, settings: FleetSection) -> Defaults:
+    """Return the defaults, relative paths in them made absolute. Raises ConfigurationError."""
     named = _defaults_file(fleet, settings)
-    return {} if named is None else _with_whole_paths(read_toml(named), named.resolve().parent)
+    return (
+        NO_DEFAULTS if named is None else Defaults(_with_whole_paths(read_toml(named), named.resolve().parent), named)
+    )
 
 
 def _defaults_file(fleet: Path, settings: FleetSection) -> Path | None:

@@ -6,7 +6,7 @@ is worded. What a key may be is in ``schema``.
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 
 from ninjasync.config.environment import find_unknown, names_keys, read_variables, without_secrets
 from ninjasync.config.example import is_left_from_example
-from ninjasync.config.fleet import defaults_for, read_toml
+from ninjasync.config.fleet import NO_DEFAULTS, Defaults, defaults_for, holds_key, read_toml
 from ninjasync.config.schema import Config
 from ninjasync.config.section import (
     MistakenLinesError,
@@ -46,26 +46,28 @@ _REPLACED = {
 _REQUIRED_SECTIONS = ("duo", "ninjaone", "scope")
 
 
-def load(path: Path | None = None, defaults: Mapping[str, Any] | None = None) -> Config:
+def load(path: Path | None = None, defaults: Defaults | None = None) -> Config:
     """Return the configuration from ``path``, else from where one is looked for, and the environment.
 
     ``defaults`` are laid under the file; without them those of the fleet that names the
-    file, if one does. Raises ConfigurationError with a sentence for each mistake.
+    file, if one does. Raises ConfigurationError with a sentence for each mistake, which names the defaults' file
+    where it is in there.
     """
     file = path or find()
-    in_file = read_toml(file, "configuration file") if file else {}
+    own = read_toml(file, "configuration file") if file else {}
     if defaults is None:
-        defaults = defaults_for(file) if file else {}
-    in_file = _lay(defaults, in_file)
-    variables = without_secrets(os.environ, in_file)
+        defaults = defaults_for(file) if file else NO_DEFAULTS
+    in_files = _lay(defaults.table, own)
+    variables = without_secrets(os.environ, in_files)
     mistakes: list[Message] = find_unknown(variables)
-    merged = _lay(in_file, read_variables(variables))
+    given = read_variables(variables)
+    merged = _lay(in_files, given)
     for section in _REQUIRED_SECTIONS:
         merged.setdefault(section, {})
     try:
         config = Config.model_validate(merged)
     except ValidationError as error:
-        mistakes += [sentence for detail in error.errors() for sentence in _sentences(detail)]
+        mistakes += [sentence for detail in error.errors() for sentence in _placed(detail, defaults, (own, given))]
     if mistakes:
         where = str(file) if file else "the environment"
         raise ConfigurationError(
@@ -147,6 +149,15 @@ def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         mergeable = isinstance(value, dict) and key not in (*_SECRET_KEYS, "url")
         merged[key] = _merge(below, value) if mergeable and isinstance(below, dict) else value
     return merged
+
+
+def _placed(detail: ErrorDetails, defaults: Defaults, over: Iterable[Mapping[str, Any]]) -> Iterator[Message]:
+    """Yield the sentences on a mistake, with the defaults' file where it is in there and in nothing laid over it."""
+    keys = detail["loc"]
+    there = holds_key(defaults.table, keys) and not any(holds_key(table, keys) for table in over)
+    where = Message(" (in {})", as_text(defaults.path)) if there else NOTHING
+    for sentence in _sentences(detail):
+        yield Message("{}{}", sentence, where)
 
 
 def _sentences(detail: ErrorDetails) -> Iterator[Message]:

@@ -123,7 +123,7 @@ def _write_files(path: Path, settings: FleetSection, chosen: Sequence[ChildAccou
             'Keep it elsewhere, as in { file = "duo-parent.secret" }, so that the tenants can refer to it.',
         )
     folder = path.resolve().parent
-    defaults = read_defaults(path, settings)
+    defaults = read_defaults(path, settings).table
     place = _place_for_new(folder, settings)
     found = {}
     for account in chosen:

@@ -50,7 +50,10 @@ def refused_row(tenant: TenantFile, today: date, why: str) -> FleetRow:
 
 def broken_row(tenant: TenantFile) -> FleetRow:
     """Return the row of a tenant whose file has mistakes."""
-    return FleetRow(tenant.name, str(tenant.path), "configuration", 78, error="; ".join(tenant.mistakes))
+    mistakes, file = "; ".join(tenant.mistakes), str(tenant.path)
+    return FleetRow(
+        tenant.name, file, "configuration", 78, error=mistakes if file in mistakes else f"{file}: {mistakes}"
+    )
 
 
 def _row(tenant: TenantFile, today: date, **values: Any) -> FleetRow:
@@ -99,7 +102,8 @@ def _reason(outcome: FleetOutcome, document: Mapping[str, Any], done: Done) -> s
     if outcome in GOOD:
         return ""
     if (error := document.get("error")) and isinstance(error, dict):
-        return " ".join(part for part in (*error.get("mistakes", ()), error["message"], error["hint"]) if part)
+        mistakes = "; ".join(error.get("mistakes", ()))
+        return " ".join(part for part in (mistakes and f"{mistakes}.", error["message"], error["hint"]) if part)
     if tripped := [guard["message"] for guard in document.get("guards", []) if guard["tripped"]]:
         return " ".join(tripped)
     if failed := [change for change in document.get("changes", []) if change.get("outcome") == "failed"]:

@@ -9,7 +9,15 @@ from pathlib import Path
 
 from ninjasync.config import load
 from ninjasync.config.environment import expect_no_keys
-from ninjasync.config.fleet import Fleet, TenantFile, find_conflicts, read_defaults, read_fleet, unknown_canaries
+from ninjasync.config.fleet import (
+    Defaults,
+    Fleet,
+    TenantFile,
+    find_conflicts,
+    read_defaults,
+    read_fleet,
+    unknown_canaries,
+)
 from ninjasync.config.tenant import tenant_of
 from ninjasync.errors import CommandLineError, ConfigurationError, NinjasyncError
 from ninjasync.model.message import Message, as_message, did_you_mean, join
@@ -51,7 +59,7 @@ def load_fleet(path: Path) -> Fleet:
     return Fleet(path, section, tenants)
 
 
-def _loaded(file: Path, defaults: dict[str, object]) -> TenantFile:
+def _loaded(file: Path, defaults: Defaults) -> TenantFile:
     try:
         config = load.load(file, defaults)
     except ConfigurationError as error:

@@ -10,6 +10,7 @@ import pytest
 from ninjasync.config.fleet import TenantFile
 from ninjasync.config.load import load
 from ninjasync.errors import CommandLineError, ConfigurationError
+from ninjasync.fleet.rows import broken_row
 from ninjasync.fleet.tenants import choose_tenants, file_name_of, load_fleet, parse_shard
 
 DEFAULTS = """
@@ -93,6 +94,16 @@ def test_a_tenant_looked_at_by_itself_takes_the_same_defaults(
     assert load(north).ninjaone.dialect.page_size == 50
 
 
+def test_a_fleet_named_for_others_does_not_take_a_tenant_the_defaults_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet(tmp_path / "ours")
+    north = tenant(tmp_path / "ours", "north")
+    tenant(tmp_path / "theirs", "south")
+    monkeypatch.setenv("NINJASYNC_FLEET", str(fleet(tmp_path / "theirs")))
+    assert load(north).ninjaone.dialect.page_size == 50
+
+
 def test_a_file_that_the_fleet_does_not_name_takes_none_of_its_defaults(tmp_path: Path) -> None:
     fleet(tmp_path)
     elsewhere = write(tmp_path / "elsewhere" / "south.toml", tenant(tmp_path, "south").read_text())
@@ -118,6 +129,20 @@ def test_every_mistake_in_every_file_is_told_at_once_with_its_file(tmp_path: Pat
     assert len(found["north"].mistakes) == 2
     assert any("max_removals" in mistake for mistake in found["north"].mistakes)
     assert "not valid TOML" in found["south"].mistakes[0]
+
+
+def test_a_mistake_in_the_defaults_is_told_with_their_file_and_one_in_a_tenants_file_is_not(tmp_path: Path) -> None:
+    path = fleet(tmp_path)
+    with (tmp_path / "defaults.toml").open("a", encoding="utf-8") as defaults:
+        defaults.write("\n[safety]\nmax_removalls = 3\nmax_held = -1\n")
+    tenant(tmp_path, "north", "[safety]\nmax_held = -2\n")
+    (north,) = load_fleet(path).tenants
+    in_defaults = f"(in {tmp_path / 'defaults.toml'})"
+    assert {("max_removalls" in one, in_defaults in one) for one in north.mistakes} == {(True, True), (False, False)}
+    with pytest.raises(ConfigurationError) as raised:
+        load(tmp_path / "tenants" / "north.toml")
+    assert raised.value.mistakes == north.mistakes, "looked at by itself it says the same"
+    assert broken_row(north).error.startswith(f"{tmp_path / 'tenants' / 'north.toml'}: ")
 
 
 @pytest.mark.parametrize(
