@@ -110,7 +110,7 @@ class Answering:
             raise TryAgainError(self.worker.pace.again[job.attempts])
         if row.exit_code == _FAILED and may_try and not await self._is_same_server(pool, server_began):
             raise TryAgainError(self.worker.pace.connect)  # its ledger was lost with the queue
-        await self._keep(pool, job, row if question.whole else replace(row, document=None))
+        await self._keep(pool, job, row)
 
     async def _run(self, question: Question) -> FleetRow:
         """Run a tenant's command line here, or refuse to. Raises TryAgainError where this worker is to stop."""
@@ -133,7 +133,7 @@ class Answering:
                 raise TryAgainError(0) from None
             if done.exit_code == _INTERRUPTED and self._stop.is_set() and not halt.is_set():
                 raise TryAgainError(0)
-            row = read_row(question.arguments[0], tenant, done, self.worker.now().date())
+            row = read_row(question.arguments[0], tenant, done, self.worker.now().date(), whole=question.whole)
             # What is in place here may not be in place elsewhere.
             is_check = question.arguments[0] == "check"
             return replace(row, error=f"{row.error} [checked by {actor()}]") if is_check and row.error else row

@@ -19,6 +19,7 @@ from ninjasync.model.problems import HeldNews
 from ninjasync.report.fleet_metrics import FleetEnded, fleet_metrics
 from ninjasync.report.fleet_notice import FleetNews, fleet_notice
 from ninjasync.report.notice import Notice
+from ninjasync.report.tenant_document import unpack
 from ninjasync.runs.listeners import News, UndeliveredError, can_send, tell, write_metrics
 from ninjasync.runs.monitor import compare_held, explain, token_due
 
@@ -82,8 +83,8 @@ def _message(watch: FleetInProgress, exit_code: int, error: BaseException | None
         row = rows.get(str(tenant.path))
         if row is None or tenant.config is None:
             continue
-        if "held" in on and row.document is not None and "problems" in row.document:
-            held[row.tenant] = compare_held(tenant.config, _held_in(row.document), at, _LISTENER)
+        if "held" in on and row.document is not None and "problems" in (document := unpack(row.document)):
+            held[row.tenant] = compare_held(tenant.config, _held_in(document), at, _LISTENER)
         if "token" in on and row.token_days is not None and token_due(tenant.config, row.token_days, at, _LISTENER):
             tokens[row.tenant] = row.token_days
     return fleet_notice(FleetNews(watch.command, exit_code, result, held, tokens, explain(error)), on)

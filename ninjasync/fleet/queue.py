@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -23,7 +23,7 @@ from ninjasync.errors import ConfigurationError, NinjasyncError
 from ninjasync.model.fleet import FleetRow
 from ninjasync.model.message import Message, text, word
 from ninjasync.report.escape import visible
-from ninjasync.report.fleet import slim_document
+from ninjasync.report.tenant_document import pack_text, unpack_text
 
 if TYPE_CHECKING:
     import psycopg
@@ -209,7 +209,6 @@ def record(job: "Job", row: FleetRow, actor: str) -> tuple[str, dict[str, Any]]:
 
     JSON is ASCII in a text column: PostgreSQL's own type, and other letters, do not take all that a name may hold.
     """
-    document = slim_document(row.document)
     summary = {name: value for name, value in asdict(row).items() if name not in ("document", "file")}
     return _RECORD, {
         "job": job.id,
@@ -221,14 +220,14 @@ def record(job: "Job", row: FleetRow, actor: str) -> tuple[str, dict[str, Any]]:
         "seconds": row.seconds or 0.0,
         "actor": visible(actor),
         "summary": json.dumps(summary),
-        "document": json.dumps(document) if document is not None else None,
+        "document": unpack_text(row.document) if row.document is not None else None,
     }
 
 
 def read_result(summary: str, document: str | None, file: Path) -> FleetRow:
     """Return the row that was kept, for a tenant whose file is ``file`` here."""
-    values = json.loads(summary) | {"file": str(file), "document": json.loads(document) if document else None}
-    return msgspec.convert(values, FleetRow)
+    row = msgspec.convert(json.loads(summary) | {"file": str(file)}, FleetRow)
+    return replace(row, document=pack_text(document)) if document else row
 
 
 def forget_old_results(connection: Connection) -> None:

@@ -16,10 +16,11 @@ from ninjasync.model.change import REMOVALS
 from ninjasync.model.fleet import GOOD, FleetOutcome, FleetRow, outcome_of
 from ninjasync.model.pause import PAUSED
 from ninjasync.model.token_expiry import days_left
+from ninjasync.report.tenant_document import pack
 
 
-def read_row(command: str, tenant: TenantFile, done: Done, today: date) -> FleetRow:
-    """Return the row of a tenant whose process has ended, from what it wrote and how it ended."""
+def read_row(command: str, tenant: TenantFile, done: Done, today: date, *, whole: bool) -> FleetRow:
+    """Return the row of a tenant whose process has ended, from what it wrote and how it ended; ``whole``: with that."""
     document = _read_document(done.job.result)
     outcome = "timed out" if done.timed_out else outcome_of(done.exit_code, _called_well(command, document))
     figures = _figures_of_check(document) if command == "check" else _figures_of_run(document)
@@ -33,7 +34,7 @@ def read_row(command: str, tenant: TenantFile, done: Done, today: date) -> Fleet
         seconds=round(done.seconds, 1),
         error=error if pause in error else f"{error} {pause}".lstrip(),
         paused=bool(pause),
-        document=document or None,
+        document=pack(document) if whole and document else None,
         **figures,
     )
 

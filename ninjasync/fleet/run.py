@@ -6,7 +6,7 @@ in a process of its own.
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -26,7 +26,7 @@ class FleetRun:
 
     ``arguments`` returns the command line for a tenant, but for its configuration and where its result
     goes; None where that is refused, and ``why_not`` then says why. ``documents``: each row
-    keeps the tenant's own document, which is as large as its plan. ``engine`` runs them: on this
+    keeps of the tenant's own document what a page shows. ``engine`` runs them: on this
     machine unless another is given.
     """
 
@@ -119,8 +119,7 @@ def run_here(
         jobs(), run.main, at_once=at_once, timeout=run.settings.timeout, stop=stop, grace=run.grace
     ):
         tenant = by_file[done.job.result]
-        row = read_row(run.command, tenant, done, run.today)
-        yield tenant, row if run.documents else replace(row, document=None)
+        yield tenant, read_row(run.command, tenant, done, run.today, whole=run.documents)
 
 
 def make_job(tenant: TenantFile, arguments: Sequence[str], folder: Path, stop: threading.Event | None = None) -> Job:

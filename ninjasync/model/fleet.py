@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 FleetOutcome = Literal[
     "killed",
@@ -31,6 +31,7 @@ FleetOutcome = Literal[
 OUTCOMES: tuple[FleetOutcome, ...] = get_args(FleetOutcome)
 GOOD: frozenset[FleetOutcome] = frozenset({"under way", "changes", "warnings", "done", "no changes", "in order"})
 INTERRUPTED = 130  # the exit code
+_GIVES_WAY_TO_A_PAUSE = (GOOD | {"not begun"}) - {"under way"}
 _BY_CODE: Mapping[int, FleetOutcome] = {
     1: "failed",
     2: "changes",
@@ -54,8 +55,8 @@ class FleetRow:
     applied by an apply. ``new_groups`` are those that an apply made, which have no role yet. ``applied`` and
     ``pending`` are what a ledger knows: the changes of the last apply, and writes whose outcome
     is not known yet. ``red``, ``yellow`` and ``green`` count the lines of a check. ``guards`` are
-    those that refused, each with the option that approves it or "". ``document`` is the tenant's
-    own JSON document, None where there is none.
+    those that refused, each with the option that approves it or "". ``document`` is of the tenant's own
+    JSON document what a page shows, as ``report.tenant_document`` packs it; None where there is none.
     """
 
     tenant: str
@@ -78,7 +79,12 @@ class FleetRow:
     last_run: datetime | None = None
     error: str = ""
     paused: bool = False
-    document: Mapping[str, Any] | None = None
+    document: bytes | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether a pause is what there is to know of it: nothing went wrong, and no apply may begin."""
+        return self.paused and self.outcome in _GIVES_WAY_TO_A_PAUSE
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +110,20 @@ def outcome_of(exit_code: int | None, well: FleetOutcome) -> FleetOutcome:
 
 
 def total(command: str, rows: Sequence[FleetRow], *, interrupted: bool = False) -> FleetResult:
-    """Put rows in the order of the table and find the exit code of the whole, which may have been interrupted."""
+    """Put rows in the order of the table, paused tenants before what went well, and find the exit code of the whole.
+
+    It may have been interrupted.
+    """
     codes = {_code(row) for row in rows} | ({INTERRUPTED} if interrupted else set())
     code = next((code for code in _PRECEDENCE if code in codes), 0)
-    worst = {outcome: number for number, outcome in enumerate(OUTCOMES)}
-    ordered = sorted(rows, key=lambda row: (worst[row.outcome], row.tenant.lower(), row.tenant))
+    ordered = sorted(rows, key=lambda row: (_rank(row), row.tenant.lower(), row.tenant))
     return FleetResult(command, tuple(ordered), code)
+
+
+def _rank(row: FleetRow) -> tuple[int, bool]:
+    """Return where a row stands: a paused tenant behind all that needs a look."""
+    outcome: FleetOutcome = "not begun" if row.waits else row.outcome
+    return OUTCOMES.index(outcome), row.waits
 
 
 def _code(row: FleetRow) -> int:

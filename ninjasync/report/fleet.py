@@ -5,18 +5,21 @@ names in a plan are.
 """
 
 import json
-import textwrap
-import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from ninjasync import __version__
-from ninjasync.model.fleet import FleetOutcome, FleetResult, FleetRow
+from ninjasync.model.fleet import FleetResult, FleetRow
+from ninjasync.report.columns import columns, pad, wrap
 from ninjasync.report.escape import visible
+from ninjasync.report.markdown import LIMIT, code, code_cell, prose_cell
 
 FORMAT_VERSION = "1.0"
+PAUSED = "paused"
 _WIDTH = 80
+_INDENT = "    "
 _MOST_NAMES = 20
 _OUTCOME = 13  # the longest outcome
 # The numbers that a table has by command, as fields of a row; after them come the token's days and the last column.
@@ -29,7 +32,11 @@ _NUMBERS: Mapping[str, tuple[str, ...]] = {
 }
 _LAST = {"status": "last apply"}
 _FINE = {"done", "no changes", "in order"}
-_COLORS = {"refused": "33", "in part": "33", "locked": "33", "not begun": "33", "changes": "36", "warnings": "33"}
+_COLORS = {
+    **dict.fromkeys(("refused", "in part", "locked", "not begun", "no apply yet", "warnings", PAUSED), "33"),
+    **dict.fromkeys(("changes", "under way"), "36"),
+    **dict.fromkeys(_FINE, "32"),
+}
 
 
 def titles(command: str) -> list[str]:
@@ -48,39 +55,57 @@ def figures(command: str, row: FleetRow) -> list[str]:
     return [*("" if number is None else str(number) for number in numbers), days, last]
 
 
+def sums(result: FleetResult) -> dict[str, int]:
+    """Return each number of the table over all tenants of which it is known."""
+    return {name: sum(getattr(row, name) or 0 for row in result.rows) for name in _NUMBERS[result.command]}
+
+
 def render_text(result: FleetResult, *, color: bool, ended: bool = True) -> str:
     """Return the table in 80 columns; under each tenant that did not go well why, and the option that approves.
 
     Without ``ended`` a question follows, and no exit code is told.
     """
-    heads = titles(result.command)
-    widths = [max(len(head), 5) for head in heads[:-2]] + [7, 16 if result.command == "status" else 8]
+    command = result.command
+    heads, total = titles(command), [*map(str, sums(result).values()), "", ""]
+    cells = [figures(command, row) for row in result.rows]
+    widths = [max(map(len, column)) for column in zip(heads, total, *cells, strict=True)]
     name = _WIDTH - _OUTCOME - 1 - sum(width + 1 for width in widths)
-    head = " ".join(title.rjust(width) for title, width in zip(heads, widths, strict=True))
-    lines = [f"{'tenant'.ljust(name)} {'outcome'.ljust(_OUTCOME)} {head}"]
-    for row in result.rows:
-        cells = " ".join(
-            figure.rjust(width) for figure, width in zip(figures(result.command, row), widths, strict=True)
-        )
-        outcome = _painted(outcome_word(result.command, row.outcome), color=color)
-        lines.append(f"{_fit(visible(row.tenant), name)} {outcome} {cells}")
+    lines = [_line("tenant", "outcome", heads, name, widths)]
+    for row, shown in zip(result.rows, cells, strict=True):
+        word = outcome_word(command, row)
+        tenant = visible(row.tenant)
+        if columns(tenant) > name:  # cut off, it might be taken for another
+            lines += wrap(tenant, _WIDTH)
+            tenant = ""
+        lines.append(_line(tenant, word, shown, name, widths, _COLORS.get(word, "31") if color else ""))
         lines += _reasons(row)
-    lines += ["", *textwrap.wrap(summary_line(result), _WIDTH)]
-    if line := roles_line(result):
-        lines += textwrap.wrap(visible(line), _WIDTH)
-    if ended and result.command != "status":  # that reads ledgers, and ends with 0 whatever they tell
+    if len(result.rows) > 1:
+        lines.append(_line("total", "", total, name, widths))
+    lines += ["", *wrap(visible(summary_line(result)), _WIDTH)]
+    lines += wrap(roles_line(result), _WIDTH)
+    if ended and command != "status":  # that reads ledgers, and ends with 0 whatever they tell
         lines.append(f"Exit code {result.exit_code}.")
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
-def outcome_word(command: str, outcome: FleetOutcome) -> str:
-    """Return what an outcome is called in a table: to begin nothing is not what ``fleet status`` tells of."""
-    return "no apply yet" if (command, outcome) == ("status", "not begun") else outcome
+def outcome_word(command: str, row: FleetRow) -> str:
+    """Return what a row's outcome is called in a table: a plan that may not be applied is no news, its pause is.
+
+    To begin nothing is not what ``fleet status`` tells of.
+    """
+    if row.waits:
+        return PAUSED
+    return "no apply yet" if (command, row.outcome) == ("status", "not begun") else row.outcome
 
 
-def roles_line(result: FleetResult) -> str:
+def word_counts(result: FleetResult) -> Mapping[str, int]:
+    """Return how many tenants are called what, worst first."""
+    return Counter(outcome_word(result.command, row) for row in result.rows)
+
+
+def roles_line(result: FleetResult, show: Callable[[str], str] = visible) -> str:
     """Return which groups an apply made, by tenant: NinjaOne gives them no role by itself. "" where it made none."""
-    made = [f"{row.tenant} ({_some(row.new_groups)})" for row in result.rows if row.new_groups]
+    made = [f"{show(row.tenant)} ({_some([*map(show, row.new_groups)])})" for row in result.rows if row.new_groups]
     return f"Groups without a role yet, to be mapped in the NinjaOne console: {_some(made)}." if made else ""
 
 
@@ -91,9 +116,13 @@ def _some(names: Sequence[str]) -> str:
 
 def summary_line(result: FleetResult) -> str:
     """Return the counts of all tenants in one line."""
-    parts = [f"{number} {outcome_word(result.command, outcome)}" for outcome, number in result.summary.items()]
     many = len(result.rows)
-    return f"Fleet: {many} tenant{'s' * (many != 1)}{': ' if parts else ''}{', '.join(parts)}."
+    return f"Fleet: {many} tenant{'s' * (many != 1)}{_counts(word_counts(result), ': ')}."
+
+
+def _counts(counts: Mapping[str, int], before: str) -> str:
+    parts = [f"{number} {word}" for word, number in counts.items()]
+    return f"{before}{', '.join(parts)}" if parts else ""
 
 
 def render_json(result: FleetResult, created_at: datetime) -> str:
@@ -104,6 +133,7 @@ def render_json(result: FleetResult, created_at: datetime) -> str:
         "created_at": created_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "command": result.command,
         "tenants": [_row_document(result.command, row) for row in result.rows],
+        "totals": sums(result),
         "summary": dict(result.summary),
         "exit_code": result.exit_code,
     }
@@ -111,52 +141,53 @@ def render_json(result: FleetResult, created_at: datetime) -> str:
 
 
 def render_markdown(result: FleetResult, created_at: datetime) -> str:
-    """Return a table for a comment or a ticket."""
-    code = "" if result.command == "status" else f"Exit code {result.exit_code}, "
+    """Return a table for a comment or a ticket; what goes beyond the limit of one is counted, the worst first."""
+    command = result.command
+    exit_code = "" if command == "status" else f"Exit code {result.exit_code}, "
     lines = [
-        f"**{_escaped(summary_line(result))}** {code}{created_at:%Y-%m-%d %H:%M} UTC.",
+        f"**{summary_line(result)}** {exit_code}{created_at:%Y-%m-%d %H:%M} UTC.",
         "",
-        f"| tenant | outcome | {' | '.join(titles(result.command))} | |",
-        f"| --- | --- | {'---: | ' * len(titles(result.command))}--- |",
+        f"| tenant | outcome | {' | '.join(titles(command))} | |",
+        f"| --- | --- | {'---: | ' * len(titles(command))}--- |",
     ]
-    for row in result.rows:
-        approve = " ".join(f"`{option}`" for _, option in row.guards if option)
-        told = " ".join(part for part in (_escaped(row.error), approve) if part)
-        cells = [_escaped(row.tenant), outcome_word(result.command, row.outcome), *figures(result.command, row), told]
-        lines.append(f"| {' | '.join(cells)} |")
-    if line := roles_line(result):
-        lines += ["", _escaped(line)]
-    return "\n".join(lines) + "\n"
+    total = ["**total**", "", *map(str, sums(result).values()), "", "", ""]
+    below = [_cells(total)] if len(result.rows) > 1 else []
+    if line := roles_line(result, code):
+        below += ["", line]
+    room = LIMIT - sum(len(line) + 1 for line in (*lines, *below)) - 500  # for what is said of those left out
+    for number, row in enumerate(result.rows):
+        line = _markdown_row(command, row)
+        room -= len(line) + 1
+        if room < 0:
+            left = Counter(outcome_word(command, one) for one in result.rows[number:])
+            below += ["", f"{left.total()} more tenants are not shown{_counts(left, ': ')}; `--format html` has all."]
+            break
+        lines.append(line)
+    return "\n".join((*lines, *below)) + "\n"
 
 
-def _painted(outcome: str, *, color: bool) -> str:
-    shown = outcome.ljust(_OUTCOME)
-    return f"\x1b[{'32' if outcome in _FINE else _COLORS.get(outcome, '31')}m{shown}\x1b[0m" if color else shown
+def _markdown_row(command: str, row: FleetRow) -> str:
+    approve = " ".join(code_cell(option) for _, option in row.guards if option)
+    told = " ".join(part for part in (prose_cell(row.error), approve) if part)
+    return _cells([code_cell(row.tenant), outcome_word(command, row), *figures(command, row), told])
+
+
+def _cells(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _line(tenant: str, word: str, cells: Sequence[str], name: int, widths: Sequence[int], color: str = "") -> str:
+    shown = word.ljust(_OUTCOME)
+    painted = f"\x1b[{color}m{shown}\x1b[0m" if color else shown
+    numbers = " ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
+    return f"{pad(tenant, name)} {painted} {numbers}"
 
 
 def _reasons(row: FleetRow) -> Iterator[str]:
-    if row.error:
-        yield from textwrap.wrap(visible(row.error), _WIDTH, initial_indent="    ", subsequent_indent="    ")
+    yield from wrap(visible(row.error), _WIDTH, _INDENT)
     for name, option in row.guards:
         if option:
-            yield f"    {name}: if that is meant, {option}"
-
-
-def _fit(text: str, width: int) -> str:
-    """Return a name that takes ``width`` columns of a terminal, cut off where it is longer."""
-    kept, taken = "", 0
-    for char in text:
-        wide = _columns(char)
-        if taken + wide > width - (_columns(text) > width):
-            kept, taken = f"{kept}…", taken + 1
-            break
-        kept, taken = kept + char, taken + wide
-    return kept + " " * (width - taken)
-
-
-def _columns(text: str) -> int:
-    """Return how many columns a terminal gives to a text; a combining mark takes none, a wide letter two."""
-    return sum(0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF") for char in text)
+            yield from wrap(visible(f"{name}: if that is meant, {option}"), _WIDTH, _INDENT)
 
 
 def _row_document(command: str, row: FleetRow) -> dict[str, Any]:
@@ -180,28 +211,3 @@ def _row_document(command: str, row: FleetRow) -> dict[str, Any]:
         "error": row.error,
         "paused": row.paused,
     }
-
-
-def _escaped(text: str) -> str:
-    """Return text that no Markdown renderer obeys, on one line of a table."""
-    safe = visible(text).replace("\\", "\\\\")
-    for mark in "`*_{}[]<>()#+-.!|~&$@":
-        safe = safe.replace(mark, f"\\{mark}")
-    return safe
-
-
-def slim_document(document: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Return of a tenant's document what the page shows of it."""
-    if document is None:
-        return None
-    kept = ("tenant", "created_at", "summary", "problems", "guards", "warnings", "result", "error", "checks")
-    found = {name: document[name] for name in kept if name in document}
-    found["changes"] = [
-        {
-            name: change[name]
-            for name in ("resource", "action", "key", "privilege", "diff", "reasons", "outcome", "error")
-            if change.get(name)
-        }
-        for change in document.get("changes", [])
-    ]
-    return found

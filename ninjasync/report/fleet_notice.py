@@ -11,6 +11,7 @@ from ninjasync.model.fleet import GOOD, OUTCOMES, FleetResult, FleetRow
 from ninjasync.model.problems import HeldNews
 from ninjasync.report.escape import visible
 from ninjasync.report.notice import WEIGHTS, Event, Notice
+from ninjasync.report.tenant_document import unpack
 
 _MOST_NAMES = 20
 
@@ -61,7 +62,8 @@ def _with_guards(row: FleetRow) -> str:
 
 def _removals(news: FleetNews) -> Iterator[str]:
     def removed(row: FleetRow) -> str:
-        changes = [one for one in (row.document or {}).get("changes", []) if one["action"] in REMOVALS]
+        document = unpack(row.document) if row.document is not None else {}
+        changes = [one for one in document.get("changes", ()) if one["action"] in REMOVALS]
         done = sum(one.get("outcome") == "applied" for one in changes)
         part = "" if news.command == "plan" or done == len(changes) else f"{done} of "
         return f"{visible(row.tenant)} {part}{len(changes)}" if changes else ""

@@ -119,6 +119,21 @@ def prose(sentence: str) -> str:
     return "".join(parts)
 
 
+def code_cell(text: str) -> str:
+    """Return ``text`` as a code span for a cell of a table, which no bar in it ends."""
+    # Renderers disagree on a bar behind two backslashes; a blank keeps the text's own apart from ours.
+    return code(text.replace("\\|", "\\ |")).replace("|", "\\|")
+
+
+def prose_cell(text: str) -> str:
+    """Return a sentence that may hold anything for a cell of a table: code are its words that GitHub might link."""
+    clipped = _clipped(text, _LONGEST_PROSE)
+    return " ".join(
+        code_cell(word) if _REFERENCE.search(word) else _MARKUP.sub(r"\\\g<0>", visible(word))
+        for word in clipped.split()
+    )
+
+
 def _clipped(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 

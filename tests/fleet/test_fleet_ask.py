@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.support.command import Terminal
+from tests.support.command import Terminal, run
 from tests.support.fleet import NAMES, ServedFleet, outcomes
 
 
@@ -50,6 +50,23 @@ def test_where_there_is_nothing_to_do_nothing_is_asked(fleet: ServedFleet, monke
     assert (code, set(outcomes(rows).values())) == (0, {"no changes"})
     assert "?" not in said
     assert {fleet.accounts(name) for name in NAMES} == {5}
+
+
+@pytest.mark.parametrize(("paused", "asked"), [(NAMES[:1], "Apply the plans of 3 tenants:"), (NAMES, "")])
+def test_a_paused_tenant_is_left_out_of_the_question_and_refused(
+    fleet: ServedFleet, monkeypatch: pytest.MonkeyPatch, paused: tuple[str, ...], asked: str
+) -> None:
+    for name in paused:
+        config = str(fleet.folder / "tenants" / f"{name}.toml")
+        assert run("pause", "--reason", "a migration", "--config", config).code == 0
+    answer(monkeypatch, fleet, "y")
+    code, rows, said = fleet.run("apply")
+    assert code == 3
+    assert outcomes(rows) == {name: "refused" if name in paused else "done" for name in NAMES}
+    assert asked in said
+    assert ("?" in said) == bool(asked)
+    assert all("a migration" in rows[name]["error"] for name in paused)
+    assert all(fleet.writes(name) == [] for name in paused)
 
 
 def test_a_tenant_that_withholds_a_part_is_applied_but_for_that_part(

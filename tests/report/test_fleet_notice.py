@@ -11,6 +11,7 @@ from ninjasync.model.fleet import FleetOutcome, FleetRow, total
 from ninjasync.model.problems import HeldNews
 from ninjasync.report.fleet_notice import FleetNews, fleet_notice
 from ninjasync.report.notice import Event
+from ninjasync.report.tenant_document import pack
 
 ALL = get_args(Event)
 GOOD = FleetRow("north", "north.toml", "done", 0, seconds=1.0)
@@ -50,8 +51,12 @@ def test_when_all_went_well_there_is_no_message() -> None:
 @pytest.mark.parametrize(
     ("given", "event", "said"),
     [
-        (news(replace(GOOD, document={"changes": CHANGES})), "removals", "Removals: north 1 of 2."),
-        (news(replace(GOOD, document={"changes": CHANGES}), command="plan"), "removals", "Removals planned: north 2."),
+        (news(replace(GOOD, document=pack({"changes": CHANGES}))), "removals", "Removals: north 1 of 2."),
+        (
+            news(replace(GOOD, document=pack({"changes": CHANGES})), command="plan"),
+            "removals",
+            "Removals planned: north 2.",
+        ),
         (news(GOOD, held=HELD), "held", "Held that were not in the last run: north 3."),
         (news(GOOD, held=HELD), "held", "Held: east 2."),
         (
@@ -71,7 +76,7 @@ def test_each_event_is_told_only_where_it_is_asked_for(given: FleetNews, event: 
 
 
 def test_no_user_is_named_and_a_hostile_name_of_a_tenant_is_made_visible() -> None:
-    told = fleet_notice(news(replace(GOOD, tenant="a\nb\u202e", document={"changes": CHANGES})), ALL)
+    told = fleet_notice(news(replace(GOOD, tenant="a\nb\u202e", document=pack({"changes": CHANGES}))), ALL)
     assert told is not None
     assert "kim" not in told.body
     assert told.body.splitlines()[0] == "Removals: a\\nb\\u202e 1 of 2."

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from markdown_it import MarkdownIt
 from rich.cells import cell_len
 
-from ninjasync.model.fleet import FleetRow, total
-from ninjasync.report.fleet import render_markdown, render_text
+from ninjasync.model.fleet import FleetOutcome, FleetRow, total
+from ninjasync.report.fleet import render_json, render_markdown, render_text
 
 AT = datetime(2027, 3, 1, 4, 5, tzinfo=UTC)
 LONG = "the source shrank from 120 to 3 users in scope " * 5
@@ -21,8 +23,12 @@ NAMES = ("x" * 300, "漢字会社" * 20, "e\u0301" * 80, "a\u202eb", "line\nbrea
 
 
 @pytest.mark.parametrize("command", ["plan", "apply", "status", "check"])
-def test_the_table_fits_80_columns_whatever_the_names(command: str) -> None:
-    rows = [replace(ROW, tenant=name, applied=7, pending=1, red=1, yellow=2, green=30, last_run=AT) for name in NAMES]
+def test_the_table_fits_80_columns_whatever_the_names_and_reasons(command: str) -> None:
+    rows = [
+        replace(ROW, tenant=name, error=name, applied=7, pending=1, red=1, yellow=2, green=30, last_run=AT)
+        for name in NAMES
+    ] + [ROW] * 200
+    rows.append(replace(ROW, guards=(("removals", "--approve-removals 7"),), new_groups=NAMES))
     shown = render_text(total(command, rows), color=False)
     assert max(map(cell_len, shown.splitlines())) <= 80
     assert not set(shown) & set("\x1b\t\u202e")
@@ -32,11 +38,61 @@ def test_the_table_fits_80_columns_whatever_the_names(command: str) -> None:
 
 
 def test_columns_stand_below_one_another_also_beside_wide_letters_and_marks() -> None:
-    shown = render_text(total("plan", [replace(ROW, tenant=name, error="") for name in NAMES[:3]]), color=False)
-    titles, *lines = shown.splitlines()[:4]
+    names = ("漢字会社", "e\u0301" * 12, "\u0e19\u0e49\u0e33", "한국")
+    shown = render_text(total("plan", [replace(ROW, tenant=name, error="") for name in names]), color=False)
+    titles, *lines = shown.splitlines()[:5]
     for line in lines:
         before = line[: line.index("refused")]
         assert cell_len(before) == titles.index("outcome")
+
+
+def test_a_long_name_is_shown_whole_on_a_line_of_its_own() -> None:
+    names = ("contoso-manufacturing-emea-north", "contoso-manufacturing-emea-south")
+    lines = render_text(
+        total("plan", [replace(ROW, tenant=name, error="") for name in names]), color=False
+    ).splitlines()
+    assert (lines[1], lines[3]) == names
+    assert lines[2].split() == lines[4].split() == ["refused", "12345", "123", "999", "180", "d", "3600.2"]
+
+
+def test_the_option_that_approves_is_not_cut_at_a_hyphen() -> None:
+    error = f"{'x' * 58} if that is meant, give --approve-member-removals 7 for once"
+    assert "--approve-member-removals 7" in render_text(total("plan", [replace(ROW, error=error)]), color=False)
+
+
+def test_the_last_line_of_the_table_adds_up_and_is_as_wide_as_the_sums_need() -> None:
+    rows = [replace(ROW, tenant=str(number), users=99_999, removals=3, held=None, error="") for number in range(200)]
+    result = total("plan", rows)
+    lines = render_text(result, color=False).splitlines()
+    assert lines[201].split() == ["total", "19999800", "24600", "600", "0"]
+    assert json.loads(render_json(result, AT))["totals"] == {
+        "users": 19999800, "groups": 24600, "removals": 600, "held": 0
+    }  # fmt: skip
+    assert "| **total** |  | 19999800 | 24600 | 600 | 0 |" in render_markdown(result, AT)
+    assert "total" not in render_text(total("plan", rows[:1]), color=False)
+
+
+@pytest.mark.parametrize("outcome", ["changes", "no changes", "done"])
+def test_a_paused_tenant_is_called_that_and_stands_before_what_went_well(outcome: FleetOutcome) -> None:
+    paused = replace(ROW, tenant="zulu", outcome=outcome, exit_code=0, paused=True, error="This tenant is paused.")
+    result = total("plan", [replace(ROW, tenant="able", outcome="under way", exit_code=0), paused, ROW])
+    lines = render_text(result, color=False).splitlines()
+    assert [line.split()[:2] for line in lines if line.startswith(("north", "zulu", "able"))] == [
+        ["north", "refused"], ["zulu", "paused"], ["able", "under"]
+    ]  # fmt: skip
+    assert "Fleet: 3 tenants: 1 refused, 1 paused, 1 under way." in lines
+    assert "`zulu` | paused |" in render_markdown(result, AT)
+    document = json.loads(render_json(result, AT))
+    assert (document["tenants"][1]["outcome"], document["summary"][outcome]) == (outcome, 1), "programs read both"
+
+
+def test_a_pause_hides_no_failure() -> None:
+    row = replace(ROW, outcome="failed", exit_code=1, paused=True)
+    assert "failed" in render_text(total("status", [row]), color=False).splitlines()[1]
+
+
+def test_a_table_of_no_tenants_says_so() -> None:
+    assert render_text(total("plan", []), color=False).splitlines()[-2:] == ["Fleet: 0 tenants.", "Exit code 0."]
 
 
 def test_color_changes_nothing_but_colors() -> None:
@@ -56,14 +112,34 @@ def test_what_is_not_known_is_left_out_and_what_a_guard_says_is_below() -> None:
     assert "source" not in "".join(lines)
 
 
+EVIL = "a|b](https://evil.example.com) <img src=x> `code` @all **bold** back\\\\|bar GH-7 #8 www.evil.example.com\nnext"
+
+
+def read_markdown(text: str) -> tuple[list[str], str]:
+    """Return the kinds of what Markdown found in a text, and what a reader sees outside of code."""
+    flat = [part for token in MarkdownIt().enable("table").parse(text) for part in (token, *(token.children or ()))]
+    return [part.type for part in flat], "\n".join(part.content for part in flat if part.type == "text")
+
+
 def test_no_name_is_markdown() -> None:
-    evil = "a|b](https://evil.example.com) <img src=x> `code` @all **bold**\nnext"
-    shown = render_markdown(total("plan", [replace(ROW, tenant=evil, error=evil)]), AT)
-    row = shown.splitlines()[4]
-    assert len(shown.splitlines()) == 5, "a name ends no line"
-    cells = row.replace("\\|", "").split("|")
-    assert len(cells) == 11
-    assert not re.search(r"(?<!\\)[\]\[(<>`@*]", row), "each mark is behind a backslash"
+    result = total("apply", [replace(ROW, tenant=EVIL, error=EVIL, new_groups=(EVIL,))] * 2)
+    kinds, outside = read_markdown(render_markdown(result, AT))
+    assert (kinds.count("tr_open"), kinds.count("td_open")) == (4, 3 * 9), "no name ends a cell or a line"
+    assert not set(kinds) & {"link_open", "image", "html_inline", "html_block", "em_open"}
+    assert kinds.count("strong_open") == 2, "ours: the counts, and the word total"
+    assert not re.search(r"[@#]|GH-|://|www\.", outside), "where GitHub would make links and mentions"
+    assert outside.count("next") == 2
+
+
+def test_markdown_of_thousands_fits_a_comment_and_counts_what_is_left_out() -> None:
+    rows = [replace(ROW, tenant=f"a{number}") for number in range(100)]
+    rows += [replace(ROW, tenant=f"b{number}", outcome="no changes", exit_code=0, error="") for number in range(1900)]
+    shown = render_markdown(total("plan", rows), AT)
+    assert len(shown) < 65_536
+    kinds, _ = read_markdown(shown)
+    left = 2000 + 2 - kinds.count("tr_open")
+    assert f"{left} more tenants are not shown: {left} no changes; `--format html` has all." in shown
+    assert "| **total** |  | 24690000 |" in shown
 
 
 def test_groups_without_a_role_are_one_line_that_nothing_obeys() -> None:
@@ -73,8 +149,7 @@ def test_groups_without_a_role_are_one_line_that_nothing_obeys() -> None:
     result = total("apply", rows)
     assert "Groups without a role yet" in render_text(result, color=False)
     assert "\x1b" not in render_text(result, color=False)
-    assert r"a\|b" in render_markdown(result, AT)
-    assert "[x](y)" not in render_markdown(result, AT)
+    assert "`a|b` (`Help\\x1b[31mdesk`, `[x](y)`)." in render_markdown(result, AT)
     assert "without a role" not in render_text(total("apply", [replace(ROW)]), color=False)
 
 

@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,6 +54,13 @@ class Browser:
 
     def run(self, script: str, *arguments: Any) -> Any:
         return self._call("POST", "execute/sync", {"script": script, "args": list(arguments)})
+
+    def wait(self, script: str, seconds: float = 20) -> Any:
+        """Run a script until what it returns is true, and return that."""
+        until = time.monotonic() + seconds
+        while not (found := self.run(script)):
+            assert time.monotonic() < until, script
+        return found
 
     def devtools(self, command: str, **parameters: Any) -> Any:
         return self._call("POST", "goog/cdp/execute", {"cmd": command, "params": parameters})

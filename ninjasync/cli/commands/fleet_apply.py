@@ -104,6 +104,7 @@ def _ask_and_apply(session: FleetSession) -> FleetResult:
     planned = session.run("plan", lambda file: ["plan", "--out", str(plan_file(plans, file.name))])
     shown = report.render_text(planned, color=session.invocation.color(error=True), ended=False)
     typer.echo(shown, nl=False, err=True)
+    planned = _refuse_paused(planned)
     ready = _find_ready(session.fleet.tenants, planned)
     if not ready or planned.exit_code == INTERRUPTED:
         return planned
@@ -123,6 +124,15 @@ def _ask_and_apply(session: FleetSession) -> FleetResult:
     return total("apply", [*applied.rows, *rest], interrupted=applied.exit_code == INTERRUPTED)
 
 
+def _refuse_paused(planned: FleetResult) -> FleetResult:
+    """Return the rows with those refused that a pause keeps from being applied."""
+    rows = [
+        replace(row, outcome="refused", exit_code=3) if row.waits and row.outcome == "changes" else row
+        for row in planned.rows
+    ]
+    return total(planned.command, rows, interrupted=planned.exit_code == INTERRUPTED)
+
+
 def _question(rows: Sequence[FleetRow]) -> str:
     """Ask for all tenants at once, and say how much it is."""
     users, groups, removals = (sum(getattr(row, name) or 0 for row in rows) for name in ("users", "groups", "removals"))
@@ -140,5 +150,5 @@ def _find_ready(tenants: Sequence[TenantFile], planned: FleetResult) -> set[str]
         row.file
         for row in planned.rows
         if row.outcome == "changes"
-        or (row.outcome == "refused" and row.file in withholding and (row.users or row.groups))
+        or (row.outcome == "refused" and not row.paused and row.file in withholding and (row.users or row.groups))
     }
