@@ -128,8 +128,8 @@ def read_fleet(path: Path) -> tuple[FleetSection, tuple[Path, ...]]:
 def find_tenant_files(path: Path, settings: FleetSection) -> tuple[tuple[Path, ...], list[str]]:
     """Return the files that the fleet in ``path`` names, and the patterns that fit none."""
     folder, own = path.resolve().parent, {path.resolve()}
-    if settings.defaults is not None:
-        own.add(whole_path(folder, settings.defaults).resolve())
+    if (defaults := _defaults_file(path, settings)) is not None:
+        own.add(defaults.resolve())
     files: dict[Path, None] = {}
     idle = []
     for pattern in settings.tenants:

@@ -112,10 +112,11 @@ def test_a_file_that_the_fleet_does_not_name_takes_none_of_its_defaults(tmp_path
     assert any("secret_token" in mistake for mistake in raised.value.mistakes)
 
 
+@pytest.mark.parametrize("named", ["", 'defaults = "defaults.toml"'])
 @pytest.mark.parametrize("pattern", ["tenants/*.toml", "**/*.toml", "tenants/north.toml", "./tenants/n*.toml"])
-def test_tenants_are_found_by_file_or_glob_and_the_defaults_are_none(tmp_path: Path, pattern: str) -> None:
+def test_tenants_are_found_by_file_or_glob_and_the_defaults_are_none(tmp_path: Path, pattern: str, named: str) -> None:
     north = tenant(tmp_path, "north")
-    path = fleet(tmp_path, f'tenants = ["{pattern}"]\ndefaults = "defaults.toml"\n')
+    path = fleet(tmp_path, f'tenants = ["{pattern}"]\n{named}\n')
     assert [one.name for one in load_fleet(path).tenants] == ["north"]
     assert load(north).ninjaone.dialect.page_size == 50
 
