@@ -86,13 +86,14 @@ class FleetSession:
     def end(self, result: FleetResult) -> int:
         """Deliver the table, and return the exit code of the whole.
 
-        Cron mails what is on standard error: what was refused, and what failed where no terminal shows the table.
+        Cron mails what is on standard error: what was refused or failed, where no terminal shows the table.
         """
         self.watch.result = result
         deliver_table(self.invocation, result)
-        seen = self.invocation.writes_to_terminal()
+        if self.invocation.writes_to_terminal():
+            return result.exit_code
         for row in result.rows:
-            if row.outcome == "refused" or (not seen and row.outcome not in _SAID_BY_THE_TABLE):
+            if row.outcome not in _SAID_BY_THE_TABLE:
                 word = "Refused" if row.outcome == "refused" else "Error"
                 remark(self.invocation, visible(f"{word}: {row.error} [tenant {row.tenant}]"))
         return result.exit_code

@@ -1,5 +1,6 @@
 """What the ledgers alone tell of each tenant: how its last apply went, and what it left."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import datetime
@@ -31,7 +32,9 @@ def _row(tenant: TenantFile, now: datetime) -> FleetRow:
     try:
         ledger = Ledger.open_to_read(store_of(config), tenant_of(config))
         if ledger is None:
-            return FleetRow(tenant.name, str(tenant.path), "not begun", token_days=days, error="no ledger yet")
+            return FleetRow(
+                tenant.name, str(tenant.path), "not begun", token_days=days, error="There is no ledger yet."
+            )
         with closing(ledger):
             last, pending = ledger.run_log.last_apply(), len(ledger.run_log.unfinished()[1])
             outcome = _outcome(ledger, last) if last is not None else None
@@ -40,9 +43,8 @@ def _row(tenant: TenantFile, now: datetime) -> FleetRow:
         return FleetRow(tenant.name, str(tenant.path), "failed", 1, token_days=days, error=f"{error} {error.hint}")
     told = [str(pause.told)] if pause is not None else []
     if last is None or outcome is None:
-        said = "; ".join(["no apply yet", *told])
         return FleetRow(
-            tenant.name, str(tenant.path), "not begun", token_days=days, error=said, paused=pause is not None
+            tenant.name, str(tenant.path), "not begun", token_days=days, error=" ".join(told), paused=pause is not None
         )
     return FleetRow(
         tenant.name,
@@ -55,7 +57,7 @@ def _row(tenant: TenantFile, now: datetime) -> FleetRow:
         token_days=days,
         seconds=max((last.ended_at - last.started_at).total_seconds(), 0) if last.ended_at else None,
         last_run=last.started_at,
-        error=" ".join([*_sentences(outcome, last, pending), *told]),
+        error=" ".join([*_sentences(outcome, last, pending, tenant), *told]),
         paused=pause is not None,
     )
 
@@ -67,7 +69,8 @@ def _outcome(ledger: Ledger, last: Run) -> FleetOutcome:
     return outcome_of(last.exit_code, "done")
 
 
-def _sentences(outcome: FleetOutcome, last: Run, pending: int) -> Iterator[str]:
+def _sentences(outcome: FleetOutcome, last: Run, pending: int, tenant: TenantFile) -> Iterator[str]:
+    file = shlex.quote(str(tenant.path))
     match outcome:
         case "under way":
             yield f"By {last.actor}."
@@ -75,7 +78,9 @@ def _sentences(outcome: FleetOutcome, last: Run, pending: int) -> Iterator[str]:
             yield "It was cut short; the next apply settles what it left."
         case "done":
             pass
+        case "refused":
+            yield f"Whether it still is, and why: ninjasync plan --config {file}"
         case _:
-            yield f"It ended with exit code {last.exit_code}; ninjasync plan, or history {last.id}, says why."
+            yield f"It ended with exit code {last.exit_code}: ninjasync history {last.id} --config {file}"
     if pending and outcome not in ("under way", "killed"):
         yield f"The outcome of {pending} write{'s' * (pending != 1)} is not known; the next apply looks."

@@ -5,6 +5,7 @@ names in a plan are.
 """
 
 import json
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -71,6 +72,7 @@ def render_text(result: FleetResult, *, color: bool, ended: bool = True) -> str:
     widths = [max(map(len, column)) for column in zip(heads, total, *cells, strict=True)]
     name = _WIDTH - _OUTCOME - 1 - sum(width + 1 for width in widths)
     lines = [_line("tenant", "outcome", heads, name, widths)]
+    said: list[str] = []
     for row, shown in zip(result.rows, cells, strict=True):
         word = outcome_word(command, row)
         tenant = visible(row.tenant)
@@ -78,11 +80,15 @@ def render_text(result: FleetResult, *, color: bool, ended: bool = True) -> str:
             lines += wrap(tenant, _WIDTH)
             tenant = ""
         lines.append(_line(tenant, word, shown, name, widths, _COLORS.get(word, "31") if color else ""))
-        lines += _reasons(row)
+        before, said = said, list(_reasons(row))
+        lines += [f"{_INDENT}(as above)"] if word == "warnings" and said == before else said
     if len(result.rows) > 1:
         lines.append(_line("total", "", total, name, widths))
     lines += ["", *wrap(visible(summary_line(result)), _WIDTH)]
-    lines += wrap(roles_line(result), _WIDTH)
+    for line in roles_lines(result):
+        lines += wrap(line, _WIDTH)
+    if any(row.yellow or row.red for row in result.rows):
+        lines.append("All lines of one tenant: ninjasync check --config FILE")
     if ended and command != "status":  # that reads ledgers, and ends with 0 whatever they tell
         lines.append(f"Exit code {result.exit_code}.")
     return "\n".join(line.rstrip() for line in lines) + "\n"
@@ -103,10 +109,16 @@ def word_counts(result: FleetResult) -> Mapping[str, int]:
     return Counter(outcome_word(result.command, row) for row in result.rows)
 
 
-def roles_line(result: FleetResult, show: Callable[[str], str] = visible) -> str:
-    """Return which groups an apply made, by tenant: NinjaOne gives them no role by itself. "" where it made none."""
-    made = [f"{show(row.tenant)} ({_some([*map(show, row.new_groups)])})" for row in result.rows if row.new_groups]
-    return f"Groups without a role yet, to be mapped in the NinjaOne console: {_some(made)}." if made else ""
+def roles_lines(result: FleetResult, show: Callable[[str], str] = visible) -> list[str]:
+    """Return which groups an apply made, and for which tenants: NinjaOne gives them no role by itself.
+
+    A line for all tenants with the same groups, below a title; nothing where it made none.
+    """
+    tenants: dict[tuple[str, ...], list[str]] = {}
+    for row in result.rows:
+        tenants.setdefault(tuple(sorted(row.new_groups)), []).append(show(row.tenant))
+    made = [f"- {_some([*map(show, groups)])}: {_some(names)}" for groups, names in tenants.items() if groups]
+    return ["Groups without a role yet, to be mapped in the NinjaOne console:", *made] if made else []
 
 
 def _some(names: Sequence[str]) -> str:
@@ -152,8 +164,8 @@ def render_markdown(result: FleetResult, created_at: datetime) -> str:
     ]
     total = ["**total**", "", *map(str, sums(result).values()), "", "", ""]
     below = [_cells(total)] if len(result.rows) > 1 else []
-    if line := roles_line(result, code):
-        below += ["", line]
+    if roles := roles_lines(result, code):
+        below += ["", roles[0], "", *roles[1:]]
     room = LIMIT - sum(len(line) + 1 for line in (*lines, *below)) - 500  # for what is said of those left out
     for number, row in enumerate(result.rows):
         line = _markdown_row(command, row)
@@ -188,6 +200,10 @@ def _reasons(row: FleetRow) -> Iterator[str]:
     for name, option in row.guards:
         if option:
             yield from wrap(visible(f"{name}: if that is meant, {option}"), _WIDTH, _INDENT)
+    if options := " ".join(option for _, option in row.guards if option):
+        # One command for all of them, to be copied: as approvals one after the other, each would be refused.
+        yield from wrap(visible(f"ninjasync apply {options} \\"), _WIDTH, _INDENT)
+        yield from wrap(f"--config {visible(shlex.quote(row.file))}", _WIDTH, _INDENT * 2)
 
 
 def _row_document(command: str, row: FleetRow) -> dict[str, Any]:

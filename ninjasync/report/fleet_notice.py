@@ -52,7 +52,9 @@ def _failure(news: FleetNews) -> Iterator[str]:
 
 
 def _refusal(news: FleetNews) -> Iterator[str]:
-    yield from _listed("refused", map(_with_guards, (row for row in _rows(news) if row.outcome == "refused")))
+    refused = [row for row in _rows(news) if row.outcome == "refused"]
+    yield from _listed("refused", (_with_guards(row) for row in refused if row.guards or not row.paused))
+    yield from _listed("paused", (visible(row.tenant) for row in refused if row.paused and not row.guards))
 
 
 def _with_guards(row: FleetRow) -> str:

@@ -58,6 +58,8 @@ def test_when_all_went_well_there_is_no_message() -> None:
             "Removals planned: north 2.",
         ),
         (news(GOOD, held=HELD), "held", "Held that were not in the last run: north 3."),
+        (news(replace(GOOD, outcome="refused", exit_code=3, paused=True)), "refusal", "Paused: north."),
+        (news(replace(REFUSED, paused=True)), "refusal", "Refused: east (removals: --approve-removals 7, source)."),
         (news(GOOD, held=HELD), "held", "Held: east 2."),
         (
             news(GOOD, tokens={"north": 7, "south": -1, "east": 1}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -112,6 +113,30 @@ def test_what_is_not_known_is_left_out_and_what_a_guard_says_is_below() -> None:
     assert "source" not in "".join(lines)
 
 
+def test_one_command_approves_all_that_guards_refused_of_a_tenant() -> None:
+    guards = (("source", "--approve-source 42"), ("removals", "--approve-removals 7"), ("held", ""))
+    row = FleetRow("a", "/etc/ninjasync/cust omers/a.toml", "refused", 3, guards=guards)
+    shown = render_text(total("plan", [row]), color=False)
+    command = shown[shown.index("ninjasync apply") : shown.index("\n\n")]
+    assert shlex.split(command.replace("\\\n", "")) == [
+        *("ninjasync", "apply", "--approve-source", "42", "--approve-removals", "7"),
+        *("--config", "/etc/ninjasync/cust omers/a.toml"),
+    ]
+    for file in ("/x" * 100, "/漢字" * 50, "/a\nb\u202e.toml"):
+        shown = render_text(total("plan", [replace(row, file=file)]), color=False)
+        assert max(map(cell_len, shown.splitlines())) <= 80
+        assert "\u202e" not in shown
+
+
+def test_the_same_warning_of_tenants_below_one_another_is_said_once() -> None:
+    row = FleetRow("a", "a.toml", "warnings", 0, yellow=1, error=LONG)
+    other = replace(row, tenant="d", error="the token expires")
+    shown = render_text(total("check", [row, replace(row, tenant="b"), other]), color=False)
+    assert shown.split().count("shrank") == LONG.count("shrank")
+    assert shown.index("b  ") < shown.index("(as above)") < shown.index("the token expires")
+    assert "All lines of one tenant: ninjasync check --config FILE" in shown
+
+
 EVIL = "a|b](https://evil.example.com) <img src=x> `code` @all **bold** back\\\\|bar GH-7 #8 www.evil.example.com\nnext"
 
 
@@ -142,14 +167,21 @@ def test_markdown_of_thousands_fits_a_comment_and_counts_what_is_left_out() -> N
     assert "| **total** |  | 24690000 |" in shown
 
 
-def test_groups_without_a_role_are_one_line_that_nothing_obeys() -> None:
+def test_groups_without_a_role_are_told_once_for_all_tenants_that_have_the_same() -> None:
+    done = FleetRow("a", "a.toml", "done", 0, new_groups=("Helpdesk", "Staff"))
+    rows = [done, replace(done, tenant="b", new_groups=("Staff", "Helpdesk")), replace(done, tenant="c", new_groups=())]
+    shown = render_text(total("apply", [*rows, replace(done, tenant="d", new_groups=("Staff",))]), color=False)
+    assert "console:\n- Helpdesk, Staff: a, b\n- Staff: d\n" in shown
+
+
+def test_groups_without_a_role_are_lines_that_nothing_obeys() -> None:
     rows = [
         replace(ROW, outcome="done", exit_code=0, error="", tenant="a|b", new_groups=("Help\x1b[31mdesk", "[x](y)"))
     ]
     result = total("apply", rows)
     assert "Groups without a role yet" in render_text(result, color=False)
     assert "\x1b" not in render_text(result, color=False)
-    assert "`a|b` (`Help\\x1b[31mdesk`, `[x](y)`)." in render_markdown(result, AT)
+    assert "- `Help\\x1b[31mdesk`, `[x](y)`: `a|b`\n" in render_markdown(result, AT)
     assert "without a role" not in render_text(total("apply", [replace(ROW)]), color=False)
 
 
