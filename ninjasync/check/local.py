@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from ninjasync.check.context import CheckContext
 from ninjasync.config.environment import PREFIX
+from ninjasync.config.operation import Monitor
 from ninjasync.config.section import SecretReference
 from ninjasync.config.tenant import tenant_of
 from ninjasync.model.finding import Finding, green, red, yellow
@@ -152,10 +153,15 @@ def check_protected_users(context: CheckContext) -> Finding:
 
 def check_monitoring(context: CheckContext) -> Finding:
     """Whether metrics, pings and messages can be sent. Sends none."""
-    config = context.config
-    wanted, ways = config.monitor, []
-    if wanted.metrics_file:
-        path = config.file(wanted.metrics_file)
+    wanted = context.config.monitor
+    path = context.config.file(wanted.metrics_file) if wanted.metrics_file else None
+    return judge_monitor(wanted, path, "[monitor]")
+
+
+def judge_monitor(wanted: Monitor, path: Path | None, table: str) -> Finding:
+    """Return whether what ``table`` asks for can be sent, and metrics written to ``path``. Sends nothing."""
+    ways = []
+    if path is not None:
         if not (path.parent.is_dir() and os.access(path.parent, os.W_OK)):
             return yellow(f"The metrics file {path} cannot be written.", "Make its folder, which this user may write.")
         if path.suffix != ".prom":
@@ -165,12 +171,12 @@ def check_monitoring(context: CheckContext) -> Finding:
         ways.append("a ping")
     if wanted.notify:
         if find_spec("apprise") is None:
-            return yellow("Messages ([monitor] notify) need Apprise.", INSTALL)
+            return yellow(f"Messages ({table} notify) need Apprise.", INSTALL)
         unknown = [str(number) for number, one in enumerate(wanted.notify, 1) if apprise_for(one) is None]
         if unknown:
-            return yellow(f"[monitor] notify: nothing can be sent to item {', '.join(unknown)}.", ADDRESSES)
+            return yellow(f"{table} notify: nothing can be sent to item {', '.join(unknown)}.", ADDRESSES)
         ways.append("messages")
-    return green(f"Each run is reported by {', '.join(ways)}." if ways else "No run is reported: [monitor] is empty.")
+    return green(f"Each run is reported by {', '.join(ways)}." if ways else f"No run is reported: {table} is empty.")
 
 
 def check_lock(context: CheckContext) -> Finding:

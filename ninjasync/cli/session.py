@@ -46,13 +46,13 @@ def complain(invocation: Invocation, error: NinjasyncError) -> None:
         return
     for mistake in mistakes:
         typer.echo(f"  - {visible(mistake)}", err=True)
-    typer.echo(visible(_name_tenant(f"Error: {error.message}", invocation.tenant)), err=True)
+    typer.echo(visible(name_tenant(f"Error: {error.message}", invocation.tenant)), err=True)
     if error.hint:
         typer.echo(visible(error.hint), err=True)
 
 
-def _name_tenant(line: str, tenant: str) -> str:
-    """Return a line for standard error with the tenant's name: cron may mail those of many tenants."""
+def name_tenant(line: str, tenant: str) -> str:
+    """Return a line with the tenant's name: cron may mail those of many, and a loop go over them."""
     return f"{line} [tenant {tenant}]" if tenant else line
 
 
@@ -62,7 +62,7 @@ def report_refusal(invocation: Invocation, plan: Plan) -> None:
     for guard in plan.guards:
         if guard.tripped:
             approve = f" If that is meant: {guard.approve}" if guard.approve else ""
-            line = _name_tenant(f"{word}: {guard.name}: {guard.message}{approve}", plan.tenant)
+            line = name_tenant(f"{word}: {guard.name}: {guard.message}{approve}", plan.tenant)
             if invocation.log_format is LogFormat.JSON:
                 logging.getLogger("ninjasync").error("%s", line)
             else:
@@ -71,7 +71,7 @@ def report_refusal(invocation: Invocation, plan: Plan) -> None:
 
 def report_no(invocation: Invocation, effect: str, tenant: str) -> None:
     """Say on standard error that a question was answered with no, and to what effect."""
-    remark(invocation, visible(_name_tenant(f"Refused: the question was answered with no; {effect}.", tenant)))
+    remark(invocation, visible(name_tenant(f"Refused: the question was answered with no; {effect}.", tenant)))
 
 
 def remark(invocation: Invocation, *lines: str) -> None:

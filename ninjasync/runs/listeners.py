@@ -123,7 +123,10 @@ def write_metrics(path: Path, render: Callable[[str], str]) -> None:
         finally:
             draft.unlink(missing_ok=True)
     except OSError as error:
-        raise UndeliveredError(f"{visible(str(path))} could not be written: {error.strerror or error}.") from error
+        raise UndeliveredError(
+            f"{visible(str(path))} could not be written: {error.strerror or error}. Make its folder, which this user "
+            "may write; or set metrics_file to another."
+        ) from error
 
 
 # --- the ping --------------------------------------------------------------------------------

@@ -37,3 +37,11 @@ def test_the_table_of_checks_fits_80_columns_and_counts_lines_by_colour(fleet: S
     assert shown.out.splitlines()[0].split() == ["tenant", "outcome", "red", "yellow", "green", "token", "seconds"]
     assert max(map(len, shown.out.splitlines())) <= 80
     assert f"Fleet: {len(NAMES)} tenants: {len(NAMES)} warnings." in shown.out
+
+
+def test_what_keeps_the_fleets_own_monitor_from_telling_is_said(fleet: ServedFleet) -> None:
+    fleet.settings('[fleet.monitor]\nmetrics_file = "metrics/fleet.prom"')
+    said = fleet.show("check", "--tenant", "alpha").err
+    assert f"The metrics file {fleet.folder / 'metrics' / 'fleet.prom'} cannot be written. Make its folder" in said
+    (fleet.folder / "metrics").mkdir()
+    assert "metrics file" not in fleet.show("check", "--tenant", "alpha").err

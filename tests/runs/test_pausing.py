@@ -71,7 +71,7 @@ def test_after_its_time_a_pause_is_over_by_itself(office: Office) -> None:
     assert "paused" not in office.plan().text
     assert office.run("ledger", "show").out.count("paused") == 0
     assert office.run("apply", "--yes").code == 0
-    assert "was not paused" in office.run("resume").out
+    assert office.run("resume").out == "This tenant was not paused. [tenant 127.0.0.1]\n"
 
 
 def test_a_run_that_is_under_way_goes_on(office: Office) -> None:

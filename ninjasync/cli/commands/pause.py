@@ -7,7 +7,7 @@ import typer
 
 from ninjasync.cli import clock
 from ninjasync.cli.options import Invocation
-from ninjasync.cli.session import load_config
+from ninjasync.cli.session import load_config, name_tenant
 from ninjasync.errors import CommandLineError
 from ninjasync.model.message import Message, number, text, word
 from ninjasync.model.pause import Pause, shown_time
@@ -34,7 +34,8 @@ def pause(
     why, end = _read_reason(reason), _read_end(until, now)
     made, before = pausing.pause(load_config(invocation), why, end, now)
     ends = f"It ends by itself at {shown_time(made.until)}." if made.until else "It ends with: ninjasync resume"
-    lines = ["Paused: no apply of this tenant begins; one that is under way goes on.", ends]
+    paused = "Paused: no apply of this tenant begins; one that is under way goes on."
+    lines = [name_tenant(paused, invocation.tenant), ends]
     invocation.deliver(_visible_lines(*lines, *_former(before)))
     return 0
 
@@ -44,9 +45,10 @@ def resume(ctx: typer.Context) -> int:
     invocation: Invocation = ctx.obj
     before = pausing.resume(load_config(invocation), clock.now())
     if before is None:
-        invocation.deliver("This tenant was not paused.\n")
+        invocation.deliver(_visible_lines(name_tenant("This tenant was not paused.", invocation.tenant)))
     else:
-        invocation.deliver(_visible_lines("Resumed: the next apply begins as usual.", *_former(before)))
+        resumed = name_tenant("Resumed: the next apply begins as usual.", invocation.tenant)
+        invocation.deliver(_visible_lines(resumed, *_former(before)))
     return 0
 
 
