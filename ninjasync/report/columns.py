@@ -23,10 +23,13 @@ def pad(text: str, width: int) -> str:
 
 
 def wrap(text: str, width: int, indent: str = "") -> Iterator[str]:
-    """Yield a text in lines of at most ``width`` columns; a word is cut only where no line has room for it."""
+    """Yield a text in lines of at most ``width`` columns; a word is cut only where no line has room for it.
+
+    A no-break space keeps words together.
+    """
     room = width - len(indent)
     line, taken = "", 0
-    for word in text.split():
+    for word in filter(None, text.split(" ")):
         long = columns(word)
         if line and taken + 1 + long <= room:
             line, taken = f"{line} {word}", taken + 1 + long

@@ -5,14 +5,17 @@ names in a plan are.
 """
 
 import json
+import re
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import chain, groupby
 from typing import Any
 
 from ninjasync import __version__
 from ninjasync.model.fleet import FleetResult, FleetRow
+from ninjasync.model.token_expiry import is_to_be_renewed
 from ninjasync.report.columns import columns, pad, wrap
 from ninjasync.report.escape import visible
 from ninjasync.report.markdown import LIMIT, code, code_cell, prose_cell
@@ -48,12 +51,15 @@ def titles(command: str) -> list[str]:
 def figures(command: str, row: FleetRow) -> list[str]:
     """Return what stands in those columns; "" for what is not known."""
     numbers = [getattr(row, name) for name in _NUMBERS[command]]
-    days = "" if row.token_days is None else "expired" if row.token_days < 0 else f"{row.token_days} d"
     if command == "status":
         last = f"{row.last_run:%Y-%m-%d %H:%M}" if row.last_run else ""
     else:
         last = f"{row.seconds:.1f}" if row.seconds is not None else ""
-    return [*("" if number is None else str(number) for number in numbers), days, last]
+    return [*("" if number is None else str(number) for number in numbers), _days(row), last]
+
+
+def _days(row: FleetRow) -> str:
+    return "" if row.token_days is None else "expired" if row.token_days < 0 else f"{row.token_days} d"
 
 
 def sums(result: FleetResult) -> dict[str, int]:
@@ -72,23 +78,20 @@ def render_text(result: FleetResult, *, color: bool, ended: bool = True) -> str:
     widths = [max(map(len, column)) for column in zip(heads, total, *cells, strict=True)]
     name = _WIDTH - _OUTCOME - 1 - sum(width + 1 for width in widths)
     lines = [_line("tenant", "outcome", heads, name, widths)]
-    said: list[str] = []
-    for row, shown in zip(result.rows, cells, strict=True):
+    for row, shown, alike in zip(result.rows, cells, _runs_alike(result.rows), strict=True):
         word = outcome_word(command, row)
         tenant = visible(row.tenant)
         if columns(tenant) > name:  # cut off, it might be taken for another
             lines += wrap(tenant, _WIDTH)
             tenant = ""
         lines.append(_line(tenant, word, shown, name, widths, _COLORS.get(word, "31") if color else ""))
-        before, said = said, list(_reasons(row))
-        lines += [f"{_INDENT}(as above)"] if word == "warnings" and said == before else said
+        lines += _reasons(row, alike)
     if len(result.rows) > 1:
-        lines.append(_line("total", "", total, name, widths))
-    lines += ["", *wrap(visible(summary_line(result)), _WIDTH)]
-    for line in roles_lines(result):
-        lines += wrap(line, _WIDTH)
-    if any(row.yellow or row.red for row in result.rows):
-        lines.append("All lines of one tenant: ninjasync check --config FILE")
+        lines += ["", _line("total", "", total, name, widths)]
+    together = re.sub(r"(\d) ", "\\1\u00a0", summary_line(result))  # a number and what it counts
+    lines += ["", *(line.replace("\u00a0", " ") for line in wrap(together, _WIDTH))]
+    for note, items in notes(result):
+        lines += [*wrap(note, _WIDTH), *chain.from_iterable(wrap(f"- {item}", _WIDTH) for item in items)]
     if ended and command != "status":  # that reads ledgers, and ends with 0 whatever they tell
         lines.append(f"Exit code {result.exit_code}.")
     return "\n".join(line.rstrip() for line in lines) + "\n"
@@ -109,16 +112,22 @@ def word_counts(result: FleetResult) -> Mapping[str, int]:
     return Counter(outcome_word(result.command, row) for row in result.rows)
 
 
-def roles_lines(result: FleetResult, show: Callable[[str], str] = visible) -> list[str]:
-    """Return which groups an apply made, and for which tenants: NinjaOne gives them no role by itself.
+def notes(result: FleetResult, show: Callable[[str], str] = visible) -> Iterator[tuple[str, list[str]]]:
+    """Yield what is left to do: a sentence, and the items that it is about; ``show`` makes a name fit for the format.
 
-    A line for all tenants with the same groups, below a title; nothing where it made none.
+    NinjaOne gives a group that an apply made no role by itself; tenants with the same groups share an item.
     """
+    due = [row for row in result.rows if row.token_days is not None and is_to_be_renewed(row.token_days)]
+    due.sort(key=lambda row: row.token_days or 0)
+    if due:
+        yield f"SCIM tokens to be renewed: {_some([f'{show(row.tenant)} ({_days(row)})' for row in due])}.", []
     tenants: dict[tuple[str, ...], list[str]] = {}
     for row in result.rows:
         tenants.setdefault(tuple(sorted(row.new_groups)), []).append(show(row.tenant))
-    made = [f"- {_some([*map(show, groups)])}: {_some(names)}" for groups, names in tenants.items() if groups]
-    return ["Groups without a role yet, to be mapped in the NinjaOne console:", *made] if made else []
+    if made := [f"{_some([*map(show, groups)])}: {_some(names)}" for groups, names in tenants.items() if groups]:
+        yield "Groups without a role yet, to be mapped in the NinjaOne console:", made
+    if any(row.yellow or row.red for row in result.rows):
+        yield f"All lines of one tenant: {show('ninjasync check --config FILE')}", []
 
 
 def _some(names: Sequence[str]) -> str:
@@ -164,8 +173,8 @@ def render_markdown(result: FleetResult, created_at: datetime) -> str:
     ]
     total = ["**total**", "", *map(str, sums(result).values()), "", "", ""]
     below = [_cells(total)] if len(result.rows) > 1 else []
-    if roles := roles_lines(result, code):
-        below += ["", roles[0], "", *roles[1:]]
+    for note, items in notes(result, code):
+        below += ["", note, *([""] if items else []), *(f"- {item}" for item in items)]
     room = LIMIT - sum(len(line) + 1 for line in (*lines, *below)) - 500  # for what is said of those left out
     for number, row in enumerate(result.rows):
         line = _markdown_row(command, row)
@@ -195,8 +204,20 @@ def _line(tenant: str, word: str, cells: Sequence[str], name: int, widths: Seque
     return f"{pad(tenant, name)} {painted} {numbers}"
 
 
-def _reasons(row: FleetRow) -> Iterator[str]:
-    yield from wrap(visible(row.error), _WIDTH, _INDENT)
+def _runs_alike(rows: Sequence[FleetRow]) -> Iterator[int]:
+    """Yield for each row how many after it have the very same reason; -1 for those that one before counts."""
+    # Below each that guards refused stands a command of its own.
+    for (why, *_), run in groupby(rows, lambda row: (row.error, row.outcome, row.file if row.guards else "")):
+        many = len(list(run))
+        yield from (many - 1, *[-1] * (many - 1)) if why else [0] * many
+
+
+def _reasons(row: FleetRow, alike: int) -> Iterator[str]:
+    """Yield why a tenant did not go well; thousands that were not begun for one reason are told so once."""
+    if alike < 0:
+        return
+    more = f" (and so for the next {alike} tenants)" if alike > 1 else " (and so for the next tenant)" if alike else ""
+    yield from wrap(f"{visible(row.error)}{more}", _WIDTH, _INDENT)
     for name, option in row.guards:
         if option:
             yield from wrap(visible(f"{name}: if that is meant, {option}"), _WIDTH, _INDENT)

@@ -8,7 +8,7 @@ import base64
 from datetime import datetime
 
 from ninjasync.model.fleet import GOOD, FleetResult
-from ninjasync.report.fleet import figures, outcome_word, roles_lines, summary_line, sums, titles, word_counts
+from ninjasync.report.fleet import figures, notes, outcome_word, summary_line, sums, titles, word_counts
 from ninjasync.report.html import page_from
 from ninjasync.report.tenant_document import pack_visible
 
@@ -31,7 +31,7 @@ def render_html(result: FleetResult, created_at: datetime) -> str:
             for row in result.rows
         ],
         words=list(word_counts(result).items()),
-        roles=roles_lines(result),
+        notes=list(notes(result)),
         good=GOOD,
         plans=[
             (number, base64.b64encode(pack_visible(row.document)).decode())

@@ -26,6 +26,7 @@ _KEPT = (
     "checks",
 )
 _KEPT_OF_CHANGE = ("resource", "action", "key", "privilege", "withheld", "diff", "reasons", "outcome", "error")
+_LEFT_OUT: tuple[object, ...] = (None, False, [])
 # What JSON in ASCII writes where a text may hold a character that is hidden or obeyed: an escape but that of a
 # quotation mark, or DEL, the one control character that it leaves as it is.
 _MAY_HIDE = re.compile(r'\\[^"]|\x7f')
@@ -36,7 +37,8 @@ def pack(document: Mapping[str, Any]) -> bytes:
     kept = {name: document[name] for name in _KEPT if name in document}
     kept["guards"] = [guard for guard in document.get("guards", ()) if guard["tripped"]]
     kept["changes"] = [
-        {name: change[name] for name in _KEPT_OF_CHANGE if change.get(name)} for change in document.get("changes", ())
+        {name: change[name] for name in _KEPT_OF_CHANGE if change.get(name) not in _LEFT_OUT}
+        for change in document.get("changes", ())
     ]
     return pack_text(_to_json(kept))
 

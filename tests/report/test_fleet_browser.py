@@ -197,6 +197,6 @@ def test_every_row_shows_its_outcome_and_numbers(browser: Browser, width: int, m
     browser.resize(width, 800)
     browser.prefer("light", medium=medium)
     find(browser, "customer-0042")
-    seen = browser.run("return body.querySelector('tr:not([hidden])').innerText.split(/\\s+/)")
+    text = browser.wait("return body.querySelector('tr:not([hidden])').innerText")  # laid out when it is first seen
     browser.prefer("light")
-    assert {"customer-0042", "changes", "42", "1"} <= set(seen)
+    assert {"customer-0042", "changes", "42", "1"} <= set(text.split())

@@ -12,7 +12,7 @@ import pytest
 from markdown_it import MarkdownIt
 from rich.cells import cell_len
 
-from ninjasync.model.fleet import FleetOutcome, FleetRow, total
+from ninjasync.model.fleet import OUTCOMES, FleetOutcome, FleetRow, total
 from ninjasync.report.fleet import render_json, render_markdown, render_text
 
 AT = datetime(2027, 3, 1, 4, 5, tzinfo=UTC)
@@ -65,7 +65,7 @@ def test_the_last_line_of_the_table_adds_up_and_is_as_wide_as_the_sums_need() ->
     rows = [replace(ROW, tenant=str(number), users=99_999, removals=3, held=None, error="") for number in range(200)]
     result = total("plan", rows)
     lines = render_text(result, color=False).splitlines()
-    assert lines[201].split() == ["total", "19999800", "24600", "600", "0"]
+    assert lines[202].split() == ["total", "19999800", "24600", "600", "0"]
     assert json.loads(render_json(result, AT))["totals"] == {
         "users": 19999800, "groups": 24600, "removals": 600, "held": 0
     }  # fmt: skip
@@ -85,6 +85,35 @@ def test_a_paused_tenant_is_called_that_and_stands_before_what_went_well(outcome
     assert "`zulu` | paused |" in render_markdown(result, AT)
     document = json.loads(render_json(result, AT))
     assert (document["tenants"][1]["outcome"], document["summary"][outcome]) == (outcome, 1), "programs read both"
+
+
+def test_one_reason_of_many_is_told_once_with_how_many_have_it() -> None:
+    waiting = [FleetRow(f"t{number:03}", "t.toml", "not begun", error="the canary failed") for number in range(300)]
+    other = FleetRow("zulu", "z.toml", "not begun", error="interrupted")
+    shown = render_text(total("plan", [*waiting, other]), color=False)
+    assert shown.count("the canary failed (and so for the next 299 tenants)\n") == 1
+    assert shown.count("canary") == 1
+    assert "    interrupted\n" in shown
+    alone = render_text(total("plan", waiting[:2]), color=False)
+    assert "    the canary failed (and so for the next tenant)\n" in alone
+
+
+def test_what_is_left_to_do_stands_below_the_sums_the_soonest_first() -> None:
+    rows = [
+        replace(ROW, tenant=f"t{days}", token_days=days, guards=(("removals", "--approve-removals 7"),) if days else ())
+        for days in (31, 30, 0, -1, 180)
+    ]
+    for shown in (render_text(total("plan", rows), color=False), render_markdown(total("plan", rows), AT)):
+        plain = shown.replace("`", "")
+        assert "SCIM tokens to be renewed: t-1 (expired), t0 (0 d), t30 (30 d)." in plain
+    calm = render_text(total("plan", [replace(ROW, guards=())]), color=False)
+    assert "renewed" not in calm
+
+
+def test_no_number_is_parted_from_what_it_counts() -> None:
+    outcomes = [outcome for outcome in OUTCOMES if outcome not in ("under way", "in order", "warnings")]
+    lines = render_text(total("plan", [replace(ROW, outcome=one) for one in outcomes]), color=False).splitlines()
+    assert not [line for line in lines if re.search(r" \d+$", line) and line.startswith(("Fleet", "1", "2"))]
 
 
 def test_a_pause_hides_no_failure() -> None:
@@ -133,7 +162,7 @@ def test_the_same_warning_of_tenants_below_one_another_is_said_once() -> None:
     other = replace(row, tenant="d", error="the token expires")
     shown = render_text(total("check", [row, replace(row, tenant="b"), other]), color=False)
     assert shown.split().count("shrank") == LONG.count("shrank")
-    assert shown.index("b  ") < shown.index("(as above)") < shown.index("the token expires")
+    assert shown.index("(and so for the next tenant)") < shown.index("b  ") < shown.index("the token expires")
     assert "All lines of one tenant: ninjasync check --config FILE" in shown
 
 
