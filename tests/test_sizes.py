@@ -29,6 +29,7 @@ LATE = {
     "ninjasync.report.fleet_html",
     "ninjasync.state.postgres",
     "ninjasync.state.postgres_address",
+    "ninjasync.state.postgres_session",
 }
 
 

@@ -179,19 +179,21 @@ class Answering:
         return found == (began,)
 
     async def _keep(self, pool: "AsyncConnectionPool", job: "QueuedJob", row: FleetRow) -> None:
-        """Keep what became of a job, for as long as it takes where the database is away."""
+        """Keep what became of a job, as soon as a database that is away is back, unless the worker stops first."""
         import psycopg
 
         statement, values = queue.record(job, row, actor())
-        until = time.monotonic() + _KEEPS_TRYING
+        until, told = time.monotonic() + _KEEPS_TRYING, False
         while True:
             try:
                 async with pool.connection() as connection:
                     await connection.execute(statement, values)
             except psycopg.OperationalError:
-                if time.monotonic() > until:
+                if time.monotonic() > until or self._stop.is_set():
                     raise
-                log.warning(LOST)
+                if not told:
+                    told = True
+                    log.warning(LOST)
                 await asyncio.sleep(self.worker.pace.connect)
             else:
                 self.worker.tell(row)

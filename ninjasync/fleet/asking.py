@@ -10,8 +10,8 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -73,16 +73,17 @@ _Found = TypeVar("_Found")
 def ask_workers(fleet: Fleet) -> Iterator[Engine]:
     """Give the engine that has tenants run by workers.
 
-    What was found counts as taken when the block ends without an error. Raises NinjasyncError,
-    also within, where the database cannot be reached.
+    What was found counts as taken when the block ends without an error. Raises NinjasyncError
+    where the database cannot be reached, or not used; one that is lost later costs the tenants that are not done.
     """
-    taken: set[int] = set()
     with ExitStack() as stack:
         database = _Database(queue.database_of(fleet), stack)
         database.do(queue.expect_tables)
         database.do(queue.forget_old_results)
-        yield partial(_ask, _Asking(fleet, database, taken))
-        database.do(lambda on: on.execute(_TAKEN, (sorted(taken),)))
+        asking = _Asking(fleet, database)
+        yield partial(_ask, asking)
+        with suppress(NinjasyncError):  # the table is told; who asks the same within minutes hears of it
+            database.do(lambda on: on.execute(_TAKEN, (sorted(asking.taken),)), lambda: True)
 
 
 class _Database:
@@ -92,15 +93,16 @@ class _Database:
         self._address, self._stack = address, stack
         self._connection: Connection | None = None
 
-    def do(self, action: Callable[[Connection], _Found]) -> _Found:
+    def do(self, action: Callable[[Connection], _Found], is_over: Callable[[], bool] = lambda: False) -> _Found:
         """Return what ``action`` finds; where the database was lost meanwhile, do it once more when that is back.
 
-        Raises NinjasyncError where it cannot be reached the first time, or is not back in time.
+        Raises NinjasyncError where it cannot be reached the first time, is not back in time or before ``is_over``, or
+        cannot be used.
         """
         import psycopg
 
         may_wait = self._connection is not None
-        until = time.monotonic() + _PATIENCE
+        until, told = time.monotonic() + _PATIENCE, ""
         while True:
             try:
                 if self._connection is None:
@@ -108,23 +110,28 @@ class _Database:
                 return action(self._connection)
             except psycopg.OperationalError as error:
                 lost, self._connection, may_wait = queue.unreachable(self._address, error), None, True
+            except psycopg.Error as error:
+                raise queue.unusable(error) from error
             except NinjasyncError as error:
                 if not may_wait or self._connection is not None:
                     raise
                 lost = error
-            if time.monotonic() > until:
+            if time.monotonic() > until or is_over():
                 raise lost
-            log.warning("%s Trying again.", lost.message)
+            if str(lost.message) != told:
+                told = str(lost.message)
+                log.warning("%s Trying again.", told)
             time.sleep(_CONNECTS_AGAIN_AFTER)
 
 
 @dataclass(frozen=True, slots=True)
 class _Asking:
-    """One asking command; ``taken`` are the jobs whose results it has so far."""
+    """One asking command; ``put`` are the jobs that it waits or waited for, ``taken`` those whose results it has."""
 
     fleet: Fleet
     database: _Database
-    taken: set[int]
+    put: set[int] = field(default_factory=set)
+    taken: set[int] = field(default_factory=set)
 
     @property
     def queue(self) -> str:
@@ -142,35 +149,55 @@ def _ask(
             yield tenant, replace(row_not_begun(tenant, run.today, _NO_LEDGER), outcome="configuration", exit_code=78)
     tenants = [tenant for tenant in tenants if _has_shared_ledger(tenant)]
     questions = _questions(asking, run, tenants)
-    tenants_by_key = dict(zip(questions, tenants, strict=True))
-    waiting = _put(asking, questions)
-    if waiting and not asking.database.do(lambda on: on.execute(_ANY_WORKER).fetchone() == (True,)):
+    left = dict(zip(questions, tenants, strict=True))
+    try:
+        for key, row in _await_rows(asking, questions, stop, hold):
+            tenant = left.pop(key)
+            yield tenant, _lost(run, tenant, row) if isinstance(row, str) else replace(row, file=str(tenant.path))
+    except NinjasyncError as error:
+        if not asking.put:
+            raise
+        why = f"{error.message} Whether a worker ran this tenant is not known; the same command finds out."
+        for tenant in left.values():
+            yield tenant, replace(_lost(run, tenant, why), outcome="failed")
+
+
+def _await_rows(
+    asking: _Asking, questions: Mapping[str, tuple[str, Question]], stop: threading.Event, hold: threading.Event
+) -> Iterator[tuple[str, FleetRow | str]]:
+    """Yield the row of each question that a worker has answered, or why there will be none.
+
+    Raises NinjasyncError where the database is lost for long.
+    """
+    waiting = _put(asking, questions, stop)
+    if waiting and not asking.database.do(lambda on: on.execute(_ANY_WORKER).fetchone() == (True,), stop.is_set):
         log.warning("No worker is at work: start ninjasync fleet work on a machine. Waiting for one.")
     put, heard_at = Counter(questions), time.monotonic()
     while waiting:
         vanished = []
-        for job, summary, document in asking.database.do(partial(_ended, list(waiting))):
+        for job, summary, document in asking.database.do(partial(_ended, list(waiting)), stop.is_set):
             key, heard_at = waiting.pop(job), time.monotonic()
             if summary is None:
                 vanished.append(key)
                 continue
             asking.taken.add(job)
-            tenant = tenants_by_key[key]
-            yield tenant, queue.read_result(summary, document, tenant.path)
+            yield key, queue.read_result(summary, document)
         if stop.is_set() or hold.is_set():
-            _take_out(asking, waiting, under_way=stop.is_set())
+            _take_out(asking, waiting, stop, under_way=stop.is_set())
         else:
             put.update(vanished)
-            waiting |= _put(asking, {key: questions[key] for key in vanished if put[key] <= _MOST})
+            waiting |= _put(asking, {key: questions[key] for key in vanished if put[key] <= _MOST}, stop)
             for key in (key for key in vanished if put[key] > _MOST):
-                yield tenants_by_key[key], _lost(run, tenants_by_key[key], "its job vanished from the queue")
-        if asking.database.do(lambda on: on.execute(_AT_WORK, (asking.queue,)).fetchone() == (True,)):
+                yield key, "its job vanished from the queue"
+        if asking.database.do(lambda on: on.execute(_AT_WORK, (asking.queue,)).fetchone() == (True,), stop.is_set):
             heard_at = time.monotonic()
         elif time.monotonic() - heard_at > _LONGEST_WITHOUT_WORKERS:
-            _take_out(asking, waiting, under_way=True)
+            _take_out(asking, waiting, stop, under_way=True)
             for key in waiting.values():
-                why = f"no worker took it within {_LONGEST_WITHOUT_WORKERS:.0f} seconds; start ninjasync fleet work"
-                yield tenants_by_key[key], _lost(run, tenants_by_key[key], why)
+                yield (
+                    key,
+                    f"no worker took it within {_LONGEST_WITHOUT_WORKERS:.0f} seconds; start ninjasync fleet work",
+                )
             return
         time.sleep(_LOOKS_AGAIN_AFTER)
 
@@ -191,7 +218,7 @@ def _questions(asking: _Asking, run: FleetRun, tenants: Sequence[TenantFile]) ->
     return made
 
 
-def _put(asking: _Asking, questions: Mapping[str, tuple[str, Question]]) -> dict[int, str]:
+def _put(asking: _Asking, questions: Mapping[str, tuple[str, Question]], stop: threading.Event) -> dict[int, str]:
     """Return the jobs by which the questions are answered, with each question's key: new ones, and what there is."""
     if not questions:
         return {}
@@ -227,7 +254,9 @@ def _put(asking: _Asking, questions: Mapping[str, tuple[str, Question]]) -> dict
                 job.id: str(job.queueing_lock) for job in added if job.id
             }
 
-    return asking.database.do(put)
+    jobs = asking.database.do(put, stop.is_set)
+    asking.put.update(jobs)
+    return jobs
 
 
 def _ended(jobs: list[int], connection: Connection) -> list[tuple[int, str | None, str | None]]:
@@ -235,7 +264,7 @@ def _ended(jobs: list[int], connection: Connection) -> list[tuple[int, str | Non
     return [(job, summary, document) for job, summary, document in connection.execute(_ENDED, (jobs,))]
 
 
-def _take_out(asking: _Asking, jobs: Iterable[int], *, under_way: bool) -> None:
+def _take_out(asking: _Asking, jobs: Iterable[int], stop: threading.Event, *, under_way: bool) -> None:
     """Take what waits out of the queue, and tell the workers to stop what is under way, where that is wanted."""
     from procrastinate.manager import JobManager
     from procrastinate.sync_psycopg_connector import SyncPsycopgConnector
@@ -247,7 +276,7 @@ def _take_out(asking: _Asking, jobs: Iterable[int], *, under_way: bool) -> None:
             for job in jobs:
                 manager.cancel_job_by_id(job, abort=under_way, delete_job=True, connection=connection)
 
-    asking.database.do(take_out)
+    asking.database.do(take_out, stop.is_set)
 
 
 def _lost(run: FleetRun, tenant: TenantFile, why: str) -> FleetRow:

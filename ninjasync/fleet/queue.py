@@ -156,22 +156,44 @@ def connect(address: "Address") -> Iterator[Connection]:
     """Connect to the queue's database, each statement a transaction of its own. Raises NinjasyncError."""
     import psycopg
 
+    from ninjasync.state.postgres_session import SET, warn_if_unverified
+
+    warn_if_unverified(_KEY, address.place, address.unverified)
     try:
         connection = psycopg.connect(conninfo_of(address), autocommit=True)
+        connection.execute(SET, settings())
     except psycopg.Error as error:
         raise unreachable(address, error) from error
     with connection:
-        yield connection
+        try:
+            yield connection
+        except psycopg.OperationalError as error:
+            raise unreachable(address, error) from error
+
+
+def settings() -> tuple[list[str], list[str]]:
+    """Return the names and values of ``postgres_session.SET``: a machine that is gone holds no lock for long."""
+    from ninjasync.state.postgres_session import SETTINGS
+
+    return list(SETTINGS), list(SETTINGS.values())
 
 
 def unreachable(address: "Address", error: Exception) -> NinjasyncError:
     """Return the error of a database that cannot be reached, or was lost."""
-    why = (str(error).strip().splitlines() or ["no reason was given"])[0].rstrip(".")
-    if password := str(address.parameters.get("password", "")):
-        why = why.replace(password, "***")
+    from ninjasync.state.postgres_session import reason_of
+
     return NinjasyncError(
-        Message("The queue {} cannot be reached: {}.", text(address.place), text(why)),
-        "Check [fleet] database, and that the server is up.",
+        Message("The queue {} cannot be reached: {}.", text(address.place), text(reason_of(error, address))),
+        "Check [fleet] database, and that the database server is up and lets this machine in.",
+    )
+
+
+def unusable(error: Exception) -> NinjasyncError:
+    """Return the error of a database that can be reached, but not used."""
+    why = (str(error).strip().splitlines() or ["no reason was given"])[0].rstrip(".")
+    return NinjasyncError(
+        Message("The queue cannot be used: {}.", text(why)),
+        "Let a role that may make tables run ninjasync fleet work --tables, and then what that prints.",
     )
 
 
@@ -196,6 +218,10 @@ def expect_tables(connection: Connection) -> None:
             "The queue's tables are not there yet, and this role may not make them.",
             "Let a role that may make tables run this once: ninjasync fleet work --tables. It prints what to grant.",
         ) from error
+    except psycopg.OperationalError:
+        raise
+    except psycopg.Error as error:
+        raise unusable(error) from error
 
 
 def grants(connection: Connection, address: "Address") -> str:
@@ -224,9 +250,9 @@ def record(job: "Job", row: FleetRow, actor: str) -> tuple[str, dict[str, Any]]:
     }
 
 
-def read_result(summary: str, document: str | None, file: Path) -> FleetRow:
-    """Return the row that was kept, for a tenant whose file is ``file`` here."""
-    row = msgspec.convert(json.loads(summary) | {"file": str(file)}, FleetRow)
+def read_result(summary: str, document: str | None) -> FleetRow:
+    """Return the row that was kept, but for its file, which is another's on each machine."""
+    row = msgspec.convert(json.loads(summary) | {"file": ""}, FleetRow)
     return replace(row, document=pack_text(document)) if document else row
 
 

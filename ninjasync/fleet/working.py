@@ -9,6 +9,7 @@ import asyncio
 import logging
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,47 +17,72 @@ from ninjasync.errors import NinjasyncError
 from ninjasync.fleet import queue
 from ninjasync.fleet.answering import LOST, Answering, Pace, TryAgainError, Worker
 from ninjasync.fleet.supervisor import Supervisor
-from ninjasync.model.message import Message, text
 
 if TYPE_CHECKING:
     from procrastinate import App
     from procrastinate.jobs import Job as QueuedJob
     from procrastinate.retry import BaseRetryStrategy
+    from psycopg import AsyncConnection
     from psycopg_pool import AsyncConnectionPool
+
+    from ninjasync.state.postgres_address import Address
 
 log = logging.getLogger(__name__)
 
 
-def work(worker: Worker, stop: threading.Event) -> None:
+def work(worker: Worker, stop: threading.Event, announce: Callable[[], None]) -> None:
     """Run jobs until ``stop`` is set; then let those under way finish their calls, and give the rest back.
 
-    Raises NinjasyncError where the queue cannot be used to begin with; a database that is lost
-    later is waited for.
+    Calls ``announce`` once the queue can be used. Raises NinjasyncError where it cannot be to begin with; a
+    database that is lost later is waited for.
     """
     address = queue.database_of(worker.fleet)
     with queue.connect(address) as connection:
         queue.expect_tables(connection)
+    announce()
     # psycopg needs a loop that selects, which is not the default on Windows.
     with (
         tempfile.TemporaryDirectory(prefix="ninjasync-work-") as folder,
         asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner,
     ):
-        runner.run(_work(worker, queue.conninfo_of(address), Path(folder), stop))
+        runner.run(_work(worker, address, Path(folder), stop))
 
 
-async def _work(worker: Worker, conninfo: str, folder: Path, stop: threading.Event) -> None:
+async def _await_database(pace: Pace, address: "Address", is_over: Callable[[], bool]) -> None:
+    """Wait until the database can be reached again, or all is over; say why it cannot be, each reason once."""
+    told = ""
+    while not is_over():
+        await asyncio.sleep(pace.connect)
+        if not (why := await asyncio.to_thread(_try_to_connect, address)):
+            return
+        if why != told:
+            told = why
+            log.warning("%s Trying again.", why)
+
+
+def _try_to_connect(address: "Address") -> str:
+    """Return why the database cannot be reached; "" where it can be."""
+    try:
+        with queue.connect(address):
+            return ""
+    except NinjasyncError as error:
+        return str(error.message)
+
+
+async def _work(worker: Worker, address: "Address", folder: Path, stop: threading.Event) -> None:
     supervisor = Supervisor(worker.main, worker.at_once, stop)
     supervisor.start(asyncio.get_running_loop(), worker.fleet.settings.timeout)
     try:
         while not stop.is_set() and not supervisor.closed:
-            working = asyncio.create_task(_work_connected(Answering(worker, supervisor, folder, stop), conninfo))
+            answering = Answering(worker, supervisor, folder, stop)
+            working = asyncio.create_task(_work_connected(answering, queue.conninfo_of(address)))
             while not working.done() and not stop.is_set() and not supervisor.closed:
                 await asyncio.wait({working}, timeout=0.1)
             working.cancel()
             await _end_of(working)
             if not stop.is_set() and not supervisor.closed:
                 log.warning(LOST)
-                await asyncio.sleep(worker.pace.connect)
+            await _await_database(worker.pace, address, lambda: stop.is_set() or supervisor.closed)
     finally:
         stop.set()
         while not supervisor.closed:
@@ -78,10 +104,7 @@ async def _end_of(working: "asyncio.Task[None]") -> None:
     except (ConnectorException, psycopg.Error) as error:
         cause = error if isinstance(error, psycopg.Error) else error.__cause__
         if isinstance(cause, hopeless):
-            raise NinjasyncError(
-                Message("The queue cannot be used: {}.", text(str(cause).splitlines()[0])),
-                "Let a role that may make tables run ninjasync fleet work --tables, and then what that prints.",
-            ) from error
+            raise queue.unusable(cause) from error
 
 
 async def _work_connected(answering: Answering, conninfo: str) -> None:
@@ -97,6 +120,7 @@ async def _work_connected(answering: Answering, conninfo: str) -> None:
         open=False,
         check=AsyncConnectionPool.check_connection,
         timeout=pace.dead_after / 3,
+        configure=_configure,
     )
     app = App(connector=PsycopgConnector())
 
@@ -118,6 +142,14 @@ async def _work_connected(answering: Answering, conninfo: str) -> None:
             )
         finally:
             sweeping.cancel()
+
+
+async def _configure(connection: "AsyncConnection[Any]") -> None:
+    """Set what holds for a session with the queue, as ``queue.connect`` does."""
+    from ninjasync.state.postgres_session import SET
+
+    await connection.execute(SET, queue.settings())
+    await connection.commit()
 
 
 def _try_again(pace: Pace) -> "BaseRetryStrategy":

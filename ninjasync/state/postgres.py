@@ -3,12 +3,10 @@
 Imported only where [state] url names a server. Knows PostgreSQL; does not know what the rows mean.
 """
 
-import logging
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 import psycopg
@@ -19,20 +17,15 @@ from ninjasync.model.events import Listener, ignore
 from ninjasync.model.message import Argument, Message, word
 from ninjasync.model.message import text as as_text
 from ninjasync.model.tenant import Tenant
-from ninjasync.state import schema
+from ninjasync.state import postgres_session, schema
 from ninjasync.state.lock import actor
-from ninjasync.state.postgres_address import DEAF, KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVES, Address
+from ninjasync.state.postgres_address import Address
 from ninjasync.state.postgres_database import PostgresDatabase
 
-log = logging.getLogger(__name__)
-
-# What holds for our session alone, and needs no right. The server's end notices a machine that is gone as ours does;
-# a commit is on its disk when it says so; it ends no session that waits for NinjaOne, and waits for no lock for ever.
+# What holds for our session alone, and needs no right. A commit is on the server's disk when it says so; it ends no
+# session that waits for NinjaOne, and waits for no lock for ever.
 _SETTINGS = {
-    "tcp_keepalives_idle": str(KEEPALIVE_IDLE),
-    "tcp_keepalives_interval": str(KEEPALIVE_INTERVAL),
-    "tcp_keepalives_count": str(KEEPALIVES),
-    "tcp_user_timeout": str(DEAF * 1000),
+    **postgres_session.SETTINGS,
     "synchronous_commit": "on",
     "idle_session_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
@@ -40,11 +33,6 @@ _SETTINGS = {
     "transaction_timeout": "0",
     "lock_timeout": "30s",
 }
-# An older server does not know all of them; one that waits for its replicas as well goes on doing so.
-_SET = """
-    SELECT set_config(wanted.name, wanted.value, false)
-    FROM unnest(?::text[], ?::text[]) AS wanted (name, value) JOIN pg_settings USING (name)
-    WHERE NOT (wanted.name = 'synchronous_commit' AND pg_settings.setting = 'remote_apply')"""
 # A look at a table: without one, a session that waited for others who made the tables would not hear of them yet.
 _SURVEY = """
     SELECT current_user, pg_encoding_to_char(encoding), to_regclass('meta') IS NOT NULL,
@@ -141,8 +129,7 @@ class PostgresStore:
     @contextmanager
     def _connected(self, *, write: bool) -> Iterator[PostgresDatabase]:
         """Have a connection that is as it should be, closed again where anything fails."""
-        if self._address.unverified:
-            _warn_of_tls(self._key.value, self.place, self._address.unverified)
+        postgres_session.warn_if_unverified(self._key.value, self.place, self._address.unverified)
         connection = self._connect()
         database = PostgresDatabase(self.place, connection, writable=write)
         try:
@@ -153,7 +140,7 @@ class PostgresStore:
                     Message("Give {} the address of the PostgreSQL server itself.", self._key),
                 )
             wanted = _SETTINGS if write else _SETTINGS | {"default_transaction_read_only": "on"}
-            database.read(_SET, list(wanted), list(wanted.values()))
+            database.read(postgres_session.SET, list(wanted), list(wanted.values()))
             yield database
         except BaseException:  # raised again
             database.close()
@@ -165,9 +152,7 @@ class PostgresStore:
         try:
             return psycopg.connect(make_conninfo(**parameters), autocommit=True)
         except psycopg.Error as error:
-            why = (str(error).strip().splitlines() or ["no reason was given"])[0].rstrip(".")
-            if password := str(self._address.parameters.get("password", "")):
-                why = why.replace(password, "***")
+            why = postgres_session.reason_of(error, self._address)
             raise LedgerNotWritableError(
                 Message("The ledger {} cannot be reached: {}.", self._shown, as_text(why)),
                 Message("Check {}, and that the database server is up and lets this machine in.", self._key),
@@ -205,11 +190,3 @@ class PostgresStore:
                 ) from error
             raise
         database.find_version()
-
-
-@cache  # once for each place in this process, which opens it several times
-def _warn_of_tls(key: str, place: str, mode: str) -> None:
-    log.warning(
-        "%s: with sslmode=%s the server of %s need not prove that it is the right one; verify-full makes it.",
-        *(key, mode, place),
-    )

@@ -48,13 +48,15 @@ def work(
             seconds = f" after {row.seconds:.1f} s" if row.seconds is not None else ""
             remark(invocation, visible(f"{row.tenant}: {row.outcome}{seconds}{f': {row.error}' if row.error else ''}"))
 
+    def announce() -> None:
+        if not invocation.quiet:
+            remark(invocation, f"Working on {len(fleet.tenants)} tenants, {at_once} at once. Ctrl-C ends it.")
+
     def announce_stop() -> None:
         remark(invocation, "Stopping: tenants under way finish the calls that they made, and go back into the queue.")
 
     at_once = invocation.fleet.at_once or fleet.settings.at_once
     stop = threading.Event()
     with stop_on_signals(stop, announce_stop):
-        if not invocation.quiet:
-            remark(invocation, f"Working on {len(fleet.tenants)} tenants, {at_once} at once. Ctrl-C ends it.")
-        work_on(Worker(fleet, at_once, main_of(fleet), clock.now, tell), stop)
+        work_on(Worker(fleet, at_once, main_of(fleet), clock.now, tell), stop, announce)
     return 0
