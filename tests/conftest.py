@@ -29,7 +29,12 @@ _OF_A_TERMINAL = ("COLUMNS", "FORCE_COLOR", "GITHUB_ACTIONS", "NO_COLOR", "PY_CO
 
 
 def pytest_configure() -> None:
-    """Run as ``ninjasync.__main__`` does, whose threads and garbage this process has in the tests."""
+    """Run as ``ninjasync.__main__`` does, whose threads and garbage this process has in the tests.
+
+    What is compiled is kept, whatever the shell says: hundreds of processes read it.
+    """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     for name in _OF_A_TERMINAL:
         os.environ.pop(name, None)
     gc.set_threshold(200_000)
@@ -84,13 +89,12 @@ def make_config() -> Callable[..., Config]:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateServer]:
-    """The PostgreSQL server that all tests of this session share."""
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> PrivateServer:
+    """The PostgreSQL server that all tests of this session share; it ends with the session."""
     if BINARIES is None:
         pytest.skip("needs PostgreSQL's server (Debian: postgresql)")
     base = tmp_path_factory.getbasetemp()
-    with shared_server(base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) as server:
-        yield server
+    return shared_server(base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base)
 
 
 @pytest.fixture

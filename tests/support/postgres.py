@@ -20,27 +20,15 @@ from ninjasync.state.sqlite import SqliteStore
 from tests.support.private_server import PrivateServer
 
 
-@contextmanager
-def shared_server(folder: Path) -> Iterator[PrivateServer]:
-    """Have the server that all processes share which name this ``folder``: the first makes it, the last removes it."""
-    place, users, lock = folder / "postgres", folder / "postgres-users", filelock.FileLock(folder / "postgres.lock")
-    with lock:
+def shared_server(folder: Path) -> PrivateServer:
+    """Return the server that all processes share which name this ``folder``: the first one makes it."""
+    place = folder / "postgres"
+    with filelock.FileLock(folder / "postgres.lock"):
         if place.exists():
-            server = PrivateServer(Path(place.read_text()))
-        else:
-            server = PrivateServer()
-            place.write_text(str(server.folder))
-            users.write_text("0")
-        users.write_text(str(int(users.read_text()) + 1))
-    try:
-        yield server
-    finally:
-        with lock:
-            left = int(users.read_text()) - 1
-            users.write_text(str(left))
-            if not left:
-                place.unlink()
-                server.remove()
+            return PrivateServer(Path(place.read_text()))
+        server = PrivateServer()
+        place.write_text(str(server.folder))
+        return server
 
 
 @dataclass(frozen=True)

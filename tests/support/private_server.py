@@ -1,7 +1,11 @@
-"""A PostgreSQL server of a test's own: a folder, a socket, nothing on the network."""
+"""A PostgreSQL server of a test's own: a folder, a socket, nothing on the network.
+
+It ends with the last process that uses it, however that ends.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import getpass
 import os
 import pwd
@@ -12,6 +16,11 @@ import time
 from pathlib import Path
 
 import trustme
+
+# Waits until no process holds the file any more; where the server was removed before, there is nothing left to do.
+_END_WITH_THE_LAST = """
+flock "$0/users" sh -c 'kill -QUIT $(head -n 1 "$0/data/postmaster.pid"); rm -rf "$0"' "$0" &
+"""
 
 BINARIES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
 
@@ -24,6 +33,8 @@ class PrivateServer:
         self._user = None if os.getuid() else pwd.getpwnam("nobody")
         self.folder = folder or Path(tempfile.mkdtemp(prefix="pg-"))
         self.url = self.url_of("queue")
+        self._held = os.open(self.folder / "users", os.O_RDWR | os.O_CREAT)
+        fcntl.flock(self._held, fcntl.LOCK_SH)
         if folder is None:
             self._make()
 
@@ -38,6 +49,10 @@ class PrivateServer:
         if self._user:
             os.chown(self.folder, self._user.pw_uid, self._user.pw_gid)
         self.folder.chmod(0o755)
+        nothing = subprocess.DEVNULL
+        # Away from this session: the signal that ends it is not for the one that waits for its end.
+        watch = ["setsid", "sh", "-c", _END_WITH_THE_LAST, str(self.folder)]
+        subprocess.run(watch, check=True, stdin=nothing, stdout=nothing, stderr=nothing)
         self._run("initdb", "-D", str(self.folder / "data"), "-A", "trust", "-U", "owner", "--no-sync", "-E", "UTF8")
         self.start()
         self._run("createdb", "-h", str(self.folder), "-U", "owner", "queue")
@@ -67,6 +82,7 @@ class PrivateServer:
     def remove(self) -> None:
         self.stop()
         shutil.rmtree(self.folder)
+        os.close(self._held)
 
     def _control(self, *arguments: str) -> None:
         self._run("pg_ctl", "-D", str(self.folder / "data"), "-w", *arguments)
