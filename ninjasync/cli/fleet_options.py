@@ -15,8 +15,11 @@ from ninjasync.model.message import text as as_text
 
 
 def _keep(ctx: typer.Context, param: typer.CallbackParam, value: Any) -> None:
-    """Put an option into the Invocation, by the name of its field in FleetOptions."""
-    if value:
+    """Put an option into the Invocation, by the name of its field in FleetOptions.
+
+    What is given and empty, as an unset variable leaves it, is not what was not given.
+    """
+    if value is not None:
         setattr(ctx.obj.fleet, str(param.name), value)
 
 

@@ -41,7 +41,7 @@ def load_named_fleet(invocation: Invocation) -> Fleet:
 def choose_from(fleet: Fleet, invocation: Invocation) -> Fleet:
     """Return the fleet with the tenants alone that this command is about."""
     given = invocation.fleet
-    shard = parse_shard(given.shard) if given.shard else None
+    shard = parse_shard(given.shard) if given.shard is not None else None
     return replace(fleet, tenants=choose_tenants(fleet, given.tenants, shard))
 
 

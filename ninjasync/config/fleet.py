@@ -9,7 +9,7 @@ import json
 import os
 import tomllib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Annotated, Any
@@ -24,6 +24,7 @@ from ninjasync.config.section import Secret, Section, Strings, known_keys, label
 from ninjasync.config.tenant import tenant_of
 from ninjasync.errors import ConfigurationError
 from ninjasync.model.message import NOTHING, Message, counted, did_you_mean, listed, text, word
+from ninjasync.names_alike import alike, folded
 
 FLEET_FILE = "fleet.toml"
 FLEET_VARIABLE = "NINJASYNC_FLEET"
@@ -32,6 +33,10 @@ _LONGEST = 86_400.0
 # Keys whose values are paths: in the defaults they start at the defaults' own folder.
 _PATH_KEYS = frozenset({("duo", "ca_file"), ("ninjaone", "ca_file"), ("state", "path"), ("monitor", "metrics_file")})
 _SYSTEM = "system"  # the one ca_file that is no path
+# What two tenants must not share.
+_IDENTITY = "identity (endpoint, Duo account and [state] tenant)"
+_ACCOUNT = "Duo account into one endpoint"
+_METRICS = "[monitor] metrics_file"
 
 
 class FleetSection(Section):
@@ -133,10 +138,20 @@ def find_tenant_files(path: Path, settings: FleetSection) -> tuple[tuple[Path, .
     files: dict[Path, None] = {}
     idle = []
     for pattern in settings.tenants:
-        found = [each for each in sorted(_find_files(folder, pattern)) if each.is_file() and each not in own]
+        found = [each for each in sorted(map(_plain, _find_files(folder, pattern))) if _may_be_read(each, own)]
         files |= dict.fromkeys(found)
         idle += [] if found else [pattern]
     return tuple(files), idle
+
+
+def _plain(file: Path) -> Path:
+    """Return the one way to write a path: a file that two patterns name is one tenant."""
+    return Path(os.path.normpath(file))
+
+
+def _may_be_read(file: Path, own: Set[Path]) -> bool:
+    """Whether a file is to be a tenant's; a link that leads nowhere is, so that it is told and not left out."""
+    return (file.is_file() and file.resolve() not in own) or (file.is_symlink() and not file.exists())
 
 
 def read_settings(path: Path) -> FleetSection:
@@ -277,37 +292,53 @@ def _is_path(keys: tuple[str, ...]) -> bool:
     return keys in _PATH_KEYS or in_a_secret
 
 
-def find_conflicts(tenants: tuple[TenantFile, ...]) -> dict[str, list[Message]]:
+def find_conflicts(fleet: Path, settings: FleetSection, tenants: Sequence[TenantFile]) -> dict[str, list[Message]]:
     """Return, by the path of a tenant's file, what of it must not stand beside another tenant's."""
     shared: dict[tuple[str, object], list[TenantFile]] = defaultdict(list)
     for tenant in tenants:
-        shared["name", tenant.name].append(tenant)
-        if (config := tenant.config) is None:
-            continue
-        identity = tenant_of(config)
-        shared["identity (endpoint, Duo account and [state] tenant)", identity.id].append(tenant)
-        account = (identity.endpoint_url, identity.api_hostname, config.duo.integration_key)
-        shared["Duo account into one endpoint", account].append(tenant)
-        if config.monitor.metrics_file:
-            shared["[monitor] metrics_file", config.file(config.monitor.metrics_file).resolve()].append(tenant)
+        for claim in _claims(tenant):
+            shared[claim].append(tenant)
     found: dict[str, list[Message]] = defaultdict(list)
-    for (what, _), same in shared.items():
-        for tenant in same if len(same) > 1 else ():
-            others = listed(text(other.path) for other in same if other is not tenant)
-            found[str(tenant.path)].append(Message("the same {} as {}", word(what), others))
-    # Tenants with the same identity need no second sentence on the same Duo account.
-    for sentences in found.values():
-        if any("identity" in sentence for sentence in sentences):
-            sentences[:] = [sentence for sentence in sentences if "Duo account into" not in sentence]
+    accused = set()  # tenants with the same identity need no second sentence on the same Duo account
+    for (what, value), same in shared.items():
+        files = [tenant.path for tenant in same]
+        if what == _METRICS and settings.monitor.metrics_file:
+            own = whole_path(fleet.resolve().parent, settings.monitor.metrics_file).resolve()
+            files += [fleet] if own == value else []
+        for file in (tenant.path for tenant in same if len(files) > 1):
+            if what == _ACCOUNT and file in accused:
+                continue
+            accused |= {file} if what == _IDENTITY else set()
+            others = listed(text(other) for other in files if other != file)
+            found[str(file)].append(Message("the same {} as {}", word(what), others))
     return found
+
+
+def _claims(tenant: TenantFile) -> Iterator[tuple[str, object]]:
+    """Yield what a tenant must have to itself: what it is called, and its value."""
+    yield "name", folded(tenant.name)  # which also names its files, on disks that know no case
+    if (config := tenant.config) is None:
+        return
+    identity = tenant_of(config)
+    yield _IDENTITY, identity.id
+    # One account may have several applications, each with a key of its own; child accounts share a host.
+    yield _ACCOUNT, (identity.endpoint_url, config.duo.account_id or identity.api_hostname)
+    if config.monitor.metrics_file:
+        yield _METRICS, config.file(config.monitor.metrics_file).resolve()
+
+
+def is_canary(settings: FleetSection, name: str) -> bool:
+    """Whether the tenant of this name goes first."""
+    return any(alike(name, canary) for canary in settings.canaries)
 
 
 def unknown_canaries(settings: FleetSection, names: list[str]) -> list[Message]:
     """Return a sentence for each canary that is no tenant."""
+    there = set(map(folded, names))
     return [
         Message('[fleet] canaries: there is no tenant "{}"{}', text(name), did_you_mean(name, names, text))
         for name in settings.canaries
-        if name not in names
+        if folded(name) not in there
     ]
 
 

@@ -22,7 +22,7 @@ from ninjasync.config.schema import Config
 from ninjasync.errors import CredentialsError, UnreachableError
 from ninjasync.log import requested
 from ninjasync.model.exchange import Exchange
-from ninjasync.model.message import NOTHING, Message, number, text, word
+from ninjasync.model.message import NOTHING, Message, number, shortened, text, word
 from ninjasync.net.connection import (
     as_utf8,
     authorities,
@@ -177,7 +177,7 @@ def refusal(host: str, error: RuntimeError, *, child: bool) -> Exception:
         return not_an_answer(host)
     code, theirs = data.get("code"), data.get("message")
     detail = f" ({data['message_detail']})" if data.get("message_detail") else ""
-    said = f"{code} {theirs}{detail}"
+    said = shortened(f"{code} {theirs}{detail}")
     if code in _CREDENTIALS or status in (401, 403):
         hint = _CREDENTIALS.get(code) if isinstance(code, int) else None
         hint = _CHILD if child and code in (40102, 40301) else hint

@@ -16,11 +16,14 @@ import time
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from ninjasync.model.fleet import INTERRUPTED
 
 # Runs one command line and ends the process with its exit code.
 Main = Callable[[list[str]], None]
@@ -30,6 +33,11 @@ GRACE = 30.0
 # How often the supervising thread looks up from waiting: for timeouts, and for a signal to stop.
 _LOOKS_UP_AFTER = 0.2
 _NO_MORE = object()
+# What is sent to a whole group of processes, as `timeout` and a terminal do, is for the one who supervises: the
+# server would end by them, and with it what it knows of how its forks end.
+_FOR_THE_SUPERVISOR = frozenset(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
 _TAIL = 8_000  # bytes of standard error that are kept
 # What a run imports, by name: the server process has it before the first fork. This one is the last: it looks for no
 # garbage afterwards.
@@ -113,6 +121,15 @@ def _warm_context() -> Any:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(name_warm_modules(sys.modules))
+    # The tracker first: where starting the server starts it, that lets the signals through again.
+    resource_tracker.ensure_running()
+    signal.pthread_sigmask(signal.SIG_BLOCK, _FOR_THE_SUPERVISOR)
+    try:
+        forkserver.ensure_running()
+    except OSError:  # a temporary folder whose path is too long for a socket's, say
+        return multiprocessing.get_context("spawn")
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _FOR_THE_SUPERVISOR)
     return context
 
 
@@ -147,6 +164,7 @@ def _run_one(main: Main, arguments: list[str], said: str) -> None:
     """Run one command line in this process, whose standard error goes into a file."""
     if hasattr(os, "setsid"):
         os.setsid()  # Ctrl-C is for the one who supervises, who tells each process once
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _FOR_THE_SUPERVISOR)  # which the server it is forked from blocks
     _heed_the_parents_death()
     # As the program does where it starts by itself, see __main__.
     gc.set_threshold(200_000)
@@ -191,6 +209,8 @@ def _tell_to_stop(running: Iterable[_Running], timeout: float, grace: float, sto
 def _end(one: _Running) -> Done:
     one.process.join()
     code = one.process.exitcode
+    if code == -signal.SIGTERM and one.told_at is not None:  # told to stop before it could listen
+        code = INTERRUPTED
     said = _last_words(one.said)
     one.process.close()
     seconds = time.monotonic() - one.begun

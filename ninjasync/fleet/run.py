@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from ninjasync.config.fleet import FleetSection, TenantFile
+from ninjasync.config.fleet import FleetSection, TenantFile, is_canary
 from ninjasync.fleet.processes import GRACE, Job, Main, run_side_by_side
 from ninjasync.fleet.rows import broken_row, read_row, refused_row, row_not_begun
 from ninjasync.fleet.tenants import file_name_of, sort_longest_first
@@ -71,7 +71,7 @@ def run_tenants(
             sound.append(tenant)
             continue
         take(tenant, row)
-        if tenant.name in run.settings.canaries:
+        if is_canary(run.settings, tenant.name):
             hold.set()
             why = f"the canary {tenant.name} {what} ([fleet] canaries)"
     for phase, some in enumerate(_phases(run.settings, sound)):
@@ -96,7 +96,7 @@ def run_tenants(
 
 def _phases(settings: FleetSection, tenants: Sequence[TenantFile]) -> list[list[TenantFile]]:
     """Split the canaries off; each part is in the order in which it is begun."""
-    canaries = [tenant for tenant in tenants if tenant.name in settings.canaries]
+    canaries = [tenant for tenant in tenants if is_canary(settings, tenant.name)]
     return [sort_longest_first(canaries), sort_longest_first([one for one in tenants if one not in canaries])]
 
 

@@ -4,7 +4,6 @@ import hashlib
 import os
 from collections.abc import Sequence
 from contextlib import closing
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ninjasync.config import load
@@ -23,6 +22,7 @@ from ninjasync.errors import CommandLineError, ConfigurationError, NinjasyncErro
 from ninjasync.model.message import Message, as_message, did_you_mean, join
 from ninjasync.model.message import number as as_number
 from ninjasync.model.message import text as as_text
+from ninjasync.names_alike import fitting_none, matcher
 from ninjasync.state.ledger import Ledger
 from ninjasync.state.store import store_of
 
@@ -39,7 +39,7 @@ def load_fleet(path: Path) -> Fleet:
     section, files = read_fleet(path)
     defaults = read_defaults(path, section)
     tenants = tuple(_loaded(file, defaults) for file in files)
-    conflicts = find_conflicts(tenants)
+    conflicts = find_conflicts(path, section, tenants)
     tenants = tuple(
         TenantFile(tenant.name, tenant.path, None, (*tenant.mistakes, *conflicts[str(tenant.path)]))
         if str(tenant.path) in conflicts
@@ -74,15 +74,16 @@ def choose_tenants(fleet: Fleet, globs: Sequence[str], shard: tuple[int, int] | 
     Raises CommandLineError for a glob that fits none.
     """
     names = [tenant.name for tenant in fleet.tenants]
-    for glob in globs:
-        if not any(fnmatchcase(name, glob) for name in names):
-            raise CommandLineError(
-                Message('--tenant: the fleet has no tenant "{}"{}.', as_text(glob), did_you_mean(glob, names, as_text)),
-                "Give a tenant's name, or a glob that fits some.",
-            )
+    for glob in fitting_none(globs, names):
+        raise CommandLineError(
+            Message('--tenant: the fleet has no tenant "{}"{}.', as_text(glob), did_you_mean(glob, names, as_text)),
+            "Give a tenant's name, or a glob that fits some.",
+        )
+    fits = matcher(globs)
+    # By file: the name of a tenant whose file cannot be read is another, and would move the others between shards.
     chosen = sorted(
-        (tenant for tenant in fleet.tenants if not globs or any(fnmatchcase(tenant.name, glob) for glob in globs)),
-        key=lambda tenant: (tenant.name, str(tenant.path)),
+        (tenant for tenant in fleet.tenants if not globs or fits(tenant.name) is not None),
+        key=lambda tenant: tenant.path,
     )
     if shard is None:
         return tuple(chosen)

@@ -10,14 +10,14 @@ from datetime import datetime
 from typing import Literal, get_args
 
 FleetOutcome = Literal[
+    "interrupted",
+    "credentials",
     "killed",
     "timed out",
     "failed",
-    "credentials",
     "configuration",
-    "interrupted",
-    "in part",
     "locked",
+    "in part",
     "refused",
     "not begun",
     "under way",
@@ -27,7 +27,7 @@ FleetOutcome = Literal[
     "no changes",
     "in order",
 ]
-# Worst first: the order of the table.
+# Worst first, by the precedence of their exit codes: the order of the table.
 OUTCOMES: tuple[FleetOutcome, ...] = get_args(FleetOutcome)
 GOOD: frozenset[FleetOutcome] = frozenset({"under way", "changes", "warnings", "done", "no changes", "in order"})
 INTERRUPTED = 130  # the exit code

@@ -16,6 +16,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 _BLANK = "{}"
 # What ends a sentence. Empty text does not: "" is in every str, so these are a tuple.
 _END_MARKS = (".", "?", "!")
+_MOST_SAID = 500  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,11 @@ def group(value: str) -> Argument:
 def text(value: object) -> Argument:
     """Mark what a service, an operator or the system wrote: it may name any user."""
     return Argument("text", str(value))
+
+
+def shortened(said: str) -> str:
+    """Return what a service said of an error, cut off behind a few sentences: it may be a page, or megabytes."""
+    return said if len(said) <= _MOST_SAID else f"{said[:_MOST_SAID]}…"
 
 
 def word(value: str) -> Argument:

@@ -23,7 +23,7 @@ from ninjasync.config.context import RunContext
 from ninjasync.config.schema import Config
 from ninjasync.errors import CredentialsError, UnreachableError
 from ninjasync.log import requested
-from ninjasync.model.message import NOTHING, Message, number, text, word
+from ninjasync.model.message import NOTHING, Message, number, shortened, text, word
 from ninjasync.net.connection import (
     authorities,
     certificate_hint,
@@ -238,7 +238,7 @@ def _lasts(seconds: Any) -> float:
 def _said(body: Any) -> str:
     """Return what an error's body says, of any of the shapes that the API has (facts, section 3)."""
     if isinstance(body, str):
-        return body.strip()
+        return shortened(body.strip())
     if not isinstance(body, dict):
         return ""
     for name in ("error_description", "errorMessage", "message", "resultCode", "error", "errorCode"):
@@ -246,5 +246,5 @@ def _said(body: Any) -> str:
         if isinstance(value, dict):
             value = value.get("code")
         if isinstance(value, str) and value.strip():
-            return value.strip().rstrip(".")
+            return shortened(value.strip().rstrip("."))
     return ""

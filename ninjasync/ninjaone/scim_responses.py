@@ -9,6 +9,7 @@ from typing import Any
 from ninjasync.model import attributes
 from ninjasync.model.attributes import ACTIVE, DISPLAY_NAME, EXTERNAL_ID, MEMBERS, USER_NAME
 from ninjasync.model.directory import Group, User
+from ninjasync.model.message import shortened
 
 Json = dict[str, Any]
 
@@ -144,10 +145,11 @@ def read_created(row: Any) -> datetime | None:
 
 
 def read_error(body: Any) -> tuple[str, str]:
-    """Return ``detail`` and ``scimType`` of an Error (RFC 7644 §3.12), empty where it is none."""
+    """Return ``detail`` and ``scimType`` of an Error (RFC 7644 §3.12), empty where it is none; no long ones whole."""
     if not isinstance(body, dict):
         return "", ""
-    return as_text(get(body, "detail")) or "", as_text(get(body, "scimType")) or ""
+    detail, kind = (shortened(as_text(get(body, name)) or "") for name in ("detail", "scimType"))
+    return detail, kind
 
 
 def get(row: Mapping[str, Any], name: str) -> Any:

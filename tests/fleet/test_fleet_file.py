@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ninjasync.config.fleet import TenantFile
+from ninjasync.config.fleet import TenantFile, is_canary
 from ninjasync.config.load import load
 from ninjasync.errors import CommandLineError, ConfigurationError
 from ninjasync.fleet.rows import broken_row
@@ -161,11 +161,20 @@ def test_a_mistake_in_the_defaults_is_told_with_their_file_and_one_in_a_tenants_
             "the same [monitor] metrics_file",
         ),
         ({"more": '[state]\ntenant = "x"\n'}, {"more": '[state]\ntenant = "x"\n'}, "the same name"),
+        # Files that have their names would be one on a disk that knows no case.
+        ({"more": '[state]\ntenant = "Zürich"\n'}, {"more": '[state]\ntenant = "ZU\u0308RICH"\n'}, "the same name"),
+        # Two applications of one Duo account, each with a key of its own.
+        (
+            {"more": '[state]\ntenant = "a"\n'},
+            {"host": "north", "more": '[state]\ntenant = "b"\n'},
+            "the same Duo account into one endpoint",
+        ),
     ],
 )
 def test_two_tenants_that_must_not_stand_beside_each_other_are_mistakes_of_both(
     tmp_path: Path, first: dict[str, str], second: dict[str, str], said: str
 ) -> None:
+    tmp_path = tmp_path / "identity" / "Duo account into"  # a folder's name says nothing of what was found
     tenant(tmp_path, "north", **first)
     more = second.get("more", "")
     if "integration_key" in more:
@@ -213,6 +222,43 @@ def test_a_variable_that_would_change_every_tenant_is_refused(tmp_path: Path, mo
         load_fleet(path)
 
 
+def test_a_tenants_metrics_file_must_not_be_that_of_the_fleet(tmp_path: Path) -> None:
+    tenant(tmp_path, "north", '[monitor]\nmetrics_file = "../x/../fleet.prom"\n')
+    (north,) = load_fleet(fleet(tmp_path, '[fleet.monitor]\nmetrics_file = "fleet.prom"\n')).tenants
+    assert north.mistakes == (f"the same [monitor] metrics_file as {tmp_path / 'fleet.toml'}",)
+
+
+def test_a_file_that_two_patterns_name_is_one_tenant_and_a_link_that_leads_nowhere_is_told(tmp_path: Path) -> None:
+    tenant(tmp_path, "north")
+    (tmp_path / "tenants" / "south.toml").symlink_to("nowhere.toml")
+    north, south = load_fleet(fleet(tmp_path, 'tenants = ["tenants/*.toml", "tenants/../tenants/n*.toml"]')).tenants
+    assert (north.name, north.mistakes) == ("north", ())
+    assert "south.toml cannot be read" in south.mistakes[0]
+
+
+def test_names_on_the_command_line_and_of_canaries_follow_the_one_rule_for_names(tmp_path: Path) -> None:
+    tenant(tmp_path, "Zu\u0308rich")  # as some disks have it
+    found = load_fleet(fleet(tmp_path, 'canaries = ["zürich"]'))
+    for glob in ("Zürich", "zür*"):
+        assert [one.path for one in choose_tenants(found, [glob], None)] == [found.tenants[0].path]
+    assert is_canary(found.settings, found.tenants[0].name)
+
+
+def test_a_broken_file_moves_no_tenant_to_another_shard(tmp_path: Path) -> None:
+    files = [
+        tenant(tmp_path, name, f'[state]\ntenant = "{key}"\n') for name, key in (("a", "z"), ("b", "y"), ("c", "x"))
+    ]
+    path = fleet(tmp_path)
+
+    def shards() -> list[list[str]]:
+        found = load_fleet(path)
+        return [[one.path.stem for one in choose_tenants(found, [], (number, 2))] for number in (1, 2)]
+
+    before = shards()
+    files[1].write_text("[broken")
+    assert shards() == before
+
+
 def test_tenants_are_chosen_by_glob_and_a_glob_that_fits_none_is_told(tmp_path: Path) -> None:
     for name in ("north", "south", "northwest"):
         tenant(tmp_path, name)
@@ -232,7 +278,7 @@ def test_shards_have_each_tenant_exactly_once(tmp_path: Path, of: int) -> None:
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
-@pytest.mark.parametrize("text", ["0/3", "4/3", "1", "1/0", "a/b", "/", "1/3/5", "-1/3"])
+@pytest.mark.parametrize("text", ["0/3", "4/3", "1", "1/0", "a/b", "/", "1/3/5", "-1/3", ""])
 def test_a_shard_that_is_none_is_told(text: str) -> None:
     with pytest.raises(CommandLineError, match="--shard"):
         parse_shard(text)

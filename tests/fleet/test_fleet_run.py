@@ -144,6 +144,8 @@ def test_a_folder_without_a_plan_of_the_tenants_is_a_wrong_command_line(fleet: S
     assert fleet.run("plan", "--out", str(plans), "--tenant", "alpha")[0] == 0
     assert fleet.run("apply", str(plans), "--tenant", "bravo")[0] == 64, "there is one, but not of this tenant"
     assert fleet.run("apply", str(plans), "--shard", "5/5")[:2] == (0, {}), "there are no tenants in that shard"
+    for narrowed in ("--shard", "--tenant"):
+        assert fleet.run("plan", narrowed, "")[:2] == (64, {}), "an unset variable is not all tenants"
     assert all(fleet.writes(name) == [] for name in NAMES)
 
 

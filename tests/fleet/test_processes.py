@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import date
+from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ def act(arguments: list[str]) -> None:
         raise ValueError("unforeseen")
     if what == "stubborn":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    else:
+    elif what != "deaf":
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
     Path(rest[0]).touch()
     time.sleep(60)
@@ -126,6 +127,53 @@ def test_the_children_of_a_parent_that_is_killed_stop_as_if_told(tmp_path: Path)
         wait_for(began)
         parent.kill()
         wait_for(ended)
+
+
+def test_a_signal_to_the_whole_group_leaves_alone_what_knows_how_the_others_end(tmp_path: Path) -> None:
+    began = tmp_path / "began"
+    code = (
+        "import signal, sys, threading\nfrom pathlib import Path\nfrom tests.fleet import test_processes as t\n"
+        "stop = threading.Event()\n"
+        "for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):\n"
+        "    signal.signal(number, lambda *_: stop.set())\n"
+        f"print(t.run(Path({str(tmp_path)!r}), ('hang', {str(began)!r}), stop=stop)['t0'].exit_code)\n"
+    )
+    root = Path(__file__).resolve().parents[2]
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        began.unlink(missing_ok=True)
+        with subprocess.Popen(
+            [sys.executable, "-c", code],
+            cwd=root,
+            env={**os.environ, "PYTHONPATH": str(root)},
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        ) as supervisor:
+            wait_for(began)
+            os.killpg(supervisor.pid, number)
+            assert supervisor.communicate()[0] == "130\n"
+
+
+def test_one_that_is_told_to_stop_before_it_can_listen_was_interrupted_and_not_killed(tmp_path: Path) -> None:
+    stop = threading.Event()
+
+    def request() -> None:
+        wait_for(tmp_path / "began")
+        stop.set()
+
+    threading.Thread(target=request).start()
+    assert run(tmp_path, ("deaf", str(tmp_path / "began")), stop=stop)["t0"].exit_code == 130
+
+
+def test_where_the_temporary_folders_path_is_too_long_for_a_socket_processes_are_started_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise OSError("AF_UNIX path too long")
+
+    monkeypatch.setattr(forkserver, "ensure_running", refuse)
+    found = run(tmp_path, ("exit", "3"), ("die",))
+    assert [found[f"t{number}"].exit_code for number in range(2)] == [3, None]
 
 
 def wait_for_the_end(arguments: list[str]) -> None:

@@ -381,6 +381,7 @@ def test_a_list_is_read_with_tolerance_and_anything_else_is_none(body: Any, page
         ({"detail": "taken", "scimType": "uniqueness"}, ("taken", "uniqueness")),
         ({"Detail": "taken"}, ("taken", "")),
         ({"detail": {"a": 1}}, ("", "")),
+        ({"detail": "x" * 30_000_000}, ("x" * 500 + "…", "")),  # each tenant of a fleet may be told so
         (None, ("", "")),
         ([], ("", "")),
     ],

@@ -12,7 +12,7 @@ import pytest
 from markdown_it import MarkdownIt
 from rich.cells import cell_len
 
-from ninjasync.model.fleet import OUTCOMES, FleetOutcome, FleetRow, total
+from ninjasync.model.fleet import OUTCOMES, FleetOutcome, FleetRow, outcome_of, total
 from ninjasync.report.fleet import render_json, render_markdown, render_text
 
 AT = datetime(2027, 3, 1, 4, 5, tzinfo=UTC)
@@ -224,3 +224,12 @@ def test_a_status_has_no_exit_code_and_calls_a_tenant_by_what_its_ledger_tells()
 
 def test_before_a_question_no_exit_code_is_told() -> None:
     assert "Exit code" not in render_text(total("plan", [ROW]), color=False, ended=False)
+
+
+def test_the_first_row_is_the_one_that_the_exit_code_speaks_of() -> None:
+    codes = (0, 2, 3, 4, 5, 78, 1, 6, 130)
+    rows = [replace(ROW, tenant=str(code), outcome=outcome_of(code, "changes"), exit_code=code) for code in codes]
+    while len(rows) > 2:  # of a plan 0 and 2 are both "changes"
+        result = total("plan", rows)
+        assert result.rows[0].exit_code == result.exit_code
+        rows.remove(result.rows[0])
