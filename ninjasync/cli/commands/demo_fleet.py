@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from textwrap import fill
 
 from ninjasync.cli.options import Invocation
 from ninjasync.errors import NinjasyncError
@@ -38,7 +39,8 @@ def show_fleet(invocation: Invocation, users: int, seed: int) -> int:
         unlucky = names[2]
         events = [f"{names[0]} hire Mia Lang", f"{names[1]} rename", *[f"{unlucky} leave"] * leavers]
         show.head("Some days go by")
-        show.say(*(f"  * {line.partition(' ')[0]}: {fleet.run_event(line)}" for line in events))
+        happened = (f"  * {line.partition(' ')[0]}: {fleet.run_event(line)}" for line in events)
+        show.say(*(fill(line, 80, subsequent_indent="    ") for line in happened))
         show.tell(
             f"A guard refuses {unlucky}: too many would be removed. It holds up no other",
             "fleet",
