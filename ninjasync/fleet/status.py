@@ -2,46 +2,46 @@
 
 import shlex
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from datetime import datetime
 
 from ninjasync.config.fleet import TenantFile
-from ninjasync.config.tenant import tenant_of
 from ninjasync.errors import NinjasyncError
+from ninjasync.fleet.ledgers import Read, open_ledgers
 from ninjasync.fleet.rows import broken_row
 from ninjasync.model.fleet import FleetOutcome, FleetResult, FleetRow, outcome_of, total
 from ninjasync.model.history import Run
 from ninjasync.model.token_expiry import days_left
 from ninjasync.runs.pausing import find_pause
+from ninjasync.runs.tenancy import former
 from ninjasync.state.ledger import Ledger
-from ninjasync.state.store import store_of
 
 
 def read_status(tenants: Sequence[TenantFile], now: datetime) -> FleetResult:
     """Return a row for each tenant; the exit code of the whole tells of those of which nothing could be read."""
-    rows = [_row(tenant, now) for tenant in tenants]
+    with open_ledgers() as read:
+        rows = [_row(tenant, read, now) for tenant in tenants]
     unread = [row for row in rows if row.outcome in ("failed", "configuration") and row.last_run is None]
     return FleetResult("status", total("status", rows).rows, total("status", unread).exit_code)
 
 
-def _row(tenant: TenantFile, now: datetime) -> FleetRow:
+def _row(tenant: TenantFile, read: Read, now: datetime) -> FleetRow:
     config = tenant.config
     if config is None:
         return broken_row(tenant)
     days = days_left(config.ninjaone.token_expires, now.date())
     try:
-        ledger = Ledger.open_to_read(store_of(config), tenant_of(config))
-        if ledger is None:
-            return FleetRow(
-                tenant.name, str(tenant.path), "not begun", token_days=days, error="There is no ledger yet."
-            )
-        with closing(ledger):
-            last, pending = ledger.run_log.last_apply(), len(ledger.run_log.unfinished()[1])
+        with read(config) as ledger:
+            if ledger is None:
+                return FleetRow(
+                    tenant.name, str(tenant.path), "not begun", token_days=days, error="There is no ledger yet."
+                )
+            last, pending = ledger.run_log.last_apply(), ledger.run_log.count_unknown()
             outcome = _outcome(ledger, last) if last is not None else None
-            pause = find_pause(ledger, now)
+            pause, elsewhere = find_pause(ledger, now), former(ledger) if last is None else None
     except NinjasyncError as error:
-        return FleetRow(tenant.name, str(tenant.path), "failed", 1, token_days=days, error=f"{error} {error.hint}")
-    told = [str(pause.told)] if pause is not None else []
+        failed, code = outcome_of(error.exit_code, "failed"), error.exit_code
+        return FleetRow(tenant.name, str(tenant.path), failed, code, token_days=days, error=f"{error} {error.hint}")
+    told = [*(elsewhere or ()), *([str(pause.told)] if pause is not None else [])]
     if last is None or outcome is None:
         return FleetRow(
             tenant.name, str(tenant.path), "not begun", token_days=days, error=" ".join(told), paused=pause is not None

@@ -3,7 +3,6 @@
 import hashlib
 import os
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 
 from ninjasync.config import load
@@ -17,14 +16,12 @@ from ninjasync.config.fleet import (
     read_fleet,
     unknown_canaries,
 )
-from ninjasync.config.tenant import tenant_of
 from ninjasync.errors import CommandLineError, ConfigurationError, NinjasyncError
+from ninjasync.fleet.ledgers import Read, open_ledgers
 from ninjasync.model.message import Message, as_message, did_you_mean, join
 from ninjasync.model.message import number as as_number
 from ninjasync.model.message import text as as_text
 from ninjasync.names_alike import fitting_none, matcher
-from ninjasync.state.ledger import Ledger
-from ninjasync.state.store import store_of
 
 _LONGEST_NAME = 60
 
@@ -103,20 +100,18 @@ def parse_shard(text: str) -> tuple[int, int]:
 
 def sort_longest_first(tenants: Sequence[TenantFile]) -> list[TenantFile]:
     """Put those first whose last run took longest: a long one that begins last holds up the end of all."""
-    seconds = {tenant.path: _last_seconds(tenant) for tenant in tenants}
+    with open_ledgers() as read:
+        seconds = {tenant.path: _last_seconds(tenant, read) for tenant in tenants}
     return sorted(tenants, key=lambda tenant: (-seconds[tenant.path], tenant.name))
 
 
-def _last_seconds(tenant: TenantFile) -> float:
+def _last_seconds(tenant: TenantFile, read: Read) -> float:
     """Return how long a tenant's last run took; 0 where no ledger tells."""
     if tenant.config is None:
         return 0.0
     try:
-        found = Ledger.open_to_read(store_of(tenant.config), tenant_of(tenant.config))
-        if found is None:
-            return 0.0
-        with closing(found) as ledger:
-            last = ledger.run_log.last_apply()
+        with read(tenant.config) as ledger:
+            last = ledger.run_log.last_apply() if ledger is not None else None
     except NinjasyncError:  # for the tenant's own run to say
         return 0.0
     return (last.ended_at - last.started_at).total_seconds() if last is not None and last.ended_at else 0.0

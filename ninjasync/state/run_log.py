@@ -186,6 +186,12 @@ class RunLog:
         with self._commits.database.errors():
             return [_read_run(row) for row in runs], [_read_operation(row) for row in operations]
 
+    def count_unknown(self) -> int:
+        """Return how many writes there are whose outcome is unknown."""
+        query = "SELECT count(*) FROM operations JOIN runs ON runs.id = run WHERE tenant = ? AND status IN (?, ?)"
+        ((number,),) = self._commits.read(query, self._tenant, PENDING, UNCERTAIN)
+        return int(number)
+
     def last_seen(self) -> dict[str, datetime]:
         """Return when each unfinished run was last seen, by the database's clock; see ``Database.watch``."""
         query = "SELECT id, seen_at FROM runs WHERE tenant = ? AND ended_at IS NULL AND seen_at IS NOT NULL"
