@@ -20,7 +20,16 @@ from pydantic_core import ErrorDetails
 from ninjasync.config.duo import Duo
 from ninjasync.config.operation import Monitor
 from ninjasync.config.schema import Config
-from ninjasync.config.section import Secret, Section, Strings, known_keys, label_of, what_is_allowed, whole_path
+from ninjasync.config.section import (
+    SECRETS,
+    Secret,
+    Section,
+    Strings,
+    known_keys,
+    label_of,
+    what_is_allowed,
+    whole_path,
+)
 from ninjasync.config.tenant import tenant_of
 from ninjasync.errors import ConfigurationError
 from ninjasync.model.message import NOTHING, Message, counted, did_you_mean, listed, text, word
@@ -288,8 +297,7 @@ def _with_whole_paths(table: Mapping[str, Any], folder: Path, *above: str) -> di
 
 
 def _is_path(keys: tuple[str, ...]) -> bool:
-    in_a_secret = keys[-1] == "file" and len(keys) > 1 and keys[-2].rpartition("_")[2] in ("key", "token", "secret")
-    return keys in _PATH_KEYS or in_a_secret
+    return keys in _PATH_KEYS or (keys[-1] == "file" and keys[:-1] in SECRETS)
 
 
 def find_conflicts(fleet: Path, settings: FleetSection, tenants: Sequence[TenantFile]) -> dict[str, list[Message]]:

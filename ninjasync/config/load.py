@@ -20,6 +20,7 @@ from ninjasync.config.example import is_left_from_example
 from ninjasync.config.fleet import NO_DEFAULTS, Defaults, defaults_for, holds_key, read_toml
 from ninjasync.config.schema import Config
 from ninjasync.config.section import (
+    SECRETS,
     MistakenLinesError,
     SecretReference,
     known_keys,
@@ -34,8 +35,9 @@ from ninjasync.model.message import text as as_text
 
 # What of a URL may be a secret: what stands before the host, and what follows a question mark.
 _PASSWORD = re.compile(r"//[^/]*@|[?#][^']*")
+_KEPT_KEYS = frozenset(keys[-1] for keys in SECRETS)
 # The address of a ping or a notification is enough to use it.
-_SECRET_KEYS = {"secret_key", "secret_token", "integration_key", "ping_url", "notify"}
+_HIDDEN_KEYS = (_KEPT_KEYS - {"url"}) | {"integration_key", "ping_url", "notify"}
 # Their value may hold a user name and a password, with or without a scheme before them.
 _URL_KEYS = {"api_hostname", "endpoint_url", "proxy"}
 # Keys of former versions, and what says the same now.
@@ -146,7 +148,7 @@ def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in over.items():
         below = merged.get(key)
         # Where a secret is kept is one value, though written as a table.
-        mergeable = isinstance(value, dict) and key not in (*_SECRET_KEYS, "url")
+        mergeable = isinstance(value, dict) and key not in _KEPT_KEYS
         merged[key] = _merge(below, value) if mergeable and isinstance(below, dict) else value
     return merged
 
@@ -191,7 +193,7 @@ def _hidden(table: list[Any], key: int | str, found: Any) -> bool:
     """Whether what was found may hold a secret: a whole table (that did not parse, say) may, too."""
     table_like = not table or isinstance(found, dict | BaseModel)
     bare_password = key in _URL_KEYS and "@" in _PASSWORD.sub("", str(found))
-    return table_like or key in _SECRET_KEYS or (table, key) == (["state"], "url") or bare_password
+    return table_like or key in _HIDDEN_KEYS or (table, key) == (["state"], "url") or bare_password
 
 
 def _every_key(model: type[BaseModel] = Config, table: str = "") -> dict[str, str]:

@@ -149,3 +149,7 @@ def _read_secret(value: Any) -> Any:
 
 
 Secret = Annotated[SecretStr | SecretReference, BeforeValidator(_read_secret)]
+# Where a configuration has one: its table's and its own key. A test compares this with the schema.
+SECRETS = frozenset(
+    {("duo", "secret_key"), ("ninjaone", "secret_token"), ("ninjaone", "api", "client_secret"), ("state", "url")}
+)

@@ -281,6 +281,8 @@ SECRET = "s3cr3t-never-shown"
         SOUND + f'[monitor]\nnotify = "mailto://user:{SECRET}@example.com"\n',
         SOUND + f'[monitor]\nping_url = "ftp://hc.example/{SECRET}"\n',
         SOUND + f'[monitor]\nnotify = [["{SECRET}"]]\n',
+        SOUND + f'[ninjaone.api]\nclient_secret = ["{SECRET}"]\n',
+        SOUND + f'[state]\nurl = ["{SECRET}"]\n',
     ],
 )
 def test_no_mistake_ever_shows_a_secret(from_text: Load, text: str) -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from ninjasync.config.schema import Config
 from ninjasync.config.secrets import read_duo_secret_key, read_ninjaone_token
+from ninjasync.config.section import SECRETS, section_of
 from ninjasync.errors import ConfigurationError
 
 MakeConfig = Callable[..., Config]
@@ -177,3 +179,15 @@ def test_without_the_package_keyring_it_is_said_how_to_install_it(
     with pytest.raises(ConfigurationError) as caught:
         token(make_config, {"keyring": "a/b"})
     assert "'.[keyring]'" in caught.value.hint
+
+
+def secrets_of(model: type[BaseModel], *above: str) -> Iterator[tuple[str, ...]]:
+    for name, field in model.model_fields.items():
+        if (inner := section_of(field)) is not None:
+            yield from secrets_of(inner, *above, name)
+        elif "SecretReference" in str(field.annotation):
+            yield (*above, name)
+
+
+def test_the_list_of_secrets_is_that_of_the_schema() -> None:
+    assert frozenset(secrets_of(Config)) == SECRETS

@@ -9,6 +9,7 @@ import pytest
 
 from ninjasync.config.fleet import TenantFile, is_canary
 from ninjasync.config.load import load
+from ninjasync.config.section import SecretReference
 from ninjasync.errors import CommandLineError, ConfigurationError
 from ninjasync.fleet.rows import broken_row
 from ninjasync.fleet.tenants import choose_tenants, file_name_of, load_fleet, parse_shard
@@ -81,6 +82,21 @@ def test_relative_paths_in_the_defaults_start_at_the_defaults(tmp_path: Path) ->
     assert north.config is not None
     assert north.config.file(north.config.ninjaone.ca_file) == tmp_path / "certs" / "ca.pem"
     assert north.config.duo.secret_key.file == str(tmp_path / "secrets" / "duo")  # type: ignore[union-attr]  # a reference
+
+
+def test_every_secret_of_the_defaults_starts_there_and_is_replaced_whole_by_a_tenants_own(tmp_path: Path) -> None:
+    path = fleet(tmp_path)
+    with (tmp_path / "defaults.toml").open("a", encoding="utf-8") as defaults:
+        defaults.write('\n[ninjaone.api]\nclient_secret = { file = "api" }\n[state]\nurl = { file = "ledger" }\n')
+    tenant(tmp_path, "north")
+    tenant(tmp_path, "south", '[ninjaone.api]\nclient_secret = { env = "API" }\n[state]\nurl = { env = "LEDGER" }\n')
+    kept = [
+        (config.ninjaone.api.client_secret, config.state.url)
+        for config in (one.config for one in load_fleet(path).tenants)
+        if config is not None
+    ]
+    files = tuple(SecretReference(file=str(tmp_path / name)) for name in ("api", "ledger"))
+    assert kept == [files, (SecretReference(env="API"), SecretReference(env="LEDGER"))]
 
 
 @pytest.mark.parametrize("by", ["folder", "variable"])
