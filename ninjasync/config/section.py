@@ -100,17 +100,20 @@ File = Annotated[str, AfterValidator(_check_file)]
 
 
 def whole_path(base: Path, path: str) -> Path:
-    """Resolve ``path``: ``~`` is the home folder, a relative one starts at ``base``.
+    """Resolve ``path``: ``~`` is the home folder, a relative one starts at ``base``, which has no links in it.
 
     Raises ConfigurationError where this user has no home folder.
     """
     try:
-        return base / Path(path).expanduser()
+        named = Path(path).expanduser()
     except RuntimeError:
         raise ConfigurationError(
             Message("There is no home folder, which the path {} begins with.", as_text(path)),
             "Set HOME, or give the whole path.",
         ) from None
+    while base.is_absolute() and named.parts[:1] == ("..",):  # as people write the path, and as it fits a line
+        base, named = base.parent, Path(*named.parts[1:])
+    return base / named
 
 
 class SecretReference(Section):

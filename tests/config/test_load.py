@@ -348,6 +348,7 @@ def test_a_byte_order_mark_as_windows_editors_write_it_does_no_harm(tmp_path: Pa
 def test_a_relative_path_starts_at_the_configuration_file(tmp_path: Path, from_text: Load) -> None:
     config = from_text()
     assert config.file("secret") == tmp_path / "secret"
+    assert config.file("../state/ledger") == tmp_path.parent / "state" / "ledger"
     assert config.file("/etc/secret") == Path("/etc/secret")
     assert config.file("~/secret") == tmp_path / "home" / "secret"
 
