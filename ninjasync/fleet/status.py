@@ -57,7 +57,7 @@ def _row(tenant: TenantFile, read: Read, now: datetime) -> FleetRow:
         token_days=days,
         seconds=max((last.ended_at - last.started_at).total_seconds(), 0) if last.ended_at else None,
         last_run=last.started_at,
-        error=" ".join([*_sentences(outcome, last, pending, tenant), *told]),
+        error=" ".join([*told, *_sentences(outcome, last, pending, tenant)]),
         paused=pause is not None,
     )
 
@@ -71,6 +71,8 @@ def _outcome(ledger: Ledger, last: Run) -> FleetOutcome:
 
 def _sentences(outcome: FleetOutcome, last: Run, pending: int, tenant: TenantFile) -> Iterator[str]:
     file = shlex.quote(str(tenant.path))
+    if pending and outcome not in ("under way", "killed"):
+        yield f"The outcome of {pending} write{'s' * (pending != 1)} is not known; the next apply looks."
     match outcome:
         case "under way":
             yield f"By {last.actor}."
@@ -82,5 +84,3 @@ def _sentences(outcome: FleetOutcome, last: Run, pending: int, tenant: TenantFil
             yield f"Whether it still is, and why: ninjasync plan --config {file}"
         case _:
             yield f"It ended with exit code {last.exit_code}: ninjasync history {last.id} --config {file}"
-    if pending and outcome not in ("under way", "killed"):
-        yield f"The outcome of {pending} write{'s' * (pending != 1)} is not known; the next apply looks."

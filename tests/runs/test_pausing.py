@@ -24,7 +24,9 @@ def office(tmp_path: Path) -> Iterator[Office]:
 
 
 def test_while_paused_an_apply_is_refused_with_who_when_and_why_and_asks_neither_side(office: Office) -> None:
-    assert office.run("pause", "--reason", REASON).code == 0
+    paused = office.run("pause", "--reason", REASON)
+    assert paused.code == 0
+    assert f"It ends with: ninjasync resume --config {office.write_config()}\n" in paused.out
     office.box.forget()
 
     done = office.run("apply", "--yes")

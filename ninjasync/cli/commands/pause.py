@@ -1,5 +1,6 @@
 """``pause`` and ``resume``: let no apply of a tenant begin, on any machine that shares its ledger."""
 
+import shlex
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -33,7 +34,8 @@ def pause(
     now = clock.now()
     why, end = _read_reason(reason), _read_end(until, now)
     made, before = pausing.pause(load_config(invocation), why, end, now)
-    ends = f"It ends by itself at {shown_time(made.until)}." if made.until else "It ends with: ninjasync resume"
+    named = f" --config {shlex.quote(str(invocation.config))}" if invocation.config else ""
+    ends = f"It ends by itself at {shown_time(made.until)}." if made.until else f"It ends with: ninjasync resume{named}"
     paused = "Paused: no apply of this tenant begins; one that is under way goes on."
     lines = [name_tenant(paused, invocation.tenant), ends]
     invocation.deliver(_visible_lines(*lines, *_former(before)))
