@@ -192,10 +192,14 @@ class PostgresDatabase:
         """Shut the connection where no answer comes although the network takes all, as with a proxy that is stuck.
 
         Keepalives are answered by the proxy itself then, and a thread that waits for the answer would wait for ever.
+        Time is told by looks: a process that was stopped meanwhile, and goes on, has its answer waiting.
         """
+        looks, before = 0, None
         while not done.wait(SEEN_EVERY):
             asked_at = self._asked_at
-            if asked_at is not None and time.monotonic() - asked_at > DEAF:
+            looks = looks + 1 if asked_at is not None and asked_at == before else 0
+            before = asked_at
+            if looks * SEEN_EVERY > DEAF:
                 with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(self._connection.fileno())) as end:
                     end.shutdown(socket.SHUT_RDWR)
                 return

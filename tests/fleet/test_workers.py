@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ninjasync.report.tenant_document import unpack
+from tests.support.command import run
 from tests.support.fleet import outcomes
 from tests.support.postgres import TestDatabase
 from tests.support.private_server import PrivateServer
@@ -104,6 +105,37 @@ def test_a_worker_that_slept_and_wakes_up_again_makes_nothing_twice(fleet: Queue
         assert (fleet.accounts(name), len(created)) == (5, 5)
 
 
+@pytest.mark.parametrize("awakes_in_time", [True, False])
+def test_a_machine_that_stood_still_keeps_its_locks_and_no_account_is_made_twice(
+    fleet: QueuedFleet, *, awakes_in_time: bool
+) -> None:
+    for name in fleet.names:
+        fleet.boxes[name].set_behavior(faults={"scim.latency": "200ms"})
+    with worker(fleet, "--at-once", "4") as sleeper:
+        asking = fleet.begin("apply", "--yes", "--on", "workers")
+        until(lambda: all(fleet.writes(name) for name in fleet.names))
+        # What is given back is tried elsewhere, finds the lock taken, and is tried again long after, or not at all.
+        with sleeper.frozen(), worker(fleet, again=(0.1, 300.0) if awakes_in_time else (0.1,)):
+            before = {name: len(fleet.writes(name)) for name in fleet.names}
+            if awakes_in_time:
+                until(lambda: fleet.ask("SELECT count(*) FROM procrastinate_jobs WHERE attempts > 1") == [(4,)])
+            else:
+                code, rows = fleet.end(asking)
+            assert before == {name: len(fleet.writes(name)) for name in fleet.names}
+        if awakes_in_time:
+            code, rows = fleet.end(asking)
+            assert (code, set(outcomes(rows).values())) == (0, {"done"})
+        else:
+            assert (code, set(outcomes(rows).values())) == (5, {"locked"})
+            assert all("holds the lock" in row["error"] for row in rows.values())
+            until(lambda: fleet.ask("SELECT count(*) FROM fleet_results WHERE exit_code = 0") == [(4,)])
+        code, rows, _ = fleet.run("plan", "--detailed-exitcode", "--on", "workers")
+        assert (code, set(outcomes(rows).values())) == (0, {"no changes"})
+    for name in fleet.names:
+        created = [request for request in fleet.writes(name) if request.method == "POST" and "/Users" in request.path]
+        assert (fleet.accounts(name), len(created)) == (5, 5)
+
+
 def test_workers_and_the_asking_command_outlive_a_restart_of_the_database(
     own_server: PrivateServer, tmp_path: Path
 ) -> None:
@@ -143,6 +175,25 @@ def test_an_asking_command_that_is_killed_finds_everything_again(fleet: QueuedFl
     assert {row["users"] for row in rows.values()} == {5}, "what the first one caused, not a second apply"
     assert "asked the same for" in said
     assert fleet.ask("SELECT count(*) FROM fleet_results") == [(4,)], "each was run once"
+
+
+def test_a_tenant_that_is_in_two_fleets_is_applied_by_one_of_them_at_a_time(fleet: QueuedFleet) -> None:
+    second = fleet.folder / "second.toml"
+    second.write_text((fleet.folder / "fleet.toml").read_text("utf-8"), "utf-8")
+    for name in fleet.names:
+        fleet.boxes[name].set_behavior(faults={"scim.latency": "3s"})
+    with worker(fleet):
+        first = fleet.begin("apply", "--yes", "--on", "workers")
+        until(lambda: all(fleet.writes(name) for name in fleet.names))
+        done = run("fleet", "apply", "--yes", "--format", "json", "--fleet", str(second))
+        for name in fleet.names:
+            fleet.boxes[name].set_behavior()
+        code, rows = fleet.end(first)
+    assert (done.code, {row["outcome"] for row in done.json["tenants"]}) == (5, {"locked"})
+    assert (code, set(outcomes(rows).values())) == (0, {"done"})
+    for name in fleet.names:
+        created = [request for request in fleet.writes(name) if request.method == "POST" and "/Users" in request.path]
+        assert (fleet.accounts(name), len(created)) == (5, 5)
 
 
 def test_two_commands_that_ask_the_same_share_the_answers_and_nothing_in_the_database_is_a_secret_or_a_path(

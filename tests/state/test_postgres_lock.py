@@ -121,6 +121,30 @@ def test_a_dead_connection_is_noticed_although_nothing_is_journaled(
     assert [type(one) for one in lost] == [LedgerLostError]
 
 
+class Looks(threading.Event):
+    """Is set after so many looks, however long they took."""
+
+    def __init__(self, left: int) -> None:
+        super().__init__()
+        self._left = left
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self._left -= 1
+        return self._left < 0
+
+
+def test_a_connection_is_not_deaf_for_the_time_in_which_its_own_process_stood_still(database: TestDatabase) -> None:
+    with closing(database.store.open(AT)) as opened:
+        long_ago = -1e9  # as the clock has it, once the process goes on
+        opened._asked_at = long_ago
+        opened._cut_off_if_deaf(Looks(3))
+        assert opened.read("SELECT 1") == [(1,)]
+        opened._asked_at = long_ago
+        opened._cut_off_if_deaf(Looks(1000))
+        with pytest.raises(LedgerLostError):
+            opened.read("SELECT 1")
+
+
 def test_a_run_that_ends_is_watched_no_longer(database: TestDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres_database, "SEEN_EVERY", 0.01)
     with closing(Ledger.open(database.store, TENANT, AT)) as ledger:

@@ -6,13 +6,14 @@ Knows what the queue's tables hold of jobs and workers.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from tests.support.fleet import NAMES, ServedFleet
 _WORKER = """
 import sys
 from ninjasync.fleet import answering
-answering.PACE = answering.Pace(0.3, 2.0, 0.3, 0.3, 0.3, (1.0, 2.0, 3.0))
+answering.PACE = answering.Pace(0.3, 2.0, 0.3, 0.3, 0.3, {again!r})
 answering.__version__ = {version!r} or answering.__version__
 from ninjasync.__main__ import main
 sys.argv[1:] = ["fleet", "work", "--fleet", {fleet!r}, *{options!r}]
@@ -125,13 +126,45 @@ class WorkerProcess:
         found = self.fleet.ask(f"SELECT args ->> 'tenant' FROM procrastinate_jobs WHERE worker_id = {self.id}")
         return {name for (name,) in found}
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Have it stopped with all that it started, as where its whole machine stands still."""
+        pids = descendants(self.process.pid)
+        try:
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            yield
+        finally:
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+
+
+def descendants(pid: int) -> list[int]:
+    """Return a process with all that it and its children started, itself first."""
+    children: dict[int, list[int]] = {}
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            parent = int(file.read_text("utf-8", "replace").rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(file.parent.name))
+    found = [pid]
+    for one in found:
+        found += children.get(one, [])
+    return found
+
 
 @contextmanager
-def worker(fleet: QueuedFleet, *options: str, folder: Path | None = None, version: str = "") -> Iterator[WorkerProcess]:
+def worker(
+    fleet: QueuedFleet,
+    *options: str,
+    folder: Path | None = None,
+    version: str = "",
+    again: tuple[float, ...] = (1.0, 2.0, 3.0),
+) -> Iterator[WorkerProcess]:
     """Have a worker that has signed on; ``folder`` has its copy of the fleet's files."""
     before = fleet.workers()
     file = str((folder or fleet.folder) / "fleet.toml")
-    code = _WORKER.format(fleet=file, options=list(options), version=version)
+    code = _WORKER.format(fleet=file, options=list(options), version=version, again=again)
     with (fleet.folder / "said").open("a") as said:
         process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.DEVNULL, stderr=said, text=True)
     try:
