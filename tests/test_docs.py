@@ -6,6 +6,7 @@ import ast
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -32,7 +33,7 @@ from ninjasync.report import fleet_metrics, metrics
 from ninjasync.sandbox.box import Sandbox
 from ninjasync.sandbox.company.staffing import existing_accounts, make_company
 from ninjasync.sandbox.faults.catalogue import FAULTS, QUIRKS, SERVERS
-from tests.support.documents import CHANGELOG, EXAMPLE, MANUAL, PACKAGE, README, ROOT, below, table
+from tests.support.documents import CHANGELOG, EXAMPLE, MANUAL, PACKAGE, README, ROOT, below, table, without_code
 
 CI = (ROOT / ".ci" / "run").read_text("utf-8")
 
@@ -198,6 +199,31 @@ def test_the_manual_gives_the_global_options_as_the_help_does() -> None:
 def test_the_manual_describes_no_command_that_does_not_exist() -> None:
     described = re.findall(r"^## `ninjasync ([a-z -]+)`$", MANUAL["commands"], re.MULTILINE)
     assert sorted(described) == sorted(COMMANDS)
+
+
+def named_commands(page: str) -> list[str]:
+    """Return the command lines of ours that a page names, in its sentences and in its blocks, without the program."""
+    text = page.replace("\\\n", " ")
+    places = re.findall(r"(?<!`)`([^`]+)`(?!`)", without_code(text))
+    for language, block in re.findall(r"^ *```(\w+)\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL):
+        lines = block.splitlines() if language in ("sh", "cron", "console", "ini", "yaml") else []
+        places += [re.sub(r'[]["{}]|,(?= )', "", line) if language == "yaml" else line for line in lines]
+    found = [re.search(r"(?:^|[ /=])ninjasync ([a-z].*)", " ".join(place.split())) for place in places]
+    return [re.split(r" *(?:[|;>#]|&&)", one[1])[0] for one in found if one]
+
+
+@pytest.mark.parametrize("page", [*MANUAL, "README"])
+def test_every_command_that_a_page_names_exists_with_the_options_that_it_has_there(page: str) -> None:
+    for line in named_commands(MANUAL.get(page, README)):
+        words, command = shlex.split(line), COMMAND_LINE
+        while words and hasattr(command, "load") and not words[0].startswith("-"):
+            command, words = command.load(words[0]), words[1:]
+        known = {"--help", *(name for option in command.params for name in option.opts)}
+        assert {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)} <= known, line
+
+
+def test_the_commands_that_pages_name_are_found_there() -> None:
+    assert sum(len(named_commands(page)) for page in MANUAL.values()) > 150
 
 
 def test_the_manual_lists_every_exit_code() -> None:
