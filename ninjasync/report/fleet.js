@@ -264,5 +264,5 @@ find.addEventListener("submit", (event) => event.preventDefault());
 // A browser may bring back what was chosen before a reload.
 window.addEventListener("pageshow", () => { if (search.value || boxes.some((box) => box.checked)) show(); });
 tell(many);
-find.hidden = false;
+find.hidden = many < 2;
 performance.mark("ready"); // by which is measured how long it takes until the page can be used

@@ -24,7 +24,7 @@ FORMAT_VERSION = "1.0"
 PAUSED = "paused"
 _WIDTH = 80
 _INDENT = "    "
-_MOST_NAMES = 20
+_MOST_NAMES, _MOST_TOKENS = 20, 10  # a column has them all
 _OUTCOME = 13  # the longest outcome
 # The numbers that a table has by command, as fields of a row; after them come the token's days and the last column.
 _RUN = ("users", "groups", "removals", "held")
@@ -120,7 +120,8 @@ def notes(result: FleetResult, show: Callable[[str], str] = visible) -> Iterator
     due = [row for row in result.rows if row.token_days is not None and is_to_be_renewed(row.token_days)]
     due.sort(key=lambda row: row.token_days or 0)
     if due:
-        yield f"SCIM tokens to be renewed: {_some([f'{show(row.tenant)} ({_days(row)})' for row in due])}.", []
+        soonest = _some([f"{show(row.tenant)} ({_days(row)})" for row in due], _MOST_TOKENS)
+        yield f"SCIM tokens to be renewed: {soonest}.", []
     tenants: dict[tuple[str, ...], list[str]] = {}
     for row in result.rows:
         tenants.setdefault(tuple(sorted(row.new_groups)), []).append(show(row.tenant))
@@ -130,9 +131,9 @@ def notes(result: FleetResult, show: Callable[[str], str] = visible) -> Iterator
         yield f"All lines of one tenant: {show('ninjasync check --config FILE')}", []
 
 
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    return ", ".join(names[:_MOST_NAMES]) + more
+def _some(names: Sequence[str], most: int = _MOST_NAMES) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def summary_line(result: FleetResult) -> str:
@@ -188,7 +189,8 @@ def render_markdown(result: FleetResult, created_at: datetime) -> str:
 
 
 def _markdown_row(command: str, row: FleetRow) -> str:
-    approve = " ".join(code_cell(option) for _, option in row.guards if option)
+    options = approvals(row)
+    approve = code_cell(f"ninjasync apply {' '.join(options)} --config {shlex.quote(row.file)}") if options else ""
     told = " ".join(part for part in (prose_cell(row.error), approve) if part)
     return _cells([code_cell(row.tenant), outcome_word(command, row), *figures(command, row), told])
 
@@ -221,10 +223,14 @@ def _reasons(row: FleetRow, alike: int) -> Iterator[str]:
     for name, option in row.guards:
         if option:
             yield from wrap(visible(f"{name}: if that is meant, {option}"), _WIDTH, _INDENT)
-    if options := " ".join(option for _, option in row.guards if option):
-        # One command for all of them, to be copied: as approvals one after the other, each would be refused.
-        yield from wrap(visible(f"ninjasync apply {options} \\"), _WIDTH, _INDENT)
+    if options := approvals(row):
+        yield from wrap(visible(f"ninjasync apply {' '.join(options)} \\"), _WIDTH, _INDENT)
         yield from wrap(f"--config {visible(shlex.quote(row.file))}", _WIDTH, _INDENT * 2)
+
+
+def approvals(row: FleetRow) -> list[str]:
+    """Return the options that approve what guards refused, for one command: one after the other, each is refused."""
+    return [option for _, option in row.guards if option]
 
 
 def _row_document(command: str, row: FleetRow) -> dict[str, Any]:

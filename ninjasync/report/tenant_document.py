@@ -27,9 +27,9 @@ _KEPT = (
 )
 _KEPT_OF_CHANGE = ("resource", "action", "key", "privilege", "withheld", "diff", "reasons", "outcome", "error")
 _LEFT_OUT: tuple[object, ...] = (None, False, [])
-# What JSON in ASCII writes where a text may hold a character that is hidden or obeyed: an escape but that of a
-# quotation mark, or DEL, the one control character that it leaves as it is.
-_MAY_HIDE = re.compile(r'\\[^"]|\x7f')
+# How JSON in ASCII writes a character that may be hidden or obeyed; but DEL, which it leaves as it is.
+_ESCAPE = re.compile(r"\\(?:ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}|u[0-9a-f]{4}|.)")
+_DEL = "\x7f"
 
 
 def pack(document: Mapping[str, Any]) -> bytes:
@@ -62,7 +62,13 @@ def unpack_text(packed: bytes) -> str:
 def pack_visible(packed: bytes) -> bytes:
     """Return a document fit to be shown: no text in it reorders or hides another."""
     text = unpack_text(packed)
-    return pack_text(_to_json(_visible(json.loads(text)))) if _MAY_HIDE.search(text) else packed
+    return pack_text(_to_json(_visible(json.loads(text)))) if _hides(text) else packed
+
+
+def _hides(text: str) -> bool:
+    """Whether some text in a document may have to be changed to be shown: a look at each kind of escape is enough."""
+    letters = (json.loads(f'"{escape}"') for escape in set(_ESCAPE.findall(text)))
+    return _DEL in text or any(visible(letter) != letter for letter in letters)
 
 
 def _to_json(value: object) -> str:

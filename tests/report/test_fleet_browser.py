@@ -121,6 +121,8 @@ def test_search_and_filter_narrow_and_say_how_many_are_left(browser: Browser) ->
     assert shown(browser) == ["customer-0042"]
     find(browser, "would be removed")
     assert len(shown(browser)) == 20, "the reason is searched, too"
+    command = browser.run("return body.querySelector('tr:not([hidden]) code').textContent")
+    assert command == "ninjasync apply --approve-removals 7 --config customer-0050.toml"
     find(browser, "")
     browser.run("document.querySelector('input[value=refused]').click()")
     assert len(shown(browser)) == 20

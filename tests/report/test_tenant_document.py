@@ -25,7 +25,7 @@ DOCUMENT: dict[str, Any] = {
         {"name": "held", "tripped": False, "message": "none", "approve": ""},
     ],
 }
-ANY_TEXT = st.text(st.characters() | st.sampled_from('\\"\x7f\u202e\u2028\n'))
+ANY_TEXT = st.text(st.characters() | st.sampled_from('\\"\x7f\u202e\u2028\n🎉\U000e0041\ud83c'))
 
 
 def test_what_is_shown_or_counted_is_kept_and_nothing_else() -> None:
