@@ -230,7 +230,7 @@ def test_a_database_that_stays_away_costs_the_tenants_that_were_not_done_and_the
 def test_ctrl_c_ends_a_command_whose_database_is_away(fleet: GuardedFleet) -> None:
     running = fleet.begin("plan", "--on", "workers")
     until(lambda: fleet.server.tell("SELECT 1 FROM pg_stat_activity WHERE application_name = 'ninjasync fleet'"))
-    until(lambda: fleet.ask("SELECT 1 FROM procrastinate_jobs"))
+    until(fleet.queued)
     fleet.server.stop("fast")
     running.send_signal(signal.SIGINT)
     code, rows = fleet.end(running)
