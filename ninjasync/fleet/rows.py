@@ -23,7 +23,7 @@ def read_row(command: str, tenant: TenantFile, done: Done, today: date, *, whole
     """Return the row of a tenant whose process has ended, from what it wrote and how it ended; ``whole``: with that."""
     document = _read_document(done.job.result)
     outcome = "timed out" if done.timed_out else outcome_of(done.exit_code, _called_well(command, document))
-    figures = _figures_of_check(document) if command == "check" else _figures_of_run(document)
+    figures = _figures_of_check(document) if command == "check" else _figures_of_run(command, document)
     error, pause = _reason(outcome, document, done), _pause(document)
     return _row(
         tenant,
@@ -73,12 +73,12 @@ def _called_well(command: str, document: Mapping[str, Any]) -> FleetOutcome:
             return "done"
 
 
-def _figures_of_run(document: Mapping[str, Any]) -> dict[str, Any]:
+def _figures_of_run(command: str, document: Mapping[str, Any]) -> dict[str, Any]:
     """Count the changes of a plan, or of an apply those that were applied; nothing where there was no plan."""
     if "summary" not in document:
         return {}
-    changes, result = document.get("changes", []), document.get("result")
-    counted = [change for change in changes if result is None or change.get("outcome") == "applied"]
+    changes = document.get("changes", [])
+    counted = [change for change in changes if command == "plan" or change.get("outcome") == "applied"]
     users = sum(change["resource"] == "user" for change in counted)
     made = [one["key"] for one in counted if one["resource"] == "group" and one["action"] == "create"]
     return {
@@ -86,7 +86,7 @@ def _figures_of_run(document: Mapping[str, Any]) -> dict[str, Any]:
         "groups": len(counted) - users,
         "removals": sum(change["action"] in REMOVALS for change in counted),
         "held": len(document["problems"]),
-        "new_groups": tuple(made) if result is not None else (),
+        "new_groups": tuple(made) if command == "apply" else (),
     }
 
 

@@ -40,6 +40,7 @@ def test_after_anything_else_nothing_is_written(fleet: ServedFleet, monkeypatch:
     code, rows, _ = fleet.run("apply")
     assert (code, set(outcomes(rows).values())) == (3, {"not begun"})
     assert all("said no" in row["error"] for row in rows.values())
+    assert {row["users"] for row in rows.values()} == {0}, "what was planned was not applied"
     assert all(fleet.writes(name) == [] for name in NAMES)
 
 
@@ -66,6 +67,7 @@ def test_a_paused_tenant_is_left_out_of_the_question_and_refused(
     assert asked in said
     assert ("?" in said) == bool(asked)
     assert all("a migration" in rows[name]["error"] for name in paused)
+    assert {name for name in NAMES if rows[name]["users"]} == set(NAMES) - set(paused if asked else ()), "changed"
     assert all(fleet.writes(name) == [] for name in paused)
 
 

@@ -111,17 +111,22 @@ def _ask_and_apply(session: FleetSession) -> FleetResult:
     if not confirm(f"\n{_question([row for row in planned.rows if row.file in ready])}"):
         rows = [
             replace(row, outcome="not begun", exit_code=3, error="the operator said no") if row.file in ready else row
-            for row in planned.rows
+            for row in map(_as_not_applied, planned.rows)
         ]
         session.invocation.at_end = do_nothing  # the user who answered knows
         return total("apply", rows)
     applied = _apply_saved(session, plans, [file for file in session.fleet.tenants if str(file.path) in ready])
     rest = [
         replace(row, outcome="done" if row.outcome == "no changes" else row.outcome)
-        for row in planned.rows
+        for row in map(_as_not_applied, planned.rows)
         if row.file not in ready
     ]
     return total("apply", [*applied.rows, *rest], interrupted=applied.exit_code == INTERRUPTED)
+
+
+def _as_not_applied(row: FleetRow) -> FleetRow:
+    """Return a plan's row as an apply's: what was only planned does not count."""
+    return row if row.users is None else replace(row, users=0, groups=0, removals=0)
 
 
 def _refuse_paused(planned: FleetResult) -> FleetResult:
