@@ -93,7 +93,12 @@ def run(arguments: list[str], *, attended: bool = False) -> int:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, _heed_no_second)
     raise KeyboardInterrupt
+
+
+def _heed_no_second(number: int, frame: FrameType | None) -> None:
+    """Let the run end well: a second SIGTERM is the same request, see ``stop_on_signals``."""
 
 
 def _show_usage(error: TyperException) -> int:

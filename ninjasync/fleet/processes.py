@@ -99,7 +99,11 @@ def run_side_by_side(
                 more = job is not _NO_MORE
                 if not isinstance(job, Job):
                     break
-                one = _start(context, job, main)
+                try:
+                    one = _start(context, job, main)
+                except (OSError, EOFError) as error:  # EOFError: the server could not, and ended
+                    yield Done(job, 1, 0.0, f"Error: its process could not be started: {error or 'see above'}")
+                    continue
                 running[one.process.sentinel] = one
             if not running and (not more or stop.is_set()):
                 return
@@ -108,7 +112,7 @@ def run_side_by_side(
             _tell_to_stop(running.values(), timeout, grace, stop)
     finally:
         for one in running.values():
-            one.process.terminate()
+            _interrupt(one.process)
         for one in running.values():
             one.process.join(grace)
             one.process.kill()
@@ -201,9 +205,17 @@ def _tell_to_stop(running: Iterable[_Running], timeout: float, grace: float, sto
         if one.told_at is None and (late or wanted):
             one.process.terminate()
             one.told_at, one.timed_out = now, late and not wanted
-        elif one.told_at is not None and one.timed_out and not one.killed and now - one.told_at > grace:
+        elif late and one.told_at is not None and not one.killed and now - one.told_at > grace:
             one.process.kill()
             one.killed = True
+
+
+def _interrupt(process: BaseProcess) -> None:
+    """Let it end now, as Ctrl-C does: of one that was told to stop a second SIGTERM is the same request."""
+    if os.name == "posix" and process.pid is not None and process.is_alive():
+        os.kill(process.pid, signal.SIGINT)
+    else:
+        process.terminate()
 
 
 def _end(one: _Running) -> Done:

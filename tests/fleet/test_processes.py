@@ -9,9 +9,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 from multiprocessing import forkserver
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,9 @@ def act(arguments: list[str]) -> None:
         raise ValueError("unforeseen")
     if what == "stubborn":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    elif what == "patient":
+        signal.signal(signal.SIGTERM, lambda *_: Path(f"{rest[0]}.told").touch())
+        signal.signal(signal.SIGINT, lambda *_: Path(f"{rest[0]}.told").rename(f"{rest[0]}.hurried") and sys.exit(130))
     elif what != "deaf":
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
     Path(rest[0]).touch()
@@ -134,24 +138,21 @@ def test_a_signal_to_the_whole_group_leaves_alone_what_knows_how_the_others_end(
     code = (
         "import signal, sys, threading\nfrom pathlib import Path\nfrom tests.fleet import test_processes as t\n"
         "stop = threading.Event()\n"
-        "for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):\n"
-        "    signal.signal(number, lambda *_: stop.set())\n"
+        "signal.signal(signal.SIGTERM, lambda *_: stop.set())\n"
         f"print(t.run(Path({str(tmp_path)!r}), ('hang', {str(began)!r}), stop=stop)['t0'].exit_code)\n"
     )
     root = Path(__file__).resolve().parents[2]
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        began.unlink(missing_ok=True)
-        with subprocess.Popen(
-            [sys.executable, "-c", code],
-            cwd=root,
-            env={**os.environ, "PYTHONPATH": str(root)},
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        ) as supervisor:
-            wait_for(began)
-            os.killpg(supervisor.pid, number)
-            assert supervisor.communicate()[0] == "130\n"
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root)},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as supervisor:
+        wait_for(began)
+        os.killpg(supervisor.pid, signal.SIGTERM)
+        assert supervisor.communicate()[0] == "130\n"
 
 
 def test_one_that_is_told_to_stop_before_it_can_listen_was_interrupted_and_not_killed(tmp_path: Path) -> None:
@@ -163,6 +164,47 @@ def test_one_that_is_told_to_stop_before_it_can_listen_was_interrupted_and_not_k
 
     threading.Thread(target=request).start()
     assert run(tmp_path, ("deaf", str(tmp_path / "began")), stop=stop)["t0"].exit_code == 130
+
+
+def test_those_that_were_told_to_stop_are_interrupted_where_the_one_who_told_them_is(tmp_path: Path) -> None:
+    stop = threading.Event()
+
+    def more() -> Iterator[Job | None]:
+        yield from (Job("t", ("patient", str(tmp_path / "began")), tmp_path / "0.json", stop), None)
+        wait_for(tmp_path / "began")
+        stop.set()
+        yield None
+        wait_for(tmp_path / "began.told")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(run_side_by_side(more(), act, at_once=2, timeout=60, stop=threading.Event()))
+    assert (tmp_path / "began.hurried").exists()
+
+
+def test_one_that_does_not_heed_a_stop_is_killed_when_its_time_is_over(tmp_path: Path) -> None:
+    stop = threading.Event()
+    stop.set()
+    started: list[tuple[str, ...]] = [("stubborn", str(tmp_path / "began"))]
+    jobs = (Job("t", command, tmp_path / "0.json", stop) for command in started)
+    [done] = run_side_by_side(jobs, act, at_once=1, timeout=1, stop=threading.Event(), grace=0.1)
+    assert (done.exit_code, done.timed_out) == (None, False)
+
+
+def test_a_process_that_cannot_be_started_costs_its_tenant_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = BaseProcess.start
+
+    def refuse(process: BaseProcess) -> None:
+        if process.name == "t1":
+            raise OSError(24, "Too many open files")
+        start(process)
+
+    monkeypatch.setattr(BaseProcess, "start", refuse)
+    found = run(tmp_path, ("exit", "0"), ("exit", "0"), ("exit", "3"))
+    assert [found[f"t{number}"].exit_code for number in range(3)] == [0, 1, 3]
+    assert "Too many open files" in found["t1"].said
 
 
 def test_where_the_temporary_folders_path_is_too_long_for_a_socket_processes_are_started_anew(

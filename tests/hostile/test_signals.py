@@ -11,6 +11,7 @@ from itertools import count
 
 import pytest
 
+from ninjasync.cli.signals import stop_on_signals
 from ninjasync.sandbox.ninjaone.schema import USER
 from tests.support.command import Json, Ran, spawn
 from tests.support.lies import OTHER, ends_well, in_answers
@@ -70,6 +71,16 @@ def test_a_signal_during_a_plan_ends_it_in_one_sentence(office: Office, wanted: 
     assert process.returncode == 130
     assert b"Traceback" not in err
     assert b"nterrupted" in err
+
+
+def test_a_second_sigterm_is_the_same_request_and_a_second_ctrl_c_is_not() -> None:
+    stop, announced = threading.Event(), []
+    with stop_on_signals(stop, lambda: announced.append(stop.is_set())):
+        for _ in range(3):
+            signal.raise_signal(signal.SIGTERM)
+        assert announced == [True]
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
 
 
 def test_a_closed_pipe_gives_no_traceback(office: Office) -> None:
