@@ -34,12 +34,15 @@ def prepare_streams() -> None:
 
 
 def _fill_descriptors() -> None:
-    """Open what is closed of 0, 1 and 2: else the ledger could get such a number, and be written into."""
+    """Open what is closed of 0, 1 and 2: else the ledger could get such a number, and be written into.
+
+    For programs that are started from here, too: a fleet's server would get a pipe of that number.
+    """
     for number in (0, 1, 2):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # it takes the lowest number that is free
 
 
 def _unfailing(stream: io.TextIOWrapper) -> TextIO:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import resource
 import signal
@@ -27,6 +28,9 @@ def act(arguments: list[str]) -> None:
     what, *rest = arguments
     if what == "exit":
         sys.exit(int(rest[0]))
+    if what == "orphaned":
+        parent = multiprocessing.parent_process()
+        sys.exit(parent is None or not parent.is_alive())
     if what == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     if what == "say":
@@ -155,6 +159,17 @@ def test_a_signal_to_the_whole_group_leaves_alone_what_knows_how_the_others_end(
         assert supervisor.communicate()[0] == "130\n"
 
 
+def test_without_standard_streams_a_child_knows_its_parent_all_the_same(tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom ninjasync.cli.streams import prepare_streams\n"
+        "from tests.fleet import test_processes as t\nprepare_streams()\n"
+        f"sys.exit(t.run(Path({str(tmp_path)!r}), ('orphaned',))['t0'].exit_code)\n"
+    )
+    root = Path(__file__).resolve().parents[2]
+    command = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable, "-c", code]
+    assert subprocess.run(command, cwd=root, env={**os.environ, "PYTHONPATH": str(root)}).returncode == 0
+
+
 def test_one_that_is_told_to_stop_before_it_can_listen_was_interrupted_and_not_killed(tmp_path: Path) -> None:
     stop = threading.Event()
 
@@ -184,10 +199,13 @@ def test_those_that_were_told_to_stop_are_interrupted_where_the_one_who_told_the
 
 def test_one_that_does_not_heed_a_stop_is_killed_when_its_time_is_over(tmp_path: Path) -> None:
     stop = threading.Event()
-    stop.set()
-    started: list[tuple[str, ...]] = [("stubborn", str(tmp_path / "began"))]
-    jobs = (Job("t", command, tmp_path / "0.json", stop) for command in started)
-    [done] = run_side_by_side(jobs, act, at_once=1, timeout=1, stop=threading.Event(), grace=0.1)
+
+    def more() -> Iterator[Job | None]:
+        yield from (Job("t", ("stubborn", str(tmp_path / "began")), tmp_path / "0.json", stop), None)
+        wait_for(tmp_path / "began")
+        stop.set()
+
+    [done] = run_side_by_side(more(), act, at_once=2, timeout=1, stop=threading.Event(), grace=0.1)
     assert (done.exit_code, done.timed_out) == (None, False)
 
 
