@@ -12,6 +12,10 @@ const summed = sums.map((cell, column) => column).filter((column) => column > 1 
 const details = new Map(); // by row: the row below it, once it was opened
 const names = new Intl.Collator("en", { numeric: true });
 const many = body.rows.length;
+const command = table.classList[1];
+const [nothing, none] = command === "check"
+  ? ["All lines are green.", "There are no lines: the check ended before it had any."]
+  : ["Nothing to do.", "There is no plan: the run ended before it had one."];
 const longest = 200; // so many items of a list are shown at once
 let known = null;
 
@@ -217,8 +221,8 @@ async function fill(cell, { id, dataset }) {
   let parts;
   try {
     const plan = await planOf(`p${id.slice(1)}`);
-    parts = plan ? planParts(plan) : [element("p", "There is no plan: the run ended before it had one.", "quiet")];
-    if (!parts.length) parts = [element("p", "Nothing to do.", "quiet")];
+    parts = plan ? planParts(plan) : [];
+    if (!parts.length && command !== "status") parts = [element("p", plan ? nothing : none, "quiet")];
   } catch {
     parts = [element("p", "The plan cannot be read: the file is damaged, or this browser is older than 2023.", "error")];
   }

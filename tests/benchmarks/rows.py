@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tests.benchmarks.fleet import run_fleet, write_fleet
+from tests.benchmarks.fleet_page import page_rows
 from tests.benchmarks.ledger import ledger_rows
 from tests.benchmarks.measured import Measured, as_json, installed, run
 from tests.benchmarks.row import Row, configured
@@ -130,6 +131,10 @@ class Bench:
             )
             yield Row(f"{name}: memory, last tenth over first", ran.growth, 1.1 if many >= ENOUGH_TENANTS else None)
 
+    def fleet_page(self) -> Iterator[Row]:
+        """A fleet's page in a real browser, which has to be installed."""
+        yield from page_rows(self._times, self._size)
+
     def ledger(self) -> Iterator[Row]:
         """The ledger in PostgreSQL beside one in a file."""
         yield from ledger_rows(self._times, self._size)
@@ -187,6 +192,7 @@ GROUPS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "apply": Bench.apply,
     "naive": Bench.naive,
     "fleet": Bench.fleet,
+    "fleet-page": Bench.fleet_page,
     "ledger": Bench.ledger,
 }
 

@@ -95,7 +95,7 @@ def open_first(browser: Browser) -> str:
     return str(
         browser.wait(
             "const detail = details.get(document.activeElement.closest('tr')); "
-            "return detail && !detail.cells[0].hasAttribute('aria-busy') && detail.innerText"
+            "return detail && !detail.cells[0].hasAttribute('aria-busy') && detail.textContent"
         )
     )
 
@@ -107,6 +107,16 @@ def test_it_opens_in_silence_and_no_name_is_obeyed(browser: Browser) -> None:
     assert len(shown(browser)) == 2000
     assert "a\\u202eb" in shown(browser)
     assert "line\\u2028separator\\u2029" in shown(browser)
+
+
+def test_it_asks_for_nothing_and_could_not(browser: Browser) -> None:
+    browser.requested()
+    open_first(browser)
+    assert browser.requested() == []
+    policy = browser.run("return document.querySelector('meta[http-equiv]').content")
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "unsafe" not in policy
+    assert browser.console() == [], "nothing breached it"
 
 
 def test_it_can_be_used_before_the_plans_are_read(browser: Browser) -> None:

@@ -55,6 +55,10 @@ class Browser:
     def run(self, script: str, *arguments: Any) -> Any:
         return self._call("POST", "execute/sync", {"script": script, "args": list(arguments)})
 
+    def run_async(self, script: str, *arguments: Any) -> Any:
+        """Run a script that calls its last argument with what it returns."""
+        return self._call("POST", "execute/async", {"script": script, "args": list(arguments)})
+
     def wait(self, script: str, seconds: float = 20) -> Any:
         """Run a script until what it returns is true, and return that."""
         until = time.monotonic() + seconds
