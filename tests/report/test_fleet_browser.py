@@ -75,6 +75,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 @pytest.fixture
 def browser(page: Browser) -> Browser:
     page.resize(1200, 900)
+    page.run("for (const row of details.keys()) if (isOpen(row)) toggle(row, row.querySelector('button'))")
+    page.run("details.forEach((detail) => detail.remove()); details.clear()")
     page.run("search.value = ''; boxes.forEach((box) => { box.checked = false; }); show()")
     return page
 
