@@ -13,7 +13,7 @@ from ninjasync.config.operation import Monitor
 from ninjasync.config.section import SecretReference
 from ninjasync.config.tenant import tenant_of
 from ninjasync.model.finding import Finding, green, red, yellow
-from ninjasync.model.token_expiry import is_to_be_renewed
+from ninjasync.model.token_expiry import days_left, is_to_be_renewed, tell_expiry
 from ninjasync.runs.listeners import ADDRESSES, INSTALL, apprise_for
 from ninjasync.state.schema import SCHEMA_VERSION
 
@@ -74,16 +74,16 @@ def _in_file(path: Path | None, found: str) -> Finding:
 def check_token_expiry(context: CheckContext) -> Finding:
     """How long the SCIM token still lasts, by what the configuration says."""
     expires = context.config.ninjaone.token_expires
-    if expires is None:
+    days = days_left(expires, context.now.date())
+    if days is None:
         return yellow(
             "It is not known when the SCIM token expires, so nothing will warn of it.",
             "Set [ninjaone] token_expires to six months after the day on which the token was made.",
         )
-    days = (expires - context.now.date()).days
     renew = "Make a new token in the NinjaOne console, put it in place and set [ninjaone] token_expires."
     if days < 0:
         return red(f"By [ninjaone] token_expires the SCIM token expired on {expires}.", renew)
-    text = f"The SCIM token expires in {days} day{'s' * (days != 1)}, on {expires}."
+    text = f"The SCIM token {tell_expiry(days)}, on {expires}."
     return yellow(text, renew) if is_to_be_renewed(days) else green(text)
 
 

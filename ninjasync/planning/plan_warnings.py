@@ -8,7 +8,7 @@ from ninjasync.model.directory import Directory
 from ninjasync.model.message import Message, counted, join, listed, number, text, word
 from ninjasync.model.plan import Evidence
 from ninjasync.model.source import Source
-from ninjasync.model.token_expiry import days_left, is_to_be_renewed
+from ninjasync.model.token_expiry import days_left, is_to_be_renewed, tell_expiry
 from ninjasync.names_alike import fitting_none, is_glob
 from ninjasync.planning.source import suggest_name
 
@@ -85,7 +85,7 @@ def warn_of_token(expires: date | None, today: date) -> tuple[Message, ...]:
         return ()
     when = Message("expired on {}", number(expires))
     if days >= 0:
-        when = Message("expires in {}, on {}", counted(days, "day"), number(expires))
+        when = Message("{}, on {}", tell_expiry(days), number(expires))
     return (
         Message(
             "The SCIM token {}; make a new one in the NinjaOne console and set {}.",

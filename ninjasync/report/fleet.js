@@ -60,7 +60,7 @@ function valueOf(one, column) {
   if (column === 1) return one.rank;
   if (column === 0 || text === "") return text || null;
   if (/^\d{4}-/.test(text)) return Date.parse(`${text.replace(" ", "T")}Z`);
-  return text === "expired" ? -1 : Number.parseFloat(text);
+  return { expired: -1, today: 0 }[text] ?? Number.parseFloat(text);
 }
 
 function sortBy(heading) {

@@ -59,7 +59,9 @@ def figures(command: str, row: FleetRow) -> list[str]:
 
 
 def _days(row: FleetRow) -> str:
-    return "" if row.token_days is None else "expired" if row.token_days < 0 else f"{row.token_days} d"
+    """Return what stands in the token's column, in a few letters."""
+    days = row.token_days
+    return "" if days is None else "expired" if days < 0 else f"{days} d" if days else "today"
 
 
 def sums(result: FleetResult) -> dict[str, int]:
@@ -224,7 +226,8 @@ def _reasons(row: FleetRow, alike: int) -> Iterator[str]:
         if option:
             yield from wrap(visible(f"{name}: if that is meant, {option}"), _WIDTH, _INDENT)
     if options := approvals(row):
-        yield from wrap(visible(f"ninjasync apply {' '.join(options)} \\"), _WIDTH, _INDENT)
+        yield f"{_INDENT}ninjasync apply \\"
+        yield from (visible(f"{_INDENT * 2}{option} \\") for option in options)
         yield from wrap(f"--config {visible(shlex.quote(row.file))}", _WIDTH, _INDENT * 2)
 
 

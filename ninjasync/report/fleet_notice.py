@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ninjasync.model.change import REMOVALS
 from ninjasync.model.fleet import GOOD, OUTCOMES, FleetResult, FleetRow
 from ninjasync.model.problems import HeldNews
+from ninjasync.model.token_expiry import tell_expiry
 from ninjasync.report.escape import visible
 from ninjasync.report.notice import WEIGHTS, Event, Notice
 from ninjasync.report.tenant_document import unpack
@@ -81,11 +82,9 @@ def _held(news: FleetNews) -> Iterator[str]:
 
 
 def _token(news: FleetNews) -> Iterator[str]:
-    def left(days: int) -> str:
-        return "has expired" if days < 0 else f"{days} day{'s' * (days != 1)}"
-
     soonest = sorted(news.tokens.items(), key=lambda pair: (pair[1], pair[0]))
-    yield from _listed("SCIM token expires", (f"{visible(tenant)} ({left(days)})" for tenant, days in soonest))
+    tokens = (f"{visible(tenant)} ({tell_expiry(days)})" for tenant, days in soonest)
+    yield from _listed("SCIM tokens to be renewed", tokens)
 
 
 def _rows(news: FleetNews) -> tuple[FleetRow, ...]:

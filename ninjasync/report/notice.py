@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal
 
-from ninjasync.model.token_expiry import WARNING_DAYS
+from ninjasync.model.token_expiry import WARNING_DAYS, tell_expiry
 from ninjasync.report.metrics import Ended
 
 Event = Literal["failure", "refusal", "removals", "held", "token"]
@@ -120,13 +120,10 @@ def _held(run: Ended, why: str) -> str:
 def _token(run: Ended, why: str) -> str:
     if run.token_days is None:
         return ""
-    if run.token_days < 0:
-        when = "has expired, by [ninjaone] token_expires"
-    else:
-        when = f"expires in {run.token_days} day{'s' * (run.token_days != 1)}"
+    by = ", by [ninjaone] token_expires" if run.token_days < 0 else ""
     return (
-        f"The SCIM token {when}. Make a new one in the NinjaOne console, put it in place and set [ninjaone] "
-        "token_expires."
+        f"The SCIM token {tell_expiry(run.token_days)}{by}. "
+        "Make a new one in the NinjaOne console, put it in place and set [ninjaone] token_expires."
     )
 
 

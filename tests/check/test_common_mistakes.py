@@ -311,7 +311,7 @@ MISTAKES: dict[str, Mistake] = {
         lambda b: b.ninjaone(token_expires=days(-2)), "token expiry", 1, "set [ninjaone] token_expires"
     ),
     "a token about to expire": Mistake(
-        lambda b: b.ninjaone(token_expires=days(20)), "token expiry", 0, "set [ninjaone] token_expires", 0
+        lambda b: b.ninjaone(token_expires=days(0)), "token expiry", 0, "The SCIM token expires today, on ", 0
     ),
     # secrets
     "an environment variable that is empty": Mistake(

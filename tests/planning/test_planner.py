@@ -196,7 +196,7 @@ def test_a_change_of_privilege_that_needs_approval_is_withheld_with_the_removals
         (None, None),
         (date(2027, 2, 1), None),
         (date(2027, 1, 31), "expires in 30 days, on 2027-01-31"),
-        (date(2027, 1, 1), "expires in 0 days, on 2027-01-01"),
+        (date(2027, 1, 1), "expires today, on 2027-01-01"),
         (date(2026, 12, 31), "expired on 2026-12-31"),
     ],
 )

@@ -62,9 +62,10 @@ def test_when_all_went_well_there_is_no_message() -> None:
         (news(replace(REFUSED, paused=True)), "refusal", "Refused: east (removals: --approve-removals 7, source)."),
         (news(GOOD, held=HELD), "held", "Held: east 2."),
         (
-            news(GOOD, tokens={"north": 7, "south": -1, "east": 1}),
+            news(GOOD, tokens={"north": 7, "south": -1, "east": 1, "west": 0}),
             "token",
-            "SCIM token expires: south (has expired), east (1 day), north (7 days).",
+            "SCIM tokens to be renewed: south (has expired), west (expires today), east (expires in 1 day), "
+            "north (expires in 7 days).",
         ),
         (news(REFUSED), "refusal", "Refused: east (removals: --approve-removals 7, source)."),
         (news(replace(GOOD, outcome="timed out", exit_code=None)), "failure", "Timed out: north."),

@@ -105,7 +105,7 @@ def test_what_is_left_to_do_stands_below_the_sums_the_soonest_first() -> None:
     ]
     for shown in (render_text(total("plan", rows), color=False), render_markdown(total("plan", rows), AT)):
         plain = shown.replace("`", "")
-        assert "SCIM tokens to be renewed: t-1 (expired), t0 (0 d), t30 (30 d)." in plain
+        assert "SCIM tokens to be renewed: t-1 (expired), t0 (today), t30 (30 d)." in plain
     calm = render_text(total("plan", [replace(ROW, guards=())]), color=False)
     assert "renewed" not in calm
 
@@ -143,12 +143,13 @@ def test_what_is_not_known_is_left_out_and_what_a_guard_says_is_below() -> None:
 
 
 def test_one_command_approves_all_that_guards_refused_of_a_tenant() -> None:
-    guards = (("source", "--approve-source 42"), ("removals", "--approve-removals 7"), ("held", ""))
+    names = ("source", "removals", "member-removals", "privilege-changes")
+    guards = (*((name, f"--approve-{name} 42") for name in names), ("held", ""))
     row = FleetRow("a", "/etc/ninjasync/cust omers/a.toml", "refused", 3, guards=guards)
     shown = render_text(total("plan", [row]), color=False)
     command = shown[shown.index("ninjasync apply") : shown.index("\n\n")]
     assert shlex.split(command.replace("\\\n", "")) == [
-        *("ninjasync", "apply", "--approve-source", "42", "--approve-removals", "7"),
+        *("ninjasync", "apply", *(word for name in names for word in (f"--approve-{name}", "42"))),
         *("--config", "/etc/ninjasync/cust omers/a.toml"),
     ]
     for file in ("/x" * 100, "/漢字" * 50, "/a\nb\u202e.toml"):
