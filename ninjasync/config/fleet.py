@@ -148,6 +148,7 @@ def find_tenant_files(path: Path, settings: FleetSection) -> tuple[tuple[Path, .
     idle = []
     for pattern in settings.tenants:
         found = [each for each in sorted(map(_plain, _find_files(folder, pattern))) if _may_be_read(each, own)]
+        found += sorted(map(_plain, _find_closed(folder, pattern)))
         files |= dict.fromkeys(found)
         idle += [] if found else [pattern]
     return tuple(files), idle
@@ -249,6 +250,16 @@ def _find_files(folder: Path, pattern: str) -> Iterator[Path]:
         root = Path(whole.anchor)
         return root.glob(str(whole.relative_to(root)))
     return folder.glob(pattern)
+
+
+def _find_closed(folder: Path, pattern: str) -> Iterator[Path]:
+    """Yield what a pattern would fit in folders that this user may not look into: told as files that cannot be read."""
+    parts = PurePath(pattern).parts
+    for length in range(1, len(parts)):
+        above = PurePath(*parts[:length])
+        for found in _find_files(folder, str(above)) if above.name else ():
+            if found.is_dir() and not os.access(found, os.R_OK | os.X_OK):
+                yield found.joinpath(*parts[length:])
 
 
 def _fleets_near(file: Path) -> list[Path]:

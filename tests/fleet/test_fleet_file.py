@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from pathlib import Path
 
@@ -250,6 +251,22 @@ def test_a_file_that_two_patterns_name_is_one_tenant_and_a_link_that_leads_nowhe
     north, south = load_fleet(fleet(tmp_path, 'tenants = ["tenants/*.toml", "tenants/../tenants/n*.toml"]')).tenants
     assert (north.name, north.mistakes) == ("north", ())
     assert "south.toml cannot be read" in south.mistakes[0]
+
+
+@pytest.mark.parametrize("pattern", ["customers/*/tenant.toml", "**/tenant.toml", "{folder}/customers/*/*.toml"])
+def test_a_folder_that_cannot_be_looked_into_leaves_no_tenant_out_unsaid(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pattern: str
+) -> None:
+    closed = tmp_path / "customers" / "south"
+    closed.mkdir(parents=True)
+    north = tenant(tmp_path, "north", "[state]\ntenant = 'north'\n").rename(tmp_path / "customers" / "tenant.toml")
+    (tmp_path / "customers" / "north").mkdir()
+    north.rename(tmp_path / "customers" / "north" / "tenant.toml")
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != closed)  # root may look into all
+    found = load_fleet(fleet(tmp_path, f'tenants = ["{pattern.format(folder=tmp_path)}"]')).tenants
+    assert [(one.config is not None, bool(one.mistakes)) for one in found] == [(True, False), (False, True)]
+    assert f"{closed}{os.sep}" in found[1].mistakes[0]
+    assert "cannot be read" in found[1].mistakes[0]
 
 
 def test_names_on_the_command_line_and_of_canaries_follow_the_one_rule_for_names(tmp_path: Path) -> None:
