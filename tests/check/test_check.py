@@ -20,8 +20,9 @@ from ninjasync.config.tenant import tenant_of
 from ninjasync.model.finding import Finding, Line, exit_code, green, red, yellow
 from ninjasync.state.ledger import Ledger
 from ninjasync.state.sqlite import SqliteStore
-from tests.support.command import Json, Ran, spawn
+from tests.support.command import Json, Ran, end_of
 from tests.support.company import TECHNICIANS, staff
+from tests.support.forked import Forked
 from tests.support.office import Office, Saved
 from tests.support.proxy import Forward, Meddling
 from tests.support.server import Hit, Reply, html_reply, json_reply
@@ -297,7 +298,7 @@ def test_the_json_has_a_line_for_each_check_and_is_all_that_is_on_standard_outpu
 
 
 def test_ctrl_c_ends_a_check_without_a_word_of_python(world: Office) -> None:
-    started: list[Any] = []
+    started: list[Forked] = []
     ready = threading.Event()
 
     def interrupt(hit: Hit, forward: Forward) -> Reply:
@@ -306,11 +307,11 @@ def test_ctrl_c_ends_a_check_without_a_word_of_python(world: Office) -> None:
         return forward()
 
     world.proxy_duo(interrupt)
-    started.append(spawn("check", "--config", world.write_config()))
+    started.append(world.fork("check"))
     ready.set()
-    out, err = started[0].communicate(timeout=60)
-    assert started[0].returncode == 130
-    assert b"Traceback" not in out + err
+    done = end_of(started[0])
+    assert done.code == 130
+    assert "Traceback" not in done.text
 
 
 def test_a_ledger_with_a_table_missing_is_one_red_line_and_hides_nothing(world: Office) -> None:

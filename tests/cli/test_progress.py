@@ -8,8 +8,6 @@ import pty
 import re
 import select
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,15 +29,14 @@ from ninjasync.model.tenant import Tenant
 from ninjasync.net.pacing import Pacer, TransientError
 from ninjasync.runs import plan
 from ninjasync.state import lock
-from tests.support.command import heed_interrupts
 from tests.support.contexts import context_of
+from tests.support.forked import fork
 from tests.support.office import Office
 from tests.support.server import json_reply
 
 if TYPE_CHECKING:
     from tests.support.clock import Clock
 
-ROOT = Path(__file__).resolve().parents[2]
 PAUSE = json_reply({}, 429, **{"Retry-After": "50"})
 
 
@@ -69,15 +66,11 @@ class Terminal:
 
     def __init__(self, *arguments: str, **variables: str) -> None:
         self._leader, follower = pty.openpty()
-        plain = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "ninjasync", *arguments],
-            stdin=follower,
-            stdout=subprocess.PIPE,
-            stderr=follower,
-            preexec_fn=heed_interrupts,
-            env=plain | {"PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "80", "LINES": "24"} | variables,
-        )
+        with pytest.MonkeyPatch.context() as patches:
+            patches.delenv("NO_COLOR", raising=False)
+            for name, value in {"TERM": "xterm", "COLUMNS": "80", "LINES": "24", **variables}.items():
+                patches.setenv(name, value)
+            self._process = fork(*arguments, stdin=follower, stderr=follower)
         os.close(follower)
         self.seen = ""
         self.code: int | None = None
@@ -98,14 +91,11 @@ class Terminal:
         """Return standard output."""
         while some := self._some():
             self.seen += some
-        assert self._process.stdout is not None
-        out = self._process.stdout.read().decode()
         self.code = self._process.wait(30)
-        return out
+        return self._process.out
 
     def close(self) -> None:
         self._process.kill()
-        self._process.communicate()
         os.close(self._leader)
 
     def _some(self) -> str:
@@ -240,7 +230,7 @@ def test_a_rate_is_that_of_the_last_seconds_and_waits_until_it_can_be_told() -> 
 
 
 def test_without_a_terminal_nothing_is_said_unless_it_is_asked_for(world: Office) -> None:
-    done = world.run_process("apply", "--yes")
+    done = world.run_forked("apply", "--yes")
     assert (done.code, done.err) == (0, "")
     told = world.run("plan", "--log-level", "info")
     *operations, last = told.err.splitlines()

@@ -25,8 +25,9 @@ from ninjasync.__main__ import main
 from ninjasync.cli.commands import COMMANDS as COMMAND_TABLE
 from ninjasync.errors import ConfigurationError
 from ninjasync.sandbox.faults.catalogue import FAULTS, QUIRKS
-from tests.support.command import Ran, run, unmeasured
+from tests.support.command import Ran, run
 from tests.support.company import staff
+from tests.support.forked import unmeasured
 from tests.support.office import Office
 
 ROOT = Path(__file__).resolve().parents[2]

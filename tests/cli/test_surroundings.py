@@ -16,7 +16,8 @@ from typing import NoReturn
 
 import pytest
 
-from tests.support.command import Ran, run, run_process, unmeasured
+from tests.support.command import Ran, run, run_process
+from tests.support.forked import unmeasured
 from tests.support.office import Office
 from tests.support.toml import toml_document
 

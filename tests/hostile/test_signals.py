@@ -13,7 +13,7 @@ import pytest
 
 from ninjasync.cli.signals import stop_on_signals
 from ninjasync.sandbox.ninjaone.schema import USER
-from tests.support.command import Json, Ran, spawn
+from tests.support.command import Json, end_of
 from tests.support.lies import OTHER, ends_well, in_answers
 from tests.support.office import Office
 from tests.support.proxy import Forward
@@ -33,15 +33,12 @@ def test_a_signal_during_an_apply_stops_it_and_the_next_run_continues(office: Of
 
     office.configure("ninjaone", timeout=20)
     office.proxy_scim(slow)
-    with spawn(
-        "apply", "--yes", "--parallelism", "2", "--format", "json", "--config", office.write_config()
-    ) as process:
-        assert busy.wait(20)
-        process.send_signal(wanted)
-        # The signal is taken while a request is under way; that request may still end.
-        threading.Timer(0.2, release.set).start()
-        out, err = process.communicate(timeout=60)
-    result = Ran(process.returncode, out.decode(), err.decode())
+    process = office.fork("apply", "--yes", "--parallelism", "2", "--format", "json")
+    assert busy.wait(20)
+    process.send_signal(wanted)
+    # The signal is taken while a request is under way; that request may still end.
+    threading.Timer(0.2, release.set).start()
+    result = end_of(process)
     assert result.code == 130
     assert "Traceback" not in result.text
     assert "interrupted" in result.text
@@ -63,14 +60,14 @@ def test_a_signal_during_a_plan_ends_it_in_one_sentence(office: Office, wanted: 
 
     office.configure("duo", timeout=20)
     office.proxy_duo(slow)
-    with spawn("plan", "--config", office.write_config()) as process:
-        assert busy.wait(20)
-        process.send_signal(wanted)
-        threading.Timer(0.2, release.set).start()
-        _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert b"Traceback" not in err
-    assert b"nterrupted" in err
+    process = office.fork("plan")
+    assert busy.wait(20)
+    process.send_signal(wanted)
+    threading.Timer(0.2, release.set).start()
+    done = end_of(process)
+    assert done.code == 130
+    assert "Traceback" not in done.err
+    assert "nterrupted" in done.err
 
 
 def test_a_second_sigterm_is_the_same_request_and_a_second_ctrl_c_is_not() -> None:

@@ -202,8 +202,8 @@ def test_a_kill_between_a_new_group_and_its_members_is_completed_by_the_next_run
             return serve(request)
 
         office.box.intercept("scim", kill)
-        process = office.spawn("apply", "--yes")
-        process.communicate(timeout=60)
+        process = office.fork("apply", "--yes")
+        process.wait()
         assert killed
         office.settle()
         assert len(office.ninjaone.groups) == 2

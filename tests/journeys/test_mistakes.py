@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from ninjasync.sandbox.box import Access, Sandbox
-from tests.support.command import Ran, one_sentence, run, run_process, spawn
+from tests.support.command import Ran, end_of, one_sentence, run, run_process
+from tests.support.forked import fork
 from tests.support.office import Office
 from tests.support.proxy import Proxy
 
@@ -215,7 +216,7 @@ def test_a_wrong_command_line_exits_64(arguments: list[str]) -> None:
 
 
 def test_apply_without_a_terminal_needs_yes(office: Office) -> None:
-    result = office.run_process("apply")
+    result = office.run_forked("apply")
     assert result.code == 64
     assert "--yes" in one_sentence(result)
     assert office.writes() == []
@@ -223,12 +224,12 @@ def test_apply_without_a_terminal_needs_yes(office: Office) -> None:
 
 def on_a_terminal(office: Office, answer: bytes, *arguments: str) -> Ran:
     ours, theirs = pty.openpty()
-    with spawn("apply", "--config", office.write_config(), *arguments, stdin=theirs) as process:
-        os.close(theirs)
-        os.write(ours, answer)
-        out, err = process.communicate(timeout=60)
+    process = fork("apply", "--config", office.write_config(), *arguments, stdin=theirs)
+    os.close(theirs)
+    os.write(ours, answer)
+    done = end_of(process)
     os.close(ours)
-    return Ran(process.returncode, out.decode(), err.decode())
+    return done
 
 
 @pytest.mark.parametrize("answer", [b"n\n", b"\n"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse, Service
-from tests.support.command import one_sentence, wait_for
+from tests.support.command import end_of, one_sentence
 from tests.support.company import staff, user
+from tests.support.forked import Forked
 from tests.support.office import Office
 from tests.support.postgres import TestDatabase
 
@@ -139,20 +139,19 @@ def gate(office: Office) -> Gate:
 
 
 @pytest.fixture
-def holder(office: Office, gate: Gate) -> Iterator[subprocess.Popen[bytes]]:
+def holder(office: Office, gate: Gate) -> Iterator[Forked]:
     """A run of another machine in the middle of its first write."""
-    with office.spawn("apply", "--yes") as process:
-        try:
-            assert gate.arrived.wait(WAIT)
-            yield process
-        finally:
-            gate.open.set()
-            if process.poll() is None:
-                process.kill()
+    process = office.fork("apply", "--yes")
+    try:
+        assert gate.arrived.wait(WAIT)
+        yield process
+    finally:
+        gate.open.set()
+        process.kill()
 
 
 def test_of_two_applies_the_second_exits_5_naming_the_holder_and_one_that_waits_comes_after_it(
-    office: Office, gate: Gate, holder: subprocess.Popen[bytes], database: TestDatabase
+    office: Office, gate: Gate, holder: Forked, database: TestDatabase
 ) -> None:
     before = len(office.box.requests)
     second = office.apply()
@@ -164,20 +163,20 @@ def test_of_two_applies_the_second_exits_5_naming_the_holder_and_one_that_waits_
     assert "is under way" in planned.warnings
     assert f"process {holder.pid}" in planned.warnings
 
-    waiting = office.spawn("apply", "--yes", "--lock-timeout", str(WAIT))
+    waiting = office.fork("apply", "--yes", "--lock-timeout", str(WAIT))
     while database.ask(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
     ) == [(1,)]:
-        assert waiting.poll() is None
+        assert not waiting.is_over()
     gate.open.set()
-    third = wait_for(waiting)
+    third = end_of(waiting)
     assert third.code == 0, third.printed
     assert "No changes" in third.printed
-    assert wait_for(holder).code == 0
+    assert end_of(holder).code == 0
 
 
 def test_a_killed_holder_frees_the_lock_and_the_next_run_settles_what_it_left(
-    office: Office, gate: Gate, holder: subprocess.Popen[bytes]
+    office: Office, gate: Gate, holder: Forked
 ) -> None:
     holder.send_signal(signal.SIGKILL)
     holder.wait(WAIT)

@@ -173,7 +173,7 @@ def test_while_a_run_is_on_at_either_end_it_is_exit_5_and_nothing_is_copied(
         config = office.load_config()
         office.configure("state", path="ledger.sqlite3", url=None)
     with store_of(config).holding(tenant_of(config), 0, datetime.now(UTC)):
-        done = office.run_process("ledger", "copy", database.url)
+        done = office.run_forked("ledger", "copy", database.url)
     assert done.code == 5, done.printed
     assert database.ask("SELECT to_regclass('tenants')") == [(None,)] or not database.ask("SELECT 1 FROM tenants")
 

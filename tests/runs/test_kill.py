@@ -5,8 +5,6 @@ import json
 import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import closing, redirect_stdout
 from copy import deepcopy
@@ -25,7 +23,7 @@ from ninjasync.sandbox.exchange import HttpRequest, HttpResponse
 from ninjasync.sandbox.ninjaone.schema import GROUP, USER
 from ninjasync.sandbox.ninjaone.store import NinjaOne
 from ninjasync.state.postgres_database import PostgresDatabase
-from tests.support.command import unmeasured
+from tests.support.forked import Forked, fork
 from tests.support.postgres import TestDatabase
 
 _PEOPLE, _SEED = 24, 3
@@ -38,7 +36,7 @@ class _Gate:
         self.writes = 0
         self.kill_at = kill_at
         self.after = after
-        self.victim: subprocess.Popen[bytes] | None = None
+        self.victim: Forked | None = None
 
     def watch(self, box: Sandbox) -> None:
         box.intercept("scim", self._serve)
@@ -125,10 +123,8 @@ def _run(folder: Path) -> dict[str, Any]:
 
 def _run_and_die(folder: Path, gate: _Gate) -> None:
     """Apply in a process of its own, which the gate kills."""
-    command = [sys.executable, "-m", "ninjasync", *_APPLY, "--config", str(folder / "config.toml")]
-    with subprocess.Popen(command, env=unmeasured(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        gate.victim = process
-        assert process.wait(60) == -signal.SIGKILL
+    gate.victim = fork(*_APPLY, "--config", str(folder / "config.toml"))
+    assert gate.victim.wait() == -signal.SIGKILL
 
 
 def _move_ledger(folder: Path, url: str) -> None:

@@ -81,7 +81,7 @@ def test_a_run_that_is_under_way_goes_on(office: Office) -> None:
 
     def pause_at_the_first_write(request: HttpRequest, serve: Callable[[HttpRequest], HttpResponse]) -> HttpResponse:
         if request.method == "POST" and not codes:
-            codes.append(office.run_process("pause", "--reason", REASON).code)
+            codes.append(office.run_forked("pause", "--reason", REASON).code)
         return serve(request)
 
     office.box.intercept("scim", pause_at_the_first_write)

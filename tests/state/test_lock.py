@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from ninjasync.sandbox.exchange import HttpRequest, HttpResponse, Service
-from tests.support.command import wait_for
+from tests.support.command import end_of
 from tests.support.company import staff, user
+from tests.support.forked import Forked
 from tests.support.office import Office
 
 WAIT = 30  # seconds, before a test that hangs is given up
@@ -50,32 +50,31 @@ def gate(office: Office) -> Gate:
 
 
 @pytest.fixture
-def holder(office: Office, gate: Gate) -> Iterator[subprocess.Popen[bytes]]:
+def holder(office: Office, gate: Gate) -> Iterator[Forked]:
     """A run in the middle of its first write."""
-    with office.spawn("apply", "--yes") as process:
-        try:
-            assert gate.arrived.wait(WAIT)
-            yield process
-        finally:
-            gate.open.set()
-            if process.poll() is None:
-                process.kill()
+    process = office.fork("apply", "--yes")
+    try:
+        assert gate.arrived.wait(WAIT)
+        yield process
+    finally:
+        gate.open.set()
+        process.kill()
 
 
-def ended(process: subprocess.Popen[bytes]) -> tuple[int, str]:
-    ran = wait_for(process, WAIT)
+def ended(process: Forked) -> tuple[int, str]:
+    ran = end_of(process, WAIT)
     return ran.code, ran.printed
 
 
 def test_of_two_applies_at_once_the_second_exits_5_naming_the_holder_and_touches_nothing(
-    office: Office, gate: Gate, holder: subprocess.Popen[bytes]
+    office: Office, gate: Gate, holder: Forked
 ) -> None:
     before = len(office.box.requests)
 
-    code, said = ended(office.spawn("apply", "--yes"))
+    code, said = ended(office.fork("apply", "--yes"))
 
     assert code == 5  # while the first one still holds it
-    assert holder.poll() is None
+    assert not holder.is_over()
     assert f"process {holder.pid}" in said
     assert socket.gethostname() in said
     assert "--lock-timeout" in said
@@ -88,7 +87,7 @@ def test_of_two_applies_at_once_the_second_exits_5_naming_the_holder_and_touches
 
 
 def test_a_saved_plan_needs_the_lock_like_any_other_apply(
-    office: Office, tmp_path: Path, gate: Gate, holder: subprocess.Popen[bytes]
+    office: Office, tmp_path: Path, gate: Gate, holder: Forked
 ) -> None:
     assert office.plan("--out", tmp_path / "plan").code == 0
 
@@ -97,13 +96,13 @@ def test_a_saved_plan_needs_the_lock_like_any_other_apply(
 
 
 def test_with_a_lock_timeout_it_waits_until_the_other_has_ended(
-    office: Office, tmp_path: Path, gate: Gate, holder: subprocess.Popen[bytes]
+    office: Office, tmp_path: Path, gate: Gate, holder: Forked
 ) -> None:
     office.configure(
         "ninjaone", secret_token={"command": ["sh", "-c", f"touch {tmp_path}/started; echo {office.box.token}"]}
     )
-    second = office.spawn("apply", "--yes", "--lock-timeout", str(WAIT))
-    with pytest.raises(subprocess.TimeoutExpired):
+    second = office.fork("apply", "--yes", "--lock-timeout", str(WAIT))
+    with pytest.raises(TimeoutError):
         second.wait(1)  # it neither gives up nor goes on
     assert gate.writes == 1
 
@@ -116,9 +115,7 @@ def test_with_a_lock_timeout_it_waits_until_the_other_has_ended(
     assert (tmp_path / "started").exists()
 
 
-def test_a_lock_timeout_that_is_too_short_is_exit_5_as_one_json_document(
-    office: Office, holder: subprocess.Popen[bytes]
-) -> None:
+def test_a_lock_timeout_that_is_too_short_is_exit_5_as_one_json_document(office: Office, holder: Forked) -> None:
     done = office.apply("--lock-timeout", "0.2")
 
     assert done.code == 5
@@ -127,7 +124,7 @@ def test_a_lock_timeout_that_is_too_short_is_exit_5_as_one_json_document(
     assert [one.stat().st_mode & 0o077 for one in files] == [0]
 
 
-def test_a_killed_holder_frees_the_lock(office: Office, gate: Gate, holder: subprocess.Popen[bytes]) -> None:
+def test_a_killed_holder_frees_the_lock(office: Office, gate: Gate, holder: Forked) -> None:
     holder.send_signal(signal.SIGKILL)
     holder.wait(WAIT)
     gate.open.set()
@@ -140,7 +137,7 @@ def test_a_killed_holder_frees_the_lock(office: Office, gate: Gate, holder: subp
     assert office.plan().json["changes"] == []
 
 
-def test_a_plan_needs_no_lock_and_says_that_a_run_is_under_way(office: Office, holder: subprocess.Popen[bytes]) -> None:
+def test_a_plan_needs_no_lock_and_says_that_a_run_is_under_way(office: Office, holder: Forked) -> None:
     planned = office.plan()
 
     assert planned.code == 0
@@ -151,9 +148,7 @@ def test_a_plan_needs_no_lock_and_says_that_a_run_is_under_way(office: Office, h
     assert f"process {holder.pid}" in office.run("history").out
 
 
-def test_a_plan_after_a_killed_run_says_that_it_is_unfinished(
-    office: Office, gate: Gate, holder: subprocess.Popen[bytes]
-) -> None:
+def test_a_plan_after_a_killed_run_says_that_it_is_unfinished(office: Office, gate: Gate, holder: Forked) -> None:
     holder.send_signal(signal.SIGKILL)
     holder.wait(WAIT)
     gate.open.set()
@@ -166,11 +161,11 @@ def test_a_plan_after_a_killed_run_says_that_it_is_unfinished(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_finishes_its_call_records_it_and_frees_the_lock(
-    office: Office, gate: Gate, holder: subprocess.Popen[bytes], number: signal.Signals
+    office: Office, gate: Gate, holder: Forked, number: signal.Signals
 ) -> None:
     os.kill(holder.pid, number)
-    assert holder.stderr is not None
-    assert b"Stopping" in holder.stderr.readline()
+    while "Stopping" not in holder.err:
+        assert not holder.is_over()
     gate.open.set()
 
     code, said = ended(holder)
@@ -184,7 +179,7 @@ def test_an_interrupted_run_finishes_its_call_records_it_and_frees_the_lock(
     assert office.accounts().keys() == {user(each) for each in range(5)}
 
 
-def test_the_locks_of_two_tenants_are_two(office: Office, holder: subprocess.Popen[bytes]) -> None:
+def test_the_locks_of_two_tenants_are_two(office: Office, holder: Forked) -> None:
     office.configure("state", tenant="north")
     office.configure("scope", groups=["NinjaOne Technicians"])
     office.configure("safety", min_source_percent=0)

@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from ninjasync import cli
+from tests.support.forked import Forked
 
 Json: TypeAlias = dict[str, Any]
 
@@ -112,7 +113,8 @@ class Terminal:
 def run(*arguments: str, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Ran:
     """Run the command line inside this process, in that folder and with those variables over the test's own.
 
-    A process of its own costs a second of computing: that is for what only a process has (see ``spawn``).
+    A process of its own costs a second of computing: that is for what only a program has that begins (``spawn``).
+    Where it is to be killed or signalled, or holds a lock, a fork does (``forked``).
     """
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patches, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -125,7 +127,7 @@ def run(*arguments: str, cwd: Path | None = None, env: Mapping[str, str] | None 
 
 
 def spawn(*arguments: str, **options: Any) -> subprocess.Popen[bytes]:
-    """Start the command line as a process of its own: for signals, kills, streams, terminals and locks."""
+    """Start the command line as a program of its own: for streams, terminals and what happens as it begins."""
     options.setdefault("stdin", subprocess.DEVNULL)
     return subprocess.Popen(
         [sys.executable, "-m", "ninjasync", *arguments],
@@ -146,12 +148,10 @@ def run_process(*arguments: str, env: Mapping[str, str] | None = None, **options
     return wait_for(spawn(*arguments, env={**os.environ, **(env or {})}, **options))
 
 
-def unmeasured() -> dict[str, str]:
-    """Return the environment of a process whose lines are not to be counted, which costs it a third less.
-
-    So it is where it will be killed, which loses the count, and where it has no room for the count's own file.
-    """
-    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+def end_of(process: Forked, timeout: float = 60) -> Ran:
+    """Wait until a forked process ends by itself, at most ``timeout`` seconds."""
+    code = process.wait(timeout)
+    return Ran(code, process.out, process.err)
 
 
 def wait_for(process: subprocess.Popen[bytes], timeout: float = 60) -> Ran:

@@ -26,8 +26,9 @@ from ninjasync.sandbox.box import Sandbox
 from ninjasync.sandbox.company.people import Company
 from ninjasync.sandbox.ninjaone.schema import GROUP, USER
 from ninjasync.sandbox.ninjaone.store import NinjaOne
-from tests.support.command import Json, Ran, run, run_process, spawn
+from tests.support.command import Json, Ran, end_of, run, run_process, spawn
 from tests.support.company import END_USERS, TECHNICIANS, add_native, staff, user
+from tests.support.forked import Forked, fork
 from tests.support.proxy import Meddling, Proxy, untouched
 from tests.support.toml import toml_document
 
@@ -156,6 +157,14 @@ class Office:
     def spawn(self, command: str, *arguments: str | Path) -> subprocess.Popen[bytes]:
         """Start one command as a process of its own."""
         return spawn(command, "--config", self.write_config(), *map(str, arguments))
+
+    def fork(self, command: str, *arguments: str | Path) -> Forked:
+        """Begin one command in a forked process."""
+        return fork(command, "--config", self.write_config(), *map(str, arguments))
+
+    def run_forked(self, command: str, *arguments: str | Path) -> Ran:
+        """Run one command in a forked process, to its end."""
+        return end_of(self.fork(command, *arguments))
 
     def plan(self, *arguments: str | Path) -> Ran:
         return self.run("plan", "--format", "json", *arguments)
