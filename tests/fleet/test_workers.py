@@ -149,7 +149,7 @@ def test_workers_and_the_asking_command_outlive_a_restart_of_the_database(
         until(lambda: "database was lost" in fleet.said())
         own_server.start()
         code, rows = fleet.end(asking)
-        assert one.process.poll() is None, "it goes on"
+        assert not one.process.is_over(), "it goes on"
         assert (code, set(outcomes(rows).values())) == (0, {"done"})
     assert {name: fleet.accounts(name) for name in fleet.names} == dict.fromkeys(fleet.names, 5)
     fleet.stop()
@@ -169,7 +169,6 @@ def test_an_asking_command_that_is_killed_finds_everything_again(fleet: QueuedFl
         asking = fleet.begin("apply", "--yes", "--on", "workers")
         until(lambda: fleet.queued() == {("delta", "doing")})
         asking.kill()
-        asking.communicate()
         code, rows, said = fleet.run("apply", "--yes", "--on", "workers")
     assert (code, set(outcomes(rows).values())) == (0, {"done"})
     assert {row["users"] for row in rows.values()} == {5}, "what the first one caused, not a second apply"
@@ -277,7 +276,7 @@ def test_a_worker_that_is_told_to_stop_gives_its_tenants_back(fleet: QueuedFleet
     with worker(fleet, "--at-once", "4") as first:
         asking = fleet.begin("apply", "--yes", "--on", "workers")
         until(lambda: all(fleet.writes(name) for name in fleet.names))
-        first.process.terminate()
+        first.process.send_signal(signal.SIGTERM)
         assert first.process.wait(60) == 0
         assert {status for _, status in fleet.queued()} <= {"todo"}
         with worker(fleet):

@@ -9,7 +9,6 @@ import os
 import random
 import signal
 import socket
-import subprocess
 import sys
 import threading
 from collections import Counter
@@ -25,8 +24,10 @@ from ninjasync.sandbox.exchange import HttpRequest, HttpResponse
 from ninjasync.state import postgres_database
 from ninjasync.state.postgres_database import PostgresDatabase
 from ninjasync.threads import Stop
+from tests.support import quick
 from tests.support.command import Ran
 from tests.support.company import staff
+from tests.support.forked import Forked, fork_call
 from tests.support.office import Office
 from tests.support.postgres import TestDatabase, empty_database
 from tests.support.private_server import BINARIES, PrivateServer
@@ -277,25 +278,8 @@ def test_a_server_that_answers_no_more_is_noticed_although_the_network_takes_eve
     assert done.json["result"]["applied"] == 0
 
 
-# A run that looks after its connection more often than every 5 s, and is given up sooner.
-_QUICK = """
-import sys
-from ninjasync.state import postgres_database
-postgres_database.SEEN_EVERY, postgres_database.DEAF = 0.2, 1
-from ninjasync.__main__ import main
-sys.argv[1:] = {arguments!r}
-main()
-"""
-
-
-def begin_quick_apply(office: Office) -> subprocess.Popen[str]:
-    arguments = ["apply", "--yes", "--format", "json", "--config", office.write_config(), "--lock-timeout", "60"]
-    return subprocess.Popen(
-        [sys.executable, "-c", _QUICK.format(arguments=arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def begin_quick_apply(office: Office) -> Forked:
+    return fork_call(quick.run, "apply", "--yes", "--config", office.write_config(), "--lock-timeout", "60")
 
 
 def test_creates_under_retry_are_given_up_and_a_second_run_makes_each_account_once(
@@ -316,20 +300,17 @@ def test_creates_under_retry_are_given_up_and_a_second_run_makes_each_account_on
         return serve(request)
 
     office.box.intercept("scim", refuse_creates)
-    with begin_quick_apply(office) as first:
-        assert under_retry.wait(60)
-        own_database.end_connections()
-        with begin_quick_apply(office) as second:
-            _, said = first.communicate(timeout=60)
-            assert first.returncode == 1, said
-            assert "was lost" in said
-            first_is_over.set()
-            printed, told = second.communicate(timeout=60)
-            assert second.returncode == 0, told
+    first = begin_quick_apply(office)
+    assert under_retry.wait(60)
+    own_database.end_connections()
+    second = begin_quick_apply(office)
+    assert first.wait() == 1, first.err
+    assert "was lost" in first.err
+    first_is_over.set()
+    assert second.wait() == 0, second.err
     assert len(office.ninjaone.users) == PEOPLE + 1
     assert own_database.ask("SELECT count(*) FROM operations WHERE status IN ('pending', 'uncertain')") == [(0,)]
     assert office.plan().json["changes"] == []
-    assert printed
 
 
 def disturb_at_random(folder: Path, seeds: range) -> None:

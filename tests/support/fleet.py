@@ -14,6 +14,7 @@ from ninjasync.sandbox.exchange import Request
 from ninjasync.sandbox.ninjaone.store import NinjaOne
 from tests.support.command import Ran, run
 from tests.support.company import staff
+from tests.support.forked import start_server
 
 NAMES = ("alpha", "bravo", "charlie", "delta")
 
@@ -22,6 +23,7 @@ class ServedFleet:
     """So many companies, each served by a sandbox of its own, and the folder of their fleet."""
 
     def __init__(self, folder: Path, names: tuple[str, ...] = NAMES) -> None:
+        start_server()
         self.folder, self.names = folder, names
         self.boxes = {name: Sandbox(staff(4, 1, seed=number), NinjaOne()).start() for number, name in enumerate(names)}
         (folder / "tenants").mkdir()

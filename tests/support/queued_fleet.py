@@ -9,8 +9,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -24,18 +22,9 @@ from procrastinate.manager import JobManager
 from procrastinate.sync_psycopg_connector import SyncPsycopgConnector
 
 from ninjasync.fleet.queue import TASK
+from tests.support import quick
 from tests.support.fleet import NAMES, ServedFleet
-
-# As the command line starts it, but for its pace, and for the version that it takes itself for.
-_WORKER = """
-import sys
-from ninjasync.fleet import answering
-answering.PACE = answering.Pace(0.3, 2.0, 0.3, 0.3, 0.3, {again!r})
-answering.__version__ = {version!r} or answering.__version__
-from ninjasync.__main__ import main
-sys.argv[1:] = ["fleet", "work", "--fleet", {fleet!r}, *{options!r}]
-main()
-"""
+from tests.support.forked import Forked, fork, fork_call
 
 
 class QueuedFleet(ServedFleet):
@@ -60,20 +49,14 @@ class QueuedFleet(ServedFleet):
         shutil.copytree(self.folder / "tenants", to / "tenants")
         return to
 
-    def begin(self, *arguments: str) -> subprocess.Popen[str]:
+    def begin(self, *arguments: str) -> Forked:
         """Begin a command in a process of its own."""
-        return subprocess.Popen(
-            self.command(*arguments, "--format", "json"),
-            stdout=subprocess.PIPE,
-            stdin=subprocess.DEVNULL,
-            text=True,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-        )
+        return fork("fleet", *arguments, "--format", "json", "--fleet", str(self.folder / "fleet.toml"))
 
-    def end(self, asking: subprocess.Popen[str]) -> tuple[int, dict[str, Any]]:
+    def end(self, asking: Forked) -> tuple[int, dict[str, Any]]:
         """Wait for the end of such a command; return its exit code and the rows by tenant."""
-        out, _ = asking.communicate(timeout=180)
-        return asking.returncode, {row["tenant"]: row for row in json.loads(out)["tenants"]}
+        code = asking.wait(180)
+        return code, {row["tenant"]: row for row in json.loads(asking.out)["tenants"]}
 
     def ask(self, statement: str) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.url, autocommit=True) as connection:
@@ -118,7 +101,7 @@ class WorkerProcess:
     """A worker at work: its process, and its id in the queue."""
 
     fleet: QueuedFleet
-    process: subprocess.Popen[str]
+    process: Forked
     id: int
 
     def tenants(self) -> set[str]:
@@ -164,17 +147,17 @@ def worker(
     """Have a worker that has signed on; ``folder`` has its copy of the fleet's files."""
     before = fleet.workers()
     file = str((folder or fleet.folder) / "fleet.toml")
-    code = _WORKER.format(fleet=file, options=list(options), version=version, again=again)
     with (fleet.folder / "said").open("a") as said:
-        process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.DEVNULL, stderr=said, text=True)
+        process = fork_call(quick.work, version, json.dumps(again), "--fleet", file, *options, stderr=said.fileno())
     try:
-        until(lambda: fleet.workers() - before or process.poll() is not None)
-        assert process.poll() is None, fleet.said()
+        until(lambda: fleet.workers() - before or process.is_over())
+        assert not process.is_over(), fleet.said()
         [number] = fleet.workers() - before
         yield WorkerProcess(fleet, process, number)
     finally:
-        process.send_signal(signal.SIGCONT)
-        process.terminate()
+        if not process.is_over():
+            process.send_signal(signal.SIGCONT)
+            process.send_signal(signal.SIGTERM)
         process.wait(60)
 
 
