@@ -276,7 +276,7 @@ def test_a_worker_that_is_told_to_stop_gives_its_tenants_back(fleet: QueuedFleet
     with worker(fleet, "--at-once", "4") as first:
         asking = fleet.begin("apply", "--yes", "--on", "workers")
         until(lambda: all(fleet.writes(name) for name in fleet.names))
-        first.process.send_signal(signal.SIGTERM)
+        first.process.terminate()
         assert first.process.wait(60) == 0
         assert {status for _, status in fleet.queued()} <= {"todo"}
         with worker(fleet):

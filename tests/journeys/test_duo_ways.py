@@ -87,8 +87,7 @@ def test_a_rename_holds_on_after_the_sync_let_go(key: str) -> None:
 
 
 @pytest.mark.parametrize("written", [SYNCED, "Helpdesk", "Help*", "id"])
-@pytest.mark.parametrize("strip", [True, False])
-@pytest.mark.parametrize("discovery", ["list", "lookup"])
+@pytest.mark.parametrize(("strip", "discovery"), [(True, "list"), (False, "lookup")])
 def test_a_name_never_changes_in_ninjaone_because_duo_let_go_of_a_sync(
     office: Office, written: str, strip: bool, discovery: str
 ) -> None:

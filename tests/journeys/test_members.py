@@ -243,8 +243,10 @@ def gets_of_groups(office: Office) -> list[str]:
 
 
 @pytest.mark.parametrize("quirks", [HIDDEN, EMPTY, ("aws",), ("polis",)])
-@pytest.mark.parametrize("discovery", ["auto", "list", "lookup"])
-@pytest.mark.parametrize("learned", ["by an apply", "by a plan"])
+@pytest.mark.parametrize(
+    ("discovery", "learned"),
+    [("auto", "by an apply"), ("list", "by an apply"), ("lookup", "by an apply"), ("auto", "by a plan")],
+)
 def test_where_members_are_hidden_no_plan_asks_each_group_for_them_from_the_second_run_on(
     tmp_path: Path, quirks: tuple[str, ...], discovery: str, learned: str
 ) -> None:

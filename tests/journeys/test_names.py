@@ -133,11 +133,17 @@ def test_an_entry_of_the_scope_names_a_group_whatever_its_case_and_blanks(world:
 ENDS = [" ", "\t", "\u00a0", "\u200b", "\u3000"]
 
 
-@BOTH_WAYS
-@pytest.mark.parametrize("end", ENDS)
-@pytest.mark.parametrize("ledger", [True, False])
+# Entries are compared in one place, before either side is read: each way of reading meets one blank or two.
+@pytest.mark.parametrize(
+    ("end", "discovery", "ledger"),
+    [
+        *zip(ENDS, ["list", "lookup"] * len(ENDS), [True] * len(ENDS), strict=False),
+        (" ", "list", False),
+        ("\u200b", "lookup", False),
+    ],
+)
 def test_a_protected_account_is_never_touched_for_a_blank_in_the_entry(
-    world: Office, discovery: str, end: str, ledger: bool
+    world: Office, end: str, discovery: str, ledger: bool
 ) -> None:
     world.configure("ninjaone.dialect", discovery=discovery)
     breakglass = hire(world, "breakglass@example.com")

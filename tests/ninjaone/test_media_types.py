@@ -139,15 +139,25 @@ CHARSETS = {
 }
 
 
-@pytest.mark.parametrize("service", ["lists", "look-ups", "duo"])
-@pytest.mark.parametrize("meddle", CHARSETS.values(), ids=CHARSETS)
-def test_an_answer_is_read_by_its_charset(world: Office, meddle: Any, service: str) -> None:
+def answers_in(world: Office, meddle: Any, service: str) -> None:
     world.proxy_duo(meddle) if service == "duo" else world.proxy_scim(meddle)
     if service == "look-ups":
         world.configure("ninjaone.dialect", discovery="lookup")
-    assert journey(world) == [0] * 8
+
+
+@pytest.mark.parametrize("service", ["lists", "look-ups", "duo"])
+@pytest.mark.parametrize("meddle", CHARSETS.values(), ids=CHARSETS)
+def test_an_answer_is_read_by_its_charset(world: Office, meddle: Any, service: str) -> None:
+    answers_in(world, meddle, service)
+    world.settle()
     (zoe,) = [row for row in world.accounts().values() if row["name"]["givenName"] == "Zoë"]
     assert zoe["name"]["familyName"] == "Müller"
+
+
+@pytest.mark.parametrize("service", ["lists", "look-ups", "duo"])
+def test_a_whole_journey_goes_through_another_charset(world: Office, service: str) -> None:
+    answers_in(world, CHARSETS["Latin-1"], service)
+    assert journey(world) == [0] * 8
 
 
 def test_a_refusal_is_read_by_its_charset_too(world: Office) -> None:

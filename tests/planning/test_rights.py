@@ -72,17 +72,17 @@ def test_an_end_users_way_to_all_or_to_another_organization_counts_and_a_narrowi
     assert changes_rights([Delta(ORGANIZATION_ID, before, after)], lambda path: known[path]) is counts
 
 
-@pytest.mark.parametrize("discovery", ["list", "lookup"])
 @pytest.mark.parametrize(
-    ("attribute", "value", "number", "effect"),
+    ("attribute", "value", "number", "effect", "discovery"),
     [
-        ("userType", "technician", 36, "36 to technician"),
-        ("organizationID", "All", 39, "39 to All organizations"),
-        ("organizationID", "777", 5, "5 to another organization"),
+        ("userType", "technician", 36, "36 to technician", "list"),
+        ("userType", "technician", 36, "36 to technician", "lookup"),
+        ("organizationID", "All", 39, "39 to All organizations", "list"),
+        ("organizationID", "777", 5, "5 to another organization", "list"),
     ],
 )
 def test_a_mass_change_of_rights_is_refused_with_the_numbers_and_the_option(
-    world: Office, discovery: str, attribute: str, value: str, number: int, effect: str
+    world: Office, attribute: str, value: str, number: int, effect: str, discovery: str
 ) -> None:
     world.configure("ninjaone.dialect", discovery=discovery)
     world.settle()

@@ -6,6 +6,7 @@ pytest: the server imports this.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import multiprocessing
 import os
@@ -57,6 +58,11 @@ class Forked:
     def send_signal(self, number: int) -> None:
         os.kill(self.pid, number)
 
+    def terminate(self) -> None:
+        """Tell it to stop, if it is not over by itself."""
+        if not self.is_over():
+            self.send_signal(signal.SIGTERM)
+
     def wait(self, timeout: float = 60) -> int:
         """Wait for its end and return its exit code; TimeoutError if that does not come."""
         if not wait([self.process.sentinel], timeout):
@@ -95,6 +101,7 @@ def fork_call(run: Run, *arguments: str, stdin: int | None = None, stderr: int |
             process.start()
     finally:
         sys.modules["__main__"] = program
+    atexit.register(process.kill)  # before it would be waited for
     return Forked(process, out, err)
 
 

@@ -157,7 +157,7 @@ def worker(
     finally:
         if not process.is_over():
             process.send_signal(signal.SIGCONT)
-            process.send_signal(signal.SIGTERM)
+        process.terminate()
         process.wait(60)
 
 
