@@ -28,6 +28,14 @@ settings.load_profile("same-every-time")
 _OF_A_TERMINAL = ("COLUMNS", "FORCE_COLOR", "GITHUB_ACTIONS", "NO_COLOR", "PY_COLORS", "TERMINAL_WIDTH")
 
 
+# Rooms whose tests run whole commands, and those of their files that go through lines which no other test does.
+_OF_WHOLE_COMMANDS = {"contract", "hostile", "journeys", "worlds"}
+_ALONE = {
+    *("test_realname_alone", "test_refused_attributes", "test_tenants", "test_vanished"),
+    *("test_api_confirmation", "test_ledger_url"),
+}
+
+
 def pytest_configure() -> None:
     """Run as ``ninjasync.__main__`` does, whose threads and garbage this process has in the tests.
 
@@ -49,6 +57,22 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """
     while hasattr(session.config, "workerinput") and (begun := Coverage.current()):
         begun.stop()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Do not measure what goes through the lines of other tests once more: that takes as long again as the test."""
+    plugin = item.config.pluginmanager.getplugin("_cov")
+    room, file = item.path.parent.name, item.path.stem
+    if plugin is None or plugin.cov_controller is None or room not in _OF_WHOLE_COMMANDS or file in _ALONE:
+        return (yield)
+    processes = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("COVERAGE_")}
+    plugin.cov_controller.pause()
+    try:
+        return (yield)
+    finally:
+        plugin.cov_controller.resume()
+        os.environ.update(processes)
 
 
 def pytest_collection_finish() -> None:

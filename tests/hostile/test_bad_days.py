@@ -16,9 +16,6 @@ from tests.support.command import Ran
 from tests.support.company import END_USERS, staff, user
 from tests.support.office import Office, Saved
 
-# The same lines of the product under one server after another: other tests measure them, which costs a third.
-pytestmark = pytest.mark.no_cover
-
 Meddler = Callable[[HttpRequest, Service], HttpResponse]
 DISCOVERIES = ["auto", "list", "lookup"]
 EMPTY = json.dumps({"schemas": [], "totalResults": 0, "Resources": []}).encode()

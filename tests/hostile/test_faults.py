@@ -42,7 +42,6 @@ def test_under_each_fault_every_round_ends_right(fault: str, tmp_path: Path) -> 
         office.check()
 
 
-@pytest.mark.no_cover  # the same lines as under each fault; to measure them costs a third
 @pytest.mark.parametrize("seed", range(50))
 def test_under_all_faults_at_once_at_most_three_applies_lead_to_an_empty_plan(seed: int, tmp_path: Path) -> None:
     faults = {fault: "0.1:0" if entry.form == "RATE:SECONDS" else "0.1" for fault, entry in FAULTS.items()}

@@ -13,9 +13,6 @@ import pytest
 from tests.support.company import END_USERS, TECHNICIANS, staff, user
 from tests.support.office import Office
 
-# The same lines of the product under one server after another: other tests measure them, which costs a third.
-pytestmark = pytest.mark.no_cover
-
 SETTLED = (0, 4)
 
 

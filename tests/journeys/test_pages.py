@@ -14,9 +14,6 @@ from tests.support.command import Json
 from tests.support.company import END_USERS, staff, user
 from tests.support.office import Office
 
-# The same lines of the product under one server after another: other tests measure them, which costs a third.
-pytestmark = pytest.mark.no_cover
-
 SIZE = 6
 DISCOVERIES = ["auto", "list"]
 

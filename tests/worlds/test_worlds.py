@@ -32,9 +32,6 @@ from tests.support.random_world import (
     World,
 )
 
-# The same lines of the product under one server after another: other tests measure them, which costs a third.
-pytestmark = pytest.mark.no_cover
-
 # Hundreds of ledgers: on a disk, most of the time would go into waiting for it.
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
