@@ -202,7 +202,7 @@ function planParts(plan) {
     ...section("Warnings", plan.warnings, (warning) => line(warning)),
   ];
   const counts = plan.checks ? "" : counted(plan.summary);
-  return counts ? [element("p", `${counts}.`, "quiet"), ...made] : made;
+  return counts ? [element("p", `Plan: ${counts}.`, "quiet"), ...made] : made;
 }
 
 // Return a tenant's plan, or null where there is none. The page may not be here as a whole yet.

@@ -179,7 +179,7 @@ def test_a_tenants_plan_is_behind_its_row_as_text(browser: Browser) -> None:
     assert EVIL[1] in detail
     assert "a\\u202eb" in detail
     assert "line\\u2028separator" in detail
-    assert "users: 300 to create, 5 unchanged." in detail
+    assert "Plan: users: 300 to create, 5 unchanged." in detail
     assert detail.index("deactivate") < detail.index("user0@example.com"), "what removes is told first"
     assert 'organizationId "7" (Contoso Ltd)' in detail
     assert "customer-0077.toml" in detail
