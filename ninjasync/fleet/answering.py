@@ -6,6 +6,7 @@ connected, is in ``working``.
 
 import asyncio
 import logging
+import socket
 import tempfile
 import threading
 import time
@@ -25,7 +26,7 @@ from ninjasync.fleet.rows import read_row
 from ninjasync.fleet.run import make_job
 from ninjasync.fleet.supervisor import NotRunError, Supervisor
 from ninjasync.fleet.tenants import load_fleet
-from ninjasync.model.fleet import FleetRow
+from ninjasync.model.fleet import GOOD, FleetRow
 from ninjasync.model.message import Message, text
 from ninjasync.report.escape import visible
 from ninjasync.state.lock import actor
@@ -134,9 +135,9 @@ class Answering:
             if done.exit_code == _INTERRUPTED and self._stop.is_set() and not halt.is_set():
                 raise TryAgainError(0)
             row = read_row(question.arguments[0], tenant, done, self.worker.now().date(), whole=question.whole)
-            # What is in place here may not be in place elsewhere.
-            is_check = question.arguments[0] == "check"
-            return replace(row, error=f"{row.error} [checked by {actor()}]") if is_check and row.error else row
+            # What is not in place here may be in place elsewhere.
+            is_red_check = question.arguments[0] == "check" and row.outcome not in GOOD
+            return replace(row, error=f"{row.error} [checked on {socket.gethostname()}]") if is_red_check else row
 
     async def _expect_same(self, question: Question) -> TenantFile:
         """Return the tenant of a question. Raises ConfigurationError where this machine's copy is another."""
