@@ -61,6 +61,13 @@ class Group(TyperGroup):
             ctx.exit(64)
         return super().parse_args(ctx, args)
 
+    def invoke(self, ctx: Any) -> Any:
+        """Find the command and run it; an interrupt before that has begun would else be an exit without a word."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise InterruptedRunError("Interrupted.") from None
+
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """Import the command that is called."""
         name, listed, rest = super().resolve_command(ctx, args)

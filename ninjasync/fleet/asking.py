@@ -46,6 +46,7 @@ FROM unnest(%s::bigint[]) AS asked (id)
     LEFT JOIN fleet_results AS results ON results.job = asked.id
     LEFT JOIN procrastinate_jobs AS jobs ON jobs.id = asked.id
 WHERE results.job IS NOT NULL OR jobs.id IS NULL OR jobs.status NOT IN ('todo', 'doing')
+ORDER BY results.ended_at, asked.id  -- what failed in a row counts
 """
 _UNDER_WAY = """
 SELECT queueing_lock, id FROM procrastinate_jobs WHERE queueing_lock = ANY(%s) AND status IN ('todo', 'doing')

@@ -127,14 +127,23 @@ def _warm_context() -> Any:
     context.set_forkserver_preload(name_warm_modules(sys.modules))
     # The tracker first: where starting the server starts it, that lets the signals through again.
     resource_tracker.ensure_running()
-    signal.pthread_sigmask(signal.SIG_BLOCK, _FOR_THE_SUPERVISOR)
     try:
-        forkserver.ensure_running()
+        with _blocking_signals():
+            forkserver.ensure_running()
     except OSError:  # a temporary folder whose path is too long for a socket's, say
         return multiprocessing.get_context("spawn")
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _FOR_THE_SUPERVISOR)
     return context
+
+
+@contextmanager
+def _blocking_signals() -> Iterator[None]:
+    """Let what is started block the supervisor's signals, as it goes on doing; on Windows none is started so."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, _FOR_THE_SUPERVISOR)
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _FOR_THE_SUPERVISOR)
 
 
 def name_warm_modules(imported: Container[str]) -> list[str]:

@@ -13,7 +13,7 @@ from ninjasync.config.fleet import TenantFile
 from ninjasync.errors import RefusedForSafetyError
 from ninjasync.fleet.processes import Done
 from ninjasync.model.change import REMOVALS
-from ninjasync.model.fleet import GOOD, FleetOutcome, FleetRow, outcome_of
+from ninjasync.model.fleet import GOOD, WELL, FleetOutcome, FleetRow, outcome_of
 from ninjasync.model.pause import PAUSED
 from ninjasync.model.token_expiry import days_left
 from ninjasync.report.tenant_document import pack
@@ -22,7 +22,9 @@ from ninjasync.report.tenant_document import pack
 def read_row(command: str, tenant: TenantFile, done: Done, today: date, *, whole: bool) -> FleetRow:
     """Return the row of a tenant whose process has ended, from what it wrote and how it ended; ``whole``: with that."""
     document = _read_document(done.job.result)
-    outcome = "timed out" if done.timed_out else outcome_of(done.exit_code, _called_well(command, document))
+    # One that was told to stop at its very end, and ended well, is done.
+    late = done.timed_out and done.exit_code not in WELL
+    outcome = "timed out" if late else outcome_of(done.exit_code, _called_well(command, document))
     figures = _figures_of_check(document) if command == "check" else _figures_of_run(command, document)
     error, pause = _reason(outcome, document, done), _pause(document)
     return _row(
@@ -105,6 +107,8 @@ def _reason(outcome: FleetOutcome, document: Mapping[str, Any], done: Done) -> s
     if (error := document.get("error")) and isinstance(error, dict):
         mistakes = "; ".join(error.get("mistakes", ()))
         return " ".join(part for part in (mistakes and f"{mistakes}.", error["message"], error["hint"]) if part)
+    if outcome == "interrupted":
+        return "interrupted; the next run goes on from there"
     if tripped := [guard["message"] for guard in document.get("guards", []) if guard["tripped"]]:
         return " ".join(tripped)
     if failed := [change for change in document.get("changes", []) if change.get("outcome") == "failed"]:

@@ -31,6 +31,7 @@ FleetOutcome = Literal[
 OUTCOMES: tuple[FleetOutcome, ...] = get_args(FleetOutcome)
 GOOD: frozenset[FleetOutcome] = frozenset({"under way", "changes", "warnings", "done", "no changes", "in order"})
 INTERRUPTED = 130  # the exit code
+WELL = frozenset({0, 2})  # the exit codes of what needs no look; 2 only says that there are changes
 _GIVES_WAY_TO_A_PAUSE = (GOOD | {"not begun"}) - {"under way"}
 _BY_CODE: Mapping[int, FleetOutcome] = {
     1: "failed",

@@ -308,3 +308,14 @@ def test_an_interrupt_that_became_another_error_on_its_way_is_130_just_the_same(
     monkeypatch.setattr("ninjasync.cli.session.load", interrupted)
     assert cli.run(["plan"]) == 130
     assert capsys.readouterr().err == "Error: Interrupted.\n"
+
+
+def test_an_interrupt_before_the_command_has_begun_is_told_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ninjasync.cli.group.Group.get_command", interrupted)
+    assert cli.run(["plan"]) == 130
+    assert capsys.readouterr().err.strip() == "Error: Interrupted."

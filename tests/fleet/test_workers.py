@@ -71,6 +71,18 @@ def test_workers_check_as_this_machine_does_and_say_which_machine_it_was(fleet: 
     assert not any(fleet.writes(name) for name in fleet.names)
 
 
+def test_workers_have_the_tenants_that_were_chosen_and_each_its_time(fleet: QueuedFleet) -> None:
+    fleet.settings("timeout = 6")
+    fleet.boxes["delta"].set_behavior(faults={"scim.latency": "30s"})
+    with worker(fleet):
+        code, rows, _ = fleet.run("apply", "--yes", "--on", "workers", "--shard", "2/2")
+        assert (code, outcomes(rows)) == (1, {"bravo": "done", "delta": "timed out"})
+        assert "[fleet] timeout" in rows["delta"]["error"]
+        code, rows, _ = fleet.run("apply", "--yes", "--on", "workers", "--tenant", "[a-c]*", "--shard", "1/2")
+        assert (code, outcomes(rows)) == (0, {"alpha": "done", "charlie": "done"})
+    assert {name: fleet.accounts(name) for name in fleet.names} == {"alpha": 5, "bravo": 5, "charlie": 5, "delta": 0}
+
+
 def test_the_tenants_of_a_worker_that_is_killed_are_done_by_another_and_none_twice(fleet: QueuedFleet) -> None:
     for name in fleet.names:
         fleet.boxes[name].set_behavior(faults={"scim.latency": "100ms"})
