@@ -190,10 +190,14 @@ def unreachable(address: "Address", error: Exception) -> NinjasyncError:
 
 def unusable(error: Exception) -> NinjasyncError:
     """Return the error of a database that can be reached, but not used."""
+    import psycopg
+
     why = (str(error).strip().splitlines() or ["no reason was given"])[0].rstrip(".")
     return NinjasyncError(
         Message("The queue cannot be used: {}.", text(why)),
-        "Let a role that may make tables run ninjasync fleet work --tables, and then what that prints.",
+        "Give [fleet] database the server that takes writes, and a role that may write there."
+        if isinstance(error, psycopg.errors.ReadOnlySqlTransaction)
+        else "Let a role that may make tables run ninjasync fleet work --tables, and then what that prints.",
     )
 
 

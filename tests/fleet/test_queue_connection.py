@@ -16,6 +16,7 @@ import trustme
 from ninjasync.config.fleet import find_fleet
 from ninjasync.fleet import asking, queue
 from ninjasync.fleet.tenants import load_fleet
+from ninjasync.report.formats import Format
 from tests.support.fleet import outcomes
 from tests.support.postgres import TestDatabase
 from tests.support.private_server import PrivateServer
@@ -185,6 +186,25 @@ def test_a_role_without_rights_is_told_so_by_the_command_that_asks(fleet: Guarde
     [error, hint] = done.err.splitlines()
     assert error.startswith("Error: The queue cannot be used: permission denied for table")
     assert "ninjasync fleet work --tables" in hint
+
+
+def test_a_server_that_takes_no_writes_is_told(fleet: GuardedFleet) -> None:
+    fleet.server.tell("ALTER DATABASE shared SET default_transaction_read_only = on")
+    for command in (["plan", "--on", "workers"], ["work"], ["work", "--tables"]):
+        done = fleet.show(*command)
+        [error, hint] = done.err.splitlines()
+        assert (done.code, "read-only transaction" in error) == (1, True)
+        assert hint.startswith("Give [fleet] database the server that takes writes")
+
+
+def test_a_status_shows_no_password_of_a_ledger_that_lets_no_one_in(fleet: GuardedFleet) -> None:
+    fleet.url = fleet.url_at(password=f"x{MARK}")
+    fleet.write("alpha")
+    for format in Format:
+        shown = fleet.show("status", "--format", format.value)
+        assert shown.code == 1
+        assert "password authentication failed" in shown.out.replace("\n    ", " ")
+        assert MARK not in shown.out + shown.err
 
 
 def test_a_database_that_stays_away_costs_the_tenants_that_were_not_done_and_the_table_is_told(
