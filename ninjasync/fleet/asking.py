@@ -173,7 +173,7 @@ def _await_rows(
     waiting = _put(asking, questions, stop)
     if waiting and not asking.database.do(lambda on: on.execute(_ANY_WORKER).fetchone() == (True,), stop.is_set):
         log.warning("No worker is at work: start ninjasync fleet work on a machine. Waiting for one.")
-    put, heard_at = Counter(questions), time.monotonic()
+    put, heard_at, was_stopped = Counter(questions), time.monotonic(), False
     while waiting:
         vanished = []
         for job, summary, document in asking.database.do(partial(_ended, list(waiting)), stop.is_set):
@@ -192,14 +192,17 @@ def _await_rows(
                 yield key, "its job vanished from the queue"
         if asking.database.do(lambda on: on.execute(_AT_WORK, (asking.queue,)).fetchone() == (True,), stop.is_set):
             heard_at = time.monotonic()
+        elif was_stopped:  # what waited is out of the queue by now
+            for key in waiting.values():
+                gone = "the worker that had it is gone; the next run settles what it left"
+                yield key, FleetRow(questions[key][1].tenant, "", "killed", error=gone)
+            return
         elif time.monotonic() - heard_at > _LONGEST_WITHOUT_WORKERS:
             _take_out(asking, waiting, stop, under_way=True)
-            for key in waiting.values():
-                yield (
-                    key,
-                    f"no worker took it within {_LONGEST_WITHOUT_WORKERS:.0f} seconds; start ninjasync fleet work",
-                )
+            none = f"no worker took it within {_LONGEST_WITHOUT_WORKERS:.0f} seconds; start ninjasync fleet work"
+            yield from ((key, none) for key in waiting.values())
             return
+        was_stopped = stop.is_set()
         time.sleep(_LOOKS_AGAIN_AFTER)
 
 

@@ -314,6 +314,27 @@ def test_ctrl_c_empties_the_queue_and_stops_what_is_under_way(fleet: QueuedFleet
     assert fleet.queued() == set()
 
 
+def test_ctrl_c_where_no_worker_is_at_work_leaves_nothing_in_the_queue(fleet: QueuedFleet) -> None:
+    asking = fleet.begin("apply", "--yes", "--on", "workers")
+    until(lambda: fleet.queued() == {(name, "todo") for name in fleet.names})
+    asking.send_signal(signal.SIGINT)
+    code, rows = fleet.end(asking)
+    assert (code, set(outcomes(rows).values()), fleet.queued()) == (130, {"not begun"}, set())
+
+
+def test_ctrl_c_does_not_wait_for_a_worker_that_is_gone(fleet: QueuedFleet) -> None:
+    fleet.boxes["alpha"].set_behavior(faults={"scim.latency": "200ms"})
+    with worker(fleet) as only:
+        asking = fleet.begin("apply", "--yes", "--on", "workers", "--tenant", "alpha")
+        until(lambda: fleet.writes("alpha"))
+        only.process.kill()
+        only.process.wait()
+        fleet.tell("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '2 minutes'")
+        asking.send_signal(signal.SIGINT)
+        code, rows = fleet.end(asking)
+    assert (code, outcomes(rows)) == (130, {"alpha": "killed"})
+
+
 def test_a_job_that_no_fleet_asks_is_refused(fleet: QueuedFleet) -> None:
     assert fleet.show("work", "--tables").code == 0
     file = fleet.folder / "written-by-a-job"
