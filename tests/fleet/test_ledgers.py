@@ -114,6 +114,34 @@ def test_a_connection_that_is_lost_costs_one_tenant_alone(
     assert len(connects) == 2
 
 
+def test_tenants_in_folders_of_their_own_share_the_connection_of_one_database(
+    database: TestDatabase, tmp_path: Path, connects: list[str]
+) -> None:
+    (tmp_path / "url.secret").write_text(database.url)
+    (tmp_path / "url.secret").chmod(0o600)
+    for state in (f'url = "{database.url}"', 'url = { file = "../url.secret" }'):
+        for name in NAMES:
+            (tmp_path / name).mkdir(exist_ok=True)
+        tenants = [write_tenant(tmp_path / name, name, state) for name in NAMES]
+        remember(tenants[0])
+        connects.clear()
+        assert [row.outcome for row in read_status(tenants, AT).rows] == ["not begun", "not begun", "done"]
+        assert len(connects) == 1
+
+
+def test_of_tenants_with_a_database_each_one_connection_alone_is_open(database: TestDatabase, tmp_path: Path) -> None:
+    tenants = [
+        write_tenant(tmp_path, name, f'url = "{database.url}&connect_timeout={number}"')
+        for number, name in enumerate(NAMES, 5)
+    ]
+    with open_ledgers() as read:
+        for tenant in tenants:
+            remember(tenant)
+            assert tenant.config is not None
+            assert find_last(read, tenant.config)
+        assert database.end_connections() == 1
+
+
 def test_a_server_that_is_out_of_reach_is_asked_once_and_told_of_each_tenant(
     tmp_path: Path, connects: list[str]
 ) -> None:
