@@ -161,14 +161,16 @@ def connect(address: "Address") -> Iterator[Connection]:
     warn_if_unverified(_KEY, address.place, address.unverified)
     try:
         connection = psycopg.connect(conninfo_of(address), autocommit=True)
-        connection.execute(SET, settings())
     except psycopg.Error as error:
         raise unreachable(address, error) from error
     with connection:
         try:
+            connection.execute(SET, settings())
             yield connection
         except psycopg.OperationalError as error:
             raise unreachable(address, error) from error
+        except psycopg.Error as error:
+            raise unusable(error) from error
 
 
 def settings() -> tuple[list[str], list[str]]:
@@ -222,10 +224,6 @@ def expect_tables(connection: Connection) -> None:
             "The queue's tables are not there yet, and this role may not make them.",
             "Let a role that may make tables run this once: ninjasync fleet work --tables. It prints what to grant.",
         ) from error
-    except psycopg.OperationalError:
-        raise
-    except psycopg.Error as error:
-        raise unusable(error) from error
 
 
 def grants(connection: Connection, address: "Address") -> str:

@@ -188,7 +188,8 @@ class OAuthClient:
         for secret in filter(None, (self._secret.get_secret_value(), self._token)):
             for form in (secret, quote(secret, safe=""), quote_plus(secret)):
                 said = said.replace(form, "***")
-        return Message("HTTP {}{}", number(status), text(f": {said}") if said else NOTHING)
+        # Cut off only now: half a secret would not be found.
+        return Message("HTTP {}{}", number(status), text(f": {shortened(said)}") if said else NOTHING)
 
     def _authorization(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = f"Bearer {self._token}"
@@ -238,7 +239,7 @@ def _lasts(seconds: Any) -> float:
 def _said(body: Any) -> str:
     """Return what an error's body says, of any of the shapes that the API has (facts, section 3)."""
     if isinstance(body, str):
-        return shortened(body.strip())
+        return body.strip()
     if not isinstance(body, dict):
         return ""
     for name in ("error_description", "errorMessage", "message", "resultCode", "error", "errorCode"):
@@ -246,5 +247,5 @@ def _said(body: Any) -> str:
         if isinstance(value, dict):
             value = value.get("code")
         if isinstance(value, str) and value.strip():
-            return shortened(value.strip().rstrip("."))
+            return value.strip().rstrip(".")
     return ""
