@@ -90,6 +90,8 @@ class DuoClient(duo_client.Admin):  # type: ignore[misc]  # duo_client ships no 
             data = answer.read(decode_content=True)
             answer.release_conn()
             status = answer.status
+            if status >= 400:  # an error's text is shown; what it repeats of ours must not be a secret
+                data = data.replace(self.skey.encode(), b"***")
         except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
             raise TransientError(
                 Message("Duo at {} cannot be reached: {}.", word(self.host), word(network_failure(error))),

@@ -290,6 +290,16 @@ def test_a_bad_request_is_told_with_duos_words_and_not_tried_again(script: Loopb
     assert len(script.hits) == 1
 
 
+def test_an_error_that_repeats_the_secret_key_does_not_show_it(make_config: MakeConfig, script: LoopbackServer) -> None:
+    script.answer = lambda hit: fail(400, 40002, "No such key: a-secret-of-duo")
+    config = make_config(duo={"api_hostname": script.url})
+    with (
+        closing(DuoReader(context_of(config), SecretStr("a-secret-of-duo"))) as reader,
+        pytest.raises(UnreachableError, match=r"40002 No such key: \*\*\*\."),
+    ):
+        reader.read_groups()
+
+
 @pytest.mark.parametrize(
     "answer",
     [
