@@ -114,7 +114,7 @@ function section(title, items, make) {
   return [heading, list(items, make)];
 }
 
-function row(tag, kind, name, ...tags) {
+function itemOf(tag, kind, name, ...tags) {
   const made = element("li", undefined, "row");
   const head = element("p");
   head.append(element("span", tag, `tag ${tag}`), " ", element("span", kind, "kind"), " ", element("strong", name));
@@ -158,7 +158,7 @@ function changeItem(change, organizations) {
   if (change.privilege) tags.push(["change of rights", "privilege"]);
   if (change.outcome) tags.push([change.outcome, change.outcome]);
   else if (change.withheld) tags.push(["withheld, see the guards", "withheld"]);
-  const item = row(change.action, change.resource, change.key, ...tags);
+  const item = itemOf(change.action, change.resource, change.key, ...tags);
   const told = (change.diff || []).filter((delta) => change.action !== "create" || delta.after !== change.key);
   if (told.length) {
     const diff = element("ul", undefined, change.action === "create" && change.resource === "user" ? "diff flat" : "diff");
@@ -195,7 +195,7 @@ function planParts(plan) {
     ...section("Guards that objected", (plan.guards || []).filter((guard) => guard.tripped), (guard) => line(`${guard.name}:`, guard.message, guard.approve && `If that is meant: ${guard.approve}`)),
     ...section("Changes", changes, (change) => changeItem(change, organizations)),
     ...section("Held, left exactly as they are", plan.problems, (problem) => {
-      const item = row("held", problem.resource, problem.key);
+      const item = itemOf("held", problem.resource, problem.key);
       item.append(element("p", `${problem.message} (${problem.code})`, "why"));
       return item;
     }),

@@ -15,6 +15,7 @@ from typing import Any
 
 from ninjasync import __version__
 from ninjasync.model.fleet import FleetResult, FleetRow
+from ninjasync.model.message import counted
 from ninjasync.model.token_expiry import is_to_be_renewed
 from ninjasync.report.columns import columns, pad, wrap
 from ninjasync.report.escape import visible
@@ -25,6 +26,7 @@ PAUSED = "paused"
 _WIDTH = 80
 _INDENT = "    "
 _MOST_NAMES, _MOST_TOKENS = 20, 10  # a column has them all
+_LONGEST_NAME = 60  # in the notes below a table in Markdown, which must leave room for that
 _OUTCOME = 13  # the longest outcome
 # The numbers that a table has by command, as fields of a row; after them come the token's days and the last column.
 _RUN = ("users", "groups", "removals", "held")
@@ -127,7 +129,11 @@ def notes(result: FleetResult, show: Callable[[str], str] = visible) -> Iterator
     tenants: dict[tuple[str, ...], list[str]] = {}
     for row in result.rows:
         tenants.setdefault(tuple(sorted(row.new_groups)), []).append(show(row.tenant))
-    if made := [f"{_some([*map(show, groups)])}: {_some(names)}" for groups, names in tenants.items() if groups]:
+    tenants.pop((), None)
+    if tenants:
+        made = [f"{_some([*map(show, groups)])}: {_some(names)}" for groups, names in tenants.items()]
+        if others := sum(map(len, [*tenants.values()][_MOST_NAMES:])):
+            made[_MOST_NAMES:] = [f"others: {counted(others, 'more tenant')}"]
         yield "Groups without a role yet, to be mapped in the NinjaOne console:", made
     if any(row.yellow or row.red for row in result.rows):
         yield f"All lines of one tenant: {show('ninjasync check --config FILE')}", []
@@ -176,7 +182,7 @@ def render_markdown(result: FleetResult, created_at: datetime) -> str:
     ]
     total = ["**total**", "", *map(str, sums(result).values()), "", "", ""]
     below = [_cells(total)] if len(result.rows) > 1 else []
-    for note, items in notes(result, code):
+    for note, items in notes(result, lambda name: code(name[:_LONGEST_NAME])):
         below += ["", note, *([""] if items else []), *(f"- {item}" for item in items)]
     room = LIMIT - sum(len(line) + 1 for line in (*lines, *below)) - 500  # for what is said of those left out
     for number, row in enumerate(result.rows):

@@ -204,6 +204,17 @@ def test_groups_without_a_role_are_told_once_for_all_tenants_that_have_the_same(
     assert "console:\n- Helpdesk, Staff: a, b\n- Staff: d\n" in shown
 
 
+def test_thousands_of_tenants_with_groups_of_their_own_leave_room_for_the_table() -> None:
+    made = [
+        FleetRow(f"t{n:04}", "t.toml", "done", 0, new_groups=(f"Group {n} " + "x" * 500,) * 30) for n in range(2000)
+    ]
+    result = total("apply", made)
+    assert "\n- others: 1980 more tenants\n" in render_text(result, color=False)
+    shown = render_markdown(result, AT)
+    assert len(shown) < 65_536
+    assert shown.count("| done |") > 200
+
+
 def test_groups_without_a_role_are_lines_that_nothing_obeys() -> None:
     rows = [
         replace(ROW, outcome="done", exit_code=0, error="", tenant="a|b", new_groups=("Help\x1b[31mdesk", "[x](y)"))
