@@ -131,7 +131,10 @@ def test_saved_plans_are_applied_exactly_and_a_tenant_without_one_is_told(fleet:
     assert shown.code == 3, "what was asked for was not all done"
     assert outcomes(rows) == {"delta": "refused", **dict.fromkeys(NAMES[:3], "done")}
     (told,) = shown.err.splitlines()
-    assert told == f"Refused: {plans} has no plan of this tenant; make one with fleet plan --out DIR [tenant delta]"
+    assert (
+        told
+        == f"Refused: There is no plan of this tenant in {plans}; make one with fleet plan --out DIR [tenant delta]"
+    )
     assert {name: fleet.accounts(name) for name in NAMES} == {"alpha": 5, "bravo": 5, "charlie": 5, "delta": 0}
 
 
@@ -155,7 +158,7 @@ def test_a_plan_of_a_tenant_that_left_the_fleet_is_refused_in_its_row(fleet: Ser
     (fleet.folder / "tenants" / "alpha.toml").unlink()
     code, rows, said = fleet.run("apply", str(plans), "--shard", "1/2")
     assert (code, outcomes(rows)) == (3, {"alpha": "refused", "bravo": "done", "delta": "done"})
-    assert f"Refused: the fleet has no tenant of this name, so its plan {plans / 'alpha.plan.json'} is not" in said
+    assert f"Refused: The fleet has no tenant of this name, so its plan {plans / 'alpha.plan.json'} is not" in said
     assert fleet.writes("alpha") == []
     for narrowed in (["--shard", "2/2"], ["--tenant", "charlie"]):
         assert "alpha" not in fleet.run("apply", str(plans), *narrowed)[1], "once for all shards, and not to all"

@@ -77,7 +77,7 @@ def _apply_folder(session: FleetSession, plans: Path) -> FleetResult:
             str(file),
             "refused",
             RefusedForSafetyError.exit_code,
-            error=f"the fleet has no tenant of this name, so its plan {file} is not applied",
+            error=f"The fleet has no tenant of this name, so its plan {file} is not applied",
         )
         for file in plans.iterdir()
         if file.name.endswith(PLAN_SUFFIX) and file not in of_fleet
@@ -93,7 +93,10 @@ def _apply_saved(session: FleetSession, plans: Path, tenants: Sequence[TenantFil
         return ["apply", str(saved)] if saved.is_file() else None
 
     return session.run(
-        "apply", arguments, tenants, why_not=f"{plans} has no plan of this tenant; make one with fleet plan --out DIR"
+        "apply",
+        arguments,
+        tenants,
+        why_not=f"There is no plan of this tenant in {plans}; make one with fleet plan --out DIR",
     )
 
 
