@@ -156,7 +156,7 @@ def find_tenant_files(path: Path, settings: FleetSection) -> tuple[tuple[Path, .
 
 def _plain(file: Path) -> Path:
     """Return the one way to write a path: a file that two patterns name is one tenant."""
-    return Path(os.path.normpath(file))
+    return file.parent.resolve() / file.name
 
 
 def _may_be_read(file: Path, own: Set[Path]) -> bool:

@@ -248,7 +248,9 @@ def test_a_tenants_metrics_file_must_not_be_that_of_the_fleet(tmp_path: Path) ->
 def test_a_file_that_two_patterns_name_is_one_tenant_and_a_link_that_leads_nowhere_is_told(tmp_path: Path) -> None:
     tenant(tmp_path, "north")
     (tmp_path / "tenants" / "south.toml").symlink_to("nowhere.toml")
-    north, south = load_fleet(fleet(tmp_path, 'tenants = ["tenants/*.toml", "tenants/../tenants/n*.toml"]')).tenants
+    (tmp_path / "same").symlink_to("tenants")
+    patterns = '["tenants/*.toml", "tenants/../tenants/n*.toml", "same/north.toml"]'
+    north, south = load_fleet(fleet(tmp_path, f"tenants = {patterns}")).tenants
     assert (north.name, north.mistakes) == ("north", ())
     assert "south.toml cannot be read" in south.mistakes[0]
 
