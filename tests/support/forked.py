@@ -22,6 +22,7 @@ from types import ModuleType
 from typing import Any, TypeAlias
 
 from ninjasync import cli
+from ninjasync.fleet.processes import name_warm_modules
 
 # Runs a command line and returns its exit code.
 Run: TypeAlias = Callable[[list[str]], int]
@@ -107,7 +108,7 @@ def fork_call(run: Run, *arguments: str, stdin: int | None = None, stderr: int |
 
 def start_server() -> None:
     """Start the warm server, if there is none. What its processes run is not measured: they would lose the count."""
-    multiprocessing.get_context("forkserver").set_forkserver_preload(["ninjasync.cli.warm", __name__])
+    multiprocessing.get_context("forkserver").set_forkserver_preload([*name_warm_modules(sys.modules), __name__])
     before = dict(os.environ)
     try:
         for name in before.keys() - unmeasured().keys():
@@ -146,6 +147,7 @@ def _begin(run: Run, arguments: list[str], environment: dict[str, str], folder: 
     os.environ.update(environment)
     os.chdir(folder)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])  # the server may block some, which a fleet's tenants are told of
     # As the program does where it starts by itself, see __main__.
     gc.set_threshold(200_000)
     sys.setswitchinterval(0.0005)
