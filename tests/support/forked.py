@@ -74,9 +74,9 @@ class Forked:
 
     def kill(self) -> None:
         """End it, if it is not over by itself."""
-        with _ASKING:
-            self.process.kill()
-            self.process.join()
+        if not self.is_over():  # else its number may be another's by now
+            self.send_signal(signal.SIGKILL)
+        self.wait()
 
 
 def fork(*arguments: str, stdin: int | None = None, stderr: int | None = None) -> Forked:
@@ -102,8 +102,9 @@ def fork_call(run: Run, *arguments: str, stdin: int | None = None, stderr: int |
             process.start()
     finally:
         sys.modules["__main__"] = program
-    atexit.register(process.kill)  # before it would be waited for
-    return Forked(process, out, err)
+    made = Forked(process, out, err)
+    atexit.register(made.kill)  # before it would be waited for
+    return made
 
 
 def start_server() -> None:
