@@ -16,7 +16,8 @@ const command = table.classList[1];
 const [nothing, none] = command === "check"
   ? ["All lines are green.", "There are no lines: the check ended before it had any."]
   : ["Nothing to do.", "There is no plan: the run ended before it had one."];
-const longest = 200; // so many items of a list are shown at once
+const longest = 200; // so many items of a list are shown at first, and so many more at a time
+const more = 1000;
 let known = null;
 
 // What the rows say, read when it is first asked for.
@@ -89,19 +90,24 @@ function element(name, text, className) {
 }
 
 function list(items, make) {
-  const made = element("ul", undefined, "list");
+  const made = element("ul", undefined, items.length > longest ? "list many" : "list");
   made.append(...items.slice(0, longest).map(make));
-  const rest = items.slice(longest);
-  if (!rest.length) return made;
+  if (items.length <= longest) return made;
   const last = element("li", undefined, "row");
-  const button = element("button", `Show the other ${rest.length}`);
+  const button = element("button");
   button.type = "button";
+  let shown = longest;
+  const offer = () => { button.textContent = `Show ${Math.min(more, items.length - shown)} more of ${items.length}`; };
   button.addEventListener("click", () => {
-    last.remove();
-    made.append(...rest.map(make));
-    made.children[longest].tabIndex = -1;
-    made.children[longest].focus();
+    const next = items.slice(shown, shown + more).map(make);
+    last.before(...next);
+    shown += next.length;
+    if (shown < items.length) offer();
+    else last.remove();
+    next[0].tabIndex = -1;
+    next[0].focus();
   });
+  offer();
   last.append(button);
   made.append(last);
   return made;
@@ -109,7 +115,7 @@ function list(items, make) {
 
 function section(title, items, make) {
   if (!items || !items.length) return [];
-  const heading = element("h3", `${title} `);
+  const heading = element("h2", `${title} `);
   heading.append(element("small", items.length));
   return [heading, list(items, make)];
 }
@@ -134,9 +140,16 @@ function quoted(value) {
 function attributeItem(change, delta, organizations) {
   const item = element("li");
   if ("added" in delta) {
-    const members = [...delta.added.map((name) => ["ins", name]), ...delta.removed.map((name) => ["del", name])];
     item.append(element("b", `members (${delta.added.length} added, ${delta.removed.length} removed)`), " ");
-    members.forEach(([mark, name], number) => item.append(number ? ", " : "", element(mark, name)));
+    const names = element("span", undefined, "names");
+    const texts = [["ins", delta.added], ["del", delta.removed]].filter(([, keys]) => keys.length);
+    texts.forEach(([mark, keys], number) => names.append(number ? "; " : "", element(mark, keys.join(", "))));
+    if (delta.added.length + delta.removed.length > 40) { // it may scroll
+      names.tabIndex = 0;
+      names.setAttribute("role", "group");
+      names.setAttribute("aria-label", "members");
+    }
+    item.append(names);
     return item;
   }
   const called = (value) => {
