@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
@@ -54,7 +55,8 @@ class Forked:
         return _all_of(self._err)
 
     def is_over(self) -> bool:
-        return bool(wait([self.process.sentinel], 0))
+        with _ASKING:
+            return self.process.exitcode is not None
 
     def send_signal(self, number: int) -> None:
         os.kill(self.pid, number)
@@ -62,11 +64,12 @@ class Forked:
     def terminate(self) -> None:
         """Tell it to stop, if it is not over by itself."""
         if not self.is_over():
-            self.send_signal(signal.SIGTERM)
+            with suppress(ProcessLookupError):
+                self.send_signal(signal.SIGTERM)
 
     def wait(self, timeout: float = 60) -> int:
         """Wait for its end and return its exit code; TimeoutError if that does not come."""
-        if not wait([self.process.sentinel], timeout):
+        if not self.is_over() and not wait([self.process.sentinel], timeout):
             raise TimeoutError(f"process {self.pid} is not over after {timeout} s")
         with _ASKING:
             self.process.join()
@@ -75,7 +78,8 @@ class Forked:
     def kill(self) -> None:
         """End it, if it is not over by itself."""
         if not self.is_over():  # else its number may be another's by now
-            self.send_signal(signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it ended a moment ago
+                self.send_signal(signal.SIGKILL)
         self.wait()
 
 
