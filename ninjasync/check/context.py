@@ -257,7 +257,7 @@ class CheckContext:
                 ledger.owned("user"),
                 ledger.memory.baseline(),
                 ledger.run_log.unfinished()[0],
-                tenancy.former(ledger),
+                tenancy.former(self.config, ledger),
                 ledger.database.version,
             )
 

@@ -126,11 +126,6 @@ def say(text: str) -> None:
             ) from error
 
 
-def quoted(path: Path) -> str:
-    """Return a path as it can be pasted into a command line, of any shell."""
-    return f'"{path}"' if " " in str(path) else str(path)
-
-
 def expect_writable(path: Path, option: str) -> None:
     """Find out now, not after the work, that a file cannot be written; make it, with mode 0600, if it is not there.
 

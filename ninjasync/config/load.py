@@ -82,7 +82,7 @@ def load(path: Path | None = None, defaults: Defaults | None = None) -> Config:
             mistakes=tuple(mistakes),
         )
     base = file.resolve().parent if file else Path.cwd()
-    return config.model_copy(update={"base": base})
+    return config.with_place(base, path)
 
 
 def expect_filled_in(config: Config) -> None:

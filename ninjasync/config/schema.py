@@ -7,7 +7,7 @@ of TOML and environment. Secrets appear as references only (``secrets`` reads th
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from ninjasync.config.duo import Duo
 from ninjasync.config.mapping import DEFAULT_ATTRIBUTES, Expressions, Organizations
@@ -52,6 +52,18 @@ class Config(Section):
         Monitor(), description="where the end of a run is reported; none of these can make it fail"
     )
     base: Path = Field(default=Path(), exclude=True)
+    _named: Path | None = PrivateAttr(None)
+
+    @property
+    def named(self) -> Path | None:
+        """The file that the command line named, as it is written there; None where it was looked for."""
+        return self._named
+
+    def with_place(self, base: Path, named: Path | None) -> "Config":
+        """Return this configuration as one that was found there."""
+        placed = self.model_copy(update={"base": base})
+        placed._named = named
+        return placed
 
     def file(self, path: str) -> Path:
         """Resolve ``path``: ``~`` is the home folder, a relative one starts at the configuration file.

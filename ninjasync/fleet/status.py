@@ -1,10 +1,11 @@
 """What the ledgers alone tell of each tenant: how its last apply went, and what it left."""
 
-import shlex
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from ninjasync.config.fleet import TenantFile
+from ninjasync.config.schema import Config
+from ninjasync.config.tenant import write_command
 from ninjasync.errors import NinjasyncError
 from ninjasync.fleet.ledgers import Read, open_ledgers
 from ninjasync.fleet.rows import broken_row
@@ -37,7 +38,7 @@ def _row(tenant: TenantFile, read: Read, now: datetime) -> FleetRow:
                 )
             last, pending = ledger.run_log.last_apply(), ledger.run_log.count_unknown()
             outcome = _outcome(ledger, last) if last is not None else None
-            pause, elsewhere = find_pause(ledger, now), former(ledger) if last is None else None
+            pause, elsewhere = find_pause(ledger, now), former(config, ledger) if last is None else None
     except NinjasyncError as error:
         failed, code = outcome_of(error.exit_code, "failed"), error.exit_code
         return FleetRow(tenant.name, str(tenant.path), failed, code, token_days=days, error=f"{error} {error.hint}")
@@ -57,7 +58,7 @@ def _row(tenant: TenantFile, read: Read, now: datetime) -> FleetRow:
         token_days=days,
         seconds=max((last.ended_at - last.started_at).total_seconds(), 0) if last.ended_at else None,
         last_run=last.started_at,
-        error=" ".join([*told, *_sentences(outcome, last, pending, tenant)]),
+        error=" ".join([*told, *_sentences(outcome, last, pending, config)]),
         paused=pause is not None,
     )
 
@@ -69,8 +70,7 @@ def _outcome(ledger: Ledger, last: Run) -> FleetOutcome:
     return outcome_of(last.exit_code, "done")
 
 
-def _sentences(outcome: FleetOutcome, last: Run, pending: int, tenant: TenantFile) -> Iterator[str]:
-    file = shlex.quote(str(tenant.path))
+def _sentences(outcome: FleetOutcome, last: Run, pending: int, config: Config) -> Iterator[str]:
     if pending and outcome not in ("under way", "killed"):
         yield f"The outcome of {pending} write{'s' * (pending != 1)} is not known; the next apply looks."
     match outcome:
@@ -81,6 +81,6 @@ def _sentences(outcome: FleetOutcome, last: Run, pending: int, tenant: TenantFil
         case "done":
             pass
         case "refused":
-            yield f"Whether it still is, and why: ninjasync plan --config {file}"
+            yield f"Whether the next one is refused, too, and why: {write_command(config, 'plan')}"
         case _:
-            yield f"It ended with exit code {last.exit_code}: ninjasync history {last.id} --config {file}"
+            yield f"It ended with exit code {last.exit_code}: {write_command(config, f'history {last.id}')}"

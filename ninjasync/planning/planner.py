@@ -91,7 +91,7 @@ def make_plan(config: Config, duo: SourceReader, ninjaone: TargetReader, moment:
         removal_limit=lambda active: max(config.safety.removal_limit(active), approved),
         administrators=administrators,
     )
-    source = await_entries(source, moment.owned)
+    source = await_entries(config, source, moment.owned)
     difference = diff(source, actual, policy, moment.owned)
     warnings = (*source.warnings, *warn_of_unmet_protection(unmet, source, actual))
     source = replace(source, warnings=warnings)

@@ -5,13 +5,14 @@ from dataclasses import replace
 
 from msgspec.structs import replace as replace_row
 
-from ninjasync.config.tenant import in_a_command
+from ninjasync.config.schema import Config
+from ninjasync.config.tenant import in_a_command, write_command
 from ninjasync.model.message import Message, number, word
 from ninjasync.model.ownership import Ownership
 from ninjasync.model.source import Source, Standing
 
 
-def await_entries(source: Source, owned: Ownership) -> Source:
+def await_entries(config: Config, source: Source, owned: Ownership) -> Source:
     """Leave everything as it is where most in scope belong to a tenant whose name alone differs: it was renamed.
 
     Else all of them would be held for their own accounts. Nothing is created either: a
@@ -22,7 +23,7 @@ def await_entries(source: Source, owned: Ownership) -> Source:
     name, theirs = max(owners.items(), key=lambda pair: (pair[1], pair[0]), default=("", 0))
     if theirs * 2 <= len(wanted):
         return source
-    command = f"ninjasync ledger rename-tenant {in_a_command(name)}"
+    command = write_command(config, f"ledger rename-tenant {in_a_command(name)}")
     whose = Message('the tenant "{}"', word(name)) if name else Message("the tenant without a name")
     missing = Message(
         "{} of {} users in scope belong in the ledger to {}, and none to the one of {}, with the same endpoint and "

@@ -6,7 +6,6 @@ names in a plan are.
 
 import json
 import re
-import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -14,6 +13,7 @@ from itertools import chain, groupby
 from typing import Any
 
 from ninjasync import __version__
+from ninjasync.config.tenant import in_a_command
 from ninjasync.model.fleet import FleetResult, FleetRow
 from ninjasync.model.message import counted
 from ninjasync.model.token_expiry import is_to_be_renewed
@@ -198,7 +198,7 @@ def render_markdown(result: FleetResult, created_at: datetime) -> str:
 
 def _markdown_row(command: str, row: FleetRow) -> str:
     options = approvals(row)
-    approve = code_cell(f"ninjasync apply {' '.join(options)} --config {shlex.quote(row.file)}") if options else ""
+    approve = code_cell(f"ninjasync apply {' '.join(options)} --config {in_a_command(row.file)}") if options else ""
     told = " ".join(part for part in (prose_cell(row.error), approve) if part)
     return _cells([code_cell(row.tenant), outcome_word(command, row), *figures(command, row), told])
 
@@ -234,7 +234,7 @@ def _reasons(row: FleetRow, alike: int) -> Iterator[str]:
     if options := approvals(row):
         yield f"{_INDENT}ninjasync apply \\"
         yield from (visible(f"{_INDENT * 2}{option} \\") for option in options)
-        yield from wrap(f"--config {visible(shlex.quote(row.file))}", _WIDTH, _INDENT * 2)
+        yield from wrap(f"--config {visible(in_a_command(row.file))}", _WIDTH, _INDENT * 2)
 
 
 def approvals(row: FleetRow) -> list[str]:

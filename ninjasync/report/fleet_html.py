@@ -5,9 +5,9 @@ the browser unpacks, and shows as text alone, when a row is opened: so a page of
 """
 
 import base64
-import shlex
 from datetime import datetime
 
+from ninjasync.config.tenant import in_a_command
 from ninjasync.model.fleet import GOOD, FleetResult
 from ninjasync.report.fleet import approvals, figures, notes, outcome_word, summary_line, sums, titles, word_counts
 from ninjasync.report.html import page_from
@@ -28,7 +28,7 @@ def render_html(result: FleetResult, created_at: datetime) -> str:
         columns=[(head.replace(" ", "-"), head) for head in heads],
         sums=[*sums(result).values(), "", ""],
         rows=[
-            (row, outcome_word(command, row), figures(command, row), approvals(row), shlex.quote(row.file))
+            (row, outcome_word(command, row), figures(command, row), approvals(row), in_a_command(row.file))
             for row in result.rows
         ],
         words=list(word_counts(result).items()),

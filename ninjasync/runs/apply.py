@@ -103,7 +103,7 @@ class Applying:
                 self._put_down_denials(result, confirmed, journal)
                 result = confirmed
                 self._learn_from(result)
-                result = explain_lasting_failures(result, self._ledger.run_log, self._run)
+                result = explain_lasting_failures(self._context.config, result, self._ledger.run_log, self._run)
         except LedgerError as error:
             stop.abort(error)
         except InterruptedRunError:  # while it waited; the report must not be lost
@@ -194,7 +194,7 @@ def applying(
             first=ledger.memory.baseline() is None,
             members_hidden=ledger.memory.members_hidden,
         )
-        moment = moment_of(ledger, at, approvals, only, warnings)
+        moment = moment_of(config, ledger, at, approvals, only, warnings)
         planning = read_and_plan(context, secret, reader, moment, evidence)
         ledger_update.remember(ledger, planning, moment)
         found = ledger_update.found(planning, moment)
@@ -269,7 +269,7 @@ def _begun(context: RunContext, command: str, timeout: float) -> Iterator[Begun]
         ledger.run_log.prune(config.state.keep_history_days, at)
         run = ledger.run_log.begin(lock.actor(), command, at, context.run_id)
         try:
-            refuse_while_paused(ledger, at)
+            refuse_while_paused(config, ledger, at)
             with ledger.database.watch(run, context.stop.abort):
                 await_lost_runs(context, ledger, run)
                 yield Begun(context, ledger, run, at)

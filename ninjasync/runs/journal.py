@@ -9,11 +9,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from ninjasync.config.schema import Config
+from ninjasync.config.tenant import write_command
 from ninjasync.errors import InterruptedRunError, NotKeptError, RefusedRequestError
 from ninjasync.model.attributes import ACTIVE, MEMBERS
 from ninjasync.model.change import Change, Member, journal_diff
 from ninjasync.model.directory import Observation
-from ninjasync.model.message import Message, word
+from ninjasync.model.message import Message, text, word
 from ninjasync.model.outcome import Outcome, Result
 from ninjasync.net.pacing import TransientError
 from ninjasync.runs.executor import Attempt, Step
@@ -112,12 +114,12 @@ def _owned(
     )
 
 
-def explain_lasting_failures(result: Result, log: RunLog, run: str) -> Result:
+def explain_lasting_failures(config: Config, result: Result, log: RunLog, run: str) -> Result:
     """Say of each write that ended with HTTP 500, as it did in the last two runs that tried it, that this lasts."""
-    return replace(result, outcomes=tuple(_explained(outcome, log, run) for outcome in result.outcomes))
+    return replace(result, outcomes=tuple(_explained(config, outcome, log, run) for outcome in result.outcomes))
 
 
-def _explained(outcome: Outcome, log: RunLog, run: str) -> Outcome:
+def _explained(config: Config, outcome: Outcome, log: RunLog, run: str) -> Outcome:
     change = outcome.change
     if outcome.status != "failed" or LASTING not in outcome.error:
         return outcome
@@ -127,10 +129,10 @@ def _explained(outcome: Outcome, log: RunLog, run: str) -> Outcome:
     return replace(
         outcome,
         error=Message(
-            "NinjaOne answered with {}, as in the last two runs that tried it, so it is not going to pass. See by "
-            "ninjasync explain what is sent, change or leave out what NinjaOne may not take ({}), or ask NinjaOne's "
-            "support with that.",
+            "NinjaOne answered with {}, as in the last two runs that tried it, so it is not going to pass. Change or "
+            "leave out what NinjaOne may not take ({}), or ask NinjaOne's support. What is sent is told by: {}",
             word(LASTING),
             word("[attributes]"),
+            text(write_command(config, "explain WHO")),
         ),
     )

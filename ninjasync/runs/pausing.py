@@ -7,15 +7,13 @@ from contextlib import closing
 from datetime import datetime
 
 from ninjasync.config.schema import Config
-from ninjasync.config.tenant import in_a_command, tenant_of
+from ninjasync.config.tenant import in_a_command, tenant_of, write_command
 from ninjasync.errors import LedgerError, RefusedForSafetyError
-from ninjasync.model.message import Message, join
+from ninjasync.model.message import Message, join, text
 from ninjasync.model.pause import Pause
 from ninjasync.state import lock
 from ninjasync.state.ledger import Ledger
 from ninjasync.state.store import store_of
-
-_LIFT = "ninjasync resume lets it go on."
 
 
 def pause(config: Config, reason: str, until: datetime | None, now: datetime) -> tuple[Pause, Pause | None]:
@@ -45,10 +43,12 @@ def find_pause(ledger: Ledger, now: datetime) -> Pause | None:
     return made if made is not None and made.holds_at(now) else None
 
 
-def refuse_while_paused(ledger: Ledger, now: datetime) -> None:
+def refuse_while_paused(config: Config, ledger: Ledger, now: datetime) -> None:
     """Raise RefusedForSafetyError where the tenant is paused: nothing is asked of either side then."""
     if (made := find_pause(ledger, now)) is not None:
-        raise RefusedForSafetyError(made.told, _LIFT)
+        raise RefusedForSafetyError(
+            made.told, Message("To let it go on, run: {}", text(write_command(config, "resume")))
+        )
 
 
 def warn_of_pause(ledger: Ledger, now: datetime) -> list[Message]:

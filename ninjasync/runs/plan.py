@@ -105,16 +105,21 @@ def begin_reading(context: RunContext, reader: Reader, ledger: Ledger | None, mo
         if ledger is None:
             return moment
         told = (*moment.warnings, *warn_of_pause(ledger, moment.now), *_under_way(ledger, tenant_of(config)))
-        return moment_of(ledger, moment.now, moment.approvals, moment.only, told)
+        return moment_of(config, ledger, moment.now, moment.approvals, moment.only, told)
 
 
 def moment_of(
-    ledger: Ledger, at: datetime, approvals: Approvals, only: tuple[str, ...], warnings: tuple[Message, ...]
+    config: Config,
+    ledger: Ledger,
+    at: datetime,
+    approvals: Approvals,
+    only: tuple[str, ...],
+    warnings: tuple[Message, ...],
 ) -> Moment:
     """Return all that a plan depends on beside both sides."""
     with _without_garbage_collection():
         owned = ledger.ownership(at)
-    if not (owned.users or owned.groups) and (hint := tenancy.former(ledger)):
+    if not (owned.users or owned.groups) and (hint := tenancy.former(config, ledger)):
         warnings = (*warnings, join(" ", map(as_message, hint)))
     return Moment(at, owned, ledger.memory.baseline(), approvals, only, warnings, ledger.run_log.repeated())
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing
 from datetime import datetime
 
 from ninjasync.config.schema import Config
-from ninjasync.config.tenant import in_a_command, tenant_of
+from ninjasync.config.tenant import in_a_command, tenant_of, write_command
 from ninjasync.errors import CommandLineError, RefusedForSafetyError
 from ninjasync.model.history import Inventory, TenantEntries
 from ninjasync.model.message import Message, text
@@ -74,7 +74,7 @@ def rename_tenant(config: Config, old: str, now: datetime) -> TenantEntries:
     return former
 
 
-def former(ledger: Ledger) -> tuple[str, str] | None:
+def former(config: Config, ledger: Ledger) -> tuple[str, str] | None:
     """Say in a sentence and a cure whose entries may be this tenant's, where it has none, if any may be."""
     tenants = ledger.tenants()
     if any(one.id == ledger.tenant.id and one.has_entries for one in tenants):
@@ -85,7 +85,7 @@ def former(ledger: Ledger) -> tuple[str, str] | None:
         if one.tenant.is_namesake_of(ledger.tenant):
             return (
                 f"{this}, but {_counted(one)} of {_called(one)}, with the same endpoint and Duo.",
-                f"If [state] tenant was renamed, run: ninjasync ledger rename-tenant {in_a_command(one.name)}",
+                f"If [state] tenant was renamed, run: {_rename(config, one.name)}",
             )
     for one in others:
         same_duo = one.api_hostname == ledger.tenant.api_hostname
@@ -93,9 +93,13 @@ def former(ledger: Ledger) -> tuple[str, str] | None:
             place = f"another endpoint ({one.endpoint_url})" if same_duo else f"another Duo ({one.api_hostname})"
             return (
                 f"{this}, but {_counted(one)} with {place}.",
-                f"If it was only the address that changed, run: ninjasync ledger rename-tenant {one.id}",
+                f"If it was only the address that changed, run: {_rename(config, one.id)}",
             )
     return None
+
+
+def _rename(config: Config, old: str) -> str:
+    return write_command(config, f"ledger rename-tenant {in_a_command(old)}")
 
 
 def _named(old: str, tenant: Tenant, tenants: Sequence[TenantEntries]) -> TenantEntries:

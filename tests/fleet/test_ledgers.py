@@ -232,9 +232,10 @@ def test_a_tenant_that_was_renamed_is_told_whose_entries_there_are(tmp_path: Pat
         tmp_path / "alpha.sqlite",
         f"INSERT INTO resources (tenant, resource, external_id, id, name, since) VALUES ({row})",
     )
-    after = read_one(write_tenant(tmp_path, "alpha", 'path = "alpha.sqlite"\ntenant = "alpha-ltd"'))
+    renamed = write_tenant(tmp_path, "alpha", 'path = "alpha.sqlite"\ntenant = "alpha-ltd"')
+    after = read_one(renamed)
     assert after.outcome == "not begun"
-    assert 'ninjasync ledger rename-tenant ""' in after.error
+    assert f'ninjasync ledger rename-tenant "" --config {renamed.path}' in after.error
 
 
 def test_what_was_left_unknown_is_counted_and_a_pause_told(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def test_while_paused_an_apply_is_refused_with_who_when_and_why_and_asks_neither
     assert REASON in done.err
     assert "process" in done.err, "who"
     assert f"{datetime.now(UTC):%Y-%m-%d}" in done.err, "when"
-    assert "ninjasync resume" in done.err
+    assert f"ninjasync resume --config {office.write_config()}" in done.err
     assert not office.asked_anything()
 
 

@@ -11,9 +11,9 @@ from typing import Annotated
 import typer
 
 from ninjasync.cli import clock
-from ninjasync.cli.options import quoted
 from ninjasync.cli.shared_options import flag
 from ninjasync.config import example as shipped
+from ninjasync.config.tenant import in_a_command
 from ninjasync.errors import CommandLineError
 from ninjasync.files import write_private
 from ninjasync.model.message import Message, word
@@ -62,7 +62,7 @@ def init(
     for path, secret in answers.files.items():
         write_private(path, f"{secret.get_secret_value()}\n".encode())
     _save(output, answers.config_toml())
-    place = "" if output == Path("config.toml") else f" --config {quoted(output)}"
+    place = "" if output == Path("config.toml") else f" --config {in_a_command(str(output))}"
     typer.echo(f"Next: ninjasync check{place}", err=True)
     return 0
 

@@ -7,8 +7,9 @@ import typer
 from ninjasync.cli import clock, shared_options
 from ninjasync.cli.options import Invocation, PlainFormat
 from ninjasync.cli.session import load_config, remark
-from ninjasync.config.tenant import in_a_command
+from ninjasync.config.tenant import in_a_command, write_command
 from ninjasync.report import ledger as report
+from ninjasync.report.escape import visible
 from ninjasync.report.formats import Format
 from ninjasync.runs import copying, tenancy
 
@@ -58,7 +59,7 @@ def rename_tenant(
         f"those of {in_a_command(config.state.tenant)}.\n"
     )
     if not invocation.quiet:
-        remark(invocation, "Next: ninjasync plan")
+        remark(invocation, visible(f"Next: {write_command(config, 'plan')}"))
     return 0
 
 

@@ -1,6 +1,5 @@
 """``pause`` and ``resume``: let no apply of a tenant begin, on any machine that shares its ledger."""
 
-import shlex
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -9,6 +8,7 @@ import typer
 from ninjasync.cli import clock
 from ninjasync.cli.options import Invocation
 from ninjasync.cli.session import load_config, name_tenant
+from ninjasync.config.tenant import write_command
 from ninjasync.errors import CommandLineError
 from ninjasync.model.message import Message, number, text, word
 from ninjasync.model.pause import Pause, shown_time
@@ -33,9 +33,10 @@ def pause(
     invocation: Invocation = ctx.obj
     now = clock.now()
     why, end = _read_reason(reason), _read_end(until, now)
-    made, before = pausing.pause(load_config(invocation), why, end, now)
-    named = f" --config {shlex.quote(str(invocation.config))}" if invocation.config else ""
-    ends = f"It ends by itself at {shown_time(made.until)}." if made.until else f"It ends with: ninjasync resume{named}"
+    config = load_config(invocation)
+    made, before = pausing.pause(config, why, end, now)
+    resume_it = write_command(config, "resume")
+    ends = f"It ends by itself at {shown_time(made.until)}." if made.until else f"It ends with: {resume_it}"
     paused = "Paused: no apply of this tenant begins; one that is under way goes on."
     lines = [name_tenant(paused, invocation.tenant), ends]
     invocation.deliver(_visible_lines(*lines, *_former(before)))

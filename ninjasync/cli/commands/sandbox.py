@@ -14,8 +14,8 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from ninjasync.cli.options import quoted
 from ninjasync.cli.shared_options import flag
+from ninjasync.config.tenant import in_a_command
 from ninjasync.errors import CommandLineError, NinjasyncError
 from ninjasync.files import write_private
 from ninjasync.model.message import Message, word
@@ -124,7 +124,7 @@ def _serve_one(box: Sandbox, write_config: Path | None, ports: Mapping[str, int]
             write_private(write_config, text.encode())
         typer.echo(f"Duo at {box.duo_url}, NinjaOne at {box.scim_url} and {box.api_url}; Ctrl-C ends all.", err=True)
         if write_config is not None:
-            typer.echo(f"Try: ninjasync plan --config {quoted(write_config)}", err=True)
+            typer.echo(f"Try: ninjasync plan --config {in_a_command(str(write_config))}", err=True)
         typer.echo(f"Type an event, such as help, or POST it to {box.events_url}", err=True)
         _start_hearing(box.events.run)
         _wait_for_interrupt()
@@ -138,7 +138,7 @@ def _serve_fleet(fleet: SandboxFleet, folder: Path, port: int | None) -> int:
             write_private(folder / name, text.encode())
         many = len(fleet.boxes)
         typer.echo(f"{many} compan{'y' if many == 1 else 'ies'} at {fleet.url}; Ctrl-C ends all.", err=True)
-        typer.echo(f"Try: ninjasync fleet plan --fleet {quoted(folder / FLEET_FILE)}", err=True)
+        typer.echo(f"Try: ninjasync fleet plan --fleet {in_a_command(str(folder / FLEET_FILE))}", err=True)
         typer.echo("Type a company's name and an event, such as: alder hire", err=True)
         _start_hearing(fleet.run_event)
         _wait_for_interrupt()
