@@ -174,10 +174,14 @@ def connect(address: "Address") -> Iterator[Connection]:
 
 
 def settings() -> tuple[list[str], list[str]]:
-    """Return the names and values of ``postgres_session.SET``: a machine that is gone holds no lock for long."""
+    """Return the names and values of ``postgres_session.SET``: a machine that is gone holds no lock for long.
+
+    Nor does one that stands still: a worker that is stopped amid a transaction would hold up all others.
+    """
     from ninjasync.state.postgres_session import SETTINGS
 
-    return list(SETTINGS), list(SETTINGS.values())
+    values = {**SETTINGS, "idle_in_transaction_session_timeout": SETTINGS["tcp_user_timeout"]}
+    return list(values), list(values.values())
 
 
 def unreachable(address: "Address", error: Exception) -> NinjasyncError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 import threading
@@ -16,6 +17,7 @@ import trustme
 from ninjasync.config.fleet import find_fleet
 from ninjasync.fleet import asking, queue
 from ninjasync.fleet.tenants import load_fleet
+from ninjasync.fleet.working import _configure
 from ninjasync.report.formats import Format
 from tests.support.fleet import outcomes
 from tests.support.postgres import TestDatabase
@@ -170,11 +172,19 @@ def test_the_queue_has_the_ledgers_rule_for_a_server_that_need_not_prove_who_it_
     assert MARK not in done.err + done.out
 
 
-def test_the_server_notices_a_machine_that_is_gone_as_the_ledgers_does(fleet: GuardedFleet) -> None:
+def test_the_server_ends_the_session_of_a_machine_that_is_gone_or_stands_still(fleet: GuardedFleet) -> None:
     address = queue.database_of(load_fleet(find_fleet(fleet.folder / "fleet.toml")))
+    names = ("tcp_keepalives_idle", "tcp_keepalives_interval", "idle_in_transaction_session_timeout")
+    wanted = [("10",), ("5",), ("25s",)]
     with queue.connect(address) as connection:
-        for name, seconds in (("tcp_keepalives_idle", "10"), ("tcp_keepalives_interval", "5")):
-            assert connection.execute(f"SHOW {name}".encode()).fetchone() == (seconds,)
+        assert [connection.execute(f"SHOW {name}".encode()).fetchone() for name in names] == wanted
+
+    async def ask_as_a_worker() -> list[Any]:
+        async with await psycopg.AsyncConnection.connect(queue.conninfo_of(address)) as one:
+            await _configure(one)
+            return [await (await one.execute(f"SHOW {name}".encode())).fetchone() for name in names]
+
+    assert asyncio.run(ask_as_a_worker()) == wanted
 
 
 def test_a_role_without_rights_is_told_so_by_the_command_that_asks(fleet: GuardedFleet) -> None:

@@ -80,7 +80,8 @@ class QueuedFleet(ServedFleet):
 
     def waiting_commands(self) -> int:
         """Return how many commands ask, or wait to ask."""
-        [(number,)] = self.ask("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'ninjasync fleet'")
+        here = "application_name = 'ninjasync fleet' AND datname = current_database()"
+        [(number,)] = self.ask(f"SELECT count(*) FROM pg_stat_activity WHERE {here}")
         return int(number)
 
     def put_job(self, values: dict[str, Any]) -> None:
