@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -18,16 +19,16 @@ from ninjasync.state.sqlite import SqliteDatabase
 from ninjasync.state.store import store_of
 from tests.support.command import Ran
 from tests.support.company import staff, user
-from tests.support.office import Office
+from tests.support.office import Office, Saved
 from tests.support.postgres import TestDatabase
 
 TABLES = ("tenants", "resources", "runs", "operations", "baselines", "contested", "pauses", "used_plans", "meta")
 
 
-@pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Office, Saved, Path]]:
     """A tenant with a past: a leaver whose days are counted, a used plan, a pause, and a run that was cut short."""
-    with Office(tmp_path, staff(4, 1)) as made:
+    with Office(tmp_path_factory.mktemp("stage"), staff(4, 1)) as made:
         made.configure("deprovision", users="deactivate", delete_after_days=30)
         made.configure("safety", max_removals=5)
         file = made.folder / "used.plan"
@@ -45,7 +46,14 @@ def office(tmp_path: Path) -> Iterator[Office]:
             "VALUES ('zz-killed', 'user', 'update', ?, 'DUX', '{}', '2026-01-01T00:00:00.000+00:00', 'pending')",
             "\u00e4\u4e2d %s ? '; DROP TABLE runs; --",
         )
-        yield made
+        yield made, made.save(), file
+
+
+@pytest.fixture
+def office(stage: tuple[Office, Saved, Path], tmp_path: Path) -> Office:
+    office, saved, plan = stage
+    shutil.copy(plan, tmp_path)
+    return office.restore(saved, tmp_path)
 
 
 @pytest.fixture

@@ -14,13 +14,13 @@ from ninjasync.errors import RefusedForSafetyError
 from ninjasync.state import saved_plan
 from tests.support.command import Ran
 from tests.support.company import END_USERS, TECHNICIANS, staff, user
-from tests.support.office import Office
+from tests.support.office import Office, Saved
 
 
-@pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Office, Saved]]:
     """Nine people in step, then a change of every kind."""
-    with Office(tmp_path, staff(8, 1)) as made:
+    with Office(tmp_path_factory.mktemp("stage"), staff(8, 1)) as made:
         made.configure("safety", min_source_percent=0)
         made.configure("groups", removed="delete")
         made.configure("scope", groups=[TECHNICIANS, END_USERS, "Doomed", "Renamed"])
@@ -40,8 +40,12 @@ def office(tmp_path: Path) -> Iterator[Office]:
         made.people.hire("Hand", "Made", groups=[END_USERS], user_type="endUser", organization="1")
         made.native("hand.made@example.com")
         made.people.join(made.duo(user(3)), made.people.find_group_id(TECHNICIANS))
-        made.box.forget()
-        yield made
+        yield made, made.save()
+
+
+@pytest.fixture
+def office(stage: tuple[Office, Saved], tmp_path: Path) -> Office:
+    return stage[0].restore(stage[1], tmp_path)
 
 
 @pytest.fixture
