@@ -105,6 +105,7 @@ LIVES = [
 ]
 
 
+@pytest.mark.no_cover  # a life goes through the lines of other tests, and to measure it takes as long again
 @pytest.mark.parametrize("words", LIVES)
 def test_with_the_probes_lines_a_whole_life_is_right_at_once(world: Office, words: str) -> None:
     world.box.set_behavior(quirks=words.split("+"))

@@ -227,13 +227,13 @@ def test_ctrl_c_lets_running_tenants_finish_and_reports_the_rest_as_not_started(
 @pytest.mark.parametrize("format", list(Format))
 def test_the_table_comes_in_every_format(fleet: ServedFleet, format: Format) -> None:
     fleet.write("alpha", token="another-token-altogether")
-    done = subprocess.run(fleet.command("plan", "--format", format.value), capture_output=True, text=True, check=False)
-    assert done.returncode == 6
-    assert "alpha" in done.stdout
-    assert "refused the SCIM token" in done.stdout.replace("\n    ", " ").replace("\\", "")
+    done = fleet.show("plan", "--format", format.value)
+    assert done.code == 6
+    assert "alpha" in done.out
+    assert "refused the SCIM token" in done.out.replace("\n    ", " ").replace("\\", "")
     if format is Format.TEXT:
-        assert max(map(len, done.stdout.splitlines())) <= 80
-        assert done.stdout.splitlines()[1].startswith("alpha"), "the worst first"
+        assert max(map(len, done.out.splitlines())) <= 80
+        assert done.out.splitlines()[1].startswith("alpha"), "the worst first"
 
 
 def test_a_secret_that_cannot_be_read_and_a_lock_that_is_held_cost_their_own_tenants_alone(fleet: ServedFleet) -> None:

@@ -26,6 +26,8 @@ from ninjasync.state.postgres_database import PostgresDatabase
 from tests.support.forked import Forked, fork
 from tests.support.postgres import TestDatabase
 
+# The lines of any apply: other tests measure them, which takes as long again.
+pytestmark = pytest.mark.no_cover
 _PEOPLE, _SEED = 24, 3
 
 
