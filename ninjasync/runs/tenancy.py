@@ -76,7 +76,7 @@ def rename_tenant(config: Config, old: str, now: datetime) -> TenantEntries:
 
 def former(config: Config, ledger: Ledger) -> tuple[str, str] | None:
     """Say in a sentence and a cure whose entries may be this tenant's, where it has none, if any may be."""
-    tenants = ledger.tenants()
+    tenants = ledger.neighbours()  # of thousands in one database, those that may be it
     if any(one.id == ledger.tenant.id and one.has_entries for one in tenants):
         return None
     others = [one for one in tenants if one.id != ledger.tenant.id and one.has_entries]

@@ -40,7 +40,9 @@ _TENANTS = """
         (SELECT count(*) FROM resources WHERE tenant = tenants.id AND resource = 'user'),
         (SELECT count(*) FROM resources WHERE tenant = tenants.id AND resource = 'group'),
         (SELECT count(*) FROM runs WHERE tenant = tenants.id)
-    FROM tenants ORDER BY name, endpoint_url, api_hostname"""
+    FROM tenants"""
+_SHARING_A_SIDE = " WHERE endpoint_url = ? OR api_hostname = ?"
+_BY_NAME = " ORDER BY name, endpoint_url, api_hostname"
 _NAMESAKES = """
     SELECT resources.external_id, tenants.name
     FROM resources JOIN tenants ON tenants.id = resources.tenant
@@ -328,7 +330,15 @@ class Ledger:
 
     def tenants(self) -> list[TenantEntries]:
         """Return every tenant that the ledger knows."""
-        rows, pauses = self._commits.read(_TENANTS), self.memory.pauses()
+        return self._tenants(f"{_TENANTS}{_BY_NAME}")
+
+    def neighbours(self) -> list[TenantEntries]:
+        """Return the tenants with this one's endpoint or Duo, itself among them."""
+        query = f"{_TENANTS}{_SHARING_A_SIDE}{_BY_NAME}"
+        return self._tenants(query, self.tenant.endpoint_url, self.tenant.api_hostname)
+
+    def _tenants(self, query: str, *values: str) -> list[TenantEntries]:
+        rows, pauses = self._commits.read(query, *values), self.memory.pauses()
         with self.database.errors():
             return [
                 TenantEntries(

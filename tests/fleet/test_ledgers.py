@@ -238,6 +238,18 @@ def test_a_tenant_that_was_renamed_is_told_whose_entries_there_are(tmp_path: Pat
     assert f'ninjasync ledger rename-tenant "" --config {renamed.path}' in after.error
 
 
+def test_of_many_tenants_in_one_ledger_those_are_looked_at_that_it_may_have_been(tmp_path: Path) -> None:
+    """A look at each for each took a minute of 1,000."""
+    tenants = [write_tenant(tmp_path, name, 'path = "shared.sqlite"') for name in NAMES]
+    for tenant in tenants:
+        remember(tenant)
+    assert tenants[0].config is not None
+    with open_ledgers() as read, read(tenants[0].config) as ledger:
+        assert ledger is not None
+        assert len(ledger.tenants()) == 3
+        assert [one.tenant for one in ledger.neighbours()] == [tenant_of(tenants[0].config)]
+
+
 def test_what_was_left_unknown_is_counted_and_a_pause_told(tmp_path: Path) -> None:
     tenant = write_tenant(tmp_path, "alpha", 'path = "alpha.sqlite"')
     remember(tenant)

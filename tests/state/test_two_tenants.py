@@ -92,7 +92,8 @@ def change_all(mine: Ledger, their_number: int) -> None:
     Ledger._begun(mine.database, former, AT)
     mine.take_over(former.id)
     assert mine.ownership(AT).users == {}
-    mine.tenants()
+    assert {one.tenant.name for one in mine.neighbours()} <= {one.tenant.name for one in mine.tenants()}
+    assert mine.run_log.count_unknown() == 0
 
 
 def content(place: Place, tenant: Tenant) -> dict[str, list[tuple[Any, ...]]]:
