@@ -41,6 +41,7 @@ _MOST_AT_ONCE = 256
 _LONGEST = 86_400.0
 # Keys whose values are paths: in the defaults they start at the defaults' own folder.
 _PATH_KEYS = frozenset({("duo", "ca_file"), ("ninjaone", "ca_file"), ("state", "path"), ("monitor", "metrics_file")})
+_SECRET_KEYS = frozenset({"database", "integration_key", "secret_key"})  # of fleet.toml
 _SYSTEM = "system"  # the one ca_file that is no path
 # What two tenants must not share.
 _IDENTITY = "identity (endpoint, Duo account and [state] tenant)"
@@ -373,8 +374,8 @@ def _sentence(detail: ErrorDetails) -> Message:
         case "missing":
             return Message("{}: is missing", where)
         case _:
-            # Of a text it is not known whether it is a secret; in [fleet.accounts] and beside it are some.
-            plain = isinstance(detail["input"], bool | int | float)
+            # Of a text it is not known whether it is a secret; a number in a secret's place may be one without quotes.
+            plain = isinstance(detail["input"], bool | int | float) and key not in _SECRET_KEYS
             found = Message("found {}; ", text(repr(detail["input"]))) if plain else NOTHING
             return Message("{}: {}{}", where, found, what_is_allowed(detail))
 

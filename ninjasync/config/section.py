@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from ninjasync.errors import ConfigurationError
-from ninjasync.model.message import Argument, Message, join, reason_of, word
+from ninjasync.model.message import NOTHING, Argument, Message, join, reason_of, word
 from ninjasync.model.message import text as as_text
 
 PositiveSeconds = Annotated[float, Field(gt=0, le=3600)]
@@ -144,10 +144,16 @@ def _read_secret(value: Any) -> Any:
     try:
         return SecretReference.model_validate(value)
     except ValidationError as error:
-        why = "; ".join(str(detail["loc"][0]) if detail["loc"] else detail["msg"] for detail in error.errors())
+        # What is no table at all is told enough by what is allowed.
+        details = [detail for detail in error.errors() if detail["type"] != "model_type"]
+        why = "; ".join(str(detail["loc"][0]) if detail["loc"] else detail["msg"] for detail in details)
         allowed = '{ env = "…" }, { file = "…" }, { keyring = "service/user" }, { command = ["…"] }'
         raise ValueError(
-            Message("allowed: a string, or one of {} (wrong here: {})", word(allowed), as_text(why))
+            Message(
+                "allowed: a string, or one of {}{}",
+                word(allowed),
+                Message(" (wrong here: {})", as_text(why)) if why else NOTHING,
+            )
         ) from None
 
 
