@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json
 import signal
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from ninjasync.sandbox.exchange import HttpRequest, HttpResponse, Service
 from tests.support.command import end_of, one_sentence
 from tests.support.company import staff, user
 from tests.support.forked import Forked
+from tests.support.held_run import WAIT, Gate, held_run
 from tests.support.office import Office
 from tests.support.postgres import TestDatabase
 
-WAIT = 60  # seconds, before a test that hangs is given up
 PASSWORD = "s3cret-pass-word"
 
 
@@ -119,20 +117,6 @@ def test_a_server_that_takes_no_writes_is_enough_for_a_plan(office: Office, data
 # --- two machines, which share nothing but the URL -------------------------------------------
 
 
-class Gate:
-    """Stops NinjaOne's first write until it is opened."""
-
-    def __init__(self, office: Office) -> None:
-        self.arrived, self.open = threading.Event(), threading.Event()
-        office.box.intercept("scim", self._pass)
-
-    def _pass(self, request: HttpRequest, serve: Service) -> HttpResponse:
-        if request.method != "GET":
-            self.arrived.set()
-            self.open.wait(WAIT)
-        return serve(request)
-
-
 @pytest.fixture
 def gate(office: Office) -> Gate:
     return Gate(office)
@@ -141,13 +125,8 @@ def gate(office: Office) -> Gate:
 @pytest.fixture
 def holder(office: Office, gate: Gate) -> Iterator[Forked]:
     """A run of another machine in the middle of its first write."""
-    process = office.fork("apply", "--yes")
-    try:
-        assert gate.arrived.wait(WAIT)
+    with held_run(office, gate) as process:
         yield process
-    finally:
-        gate.open.set()
-        process.kill()
 
 
 def test_of_two_applies_the_second_exits_5_naming_the_holder_and_one_that_waits_comes_after_it(

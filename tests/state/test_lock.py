@@ -6,35 +6,16 @@ import json
 import os
 import signal
 import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from ninjasync.sandbox.exchange import HttpRequest, HttpResponse, Service
 from tests.support.command import end_of
 from tests.support.company import staff, user
 from tests.support.forked import Forked
+from tests.support.held_run import WAIT, Gate, held_run
 from tests.support.office import Office
-
-WAIT = 30  # seconds, before a test that hangs is given up
-
-
-class Gate:
-    """Stops NinjaOne's first write until it is opened; counts the writes that arrive."""
-
-    def __init__(self, office: Office) -> None:
-        self.arrived, self.open = threading.Event(), threading.Event()
-        self.writes = 0
-        office.box.intercept("scim", self._pass)
-
-    def _pass(self, request: HttpRequest, serve: Service) -> HttpResponse:
-        if request.method != "GET":
-            self.writes += 1
-            self.arrived.set()
-            self.open.wait(WAIT)
-        return serve(request)
 
 
 @pytest.fixture
@@ -52,13 +33,8 @@ def gate(office: Office) -> Gate:
 @pytest.fixture
 def holder(office: Office, gate: Gate) -> Iterator[Forked]:
     """A run in the middle of its first write."""
-    process = office.fork("apply", "--yes")
-    try:
-        assert gate.arrived.wait(WAIT)
+    with held_run(office, gate) as process:
         yield process
-    finally:
-        gate.open.set()
-        process.kill()
 
 
 def ended(process: Forked) -> tuple[int, str]:
