@@ -22,6 +22,8 @@ from multiprocessing.connection import Connection, wait
 from types import ModuleType
 from typing import Any, TypeAlias
 
+import coverage
+
 from ninjasync import cli
 from ninjasync.fleet.processes import name_warm_modules
 
@@ -98,7 +100,7 @@ def fork_call(run: Run, *arguments: str, stdin: int | None = None, stderr: int |
     out, err = _file(), _file()
     given = Connection(os.open(os.devnull, os.O_RDONLY) if stdin is None else os.dup(stdin))
     streams = [given, out, err if stderr is None else Connection(os.dup(stderr))]
-    process = context.Process(target=_begin, args=(run, list(arguments), unmeasured(), os.getcwd(), streams))
+    process = context.Process(target=_begin, args=(run, list(arguments), dict(os.environ), os.getcwd(), streams))
     program = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")  # each process would run pytest's own file again
     try:
@@ -112,7 +114,7 @@ def fork_call(run: Run, *arguments: str, stdin: int | None = None, stderr: int |
 
 
 def start_server() -> None:
-    """Start the warm server, if there is none. What its processes run is not measured: they would lose the count."""
+    """Start the warm server, if there is none. It is not measured, nor is what a fleet's processes run there."""
     multiprocessing.get_context("forkserver").set_forkserver_preload([*name_warm_modules(sys.modules), __name__])
     before = dict(os.environ)
     try:
@@ -150,6 +152,9 @@ def _begin(run: Run, arguments: list[str], environment: dict[str, str], folder: 
     """Be what a program is that begins, and end with its exit code."""
     os.environ.clear()
     os.environ.update(environment)
+    measured = coverage.process_startup(force=True) if environment.keys() - unmeasured().keys() else None
+    for name in environment.keys() - unmeasured().keys():
+        del os.environ[name]
     os.chdir(folder)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])  # the server may block some, which a fleet's tenants are told of
@@ -162,4 +167,8 @@ def _begin(run: Run, arguments: list[str], environment: dict[str, str], folder: 
     encoding = environment.get("PYTHONIOENCODING", "utf-8")
     sys.stdin, sys.stdout = open(0, closefd=False), open(1, "w", encoding=encoding, closefd=False)  # noqa: SIM115 - to the end
     sys.stderr = open(2, "w", encoding=encoding, buffering=1, closefd=False)  # noqa: SIM115
-    sys.exit(run(arguments))
+    code = run(arguments)
+    if measured:  # here, as such a process ends without what is kept for the end of a program
+        measured.stop()
+        measured.save()
+    sys.exit(code)
