@@ -225,6 +225,7 @@ async function planOf(id) {
   }
   const data = document.getElementById(id);
   if (!data) return null;
+  if (data.textContent.startsWith("{")) return JSON.parse(data.textContent);
   const bytes = Uint8Array.from(atob(data.textContent), (letter) => letter.charCodeAt(0));
   const text = await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).text();
   return JSON.parse(text);

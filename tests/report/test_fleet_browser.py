@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -214,3 +215,15 @@ def test_every_row_shows_its_outcome_and_numbers(browser: Browser, width: int, m
     text = browser.wait("return body.querySelector('tr:not([hidden])').innerText")  # laid out when it is first seen
     browser.prefer("light")
     assert {"customer-0042", "changes", "42", "1"} <= set(text.split())
+
+
+def test_the_page_of_a_small_fleet_holds_its_plans_as_text_and_shows_them_too(tmp_path: Path) -> None:
+    text = render_html(total("plan", [replace(row, document=pack(DOCUMENT)) for row in rows()[:8]]), AT)
+    assert "user299@example.com" in text
+    assert "user299@example.com" not in render_html(total("plan", rows()), AT)
+    with chromium(tmp_path) as browser:
+        browser.open_text(text, tmp_path)
+        shown = open_first(browser)
+        assert browser.console() == []
+        assert browser.run("return document.title").startswith("ninjasync: Fleet: 8 tenants: ")
+    assert all(part in shown for part in ("user0@example.com", EVIL[0], "line\\u2028separator\\u2029"))
