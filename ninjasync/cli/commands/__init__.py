@@ -42,7 +42,7 @@ COMMANDS = {
         "discover",
     ),
     "fleet status": Entry(
-        "Tell from the ledgers alone how each tenant's last run went. Asks neither Duo nor NinjaOne.",
+        "Tell from the ledgers alone how each tenant's last apply went. Asks neither Duo nor NinjaOne.",
         "fleet_status",
         "status",
     ),
