@@ -28,6 +28,7 @@ from ninjasync.state.run_log import Intent
 from ninjasync.state.schema import SCHEMA_VERSION
 from ninjasync.state.store import store_of
 from tests.support.postgres import TestDatabase
+from tests.support.queued_fleet import until
 
 AT = datetime(2026, 11, 2, 3, 4, tzinfo=UTC)
 NAMES = ("alpha", "bravo", "charlie")
@@ -88,7 +89,7 @@ def test_tenants_in_one_database_are_read_over_one_connection(
     assert len(connects) == 1
     assert [tenant.name for tenant in sort_longest_first(tenants)] == ["bravo", "alpha", "charlie"]
     assert len(connects) == 2
-    assert database.end_connections() == 0, "all are closed"
+    until(lambda: database.count_connections() == 0)
 
 
 def find_last(read: Read, config: Config) -> Run | None:
@@ -139,7 +140,7 @@ def test_of_tenants_with_a_database_each_one_connection_alone_is_open(database: 
             remember(tenant)
             assert tenant.config is not None
             assert find_last(read, tenant.config)
-        assert database.end_connections() == 1
+        until(lambda: database.count_connections() == 1)
 
 
 def test_a_server_that_is_out_of_reach_is_asked_once_and_told_of_each_tenant(

@@ -90,6 +90,13 @@ class TestDatabase:
         self.ask(f"CREATE ROLE {name}_{self.name} LOGIN")
         return f"{name}_{self.name}"
 
+    def count_connections(self) -> int:
+        """Return how many others the server has to this database: one that was closed is gone a moment later."""
+        [(number,)] = self.ask(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        return int(number)
+
     def end_connections(self) -> int:
         """Let the server end every connection to this database but the one that says so; return how many it was."""
         return len(
