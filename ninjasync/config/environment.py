@@ -16,7 +16,7 @@ from ninjasync.model.message import Message, did_you_mean
 from ninjasync.model.message import text as as_text
 
 PREFIX = "NINJASYNC_"
-SECTIONS = tuple(name for name in Config.model_fields if name != "base")
+SECTIONS = tuple(Config.model_fields)
 # Variables with our prefix that are not keys of the configuration.
 _OTHERS = {"NINJASYNC_CONFIG", "NINJASYNC_REDACT_KEY", FLEET_VARIABLE}
 # Keys as they are misspelt most: with one underscore in the place of two.

@@ -44,7 +44,6 @@ def fill_in(values: Values, head: str) -> str:
 def schema() -> dict[str, Any]:
     """Return the configuration's JSON schema, each key described as in the example."""
     made: dict[str, Any] = Config.model_json_schema()
-    made["properties"].pop("base")
     made["title"] = "The configuration of ninjasync"
     return made
 
@@ -78,7 +77,7 @@ def _tables(model: type[BaseModel], above: str, values: Values, mark: str) -> It
                 if not section_of(setting):
                     yield from _setting(table, key, setting, values, mark)
             yield from _tables(inner, table, values, mark)
-        elif not above and name != "base":  # names of the operator's own, with values that are alike
+        elif not above:  # names of the operator's own, with values that are alike
             yield from ("", *_comment(f"[{table}]", field.description))
             given = {key: value for (place, key), value in values.items() if place == table}
             lines = {key: toml(value) for key, value in field.default.items()} | given

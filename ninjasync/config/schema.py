@@ -19,7 +19,7 @@ from ninjasync.config.section import Section, whole_path
 
 
 class Config(Section):
-    """A whole valid configuration. ``base`` is the folder that relative paths start from."""
+    """A whole valid configuration."""
 
     duo: Duo = Field(description="where users come from: an Admin API application in Duo")
     ninjaone: NinjaOne = Field(description="where accounts go to: the SCIM endpoint of an identity provider")
@@ -51,8 +51,13 @@ class Config(Section):
     monitor: Monitor = Field(
         Monitor(), description="where the end of a run is reported; none of these can make it fail"
     )
-    base: Path = Field(default=Path(), exclude=True)
+    _base: Path = PrivateAttr(Path())
     _named: Path | None = PrivateAttr(None)
+
+    @property
+    def base(self) -> Path:
+        """The folder that relative paths start from."""
+        return self._base
 
     @property
     def named(self) -> Path | None:
@@ -61,8 +66,8 @@ class Config(Section):
 
     def with_place(self, base: Path, named: Path | None) -> "Config":
         """Return this configuration as one that was found there."""
-        placed = self.model_copy(update={"base": base})
-        placed._named = named
+        placed = self.model_copy()
+        placed._base, placed._named = base, named
         return placed
 
     def file(self, path: str) -> Path:

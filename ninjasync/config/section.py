@@ -73,7 +73,7 @@ def known_keys(model: type[BaseModel], table: Sequence[object]) -> list[str]:
     """List the keys that a table below ``model`` may have."""
     for name in table:
         model = section_of(model.model_fields[str(name)]) or model
-    return [name for name in model.model_fields if name != "base"]
+    return list(model.model_fields)
 
 
 def name_line(key: str, why: Message) -> Message:

@@ -35,7 +35,7 @@ def read_child_accounts(accounts: Duo, secret: SecretStr, base: Path) -> tuple[t
     ``base`` is where relative paths start. Raises CredentialsError and UnreachableError.
     """
     # Of a configuration, this is what a client looks at.
-    config = Config.model_construct(None, duo=accounts, run=Run(), base=base)  # type: ignore[call-arg]  # by design
+    config = Config.model_construct(duo=accounts, run=Run()).with_place(base, None)  # type: ignore[call-arg]  # by design
     rate = accounts.rate_limit
     pacer = Pacer(config.run.retries, rate=rate / 60, burst=rate, stop=Stop(), service="Duo", tell=ignore)
     client = DuoClient(config, secret, pacer)

@@ -317,7 +317,7 @@ def test_the_example_and_the_schema_at_once_are_a_mistake() -> None:
 
 def test_the_schema_describes_every_table_and_key_in_the_example_s_words() -> None:
     schema = json.loads(run("init", "--schema").out)
-    assert set(schema["properties"]) == set(Config.model_fields) - {"base"}
+    assert set(schema["properties"]) == set(Config.model_fields)
     assert all(found.get("description") for found in schema["properties"].values())
     for name, model in schema["$defs"].items():
         for key, found in model["properties"].items():

@@ -147,6 +147,7 @@ push = "all"
         ('[safety]\nprotected_user = ["x"]', '[safety] protected_user: unknown key; did you mean "protected_users"?'),
         ("[run]\nmax_removals = 3", '[run] max_removals: unknown key; did you mean "[safety] max_removals"?'),
         ("[run]\nxyzzy = 3", "[run] xyzzy: unknown key; known are parallelism, retries"),
+        ('base = "/tmp"\n', "base: unknown key"),
         ("[saftey]\nx = 1", '[saftey]: unknown key; did you mean "safety"?'),
         ("[ninjaone.dialect]\npagesize = 3", '[ninjaone.dialect] pagesize: unknown key; did you mean "page_size"?'),
         ('[ninjaone.dialect]\ntechnician_value = "tech"', 'allowed: "technician" in upper or lower case'),

@@ -25,7 +25,7 @@ READ = "import sys; sys.stdout.write({!r})"
 def token(make_config: MakeConfig, secret: Any, base: Path | None = None) -> str:
     config = make_config(ninjaone={"secret_token": secret})
     if base:
-        config = config.model_copy(update={"base": base})
+        config = config.with_place(base, None)
     return read_ninjaone_token(config).get_secret_value()
 
 

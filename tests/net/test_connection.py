@@ -33,7 +33,7 @@ def test_the_systems_authorities_are_no_file(make_config: MakeConfig) -> None:
 
 def test_a_bundle_next_to_the_configuration_is_found(make_config: MakeConfig, tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_bytes(Path(certifi.where()).read_bytes())
-    config = make_config().model_copy(update={"base": tmp_path})
+    config = make_config().with_place(tmp_path, None)
     assert authorities(config, "[duo] ca_file", "ca.pem") == tmp_path / "ca.pem"
 
 
@@ -43,7 +43,7 @@ def test_a_bundle_that_cannot_be_used_is_a_mistake_in_the_configuration(
 ) -> None:
     if content is not None:
         (tmp_path / "ca.pem").write_bytes(content)
-    config = make_config().model_copy(update={"base": tmp_path})
+    config = make_config().with_place(tmp_path, None)
     with pytest.raises(ConfigurationError, match=r"\[duo\] ca_file: the CA bundle .*ca\.pem cannot be used"):
         authorities(config, "[duo] ca_file", "ca.pem")
 
