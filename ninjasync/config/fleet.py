@@ -46,6 +46,8 @@ _SYSTEM = "system"  # the one ca_file that is no path
 # What two tenants must not share.
 _IDENTITY = "identity (endpoint, Duo account and [state] tenant)"
 _ACCOUNT = "Duo account into one endpoint"
+_DUO_HOSTS = (".duosecurity.com", ".duofederal.com")
+_MOST_FILES = 3  # that a sentence names of those that share something
 _METRICS = "[monitor] metrics_file"
 
 
@@ -329,7 +331,7 @@ def find_conflicts(fleet: Path, settings: FleetSection, tenants: Sequence[Tenant
             if what == _ACCOUNT and file in accused:
                 continue
             accused |= {file} if what == _IDENTITY else set()
-            others = listed(text(other) for other in files if other != file)
+            others = listed((text(other) for other in files if other != file), _MOST_FILES)
             found[str(file)].append(Message("the same {} as {}", word(what), others))
     return found
 
@@ -341,10 +343,20 @@ def _claims(tenant: TenantFile) -> Iterator[tuple[str, object]]:
         return
     identity = tenant_of(config)
     yield _IDENTITY, identity.id
-    # One account may have several applications, each with a key of its own; child accounts share a host.
-    yield _ACCOUNT, (identity.endpoint_url, config.duo.account_id or identity.api_hostname)
+    yield _ACCOUNT, (identity.endpoint_url, *_duo_account(config.duo, identity.api_hostname))
     if config.monitor.metrics_file:
         yield _METRICS, config.file(config.monitor.metrics_file).resolve()
+
+
+def _duo_account(duo: Duo, host: str) -> tuple[str, ...]:
+    """Return what tells the Duo account of a tenant from others.
+
+    Each host name of Duo's is of one account, which may have several applications; child accounts
+    share that of their parent. Behind any other host, a proxy or a sandbox, the application tells.
+    """
+    if duo.account_id:
+        return (duo.account_id,)
+    return (host,) if host.endswith(_DUO_HOSTS) else (host, duo.integration_key)
 
 
 def is_canary(settings: FleetSection, name: str) -> bool:

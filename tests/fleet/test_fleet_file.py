@@ -207,6 +207,24 @@ def test_two_tenants_that_must_not_stand_beside_each_other_are_mistakes_of_both(
         assert found[name].config is None
 
 
+def test_behind_a_host_that_is_not_duos_the_application_tells_accounts_apart(tmp_path: Path) -> None:
+    path = fleet(tmp_path)
+    for name, key in (("north", "DInorth"), ("south", "DIsouth"), ("west", "DIsouth")):
+        file = tenant(tmp_path, name, f'[state]\ntenant = "{name}"\n', "one")
+        file.write_text(file.read_text().replace("api-one.duosecurity.com", "duo.example").replace(f"DI{name}", key))
+    found = {one.name: bool(one.mistakes) for one in load_fleet(path).tenants}
+    assert found == {"north": False, "south": True, "west": True}
+
+
+def test_what_many_tenants_share_is_told_with_some_of_them(tmp_path: Path) -> None:
+    for number in range(9):
+        tenant(tmp_path, f"t{number}", f'[state]\ntenant = "{number}"\n', "one")
+    for one in load_fleet(fleet(tmp_path)).tenants:
+        [mistake] = one.mistakes
+        assert mistake.count(".toml") == 3
+        assert mistake.endswith(" and 5 more")
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
