@@ -345,7 +345,7 @@ def test_the_readme_holds_exactly_two_commands_that_start_from_nothing_each_on_o
     demo, tests = commands()
     assert demo.endswith("&& .venv/bin/ninjasync demo")
     assert " -e '.[test]' " in tests
-    assert tests.endswith(".venv/bin/pytest -n auto --cov --cov-fail-under=95")
+    assert tests.endswith(".venv/bin/pytest -n 4 --cov --cov-fail-under=95")
     for command in (demo, tests):
         assert command.startswith("python3 -m venv .venv && .venv/bin/pip install -qq ")
         assert f"```sh\n{command}\n```" in README
