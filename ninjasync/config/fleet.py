@@ -1,15 +1,13 @@
 """``fleet.toml`` and the tenants that it names (CONTRACT §8).
 
-Knows where a fleet is looked for, how its defaults are laid under a tenant's own file, and
-which tenants must not stand beside each other. Runs nothing.
+Knows where a fleet is looked for, and how its defaults are laid under a tenant's own file. Runs nothing.
 """
 
 import hashlib
 import json
 import os
 import tomllib
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Annotated, Any
@@ -30,9 +28,8 @@ from ninjasync.config.section import (
     what_is_allowed,
     whole_path,
 )
-from ninjasync.config.tenant import tenant_of
 from ninjasync.errors import ConfigurationError
-from ninjasync.model.message import NOTHING, Message, counted, did_you_mean, listed, text, word
+from ninjasync.model.message import NOTHING, Message, counted, did_you_mean, text, word
 from ninjasync.names_alike import alike, folded
 
 FLEET_FILE = "fleet.toml"
@@ -43,12 +40,6 @@ _LONGEST = 86_400.0
 _PATH_KEYS = frozenset({("duo", "ca_file"), ("ninjaone", "ca_file"), ("state", "path"), ("monitor", "metrics_file")})
 _SECRET_KEYS = frozenset({"database", "integration_key", "secret_key"})  # of fleet.toml
 _SYSTEM = "system"  # the one ca_file that is no path
-# What two tenants must not share.
-_IDENTITY = "identity (endpoint, Duo account and [state] tenant)"
-_ACCOUNT = "Duo account into one endpoint"
-_DUO_HOSTS = (".duosecurity.com", ".duofederal.com")
-_MOST_FILES = 3  # that a sentence names of those that share something
-_METRICS = "[monitor] metrics_file"
 
 
 class FleetSection(Section):
@@ -312,51 +303,6 @@ def _with_whole_paths(table: Mapping[str, Any], folder: Path, *above: str) -> di
 
 def _is_path(keys: tuple[str, ...]) -> bool:
     return keys in _PATH_KEYS or (keys[-1] == "file" and keys[:-1] in SECRETS)
-
-
-def find_conflicts(fleet: Path, settings: FleetSection, tenants: Sequence[TenantFile]) -> dict[str, list[Message]]:
-    """Return, by the path of a tenant's file, what of it must not stand beside another tenant's."""
-    shared: dict[tuple[str, object], list[TenantFile]] = defaultdict(list)
-    for tenant in tenants:
-        for claim in _claims(tenant):
-            shared[claim].append(tenant)
-    found: dict[str, list[Message]] = defaultdict(list)
-    accused = set()  # tenants with the same identity need no second sentence on the same Duo account
-    for (what, value), same in shared.items():
-        files = [tenant.path for tenant in same]
-        if what == _METRICS and settings.monitor.metrics_file:
-            own = whole_path(fleet.resolve().parent, settings.monitor.metrics_file).resolve()
-            files += [fleet] if own == value else []
-        for file in (tenant.path for tenant in same if len(files) > 1):
-            if what == _ACCOUNT and file in accused:
-                continue
-            accused |= {file} if what == _IDENTITY else set()
-            others = listed((text(other) for other in files if other != file), _MOST_FILES)
-            found[str(file)].append(Message("the same {} as {}", word(what), others))
-    return found
-
-
-def _claims(tenant: TenantFile) -> Iterator[tuple[str, object]]:
-    """Yield what a tenant must have to itself: what it is called, and its value."""
-    yield "name", folded(tenant.name)  # which also names its files, on disks that know no case
-    if (config := tenant.config) is None:
-        return
-    identity = tenant_of(config)
-    yield _IDENTITY, identity.id
-    yield _ACCOUNT, (identity.endpoint_url, *_duo_account(config.duo, identity.api_hostname))
-    if config.monitor.metrics_file:
-        yield _METRICS, config.file(config.monitor.metrics_file).resolve()
-
-
-def _duo_account(duo: Duo, host: str) -> tuple[str, ...]:
-    """Return what tells the Duo account of a tenant from others.
-
-    Each host name of Duo's is of one account, which may have several applications; child accounts
-    share that of their parent. Behind any other host, a proxy or a sandbox, the application tells.
-    """
-    if duo.account_id:
-        return (duo.account_id,)
-    return (host,) if host.endswith(_DUO_HOSTS) else (host, duo.integration_key)
 
 
 def is_canary(settings: FleetSection, name: str) -> bool:

@@ -7,16 +7,9 @@ from pathlib import Path
 
 from ninjasync.config import load
 from ninjasync.config.environment import expect_no_keys
-from ninjasync.config.fleet import (
-    Defaults,
-    Fleet,
-    TenantFile,
-    find_conflicts,
-    read_defaults,
-    read_fleet,
-    unknown_canaries,
-)
+from ninjasync.config.fleet import Defaults, Fleet, TenantFile, read_defaults, read_fleet, unknown_canaries
 from ninjasync.errors import CommandLineError, ConfigurationError, NinjasyncError
+from ninjasync.fleet.conflicts import find_conflicts
 from ninjasync.fleet.ledgers import Read, open_ledgers
 from ninjasync.model.message import Message, as_message, did_you_mean, join
 from ninjasync.model.message import number as as_number
