@@ -1,20 +1,15 @@
-"""Text by the columns that a terminal gives to it: a wide letter takes two, a mark none.
+"""Text by the columns that a terminal gives to it, as rich counts them: a wide letter takes two, a mark none."""
 
-Pure. Letters are counted one by one, so an emoji that is made of several may count for more than it takes.
-"""
-
-import unicodedata
 from collections.abc import Iterator
-
-# Marks over or around a letter; vowels and ends of a Hangul syllable; what joins letters, or keeps them apart.
-_MARKS = frozenset({"Mn", "Me"})
-_JAMO = range(0x1160, 0x1200)
-_JOINERS = frozenset("\u200c\u200d")
 
 
 def columns(text: str) -> int:
     """Return how many columns a text takes."""
-    return len(text) if text.isascii() else sum(map(_width, text))
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
 
 
 def pad(text: str, width: int) -> str:
@@ -36,7 +31,7 @@ def wrap(text: str, width: int, indent: str = "") -> Iterator[str]:
             continue
         if line:
             yield indent + line
-        *whole, line = _cut(word, room)
+        *whole, line = _cut(word, room) if long > room else [word]
         yield from (indent + part for part in whole)
         taken = columns(line)
     if line:
@@ -45,19 +40,6 @@ def wrap(text: str, width: int, indent: str = "") -> Iterator[str]:
 
 def _cut(word: str, width: int) -> list[str]:
     """Cut a word into parts of at most ``width`` columns; a mark stays with its letter."""
-    parts, part, taken = [], "", 0
-    for letter in word:
-        wide = _width(letter)
-        if taken + wide > width:
-            parts.append(part)
-            part, taken = "", 0
-        part, taken = part + letter, taken + wide
-    return [*parts, part]
+    from rich.cells import chop_cells
 
-
-def _width(letter: str) -> int:
-    if letter.isascii():
-        return 1
-    if unicodedata.category(letter) in _MARKS or letter in _JOINERS or ord(letter) in _JAMO:
-        return 0
-    return 1 + (unicodedata.east_asian_width(letter) in "WF")
+    return chop_cells(word, width)
